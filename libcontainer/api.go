@@ -1,0 +1,103 @@
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+)
+
+// Host is where containers live: the state directory and the cgroup driver.
+type Host struct {
+	Root          string // state directory, absolute: /run/skiff
+	SystemdCgroup bool   // cgroups are made through systemd
+	Rootless      bool   // the caller is not privileged on this host
+}
+
+// IO is what a new process gets from its caller.
+type IO struct {
+	// The process's standard streams; of no use when it has a terminal.
+	Stdin, Stdout, Stderr *os.File
+
+	ConsoleSocket string // AF_UNIX socket that the terminal's master is sent to; empty: it is Process.Console
+	PidfdSocket   string // AF_UNIX socket that a pidfd of the process is sent to
+	PidFile       string // written atomically, with the pid in decimal
+	PreserveFDs   int    // the caller's fds 3 to 2+PreserveFDs are passed on
+	ListenFDs     int    // LISTEN_FDS: so many more after the preserved ones
+	NoNewKeyring  bool   // keep the caller's session keyring
+	Hold          bool   // create: stop before the user's program until Start
+	Subreaper     bool   // become the reaper of the container's orphans (run in the foreground)
+}
+
+// ExecOptions are exec's own.
+type ExecOptions struct {
+	IgnorePaused bool // start the process in a paused container
+}
+
+// Process is a process that this skiff started: a container's init or an exec.
+type Process struct {
+	Pid     int      // as the runtime sees it
+	Pidfd   *os.File // may be nil
+	Console *os.File // the terminal's master; nil without one or when it was sent to a socket
+}
+
+// Status is what a container is doing. It is computed at each look, never
+// stored.
+type Status int
+
+// The statuses of the runtime specification ("State"), and paused, which every
+// runtime adds.
+const (
+	Stopped Status = iota
+	Creating
+	Created
+	Running
+	Paused
+)
+
+func (s Status) String() string {
+	return [...]string{"stopped", "creating", "created", "running", "paused"}[s]
+}
+
+// State is the document that `state` prints: the specification's state, and
+// what runc adds to it, in runc's order.
+type State struct {
+	Version     string            `json:"ociVersion"`
+	ID          string            `json:"id"`
+	Pid         int               `json:"pid"`
+	Status      string            `json:"status"`
+	Bundle      string            `json:"bundle"`
+	Rootfs      string            `json:"rootfs"`
+	Created     time.Time         `json:"created"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+	Owner       string            `json:"owner"`
+}
+
+// What an operation on a container can run into; test with errors.Is.
+var (
+	ErrNotExist   = errors.New("container does not exist")
+	ErrExist      = errors.New("container with given ID already exists")
+	ErrNotRunning = errors.New("container not running")
+	ErrRunning    = errors.New("container still running")
+	ErrPaused     = errors.New("container paused")
+	ErrNotPaused  = errors.New("container not paused")
+	ErrInvalidID  = errors.New("invalid container ID format")
+)
+
+// CheckID reports whether id may name a container: letters, digits and _+.-,
+// but neither "." nor "..", at most 1024 bytes (runc's rule; the length is
+// ours, since the id becomes a path).
+func CheckID(id string) error {
+	if id == "" || id == "." || id == ".." || len(id) > 1024 {
+		return fmt.Errorf("%w: %q", ErrInvalidID, id)
+	}
+	for i := 0; i < len(id); i++ {
+		switch c := id[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9',
+			c == '_', c == '+', c == '.', c == '-':
+		default:
+			return fmt.Errorf("%w: %q: only letters, digits and _+.- are allowed", ErrInvalidID, id)
+		}
+	}
+	return nil
+}

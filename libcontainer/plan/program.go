@@ -1,0 +1,6 @@
+package plan
+
+// Program is the bound program.
+type Program struct{}
+
+func (p *Program) String() string { return "" }
