@@ -1,0 +1,286 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Create makes the group's directories and enables the controllers that its
+// resources need. When it fails, what it made is gone again, and the caller
+// has nothing to kill or remove: a cgroup that is refused belongs to another.
+func (g *Group) Create() error {
+	var made []string
+	for i := range g.members {
+		m := &g.members[i]
+		dirs, err := makeAll(m.path)
+		made = append(made, dirs...)
+		if err == nil {
+			err = g.prepare(m, len(dirs) > 0)
+		}
+		if err != nil {
+			for _, d := range slices.Backward(made) {
+				_ = unix.Rmdir(d)
+			}
+			return &FieldError{pathField, err}
+		}
+	}
+	return nil
+}
+
+// makeAll makes path and what is missing above it. It tells what it made, the
+// top one first, in case of an error too.
+func makeAll(p string) (made []string, err error) {
+	switch err := unix.Mkdir(p, 0o755); err {
+	case nil:
+		return []string{p}, nil
+	case unix.EEXIST:
+		return nil, nil
+	case unix.ENOENT:
+	default:
+		return nil, &os.PathError{Op: "mkdir", Path: p, Err: err}
+	}
+	if path.Dir(p) == "/" {
+		return nil, &os.PathError{Op: "mkdir", Path: p, Err: unix.ENOENT}
+	}
+	made, err = makeAll(path.Dir(p))
+	if err != nil {
+		return made, err
+	}
+	if err := unix.Mkdir(p, 0o755); err == nil {
+		made = append(made, p)
+	} else if err != unix.EEXIST {
+		return made, &os.PathError{Op: "mkdir", Path: p, Err: err}
+	}
+	return made, nil
+}
+
+// prepare makes a directory ready for processes. In one that was there before,
+// there must not be any.
+func (g *Group) prepare(m *member, fresh bool) error {
+	d, err := openDir(m.path)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	if err := m.free(d, fresh); err != nil {
+		return err
+	}
+	if slices.Contains(m.names, "cpuset") {
+		return fillCpuset(m)
+	}
+	if !m.unified() {
+		return nil
+	}
+	if path.Dir(m.path) != m.mount { // there, none is
+		if err := checkType(d); err != nil {
+			return err
+		}
+	}
+	if err := g.enable(m, d); err != nil {
+		return err
+	}
+	return g.delegate(d)
+}
+
+// free tells whether processes can be put into the cgroup: none is there yet
+// and it is not frozen, be it by a cgroup above it.
+func (m *member) free(d dir, fresh bool) error {
+	if m.unified() {
+		return d.freeUnified()
+	}
+	if slices.Contains(m.names, "freezer") {
+		state, err := d.read("freezer.state")
+		if err != nil {
+			return err
+		}
+		if state != "THAWED" {
+			return fmt.Errorf("%w: %s is %s", ErrFrozen, m.path, state)
+		}
+	}
+	if fresh {
+		return nil
+	}
+	return d.unpopulated()
+}
+
+// usable is free for a cgroup that may not be there.
+func (m *member) usable() error {
+	d, err := openDir(m.path)
+	if err != nil {
+		if gone(err) {
+			return nil
+		}
+		return err
+	}
+	defer d.close()
+	return m.free(d, false)
+}
+
+func (d dir) freeUnified() error {
+	events, err := d.read("cgroup.events")
+	if errors.Is(err, unix.ENOENT) {
+		return nil // the root of all; the cgroup itself was checked by its path
+	}
+	if err != nil {
+		return err
+	}
+	if keyed(events, "populated") != "0" {
+		if err := d.unpopulated(); err != nil {
+			return err
+		}
+	}
+	if keyed(events, "frozen") != "0" {
+		return fmt.Errorf("%w: %s", ErrFrozen, d.path)
+	}
+	return nil
+}
+
+func (d dir) unpopulated() error {
+	pids, err := pidsBelow(d.path)
+	if err != nil {
+		return err
+	}
+	if len(pids) > 0 {
+		return fmt.Errorf("%w: %d process(es) found in %s", ErrNotEmpty, len(pids), d.path)
+	}
+	return nil
+}
+
+// fillCpuset gives a v1 cpuset, and those above it, the CPUs and memory nodes
+// of its parent where it has none: a process cannot enter an empty one.
+func fillCpuset(m *member) error {
+	for _, file := range [...]string{"cpuset.cpus", "cpuset.mems"} {
+		if _, err := inherit(m.path, m.mount, file); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func inherit(p, mount, file string) (string, error) {
+	d, err := openDir(p)
+	if err != nil {
+		return "", err
+	}
+	defer d.close()
+	value, err := d.read(file)
+	if err != nil || value != "" || p == mount {
+		return value, err
+	}
+	if value, err = inherit(path.Dir(p), mount, file); err != nil {
+		return "", err
+	}
+	return value, d.write(file, value)
+}
+
+// enable turns on the controllers that the group needs in the cgroups above
+// it, as far as they can be: whether one is there in the end is found by
+// [Group.Limit], which knows the field that needs it.
+//
+// Four more are asked for in any case, since engines read a container's usage
+// from its cgroup: cpu, io, memory and pids.
+func (g *Group) enable(m *member, d dir) error {
+	have, err := d.read("cgroup.controllers")
+	if err != nil {
+		return err
+	}
+	want := slices.DeleteFunc(g.wanted(), func(c string) bool { return hasField(have, c) })
+	top := m.mount
+	for rest := strings.TrimPrefix(m.path, top+"/"); len(want) > 0; {
+		if want, err = g.pass(top, want); err != nil {
+			return err
+		}
+		next, below, more := strings.Cut(rest, "/")
+		if !more {
+			break
+		}
+		top, rest = top+"/"+next, below
+	}
+	return nil
+}
+
+// pass enables the controllers want in the cgroup at p, for those below it,
+// and tells which of them it passes on now.
+func (g *Group) pass(p string, want []string) (passed []string, err error) {
+	d, err := openDir(p)
+	if err != nil {
+		return nil, err
+	}
+	defer d.close()
+	have, err := d.read("cgroup.controllers")
+	if err != nil {
+		return nil, err
+	}
+	want = slices.DeleteFunc(want, func(c string) bool { return !hasField(have, c) })
+	if len(want) == 0 {
+		return nil, nil
+	}
+	on, err := d.read("cgroup.subtree_control")
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range want {
+		// One by one: a controller that cannot be had leaves the others.
+		if !hasField(on, c) {
+			if err := d.write("cgroup.subtree_control", "+"+c); err != nil {
+				g.enabling = err
+				continue
+			}
+		}
+		passed = append(passed, c)
+	}
+	return passed, nil
+}
+
+func hasField(text, word string) bool {
+	for f := range strings.FieldsSeq(text) {
+		if f == word {
+			return true
+		}
+	}
+	return false
+}
+
+// checkType refuses a cgroup below a threaded one: no process can be put into
+// it as it is, and made threaded too it could not be killed as a whole.
+func checkType(d dir) error {
+	kind, err := d.read("cgroup.type")
+	if err == nil && kind == "domain invalid" {
+		return fmt.Errorf("%s: lies below a threaded cgroup, where no container can be", d.path)
+	}
+	return err
+}
+
+// delegate hands the cgroup to the container's user: the directory and the
+// files that the kernel lists for that, no more.
+func (g *Group) delegate(d dir) error {
+	if g.owner == nil {
+		return nil
+	}
+	if err := unix.Fchownat(d.fd, "", *g.owner, -1, unix.AT_EMPTY_PATH); err != nil {
+		return &os.PathError{Op: "chown", Path: d.path, Err: err}
+	}
+	for _, name := range delegated() {
+		err := unix.Fchownat(d.fd, name, *g.owner, -1, unix.AT_SYMLINK_NOFOLLOW)
+		if err != nil && err != unix.ENOENT { // files of controllers that are not enabled
+			return &os.PathError{Op: "chown", Path: d.path + "/" + name, Err: err}
+		}
+	}
+	return nil
+}
+
+// delegated lists the files to hand over (since Linux 4.15; the fall-back list
+// is the specification's).
+func delegated() []string {
+	list, err := os.ReadFile("/sys/kernel/cgroup/delegate")
+	if err != nil {
+		return []string{"cgroup.procs", "cgroup.subtree_control", "cgroup.threads"}
+	}
+	return slices.DeleteFunc(strings.Fields(string(list)), func(s string) bool { return strings.Contains(s, "/") })
+}

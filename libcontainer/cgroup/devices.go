@@ -1,0 +1,195 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// access is a set of what may be done with a device: the kernel's
+// BPF_DEVCG_ACC_*.
+type access uint32
+
+const (
+	mknod access = 1 << iota
+	read
+	write
+
+	full = mknod | read | write
+)
+
+func (a access) String() string {
+	var s string
+	if a&read != 0 {
+		s += "r"
+	}
+	if a&write != 0 {
+		s += "w"
+	}
+	if a&mknod != 0 {
+		s += "m"
+	}
+	return s
+}
+
+const wildcard = -1 // of major and minor numbers
+
+// rule allows or denies access to devices. The last rule that speaks of a
+// device and a kind of access decides.
+type rule struct {
+	allow        bool
+	kind         byte // 'a' (both), 'b' or 'c'
+	major, minor int64
+	access       access
+	field        string // JSON path; empty for a built-in rule
+}
+
+// everything reports that the rule leaves nothing of the ones before it.
+func (r *rule) everything() bool {
+	return r.kind == 'a' && r.major == wildcard && r.minor == wildcard && r.access == full
+}
+
+// covers reports that r speaks of all devices that o, of one kind, speaks of.
+func (r *rule) covers(o *rule) bool {
+	return (r.kind == 'a' || r.kind == o.kind) &&
+		(r.major == wildcard || r.major == o.major) && (r.minor == wildcard || r.minor == o.minor)
+}
+
+// overlaps reports that there can be a device that both speak of.
+func (r *rule) overlaps(o *rule) bool {
+	return (r.kind == 'a' || o.kind == 'a' || r.kind == o.kind) &&
+		(r.major == wildcard || o.major == wildcard || r.major == o.major) &&
+		(r.minor == wildcard || o.minor == wildcard || r.minor == o.minor)
+}
+
+// String is the rule as v1's devices.allow takes it: "c 1:3 rwm".
+func (r rule) String() string {
+	return fmt.Sprintf("%c %s:%s %s", r.kind, number(r.major), number(r.minor), r.access)
+}
+
+func number(n int64) string {
+	if n == wildcard {
+		return "*"
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+// rules are all device rules of a container: nothing is allowed but what
+// linux.resources.devices allows, in its order, and the built-in devices, in
+// any case: no list, or no resources at all, once left a container all devices
+// of the host (GHSA-g54h-m393-cpwq).
+func rules(r *specs.LinuxResources) ([]rule, error) {
+	list := []rule{{kind: 'a', major: wildcard, minor: wildcard, access: full}}
+	if r != nil {
+		for i := range r.Devices {
+			one, err := userRule(&r.Devices[i], fmt.Sprintf("linux.resources.devices[%d]", i))
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, one)
+		}
+	}
+	user := list[1:]
+	for _, b := range builtIn() {
+		if !deniedByName(user, &b) {
+			list = append(list, b)
+		}
+	}
+	return list, nil
+}
+
+func userRule(d *specs.LinuxDeviceCgroup, field string) (rule, error) {
+	r := rule{allow: d.Allow, field: field}
+	var err error
+	if r.kind, err = deviceKind(d.Type); err != nil {
+		return r, &FieldError{field + ".type", err}
+	}
+	if r.major, err = deviceNumber(d.Major); err != nil {
+		return r, &FieldError{field + ".major", err}
+	}
+	if r.minor, err = deviceNumber(d.Minor); err != nil {
+		return r, &FieldError{field + ".minor", err}
+	}
+	if r.access, err = deviceAccess(d.Access); err != nil {
+		return r, &FieldError{field + ".access", err}
+	}
+	return r, nil
+}
+
+func deviceKind(t string) (byte, error) {
+	switch t {
+	case "", "a":
+		return 'a', nil
+	case "b":
+		return 'b', nil
+	case "c", "u":
+		return 'c', nil
+	}
+	return 0, fmt.Errorf("%q: must be a, b or c", t)
+}
+
+func deviceNumber(n *int64) (int64, error) {
+	switch {
+	case n == nil || *n == wildcard:
+		return wildcard, nil
+	case *n < 0 || *n > 1<<32-1:
+		return 0, fmt.Errorf("%d: must be from 0 to 4294967295, or -1 for any", *n)
+	}
+	return *n, nil
+}
+
+func deviceAccess(s string) (a access, err error) {
+	for _, c := range s {
+		switch c {
+		case 'r':
+			a |= read
+		case 'w':
+			a |= write
+		case 'm':
+			a |= mknod
+		default:
+			return 0, fmt.Errorf("%q: must be made of r, w and m", s)
+		}
+	}
+	if a == 0 {
+		return 0, errors.New("must not be empty")
+	}
+	return a, nil
+}
+
+// builtIn are the rules that every runtime adds after the user's: device nodes
+// may be made, and the devices that the specification puts into each /dev, its
+// terminals and tun are open.
+func builtIn() [11]rule {
+	return [...]rule{
+		{allow: true, kind: 'c', major: wildcard, minor: wildcard, access: mknod},
+		{allow: true, kind: 'b', major: wildcard, minor: wildcard, access: mknod},
+		{allow: true, kind: 'c', major: 1, minor: 3, access: full},          // null
+		{allow: true, kind: 'c', major: 1, minor: 5, access: full},          // zero
+		{allow: true, kind: 'c', major: 1, minor: 7, access: full},          // full
+		{allow: true, kind: 'c', major: 1, minor: 8, access: full},          // random
+		{allow: true, kind: 'c', major: 1, minor: 9, access: full},          // urandom
+		{allow: true, kind: 'c', major: 5, minor: 0, access: full},          // tty
+		{allow: true, kind: 'c', major: 5, minor: 2, access: full},          // ptmx
+		{allow: true, kind: 'c', major: 136, minor: wildcard, access: full}, // pts
+		{allow: true, kind: 'c', major: 10, minor: 200, access: full},       // net/tun
+	}
+}
+
+// deniedByName reports that the user denies just this device, after which it
+// is not for us to allow it again.
+func deniedByName(user []rule, b *rule) bool {
+	if b.major == wildcard || b.minor == wildcard {
+		return false
+	}
+	denied := false
+	for i := range user {
+		r := &user[i]
+		if r.major == b.major && r.minor == b.minor && r.covers(b) {
+			denied = !r.allow
+		}
+	}
+	return denied
+}

@@ -1,0 +1,122 @@
+package cgroup
+
+import (
+	"errors"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// v1's devices controller does not keep a list of rules. It allows or denies
+// all, with exceptions, and a rule that goes the other way only takes back an
+// exception that is exactly the same: a narrower one changes nothing, without
+// an error. So the rules are reduced here to what the kernel can hold.
+
+// whitelist is the final state: all allowed or all denied, but for exceptions,
+// each of one kind of device.
+type whitelist struct {
+	allow      bool
+	exceptions []rule
+}
+
+var errHole = errors.New("cgroup v1 cannot take a part out of what an earlier rule covers")
+
+// reduce applies rules in order. A user's rule that v1 cannot hold is an
+// error; a built-in one is left out, which is the stricter way.
+func reduce(list []rule) (whitelist, error) {
+	var w whitelist
+	for i := range list {
+		r := list[i]
+		if r.everything() {
+			w = whitelist{allow: r.allow}
+			continue
+		}
+		for _, kind := range kinds(r.kind) {
+			r.kind = kind
+			if r.allow != w.allow {
+				w.except(r)
+			} else if !w.retract(r) && r.field != "" {
+				return w, &FieldError{r.field, errHole}
+			}
+		}
+	}
+	w.exceptions = slices.DeleteFunc(w.exceptions, func(r rule) bool { return r.access == 0 })
+	return w, nil
+}
+
+func kinds(kind byte) []byte {
+	if kind == 'a' {
+		return []byte{'b', 'c'}
+	}
+	return []byte{kind}
+}
+
+// except adds to the exceptions.
+func (w *whitelist) except(r rule) {
+	for i := range w.exceptions {
+		if e := &w.exceptions[i]; e.kind == r.kind && e.major == r.major && e.minor == r.minor {
+			e.access |= r.access
+			return
+		}
+	}
+	w.exceptions = append(w.exceptions, r)
+}
+
+// retract takes r out of the exceptions. It changes nothing and reports false
+// when an exception is wider than r.
+func (w *whitelist) retract(r rule) bool {
+	for i := range w.exceptions {
+		e := &w.exceptions[i]
+		if e.access&r.access != 0 && e.overlaps(&r) && !r.covers(e) {
+			return false
+		}
+	}
+	for i := range w.exceptions {
+		if e := &w.exceptions[i]; r.covers(e) {
+			e.access &^= r.access
+		}
+	}
+	return true
+}
+
+// limitDevicesV1 writes the rules to the devices controller.
+func (m *member) limitDevicesV1(list []rule) error {
+	w, err := reduce(list)
+	if err != nil {
+		return err
+	}
+	d, err := openDir(m.path)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	all, but := "devices.deny", "devices.allow"
+	if w.allow {
+		all, but = but, all
+	}
+	if err := d.write(all, "a"); err != nil {
+		return &FieldError{"linux.resources.devices", err}
+	}
+	if len(w.exceptions) == 0 {
+		return nil
+	}
+	fd, err := d.open(but, unix.O_WRONLY)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	for i := range w.exceptions {
+		e := &w.exceptions[i]
+		if err := writeTo(fd, d.path+"/"+but, e.String()); err != nil {
+			return &FieldError{fieldOf(e), err}
+		}
+	}
+	return nil
+}
+
+func fieldOf(r *rule) string {
+	if r.field == "" {
+		return "linux.resources.devices (built-in)"
+	}
+	return r.field
+}

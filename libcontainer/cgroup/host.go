@@ -1,0 +1,134 @@
+package cgroup
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+const unifiedMount = "/sys/fs/cgroup" // where cgroup v2 is mounted (cgroups(7))
+
+// hierarchy is a mounted cgroup hierarchy as this process sees it.
+type hierarchy struct {
+	names []string // v1 controllers or "name=systemd"; a single "" is the unified one
+	mount string   // mount point
+	own   string   // our own cgroup in it, as a path below mount; "" if it is not below mount
+}
+
+func (h *hierarchy) unified() bool { return h.names[0] == "" }
+
+// hierarchies finds what is mounted. A host with cgroup2 on /sys/fs/cgroup is
+// a unified one, and needs no look at the mount table, which may be long.
+func hierarchies() ([]hierarchy, error) {
+	self, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return nil, err
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs(unifiedMount, &st); err == nil && st.Type == unix.CGROUP2_SUPER_MAGIC {
+		own, ok := memberOf(string(self), "")
+		if !ok {
+			return nil, fmt.Errorf("/proc/self/cgroup: no line of cgroup v2")
+		}
+		return []hierarchy{{names: []string{""}, mount: unifiedMount, own: below("/", own)}}, nil
+	}
+	table, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	all := mounted(string(self), string(table))
+	if len(all) == 0 {
+		return nil, fmt.Errorf("no cgroup file system is mounted (expected one on %s)", unifiedMount)
+	}
+	return all, nil
+}
+
+// memberOf finds the cgroup path of controller ("" for v2) in the text of a
+// /proc/PID/cgroup file: lines of "id:controller,controller:path".
+func memberOf(text, controller string) (string, bool) {
+	for line := range strings.Lines(text) {
+		names, path, ok := cgroupLine(line)
+		if ok && slices.Contains(names, controller) {
+			return path, true
+		}
+	}
+	return "", false
+}
+
+func cgroupLine(line string) (names []string, path string, ok bool) {
+	f := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
+	if len(f) < 3 {
+		return nil, "", false
+	}
+	return strings.Split(f[1], ","), f[2], true
+}
+
+// mounted pairs each line of /proc/self/cgroup with its first mount.
+func mounted(self, mountinfo string) []hierarchy {
+	var all []hierarchy
+	for line := range strings.Lines(self) {
+		names, path, ok := cgroupLine(line)
+		if !ok {
+			continue
+		}
+		for m := range strings.Lines(mountinfo) {
+			if root, point, ok := cgroupMount(m, names[0]); ok {
+				all = append(all, hierarchy{names: names, mount: point, own: below(root, path)})
+				break
+			}
+		}
+	}
+	return all
+}
+
+// cgroupMount reads a line of mountinfo (proc_pid_mountinfo(5)) and tells
+// whether it is the hierarchy with the controller, "" for v2.
+func cgroupMount(line, controller string) (root, point string, ok bool) {
+	left, right, ok := strings.Cut(line, " - ")
+	if !ok {
+		return "", "", false
+	}
+	l, r := strings.Fields(left), strings.Fields(right)
+	if len(l) < 5 || len(r) < 3 {
+		return "", "", false
+	}
+	switch {
+	case controller == "" && r[0] == "cgroup2":
+	case controller != "" && r[0] == "cgroup" && slices.Contains(strings.Split(r[2], ","), controller):
+	default:
+		return "", "", false
+	}
+	return unescape(l[3]), unescape(l[4]), true
+}
+
+// unescape undoes mountinfo's octal escapes of blank, tab, newline and
+// backslash.
+func unescape(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
+}
+
+// below gives path, as /proc/PID/cgroup has it, as a path below a mount of
+// root; "" when it lies outside (another cgroup namespace shows such paths
+// with leading "/..").
+func below(root, path string) string {
+	if strings.HasPrefix(path, "/..") || strings.HasPrefix(root, "/..") {
+		return ""
+	}
+	if root == "/" {
+		return path
+	}
+	rest, ok := strings.CutPrefix(path, root)
+	switch {
+	case !ok || rest != "" && rest[0] != '/':
+		return ""
+	case rest == "":
+		return "/"
+	}
+	return rest
+}

@@ -1,0 +1,195 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Limit applies the group's resources and its device rules. Call it after
+// [Group.Create], and before anything of the container's runs. What the host
+// cannot do is a [FieldError], never left out. A pids limit counts the
+// processes that are already there.
+func (g *Group) Limit() error {
+	have, err := g.available()
+	if err != nil {
+		return err
+	}
+	for _, c := range controllers() {
+		if err := g.limitBy(&c, have); err != nil {
+			return err
+		}
+	}
+	if err := g.limitDevices(); err != nil {
+		return err
+	}
+	return g.limitUnified(have)
+}
+
+// available are the v2 controllers of the group's own cgroup. It is not looked
+// up when no resource needs one.
+func (g *Group) available() (string, error) {
+	m := g.unified()
+	if m == nil || g.resources == nil {
+		return "", nil
+	}
+	return m.read("cgroup.controllers")
+}
+
+// limitBy sets what one controller limits, where it is: in its v1 hierarchy,
+// or in the unified one.
+func (g *Group) limitBy(c *controller, have string) error {
+	m := g.legacy(c.legacy)
+	list, err := c.values(g.resources, m == nil)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	if m == nil && !hasField(have, c.name) {
+		return g.missing(list[0].field, c.name)
+	}
+	if m == nil {
+		m = g.unified()
+	}
+	d, err := openDir(m.path)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	if c.name == "memory" && m.unified() {
+		if err := g.checkUsage(d); err != nil {
+			return err
+		}
+	}
+	return apply(d, list)
+}
+
+// missing is the error of a field whose controller is not there.
+func (g *Group) missing(field, controller string) error {
+	err := fmt.Errorf("the host has no %s cgroup controller for this container", controller)
+	if g.enabling != nil {
+		err = fmt.Errorf("%w: %w", err, g.enabling)
+	}
+	return &FieldError{"linux.resources." + field, err}
+}
+
+// apply writes a controller's settings. Some depend on each other (burst and
+// quota, memory and swap, period and runtime), and which is to go first hangs
+// on what is set now: what fails is tried again as long as others succeed.
+func apply(d dir, list []setting) error {
+	for {
+		var failed []setting
+		var first error
+		for _, s := range list {
+			err := s.apply(d)
+			if err == nil {
+				continue
+			}
+			if first == nil {
+				first = &FieldError{"linux.resources." + s.field, err}
+			}
+			failed = append(failed, s)
+		}
+		if len(failed) == 0 || len(failed) == len(list) {
+			return first
+		}
+		list = failed
+	}
+}
+
+func (s *setting) apply(d dir) error {
+	err := d.write(s.file, s.value)
+	switch {
+	case !errors.Is(err, unix.ENOENT):
+		return err
+	case s.instead != nil:
+		return s.instead.apply(d)
+	case s.spare:
+		return nil
+	}
+	return fmt.Errorf("the host has no %s in %s", s.file, d.path)
+}
+
+// checkUsage refuses a memory limit below what is in use, when
+// memory.checkBeforeUpdate asks for that. v2 would kill processes instead; v1
+// refuses by itself.
+func (g *Group) checkUsage(d dir) error {
+	m := g.resources.Memory
+	if m == nil || m.CheckBeforeUpdate == nil || !*m.CheckBeforeUpdate {
+		return nil
+	}
+	s, err := d.read("memory.current")
+	if err != nil {
+		return err
+	}
+	used, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return fmt.Errorf("%s/memory.current: %w", d.path, err)
+	}
+	for _, l := range [...]struct {
+		field string
+		limit int64
+	}{{"limit", value(m.Limit)}, {"swap", value(m.Swap)}} {
+		if l.limit > 0 && l.limit <= used {
+			return &FieldError{"linux.resources.memory." + l.field, fmt.Errorf("%d is not above the %d bytes in use", l.limit, used)}
+		}
+	}
+	return nil
+}
+
+func (g *Group) limitDevices() error {
+	list, err := rules(g.resources)
+	if err != nil {
+		return err
+	}
+	if m := g.legacy("devices"); m != nil {
+		return m.limitDevicesV1(list)
+	}
+	if m := g.unified(); m != nil {
+		return m.limitDevicesV2(list)
+	}
+	return &FieldError{"linux.resources.devices", errors.New("the host has neither the devices controller of cgroup v1 nor cgroup v2")}
+}
+
+// limitUnified writes linux.resources.unified, each line of a value by itself.
+func (g *Group) limitUnified(have string) error {
+	keys := unifiedKeys(g.resources)
+	if len(keys) == 0 {
+		return nil
+	}
+	m := g.unified()
+	if m == nil {
+		return &FieldError{"linux.resources.unified", errors.New("the host has no cgroup v2")}
+	}
+	d, err := openDir(m.path)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	for _, key := range keys {
+		if err := g.limitKey(d, key, have); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *Group) limitKey(d dir, key, have string) error {
+	field := fmt.Sprintf("unified[%q]", key)
+	if err := checkKey(key); err != nil {
+		return &FieldError{"linux.resources." + field, err}
+	}
+	if name, _, _ := strings.Cut(key, "."); name != "cgroup" && !hasField(have, name) {
+		return g.missing(field, name)
+	}
+	err := d.writeLines(key, g.resources.Unified[key])
+	if errors.Is(err, unix.ENOENT) {
+		err = fmt.Errorf("the host has no such file in %s", d.path)
+	}
+	if err != nil {
+		return &FieldError{"linux.resources." + field, err}
+	}
+	return nil
+}

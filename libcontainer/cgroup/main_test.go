@@ -1,0 +1,313 @@
+package cgroup
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The test binary is also the processes that the tests put into cgroups, and
+// wraps itself into namespaces where a wrong kill can only hurt itself.
+
+const (
+	helperVar = "CGROUP_TEST_HELPER"
+	stageVar  = "CGROUP_TEST_STAGE"
+)
+
+func TestMain(m *testing.M) {
+	if f, ok := helper(os.Getenv(helperVar)); ok {
+		os.Exit(f())
+	}
+	switch os.Getenv(stageVar) {
+	case "enter":
+		os.Exit(enterNamespaces())
+	case "inside":
+		if err := setUpInside(); err != nil {
+			fmt.Fprintln(os.Stderr, "isolation:", err)
+			os.Exit(99)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+func helper(name string) (func() int, bool) {
+	switch name {
+	case "sleep":
+		return helperSleep, true
+	case "forks":
+		return helperForks, true
+	case "devices":
+		return helperDevices, true
+	case "after-stdin":
+		return helperAfterStdin, true
+	}
+	return nil, false
+}
+
+func helperSleep() int { time.Sleep(time.Minute); return 0 }
+
+// helperForks keeps making processes that each live on.
+func helperForks() int {
+	for range 60 {
+		c := exec.Command("/proc/self/exe")
+		c.Env = []string{helperVar + "=sleep"}
+		if c.Start() != nil {
+			break
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	time.Sleep(time.Minute)
+	return 0
+}
+
+// helperAfterStdin opens devices once its standard input ends: once it was
+// put into a v1 cgroup.
+func helperAfterStdin() int {
+	_, _ = os.Stdin.Read(make([]byte, 1))
+	return helperDevices()
+}
+
+// helperDevices prints, for null, kmsg and tun, whether the node of that number
+// can be made and opened for reading and writing.
+func helperDevices() int {
+	dir, err := os.MkdirTemp("", "devices")
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	for _, d := range []struct {
+		name         string
+		major, minor uint32
+	}{{"null", 1, 3}, {"kmsg", 1, 11}} {
+		p := filepath.Join(dir, d.name)
+		fmt.Printf("%s:%s", d.name, errText(unix.Mknod(p, unix.S_IFCHR|0o600, int(unix.Mkdev(d.major, d.minor)))))
+		for _, flags := range []int{unix.O_RDONLY, unix.O_WRONLY} {
+			fd, err := unix.Open(p, flags|unix.O_NONBLOCK, 0)
+			if err == nil {
+				unix.Close(fd)
+			}
+			fmt.Printf(",%s", errText(err))
+		}
+		fmt.Print(" ")
+	}
+	return 0
+}
+
+func errText(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	return unix.ErrnoName(err.(syscall.Errno))
+}
+
+// isolated runs the calling test again in a pid, mount and cgroup namespace of
+// its own with a pure cgroup v2, and reports false in the outer process, where
+// the test is to return.
+func isolated(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv(stageVar) == "inside" {
+		return true
+	}
+	needRoot(t)
+	top := cgroup2Mount(t)
+	box := filepath.Join(top, "skiff-box-"+strconv.Itoa(os.Getpid()))
+	if err := os.Mkdir(box, 0o755); err != nil {
+		t.Skipf("cannot make a cgroup: %v", err)
+	}
+	f, err := os.Open(box)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	defer removeBox(t, box)
+	c := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=60s")
+	c.Env = append(os.Environ(), stageVar+"=enter")
+	c.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(f.Fd()), Setsid: true}
+	out, err := c.CombinedOutput()
+	switch {
+	case err != nil:
+		t.Fatalf("inside: %v\n%s", err, out)
+	case bytes.Contains(out, []byte("--- SKIP")):
+		t.Skipf("inside:\n%s", out)
+	case !bytes.Contains(out, []byte("--- PASS: "+t.Name())):
+		t.Fatalf("inside, the test did not run:\n%s", out)
+	}
+	t.Logf("inside:\n%s", out)
+	return false
+}
+
+func removeBox(t *testing.T, box string) {
+	for range 100 {
+		left := box
+		_ = filepath.WalkDir(box, func(p string, e os.DirEntry, err error) error {
+			if err == nil && e.IsDir() {
+				left = p // the last one is a leaf
+			}
+			return nil
+		})
+		err := unix.Rmdir(left)
+		if left == box && (err == nil || err == unix.ENOENT) {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Errorf("%s: cannot be removed; a test left processes", box)
+}
+
+func enterNamespaces() int {
+	c := exec.Command("/proc/self/exe", os.Args[1:]...)
+	c.Stdout, c.Stderr = os.Stdout, os.Stderr
+	c.Env = append(os.Environ(), stageVar+"=inside")
+	c.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWCGROUP,
+		Pdeathsig:  unix.SIGKILL,
+	}
+	err := c.Run()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return 1
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "isolation:", err)
+		return 99
+	}
+	return 0
+}
+
+func setUpInside() error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return err
+	}
+	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
+		return err
+	}
+	if err := unix.Unmount("/sys/fs/cgroup", unix.MNT_DETACH); err != nil {
+		return err
+	}
+	if err := unix.Mount("none", "/sys/fs/cgroup", "cgroup2", 0, ""); err != nil {
+		return err
+	}
+	if err := os.Mkdir("/sys/fs/cgroup/harness", 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile("/sys/fs/cgroup/harness/cgroup.procs", []byte("0"), 0)
+}
+
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skipf("needs root; this is user %d", os.Getuid())
+	}
+}
+
+// cgroup2Mount finds where the host has cgroup v2.
+func cgroup2Mount(t *testing.T) string {
+	t.Helper()
+	all, err := hierarchies()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range all {
+		if h.unified() {
+			return h.mount
+		}
+	}
+	t.Skip("the host has no cgroup v2 mounted")
+	return ""
+}
+
+// legacyHost skips a test of v1 where no controller is in a v1 hierarchy.
+func legacyHost(t *testing.T) []hierarchy {
+	t.Helper()
+	needRoot(t)
+	all, err := hierarchies()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) == 1 && all[0].unified() {
+		t.Skip("the host has no cgroup v1 hierarchy mounted")
+	}
+	return all
+}
+
+func ptr[T any](v T) *T { return &v }
+
+func soon() time.Time { return time.Now().Add(10 * time.Second) }
+
+// newGroup makes a group of a name of its own, and has it removed with what is
+// in it.
+func newGroup(t testing.TB, c Config) *Group {
+	t.Helper()
+	if c.ID == "" && c.Path == "" {
+		c.ID = fmt.Sprintf("skiff-test-%d-%d", os.Getpid(), time.Now().UnixNano())
+	}
+	g, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Create(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := g.Kill(); err != nil {
+			t.Error(err)
+		}
+		if err := g.Remove(soon()); err != nil {
+			t.Error(err)
+		}
+		for _, p := range g.Paths() {
+			if _, err := os.Stat(p); !os.IsNotExist(err) {
+				t.Errorf("%s is still there (%v)", p, err)
+			}
+		}
+	})
+	return g
+}
+
+// spawn starts a helper in the group and returns its pid.
+func spawn(t testing.TB, g *Group, name string) int {
+	t.Helper()
+	c := exec.Command("/proc/self/exe")
+	c.Env = []string{helperVar + "=" + name}
+	if err := start(g, c); err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = c.Wait() }() // no zombie stays in the cgroup's way
+	return c.Process.Pid
+}
+
+// start does as a launcher does: cloned into the unified cgroup, moved into
+// the v1 ones.
+func start(g *Group, c *exec.Cmd) error {
+	f, err := g.Open()
+	if err != nil {
+		return err
+	}
+	if f != nil {
+		defer f.Close()
+		c.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(f.Fd())}
+	}
+	if err := c.Start(); err != nil {
+		return err
+	}
+	return g.Join(c.Process.Pid)
+}
+
+func readFile(t *testing.T, elem ...string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(elem...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(b))
+}

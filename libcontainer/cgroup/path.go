@@ -1,0 +1,44 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+)
+
+const pathField = "linux.cgroupsPath"
+
+// resolve gives the cgroup that c asks for, as an absolute path below h's
+// mount. As runc has it: an absolute path counts from the mount, a relative
+// one from the caller's own cgroup. On v2 that is the parent of the caller's
+// cgroup, since a cgroup that holds processes cannot pass controllers on.
+func resolve(c *Config, h *hierarchy) (string, error) {
+	p := c.Path
+	switch {
+	case p == "" && c.ID == "":
+		return "", &FieldError{pathField, errors.New("neither a path nor an id is given")}
+	case p == "":
+		p = "/" + c.ID
+	case !path.IsAbs(p):
+		base := h.own
+		if base == "" {
+			return "", &FieldError{pathField, fmt.Errorf("relative path %q: the caller's own cgroup cannot be seen below %s; use an absolute path", p, h.mount)}
+		}
+		if h.unified() {
+			base = path.Dir(base)
+		}
+		p = path.Join(base, path.Clean("/"+p))
+	}
+	p = path.Clean(p)
+	if p == "/" || within(h.own, p) {
+		return "", &FieldError{pathField, fmt.Errorf("%q in %s: %w", p, h.mount, ErrProtected)}
+	}
+	return p, nil
+}
+
+// within reports whether p is top or lies below it, comparing whole path
+// components: /x/foobar is not within /x/foo.
+func within(p, top string) bool {
+	return p == top || top == "/" && strings.HasPrefix(p, "/") || strings.HasPrefix(p, top+"/")
+}

@@ -1,0 +1,139 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// setting is one value of linux.resources as the text for one cgroup file.
+type setting struct {
+	field string // JSON path below linux.resources, "cpu.quota"
+	file  string
+	value string
+
+	// spare: nothing is lost when the kernel has no such file, since the value
+	// only takes away a limit that it cannot have.
+	spare bool
+	// instead is what to write when the kernel has no such file.
+	instead *setting
+}
+
+// settings collects the values of one controller, and the first field that
+// has none.
+type settings struct {
+	list []setting
+	err  error
+}
+
+func (s *settings) add(field, file, value string) *setting {
+	s.list = append(s.list, setting{field: field, file: file, value: value})
+	return &s.list[len(s.list)-1]
+}
+
+// number adds a number that is given and not 0. 0 means that a value is not
+// set wherever this is used, as engines send it.
+func (s *settings) number(field, file string, v *uint64) {
+	if v != nil && *v != 0 {
+		s.add(field, file, strconv.FormatUint(*v, 10))
+	}
+}
+
+// refuse makes field an error when it is given.
+func (s *settings) refuse(given bool, field, why string) {
+	if given && s.err == nil {
+		s.err = &FieldError{"linux.resources." + field, errors.New(why)}
+	}
+}
+
+const (
+	noV2 = "cgroup v2 has no such limit"
+)
+
+// controller knows the values of one controller: its name and its values in
+// v2 and in v1. A nil function is a controller that does not exist there.
+type controller struct {
+	name, legacy string
+	v2, v1       func(*specs.LinuxResources, *settings)
+}
+
+// controllers are in the order in which they are set.
+func controllers() [9]controller {
+	return [...]controller{
+		{"cpuset", "cpuset", cpuset, cpuset},
+		{"cpu", "cpu", cpuV2, cpuV1},
+		{"memory", "memory", memoryV2, memoryV1},
+		{"pids", "pids", pids, pids},
+		{"io", "blkio", ioV2, blkioV1},
+		{"hugetlb", "hugetlb", hugetlbV2, hugetlbV1},
+		{"rdma", "rdma", rdma, rdma},
+		{"net_cls", "net_cls", nil, netCls},
+		{"net_prio", "net_prio", nil, netPrio},
+	}
+}
+
+// values are c's settings for v2, or v1.
+func (c *controller) values(r *specs.LinuxResources, v2 bool) ([]setting, error) {
+	var s settings
+	switch {
+	case r == nil:
+	case v2 && c.v2 != nil:
+		c.v2(r, &s)
+	case v2:
+		c.v1(r, &s)
+		for _, w := range s.list {
+			s.refuse(true, w.field, noV2)
+		}
+	default:
+		c.v1(r, &s)
+	}
+	return s.list, s.err
+}
+
+// wanted names the v2 controllers to enable: those that engines read usage
+// from, and those that a resource of the group needs.
+func (g *Group) wanted() []string {
+	want := []string{"cpu", "io", "memory", "pids"}
+	need := func(name string) {
+		if !slices.Contains(want, name) {
+			want = append(want, name)
+		}
+	}
+	for _, c := range controllers() {
+		if list, _ := c.values(g.resources, true); len(list) > 0 {
+			need(c.name)
+		}
+	}
+	for _, key := range unifiedKeys(g.resources) {
+		if name, _, ok := strings.Cut(key, "."); ok && name != "cgroup" {
+			need(name)
+		}
+	}
+	return want
+}
+
+func unifiedKeys(r *specs.LinuxResources) []string {
+	if r == nil || len(r.Unified) == 0 {
+		return nil
+	}
+	keys := make([]string, 0, len(r.Unified))
+	for k := range r.Unified {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys) // the same order in each run
+	return keys
+}
+
+// checkKey checks that a key of linux.resources.unified is the name of a
+// controller's file, not a path.
+func checkKey(key string) error {
+	name, file, ok := strings.Cut(key, ".")
+	if !ok || name == "" || file == "" || strings.ContainsAny(key, "/\x00") {
+		return fmt.Errorf("must be a file name of the form CONTROLLER.PARAMETER")
+	}
+	return nil
+}

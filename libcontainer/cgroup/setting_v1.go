@@ -1,0 +1,169 @@
+package cgroup
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// cpuset, pids and rdma are the same in v1 and v2.
+
+func cpuset(r *specs.LinuxResources, s *settings) {
+	if r.CPU == nil {
+		return
+	}
+	if r.CPU.Cpus != "" {
+		s.add("cpu.cpus", "cpuset.cpus", r.CPU.Cpus)
+	}
+	if r.CPU.Mems != "" {
+		s.add("cpu.mems", "cpuset.mems", r.CPU.Mems)
+	}
+}
+
+// pids: a limit of 0 is written as 1. Both let a running init make no process,
+// and systemd knows no 0.
+func pids(r *specs.LinuxResources, s *settings) {
+	if r.Pids == nil || r.Pids.Limit == nil {
+		return
+	}
+	limit := "max"
+	if n := *r.Pids.Limit; n >= 0 {
+		limit = strconv.FormatInt(max(n, 1), 10)
+	}
+	s.add("pids.limit", "pids.max", limit)
+}
+
+func rdma(r *specs.LinuxResources, s *settings) {
+	devices := make([]string, 0, len(r.Rdma))
+	for name := range r.Rdma {
+		devices = append(devices, name)
+	}
+	slices.Sort(devices)
+	for _, name := range devices {
+		line := name
+		if n := r.Rdma[name].HcaHandles; n != nil {
+			line += " hca_handle=" + strconv.FormatUint(uint64(*n), 10)
+		}
+		if n := r.Rdma[name].HcaObjects; n != nil {
+			line += " hca_object=" + strconv.FormatUint(uint64(*n), 10)
+		}
+		if line != name {
+			s.add(fmt.Sprintf("rdma[%q]", name), "rdma.max", line)
+		}
+	}
+}
+
+func cpuV1(r *specs.LinuxResources, s *settings) {
+	c := r.CPU
+	if c == nil {
+		return
+	}
+	if c.Shares != nil && *c.Shares != 0 {
+		// The kernel would take the nearest value without a word.
+		s.refuse(*c.Shares < 2 || *c.Shares > 262144, "cpu.shares", fmt.Sprintf("%d: must be from 2 to 262144", *c.Shares))
+		s.number("cpu.shares", "cpu.shares", c.Shares)
+	}
+	if c.Idle != nil {
+		s.add("cpu.idle", "cpu.idle", strconv.FormatInt(*c.Idle, 10))
+	}
+	s.number("cpu.realtimePeriod", "cpu.rt_period_us", c.RealtimePeriod)
+	s.amount("cpu.realtimeRuntime", "cpu.rt_runtime_us", c.RealtimeRuntime, "-1")
+	s.number("cpu.period", "cpu.cfs_period_us", c.Period)
+	if c.Quota != nil && *c.Quota != 0 {
+		s.add("cpu.quota", "cpu.cfs_quota_us", strconv.FormatInt(max(*c.Quota, -1), 10))
+	}
+	if c.Burst != nil {
+		s.add("cpu.burst", "cpu.cfs_burst_us", strconv.FormatUint(*c.Burst, 10))
+	}
+}
+
+func memoryV1(r *specs.LinuxResources, s *settings) {
+	m := r.Memory
+	if m == nil {
+		return
+	}
+	s.amount("memory.limit", "memory.limit_in_bytes", m.Limit, "-1")
+	s.swapV1(m)
+	s.amount("memory.reservation", "memory.soft_limit_in_bytes", m.Reservation, "-1")
+	s.amount("memory.kernel", "memory.kmem.limit_in_bytes", m.Kernel, "-1")
+	s.amount("memory.kernelTCP", "memory.kmem.tcp.limit_in_bytes", m.KernelTCP, "-1")
+	if m.Swappiness != nil {
+		s.refuse(*m.Swappiness > 100, "memory.swappiness", fmt.Sprintf("%d: must be from 0 to 100", *m.Swappiness))
+		s.add("memory.swappiness", "memory.swappiness", strconv.FormatUint(*m.Swappiness, 10))
+	}
+	if m.DisableOOMKiller != nil && *m.DisableOOMKiller {
+		s.add("memory.disableOOMKiller", "memory.oom_control", "1")
+	}
+	// Since Linux 5.11 there is no other way.
+	s.refuse(m.UseHierarchy != nil && !*m.UseHierarchy, "memory.useHierarchy", "memory is always counted hierarchically")
+}
+
+// swapV1 sets the limit of memory and swap together. Unlimited memory without
+// a word on swap is unlimited swap.
+func (s *settings) swapV1(m *specs.LinuxMemory) {
+	const field, file = "memory.swap", "memory.memsw.limit_in_bytes"
+	switch limit, swap := value(m.Limit), value(m.Swap); {
+	case swap == 0 && limit == -1, swap == -1:
+		s.add(field, file, "-1").spare = true
+	case swap > 0 && limit > 0 && swap < limit:
+		s.refuse(true, field, fmt.Sprintf("%d is memory and swap together: it must not be below memory.limit, %d", swap, limit))
+	default:
+		s.amount(field, file, m.Swap, "-1")
+	}
+}
+
+func blkioV1(r *specs.LinuxResources, s *settings) {
+	b := r.BlockIO
+	if b == nil {
+		return
+	}
+	s.blkioWeight("blockIO.weight", "weight", "", b.Weight)
+	s.blkioWeight("blockIO.leafWeight", "leaf_weight", "", b.LeafWeight)
+	for i, d := range b.WeightDevice {
+		field, device := fmt.Sprintf("blockIO.weightDevice[%d]", i), fmt.Sprintf("%d:%d ", d.Major, d.Minor)
+		s.blkioWeight(field+".weight", "weight_device", device, d.Weight)
+		s.blkioWeight(field+".leafWeight", "leaf_weight_device", device, d.LeafWeight)
+	}
+	for _, t := range throttles(b) {
+		for i, d := range t.list {
+			s.add(fmt.Sprintf("blockIO.%s[%d]", t.field, i), t.legacy,
+				fmt.Sprintf("%d:%d %d", d.Major, d.Minor, d.Rate))
+		}
+	}
+}
+
+// blkioWeight sets a weight of BFQ, or where that is not, of CFQ (up to Linux
+// 4.20), which alone had leaf weights.
+func (s *settings) blkioWeight(field, file, device string, weight *uint16) {
+	if weight == nil || *weight == 0 {
+		return
+	}
+	s.refuse(*weight < 10 || *weight > 1000, field, fmt.Sprintf("%d: must be from 10 to 1000", *weight))
+	text := device + strconv.Itoa(int(*weight))
+	if strings.HasPrefix(file, "leaf_") {
+		s.add(field, "blkio."+file, text)
+		return
+	}
+	s.add(field, "blkio.bfq."+file, text).instead = &setting{field: field, file: "blkio." + file, value: text}
+}
+
+func hugetlbV1(r *specs.LinuxResources, s *settings) { s.hugetlb(r, "limit_in_bytes") }
+
+func netCls(r *specs.LinuxResources, s *settings) {
+	if r.Network != nil && r.Network.ClassID != nil && *r.Network.ClassID != 0 {
+		s.add("network.classID", "net_cls.classid", strconv.FormatUint(uint64(*r.Network.ClassID), 10))
+	}
+}
+
+func netPrio(r *specs.LinuxResources, s *settings) {
+	if r.Network == nil {
+		return
+	}
+	for i, p := range r.Network.Priorities {
+		s.add(fmt.Sprintf("network.priorities[%d]", i), "net_prio.ifpriomap",
+			p.Name+" "+strconv.FormatUint(uint64(p.Priority), 10))
+	}
+}

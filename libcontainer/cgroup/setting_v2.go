@@ -1,0 +1,216 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+func cpuV2(r *specs.LinuxResources, s *settings) {
+	c := r.CPU
+	if c == nil {
+		return
+	}
+	s.refuse(c.RealtimeRuntime != nil && *c.RealtimeRuntime != 0, "cpu.realtimeRuntime", noV2)
+	s.refuse(c.RealtimePeriod != nil && *c.RealtimePeriod != 0, "cpu.realtimePeriod", noV2)
+	if c.Shares != nil && *c.Shares != 0 {
+		s.add("cpu.shares", "cpu.weight", strconv.FormatUint(cpuWeight(*c.Shares), 10))
+	}
+	if c.Idle != nil { // after the weight, which an idle cgroup refuses
+		s.add("cpu.idle", "cpu.idle", strconv.FormatInt(*c.Idle, 10))
+	}
+	if field, max := cpuMax(c); field != "" {
+		s.add(field, "cpu.max", max)
+	}
+	if c.Burst != nil {
+		s.add("cpu.burst", "cpu.max.burst", strconv.FormatUint(*c.Burst, 10))
+	}
+}
+
+// cpuMax is quota and period, in microseconds, as cpu.max has them; no field
+// when neither is set.
+func cpuMax(c *specs.LinuxCPU) (field, value string) {
+	quota, period := "max", uint64(100000) // the kernel's default
+	if c.Period != nil && *c.Period != 0 {
+		field, period = "cpu.period", *c.Period
+	}
+	if c.Quota != nil && *c.Quota != 0 {
+		field = "cpu.quota"
+		if *c.Quota > 0 {
+			quota = strconv.FormatInt(*c.Quota, 10)
+		}
+	}
+	return field, quota + " " + strconv.FormatUint(period, 10)
+}
+
+// cpuWeight converts shares (2 to 262144, default 1024) to a v2 weight (1 to
+// 10000, default 100) by a curve that meets all three: the one that the
+// runtimes and kubelet agreed on in 2025. The older straight line gave a
+// container of default shares less than half of a default cgroup's weight.
+func cpuWeight(shares uint64) uint64 {
+	switch {
+	case shares <= 2:
+		return 1
+	case shares >= 262144:
+		return 10000
+	}
+	l := math.Log2(float64(shares))
+	return uint64(math.Ceil(math.Pow(10, (l*l+125*l)/612-7.0/34)))
+}
+
+func memoryV2(r *specs.LinuxResources, s *settings) {
+	m := r.Memory
+	if m == nil {
+		return
+	}
+	s.refuse(m.Kernel != nil && *m.Kernel > 0, "memory.kernel", noV2)
+	s.refuse(m.KernelTCP != nil && *m.KernelTCP > 0, "memory.kernelTCP", noV2)
+	s.refuse(m.Swappiness != nil, "memory.swappiness", noV2)
+	s.refuse(m.DisableOOMKiller != nil && *m.DisableOOMKiller, "memory.disableOOMKiller", noV2)
+	s.refuse(m.UseHierarchy != nil && !*m.UseHierarchy, "memory.useHierarchy", "memory is always counted hierarchically")
+	swap, err := swapV2(m)
+	if err != nil && s.err == nil {
+		s.err = &FieldError{"linux.resources.memory.swap", err}
+	}
+	if swap != "" {
+		// Without swap there is no file, and no swap to forbid or to allow.
+		s.add("memory.swap", "memory.swap.max", swap).spare = swap == "max" || swap == "0"
+	}
+	s.amount("memory.limit", "memory.max", m.Limit, "max")
+	s.amount("memory.reservation", "memory.low", m.Reservation, "max")
+}
+
+// amount adds a number of bytes or microseconds: -1 is none (unlimited), 0 is not set.
+func (s *settings) amount(field, file string, v *int64, none string) {
+	switch {
+	case v == nil || *v == 0:
+	case *v == -1:
+		s.add(field, file, none)
+	case *v < 0:
+		s.refuse(true, field, fmt.Sprintf("%d: must be -1 (no limit) or above 0", *v))
+	default:
+		s.add(field, file, strconv.FormatInt(*v, 10))
+	}
+}
+
+// swapV2 converts memory.swap, which counts memory and swap, to the amount of
+// swap alone. Unlimited memory without a word on swap is unlimited swap, as in
+// v1.
+func swapV2(m *specs.LinuxMemory) (string, error) {
+	limit, swap := value(m.Limit), value(m.Swap)
+	switch {
+	case swap == 0 && limit == -1, swap == -1:
+		return "max", nil
+	case swap == 0:
+		return "", nil
+	case swap < 0:
+		return "", fmt.Errorf("%d: must be -1 (no limit) or above 0", swap)
+	case limit == -1:
+		return strconv.FormatInt(swap, 10), nil
+	case limit == 0:
+		return "", errors.New("cannot be set without memory.limit")
+	case swap < limit:
+		return "", fmt.Errorf("%d is memory and swap together: it must not be below memory.limit, %d", swap, limit)
+	}
+	return strconv.FormatInt(swap-limit, 10), nil
+}
+
+func value(p *int64) int64 {
+	if p == nil {
+		return 0
+	}
+	return *p
+}
+
+func ioV2(r *specs.LinuxResources, s *settings) {
+	b := r.BlockIO
+	if b == nil {
+		return
+	}
+	const leaf = "blockIO.leafWeight"
+	s.refuse(b.LeafWeight != nil && *b.LeafWeight != 0, leaf, noV2)
+	if b.Weight != nil && *b.Weight != 0 {
+		s.ioWeight("blockIO.weight", "", *b.Weight)
+	}
+	for i, d := range b.WeightDevice {
+		field := fmt.Sprintf("blockIO.weightDevice[%d]", i)
+		s.refuse(d.LeafWeight != nil && *d.LeafWeight != 0, field+".leafWeight", noV2)
+		if d.Weight != nil && *d.Weight != 0 {
+			s.ioWeight(field+".weight", fmt.Sprintf("%d:%d ", d.Major, d.Minor), *d.Weight)
+		}
+	}
+	for _, t := range throttles(b) {
+		for i, d := range t.list {
+			rate := "max" // 0 takes a limit away, as in v1
+			if d.Rate != 0 {
+				rate = strconv.FormatUint(d.Rate, 10)
+			}
+			s.add(fmt.Sprintf("blockIO.%s[%d]", t.field, i), "io.max",
+				fmt.Sprintf("%d:%d %s=%s", d.Major, d.Minor, t.key, rate))
+		}
+	}
+}
+
+// ioWeight sets a weight of 10 to 1000 for BFQ, or where that is not, for the
+// cost controller, whose weights are 1 to 10000.
+func (s *settings) ioWeight(field, device string, weight uint16) {
+	if weight < 10 || weight > 1000 {
+		s.refuse(true, field, fmt.Sprintf("%d: must be from 10 to 1000", weight))
+		return
+	}
+	cost := 1 + (uint64(weight)-10)*9999/990
+	s.add(field, "io.bfq.weight", device+strconv.FormatUint(uint64(weight), 10)).instead = &setting{
+		field: field, file: "io.weight", value: device + strconv.FormatUint(cost, 10)}
+}
+
+type throttle struct {
+	field, key, legacy string
+	list               []specs.LinuxThrottleDevice
+}
+
+func throttles(b *specs.LinuxBlockIO) [4]throttle {
+	return [...]throttle{
+		{"throttleReadBpsDevice", "rbps", "blkio.throttle.read_bps_device", b.ThrottleReadBpsDevice},
+		{"throttleWriteBpsDevice", "wbps", "blkio.throttle.write_bps_device", b.ThrottleWriteBpsDevice},
+		{"throttleReadIOPSDevice", "riops", "blkio.throttle.read_iops_device", b.ThrottleReadIOPSDevice},
+		{"throttleWriteIOPSDevice", "wiops", "blkio.throttle.write_iops_device", b.ThrottleWriteIOPSDevice},
+	}
+}
+
+func hugetlbV2(r *specs.LinuxResources, s *settings) { s.hugetlb(r, "max") }
+
+// hugetlb limits pages in use and, so that a container cannot take the pool by
+// mapping alone, pages reserved.
+func (s *settings) hugetlb(r *specs.LinuxResources, suffix string) {
+	for i, h := range r.HugepageLimits {
+		field := fmt.Sprintf("hugepageLimits[%d]", i)
+		if !pageSize(h.Pagesize) {
+			s.refuse(true, field+".pageSize", fmt.Sprintf("%q: must be a number and KB, MB or GB", h.Pagesize))
+			return
+		}
+		limit := strconv.FormatUint(h.Limit, 10)
+		s.add(field, "hugetlb."+h.Pagesize+"."+suffix, limit)
+		s.add(field, "hugetlb."+h.Pagesize+".rsvd."+suffix, limit)
+	}
+}
+
+// pageSize tells whether size can be part of a hugetlb file's name. It once
+// was a way to any file of the host (GHSA-5g49-rx9x-qfc6).
+func pageSize(size string) bool {
+	if len(size) < 3 || len(size) > 12 {
+		return false
+	}
+	for _, c := range size[:len(size)-2] {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	switch size[len(size)-2:] {
+	case "KB", "MB", "GB":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,102 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+)
+
+// Sub gives the group in which a process is to be put that asks for a cgroup
+// of its own below the container's (exec --cgroup). sub has paths by v1
+// controller, where "" stands for all hierarchies. They must exist, and stay
+// below the container's cgroup.
+func (g *Group) Sub(sub map[string]string) (*Group, error) {
+	s := &Group{members: make([]member, len(g.members))}
+	copy(s.members, g.members)
+	used := make(map[string]bool)
+	for i := range s.members {
+		m := &s.members[i]
+		key, below, ok := subOf(m, sub)
+		if !ok {
+			continue
+		}
+		used[key] = true
+		p, err := join(m.path, below)
+		if err != nil {
+			return nil, err
+		}
+		d, err := openDir(p)
+		if err != nil {
+			return nil, fmt.Errorf("sub-cgroup %q: %w", below, err)
+		}
+		d.close()
+		m.path = p
+	}
+	for key, below := range sub {
+		if !used[key] && (key != "" || len(used) == 0) {
+			return nil, fmt.Errorf("sub-cgroup %q: the host has no cgroup v1 controller %q", below, key)
+		}
+	}
+	return s, nil
+}
+
+func subOf(m *member, sub map[string]string) (key, below string, ok bool) {
+	for _, name := range m.names {
+		if below, ok := sub[name]; ok && name != "" {
+			return name, below, true
+		}
+	}
+	below, ok = sub[""]
+	return "", below, ok
+}
+
+// join joins a path of the user's to top, and refuses one that leads out.
+func join(top, below string) (string, error) {
+	p := path.Join(top, below)
+	if !within(p, top) {
+		return "", fmt.Errorf("sub-cgroup %q: leads out of the container's cgroup %s", below, top)
+	}
+	return p, nil
+}
+
+// Of gives the group with the unified cgroup that pid, a process of the
+// container, is in now. An exec is put there when the container's own cgroup
+// takes no process (EBUSY on the clone): a container that manages cgroups
+// itself has enabled controllers in it and moved its init below.
+func (g *Group) Of(pid int) (*Group, error) {
+	m := g.unified()
+	if m == nil {
+		return g, nil
+	}
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	if err != nil {
+		return nil, err
+	}
+	at, ok := memberOf(string(text), "")
+	if !ok {
+		return nil, fmt.Errorf("/proc/%d/cgroup: no line of cgroup v2", pid)
+	}
+	all, err := hierarchies()
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		if h := &all[i]; h.unified() && within(m.path, h.mount) {
+			return g.moved(path.Join(h.mount, path.Clean("/"+strings.TrimPrefix(at, "/"))))
+		}
+	}
+	return nil, errors.New("cgroup v2 is not mounted any more")
+}
+
+func (g *Group) moved(to string) (*Group, error) {
+	s := &Group{members: make([]member, len(g.members))}
+	copy(s.members, g.members)
+	m := s.unified()
+	if !within(to, m.path) {
+		return nil, fmt.Errorf("cgroup %s is not below the container's, %s", to, m.path)
+	}
+	m.path = to
+	return s, nil
+}
