@@ -1,0 +1,184 @@
+// Package commands is the command line: one file a verb, each of which turns
+// arguments into a request to package libcontainer. It is the only place that
+// reads the environment, prints, logs, forwards signals and sets exit codes.
+//
+// The command line is that of runc: the same verbs, flags, exit codes, output
+// and log records, since container engines depend on them.
+package commands
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/skiff-oci/skiff/libcontainer"
+	"github.com/urfave/cli/v2"
+)
+
+// Build says which skiff this is.
+type Build struct {
+	Version string
+	Commit  string // may be empty
+}
+
+// call is one invocation of skiff: what the verbs share.
+type call struct {
+	build     Build
+	inherited int // how many file descriptors from 3 on were open at the start
+	host      libcontainer.Host
+	ownRoot   bool // --root was not given
+	log       journal
+	code      int // exit status of a call that succeeds
+}
+
+// Main runs the command line and returns the exit status of the process.
+func Main(build Build, args []string) int {
+	c := &call{build: build, inherited: openFrom(3)}
+	err := c.run(args)
+	if err == nil {
+		c.log.flush()
+		return c.code
+	}
+	c.log.fail(err)
+	if own := (*exitError)(nil); errors.As(err, &own) {
+		return own.code
+	}
+	return 1
+}
+
+// exitError is a failure that has an exit status other than 1.
+type exitError struct {
+	code int
+	error
+}
+
+func (e *exitError) Unwrap() error { return e.error }
+
+// run parses args and runs the verb. Only the command that is asked for is
+// built: building all of them takes longer than many a verb itself.
+func (c *call) run(args []string) error {
+	a := c.app()
+	if v := verb(a.Flags, args); v < len(args) {
+		if cmd := c.command(args[v]); cmd != nil {
+			a.Commands = []*cli.Command{cmd}
+			return a.Run(reorder(cmd, args, v))
+		}
+	}
+	a.Commands = c.allCommands()
+	return a.Run(args)
+}
+
+func (c *call) app() *cli.App {
+	cli.VersionPrinter = func(*cli.Context) { c.printVersion(os.Stdout) }
+	return &cli.App{
+		Name:                      "skiff",
+		Usage:                     "run containers from OCI bundles",
+		Version:                   c.build.Version,
+		Flags:                     append(globalFlags(), cli.HelpFlag),
+		Before:                    c.before,
+		Action:                    noVerb,
+		OnUsageError:              usageError,
+		HideHelpCommand:           true, // there is a verb of that name
+		DisableSliceFlagSeparator: true, // a comma in --env is a comma
+		ExitErrHandler:            func(*cli.Context, error) {},
+	}
+}
+
+// verb returns the index of the first argument after the global flags,
+// len(args) when there is none.
+func verb(flags []cli.Flag, args []string) int {
+	for i := 1; i < len(args); i++ {
+		switch {
+		case args[i] == "--":
+			return i + 1
+		case !isFlag(args[i]):
+			return i
+		case takesNext(flags, args[i]):
+			i++
+		}
+	}
+	return len(args)
+}
+
+// verbNames lists the verbs in the order of the help text.
+func verbNames() []string {
+	return []string{
+		"create", "delete", "exec", "features", "kill", "list", "pause", "ps",
+		"resume", "run", "spec", "start", "state", "help",
+	}
+}
+
+func (c *call) allCommands() []*cli.Command {
+	var all []*cli.Command
+	for _, name := range verbNames() {
+		if name != "help" {
+			all = append(all, c.command(name))
+		}
+	}
+	return append(all, c.helpCommand())
+}
+
+// command returns the command of one verb, nil for an unknown one and for
+// help, which needs all the others.
+func (c *call) command(name string) *cli.Command {
+	cmd := c.bareCommand(name)
+	if cmd == nil {
+		return nil
+	}
+	act := cmd.Action
+	cmd.Action = func(ctx *cli.Context) error { return prefix(name, act(ctx)) }
+	cmd.HideHelpCommand = true // else `state help` is not the state of "help"
+	cmd.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return prefix(name, err) }
+	return cmd
+}
+
+func (c *call) bareCommand(name string) *cli.Command {
+	switch name {
+	case "create":
+		return c.createCommand()
+	case "delete":
+		return c.deleteCommand()
+	case "exec":
+		return c.execCommand()
+	case "features":
+		return c.featuresCommand()
+	case "kill":
+		return c.killCommand()
+	case "list":
+		return c.listCommand()
+	case "pause":
+		return c.pauseCommand()
+	case "ps":
+		return c.psCommand()
+	case "resume":
+		return c.resumeCommand()
+	case "run":
+		return c.runCommand()
+	case "spec":
+		return c.specCommand()
+	case "start":
+		return c.startCommand()
+	case "state":
+		return c.stateCommand()
+	}
+	return nil
+}
+
+// prefix says which verb failed and keeps the exit status of err.
+func prefix(verb string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", verb, err)
+}
+
+func usageError(_ *cli.Context, err error, _ bool) error { return err }
+
+// noVerb runs when no known verb was given.
+func noVerb(ctx *cli.Context) error {
+	if name := ctx.Args().First(); name != "" {
+		return fmt.Errorf("unknown command %q; the commands are %s", name, strings.Join(verbNames(), ", "))
+	}
+	return cli.ShowAppHelp(ctx)
+}

@@ -1,0 +1,106 @@
+package commands
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/skiff-oci/skiff/libcontainer"
+	"github.com/urfave/cli/v2"
+)
+
+// isFlag reports whether arg has the form of a flag.
+func isFlag(arg string) bool { return len(arg) > 1 && arg[0] == '-' }
+
+// takesNext reports whether arg is a flag whose value is the next argument.
+func takesNext(known []cli.Flag, arg string) bool {
+	name := strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-")
+	for _, f := range known { // none has an "=" in its name
+		if slices.Contains(f.Names(), name) {
+			v, ok := f.(cli.DocGenerationFlag)
+			return ok && v.TakesValue()
+		}
+	}
+	return false
+}
+
+// reorder moves the flags of the verb args[v] ahead of its other arguments,
+// so that `delete ID --force` works. exec and ps keep their order: what
+// follows the container's id is a command's own.
+func reorder(cmd *cli.Command, args []string, v int) []string {
+	if cmd.Name == "exec" || cmd.Name == "ps" {
+		return args
+	}
+	flags, operands := partition(cmd.Flags, args[v+1:])
+	out := slices.Concat(args[:v+1], flags, []string{"--"})
+	return append(out, operands...)
+}
+
+// partition splits args into flags, with their values, and the rest.
+func partition(known []cli.Flag, args []string) (flags, rest []string) {
+	for i := 0; i < len(args); i++ {
+		switch {
+		case args[i] == "--":
+			return flags, append(rest, args[i+1:]...)
+		case !isFlag(args[i]):
+			rest = append(rest, args[i])
+		case takesNext(known, args[i]) && i+1 < len(args):
+			flags = append(flags, args[i], args[i+1])
+			i++
+		default:
+			flags = append(flags, args[i])
+		}
+	}
+	return flags, rest
+}
+
+// checkArgs checks the number of arguments; a negative upper bound is none.
+func checkArgs(ctx *cli.Context, least, most int) error {
+	n := ctx.Args().Len()
+	usage := strings.TrimSpace(ctx.Command.Name + " [flags] " + ctx.Command.ArgsUsage)
+	switch {
+	case n < least:
+		return fmt.Errorf("too few arguments: got %d; usage: skiff %s", n, usage)
+	case most >= 0 && n > most:
+		return fmt.Errorf("too many arguments: %q; usage: skiff %s", ctx.Args().Slice(), usage)
+	}
+	return nil
+}
+
+// container checks the number of arguments and loads the container that the
+// first of them names.
+func (c *call) container(ctx *cli.Context, most int) (*libcontainer.Container, error) {
+	if err := checkArgs(ctx, 1, most); err != nil {
+		return nil, err
+	}
+	if err := privileged(); err != nil {
+		return nil, err
+	}
+	id := ctx.Args().First()
+	if err := libcontainer.CheckID(id); err != nil {
+		return nil, err
+	}
+	return c.host.Load(id)
+}
+
+// privileged refuses callers other than root, for the time that skiff knows
+// no containers of unprivileged users.
+func privileged() error {
+	if uid := os.Geteuid(); uid != 0 {
+		return fmt.Errorf("must be run as root: rootless containers are not supported (effective uid %d)", uid)
+	}
+	return nil
+}
+
+// tableFormat reads --format of list and ps.
+func tableFormat(ctx *cli.Context) (json bool, err error) {
+	switch f := ctx.String("format"); f {
+	case "table":
+		return false, nil
+	case "json":
+		return true, nil
+	default:
+		return false, fmt.Errorf("--format %q: must be table or json", f)
+	}
+}

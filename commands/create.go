@@ -1,0 +1,43 @@
+package commands
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+)
+
+func (c *call) createCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "create",
+		Usage:     "make a container, without starting its program",
+		ArgsUsage: "CONTAINER-ID",
+		Flags:     launchFlags(),
+		Action:    c.create,
+	}
+}
+
+func (c *call) create(ctx *cli.Context) error {
+	l, err := c.prepare(ctx, true)
+	if err != nil {
+		return err
+	}
+	l.io.Hold = true
+	if ctx.Bool("plan") {
+		return c.printPlan(l)
+	}
+	if err := privileged(); err != nil {
+		return err
+	}
+	_, _, err = c.host.Create(l.plan, l.spec, l.raw, l.io)
+	return err
+}
+
+// printPlan prints the program that create or run would run.
+func (c *call) printPlan(l *launch) error {
+	p, err := c.host.Plan(l.plan, l.spec, l.io)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Print(p)
+	return err
+}

@@ -1,0 +1,30 @@
+package commands
+
+import (
+	"errors"
+
+	"github.com/skiff-oci/skiff/libcontainer"
+	"github.com/urfave/cli/v2"
+)
+
+func (c *call) deleteCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "delete",
+		Usage:     "remove a container that has stopped",
+		ArgsUsage: "CONTAINER-ID",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "kill a container that runs; one that does not exist is no error"},
+		},
+		Action: func(ctx *cli.Context) error {
+			force := ctx.Bool("force")
+			container, err := c.container(ctx, 1)
+			if force && errors.Is(err, libcontainer.ErrNotExist) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			return container.Delete(force)
+		},
+	}
+}

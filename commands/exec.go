@@ -1,0 +1,132 @@
+package commands
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/specconv"
+	"github.com/urfave/cli/v2"
+)
+
+// execFailed is the exit status of an exec that failed by itself; the others
+// are the process's.
+const execFailed = 255
+
+func (c *call) execCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "exec",
+		Usage:     "run a process in a container that runs",
+		ArgsUsage: "CONTAINER-ID COMMAND [ARGUMENT...]",
+		Flags: append(processFlags(),
+			&cli.StringFlag{Name: "cwd", Usage: "working directory"},
+			&cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, Usage: "environment variable, `NAME=VALUE`"},
+			&cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "give it a terminal"},
+			&cli.StringFlag{Name: "user", Aliases: []string{"u"}, Usage: "`UID[:GID]` to run as"},
+			&cli.StringSliceFlag{Name: "additional-gids", Aliases: []string{"g"}, Usage: "additional group, `GID`"},
+			&cli.StringFlag{Name: "process", Aliases: []string{"p"}, Usage: "`FILE` with the process, as in config.json"},
+			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait"},
+			&cli.StringFlag{Name: "process-label", Usage: "SELinux label"},
+			&cli.StringFlag{Name: "apparmor", Usage: "AppArmor profile"},
+			&cli.BoolFlag{Name: "no-new-privs", Usage: "let no program give it more privileges"},
+			&cli.StringSliceFlag{Name: "cap", Aliases: []string{"c"}, Usage: "capability to add, `CAP_...`"},
+			&cli.StringSliceFlag{Name: "cgroup", Usage: "run in a cgroup below the container's: `[CONTROLLER[,CONTROLLER...]:]PATH`"},
+			&cli.BoolFlag{Name: "ignore-paused", Usage: "start it in a paused container, where it waits"},
+		),
+		Action: func(ctx *cli.Context) error {
+			if err := checkArgs(ctx, 1, -1); err != nil {
+				return err
+			}
+			if err := c.exec(ctx); err != nil {
+				return &exitError{execFailed, err}
+			}
+			return nil
+		},
+	}
+}
+
+func (c *call) exec(ctx *cli.Context) error {
+	container, err := c.container(ctx, -1)
+	if err != nil {
+		return err
+	}
+	l, err := c.compileExec(ctx, container)
+	if err != nil {
+		return err
+	}
+	detach := ctx.Bool("detach")
+	io, err := c.processIO(ctx, l.Process.Terminal, detach)
+	if err != nil {
+		return err
+	}
+	options := libcontainer.ExecOptions{IgnorePaused: ctx.Bool("ignore-paused")}
+	if detach {
+		_, err = container.Exec(l, io, options)
+		return err
+	}
+	fg := newForeground(false)
+	defer fg.close()
+	process, err := container.Exec(l, io, options)
+	if err != nil {
+		return err
+	}
+	c.log.flush()
+	c.code, err = fg.wait(process)
+	return err
+}
+
+// compileExec reads the flags that shape the process.
+func (c *call) compileExec(ctx *cli.Context, container *libcontainer.Container) (*plan.Launch, error) {
+	frozen, err := container.Spec()
+	if err != nil {
+		return nil, err
+	}
+	process, err := execProcess(ctx, frozen)
+	if err != nil {
+		return nil, err
+	}
+	l, err := c.compileProcess(frozen, process, container.ID())
+	if err != nil {
+		return nil, err
+	}
+	l.Cgroup.Sub, err = subCgroups(ctx.StringSlice("cgroup"))
+	return l, err
+}
+
+func (c *call) compileProcess(frozen *specs.Spec, p *specs.Process, id string) (*plan.Launch, error) {
+	l, warnings, err := specconv.CompileExec(frozen, p, specconv.Options{
+		ID:            id,
+		SystemdCgroup: c.host.SystemdCgroup,
+		Rootless:      c.host.Rootless,
+	})
+	for _, w := range warnings {
+		c.log.warn("%v", w)
+	}
+	return l, err
+}
+
+// subCgroups reads --cgroup: a path for each controller, "" for all.
+func subCgroups(args []string) (map[string]string, error) {
+	sub := make(map[string]string)
+	for _, arg := range args {
+		controllers, path, named := strings.Cut(arg, ":")
+		if !named {
+			controllers, path = "", arg
+		}
+		if path == "" || named && controllers == "" {
+			return nil, fmt.Errorf("--cgroup %q: [CONTROLLER[,CONTROLLER...]:]PATH is expected", arg)
+		}
+		for name := range strings.SplitSeq(controllers, ",") {
+			if named && name == "" {
+				return nil, fmt.Errorf("--cgroup %q: empty controller name", arg)
+			}
+			if old, ok := sub[name]; ok {
+				return nil, fmt.Errorf("--cgroup %q: the path %q is given already", arg, old)
+			}
+			sub[name] = path
+		}
+	}
+	return sub, nil
+}

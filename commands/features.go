@@ -1,0 +1,28 @@
+package commands
+
+import (
+	"github.com/skiff-oci/skiff/specconv"
+	"github.com/urfave/cli/v2"
+)
+
+func (c *call) featuresCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "features",
+		Usage: "print what this skiff supports, as JSON",
+		Action: func(ctx *cli.Context) error {
+			if err := checkArgs(ctx, 0, 0); err != nil {
+				return err
+			}
+			f := specconv.Features()
+			if f.Annotations == nil {
+				f.Annotations = make(map[string]string)
+			}
+			f.Annotations["io.github.skiff-oci.skiff.version"] = c.build.Version
+			if c.build.Commit != "" {
+				f.Annotations["io.github.skiff-oci.skiff.commit"] = c.build.Commit
+			}
+			f.Annotations["io.github.seccomp.libseccomp.version"] = libseccompVersion()
+			return printJSON(f, "    ")
+		},
+	}
+}

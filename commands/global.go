@@ -1,0 +1,97 @@
+package commands
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+)
+
+func globalFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "root", Value: defaultRoot(), Usage: "directory of the containers' state"},
+		&cli.StringFlag{Name: "log", Usage: "file to append log records to (default: standard error)"},
+		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"},
+		&cli.StringFlag{Name: "log-level", Value: "info", Usage: "error, warning, info or debug"},
+		&cli.BoolFlag{Name: "debug", Usage: "the same as --log-level debug"},
+		&cli.BoolFlag{Name: "systemd-cgroup", Usage: "make cgroups through systemd; cgroupsPath is slice:prefix:name"},
+		&cli.StringFlag{Name: "rootless", Value: "auto", Usage: "true, false or auto"},
+	}
+}
+
+// defaultRoot is in a file system that a reboot empties, and that the caller
+// can write to.
+func defaultRoot() string {
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" && os.Geteuid() != 0 {
+		return filepath.Join(dir, "skiff")
+	}
+	return "/run/skiff"
+}
+
+// before acts on the global flags, ahead of any verb.
+func (c *call) before(ctx *cli.Context) error {
+	if err := c.openLog(ctx); err != nil {
+		return err
+	}
+	if err := checkRootless(ctx.String("rootless")); err != nil {
+		return err
+	}
+	root, err := stateRoot(ctx.String("root"))
+	if err != nil {
+		return err
+	}
+	c.host.Root = root
+	c.host.SystemdCgroup = ctx.Bool("systemd-cgroup")
+	c.ownRoot = !ctx.IsSet("root")
+	return nil
+}
+
+func (c *call) openLog(ctx *cli.Context) error {
+	least, err := parseLevel(ctx.String("log-level"))
+	if err != nil {
+		return err
+	}
+	if ctx.Bool("debug") {
+		least = levelDebug
+	}
+	return c.log.open(ctx.String("log"), ctx.String("log-format"), least)
+}
+
+func stateRoot(dir string) (string, error) {
+	if dir == "" {
+		return "", fmt.Errorf("--root: a directory is expected")
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", fmt.Errorf("--root %q: %w", dir, err)
+	}
+	// A state directory is removed with all that is in it.
+	if abs == "/" {
+		return "", fmt.Errorf("--root %q: must not be the root directory", dir)
+	}
+	return abs, nil
+}
+
+func checkRootless(mode string) error {
+	switch mode {
+	case "auto", "false", "0", "f", "F", "FALSE", "False":
+		return nil
+	case "true", "1", "t", "T", "TRUE", "True":
+		return fmt.Errorf("--rootless %s: rootless containers are not supported", mode)
+	}
+	return fmt.Errorf("--rootless %q: must be true, false or auto", mode)
+}
+
+// openFrom counts the open file descriptors from first on, up to the first
+// that is closed. To be called before this process opens any itself.
+func openFrom(first int) int {
+	n := 0
+	for {
+		if _, err := unix.FcntlInt(uintptr(first+n), unix.F_GETFD, 0); err != nil {
+			return n
+		}
+		n++
+	}
+}

@@ -1,0 +1,30 @@
+package commands
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+)
+
+func (c *call) helpCommand() *cli.Command {
+	return &cli.Command{
+		Name:            "help",
+		Aliases:         []string{"h"},
+		Usage:           "show the commands, or the flags of one",
+		ArgsUsage:       "[COMMAND]",
+		HideHelpCommand: true,
+		Action: func(ctx *cli.Context) error {
+			if err := checkArgs(ctx, 0, 1); err != nil {
+				return prefix("help", err)
+			}
+			name := ctx.Args().First()
+			if name == "" {
+				return cli.ShowAppHelp(ctx)
+			}
+			if ctx.App.Command(name) == nil {
+				return fmt.Errorf("help: unknown command %q", name)
+			}
+			return cli.ShowCommandHelp(ctx, name)
+		},
+	}
+}

@@ -1,0 +1,43 @@
+package commands
+
+import (
+	"errors"
+
+	"github.com/skiff-oci/skiff/libcontainer"
+	"github.com/urfave/cli/v2"
+)
+
+func (c *call) killCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "kill",
+		Usage:     "send a signal to a container's first process",
+		ArgsUsage: "CONTAINER-ID [SIGNAL]",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "send it to all processes of the container"},
+		},
+		Action: c.kill,
+	}
+}
+
+func (c *call) kill(ctx *cli.Context) error {
+	name := ctx.Args().Get(1)
+	if name == "" && ctx.Args().Len() < 2 {
+		name = "SIGTERM"
+	}
+	sig, err := parseSignal(name)
+	if err != nil {
+		return err
+	}
+	container, err := c.container(ctx, 2)
+	if err != nil {
+		return err
+	}
+	all := ctx.Bool("all")
+	err = container.Signal(sig, all)
+	// Engines kill all that is left when the first process has ended: there
+	// may be nothing.
+	if all && errors.Is(err, libcontainer.ErrNotRunning) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,131 @@
+package commands
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/specconv"
+	"github.com/urfave/cli/v2"
+)
+
+// launch is what create and run ask libcontainer for.
+type launch struct {
+	plan *plan.Launch
+	spec *specs.Spec
+	raw  []byte // config.json as it was read
+	io   libcontainer.IO
+}
+
+// launchFlags are the flags of both create and run.
+func launchFlags() []cli.Flag {
+	return append(processFlags(),
+		&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "bundle directory (default: the working directory)"},
+		&cli.BoolFlag{Name: "no-pivot", Usage: "change the root by moving the mount, where pivot_root cannot work (a ramdisk)"},
+		&cli.BoolFlag{Name: "no-new-keyring", Usage: "keep the caller's session keyring"},
+		&cli.BoolFlag{Name: "plan", Usage: "print what would be done, and do nothing"},
+	)
+}
+
+// processFlags are the flags of all that start a process.
+func processFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "console-socket", Usage: "AF_UNIX socket that the terminal's master is sent to"},
+		&cli.StringFlag{Name: "pidfd-socket", Usage: "AF_UNIX socket that a pidfd of the process is sent to"},
+		&cli.StringFlag{Name: "pid-file", Usage: "file to write the process id to"},
+		&cli.IntFlag{Name: "preserve-fds", Usage: "pass `N` more file descriptors, from 3 on"},
+	}
+}
+
+// prepare reads and compiles the bundle of create or run.
+func (c *call) prepare(ctx *cli.Context, detach bool) (*launch, error) {
+	if err := checkArgs(ctx, 1, 1); err != nil {
+		return nil, err
+	}
+	id := ctx.Args().First()
+	if err := libcontainer.CheckID(id); err != nil {
+		return nil, err
+	}
+	bundle, err := filepath.Abs(ctx.String("bundle"))
+	if err != nil {
+		return nil, fmt.Errorf("--bundle: %w", err)
+	}
+	l := new(launch)
+	if l.spec, l.raw, err = specconv.Read(bundle); err != nil {
+		return nil, err
+	}
+	l.plan, err = c.compile(l.spec, specconv.Options{ID: id, Bundle: bundle, NoPivot: ctx.Bool("no-pivot")})
+	if err != nil {
+		return nil, err
+	}
+	l.io, err = c.processIO(ctx, l.plan.Process.Terminal, detach)
+	l.io.NoNewKeyring = ctx.Bool("no-new-keyring")
+	return l, err
+}
+
+func (c *call) compile(spec *specs.Spec, o specconv.Options) (*plan.Launch, error) {
+	o.SystemdCgroup, o.Rootless = c.host.SystemdCgroup, c.host.Rootless
+	l, warnings, err := specconv.Compile(spec, o)
+	for _, w := range warnings {
+		c.log.warn("%v", w)
+	}
+	return l, err
+}
+
+// processIO reads the flags that say how a new process is connected.
+func (c *call) processIO(ctx *cli.Context, terminal, detach bool) (libcontainer.IO, error) {
+	io := libcontainer.IO{
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		ConsoleSocket: ctx.String("console-socket"),
+		PidfdSocket:   ctx.String("pidfd-socket"),
+		PidFile:       ctx.String("pid-file"),
+		PreserveFDs:   ctx.Int("preserve-fds"),
+		ListenFDs:     listenFDs(),
+	}
+	if err := checkTerminal(terminal, detach, io.ConsoleSocket); err != nil {
+		return io, err
+	}
+	return io, c.checkInherited(io.PreserveFDs, io.ListenFDs)
+}
+
+// checkTerminal refuses what cannot be: the master of a terminal needs
+// somebody who keeps it.
+func checkTerminal(terminal, detach bool, socket string) error {
+	switch {
+	case detach && terminal && socket == "":
+		return errors.New("cannot allocate tty if skiff will detach without setting console socket (--console-socket)")
+	case (!detach || !terminal) && socket != "":
+		return errors.New("cannot use console socket if skiff will not detach or allocate tty (--console-socket)")
+	}
+	return nil
+}
+
+// checkInherited checks that the caller has opened the file descriptors that
+// are to be passed on.
+func (c *call) checkInherited(preserve, listen int) error {
+	if preserve < 0 {
+		return fmt.Errorf("--preserve-fds %d: must not be negative", preserve)
+	}
+	if n := preserve + listen; n > c.inherited || n < 0 {
+		return fmt.Errorf("--preserve-fds %d, LISTEN_FDS %d: file descriptor %d is not open", preserve, listen, 3+c.inherited)
+	}
+	return nil
+}
+
+// listenFDs returns how many sockets were passed by socket activation, as
+// sd_listen_fds(3) has it: the variables may be meant for another process.
+func listenFDs() int {
+	if os.Getenv("LISTEN_PID") != strconv.Itoa(os.Getpid()) {
+		return 0
+	}
+	n, err := strconv.Atoi(os.Getenv("LISTEN_FDS"))
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}

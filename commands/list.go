@@ -1,0 +1,98 @@
+package commands
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/skiff-oci/skiff/libcontainer"
+	"github.com/urfave/cli/v2"
+)
+
+func (c *call) listCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "list",
+		Usage: "list the containers",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"},
+			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print the ids only"},
+		},
+		Action: c.list,
+	}
+}
+
+func (c *call) list(ctx *cli.Context) error {
+	if err := checkArgs(ctx, 0, 0); err != nil {
+		return err
+	}
+	asJSON, err := tableFormat(ctx)
+	if err != nil {
+		return err
+	}
+	if err := privileged(); err != nil {
+		return err
+	}
+	all, err := c.containers()
+	if err != nil {
+		return err
+	}
+	if ctx.Bool("quiet") {
+		return printIDs(os.Stdout, all)
+	}
+	states := c.states(all)
+	if asJSON {
+		return printJSON(states, "")
+	}
+	return printTable(os.Stdout, states)
+}
+
+// containers returns all containers, and warns of those that cannot be read.
+func (c *call) containers() ([]*libcontainer.Container, error) {
+	all, broken, err := c.host.List()
+	for _, b := range broken {
+		c.log.warn("list: %v", b)
+	}
+	// The default directory is made with the first container.
+	if c.ownRoot && errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return all, err
+}
+
+// states returns the containers' states; some may have gone since.
+func (c *call) states(all []*libcontainer.Container) []*libcontainer.State {
+	states := make([]*libcontainer.State, 0, len(all))
+	for _, container := range all {
+		s, err := container.State()
+		switch {
+		case err == nil:
+			states = append(states, s)
+		case !errors.Is(err, libcontainer.ErrNotExist):
+			c.log.warn("list: %v", err)
+		}
+	}
+	return states
+}
+
+func printIDs(w io.Writer, all []*libcontainer.Container) error {
+	for _, container := range all {
+		if _, err := fmt.Fprintln(w, container.ID()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func printTable(w io.Writer, states []*libcontainer.State) error {
+	t := tabwriter.NewWriter(w, 12, 1, 3, ' ', 0)
+	fmt.Fprint(t, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
+	for _, s := range states {
+		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\n",
+			s.ID, s.Pid, s.Status, s.Bundle, s.Created.Format(time.RFC3339Nano), s.Owner)
+	}
+	return t.Flush()
+}

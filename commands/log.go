@@ -1,0 +1,133 @@
+package commands
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+)
+
+// journal writes log records the way runc does, since engines read them:
+// containerd takes the last record of level error in the JSON file given by
+// --log, podman wants that file to be a single JSON object. So a call that
+// fails writes one record of level error, which carries the warnings too, and
+// its message is on standard error as well.
+type journal struct {
+	file     *os.File // of --log; nil: standard error
+	json     bool
+	least    level    // records below it are dropped
+	warnings []string // not written yet
+}
+
+// record is one line of the log, with runc's keys. Nothing else may be spelt
+// like one of them in any case: containerd's decoder ignores case.
+type record struct {
+	Level    string   `json:"level"`
+	Msg      string   `json:"msg"`
+	Time     string   `json:"time"` // RFC 3339, or containerd refuses the whole file
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+func (r record) text() string {
+	line := fmt.Sprintf("time=%q level=%s msg=%q", r.Time, r.Level, r.Msg)
+	for _, w := range r.Warnings {
+		line += fmt.Sprintf(" warning=%q", w)
+	}
+	return line
+}
+
+// level orders the records; its zero value is the default of --log-level.
+type level int
+
+const (
+	levelDebug level = iota - 1
+	levelInfo
+	levelWarning
+	levelError
+)
+
+func (l level) String() string {
+	return [...]string{"debug", "info", "warning", "error"}[l-levelDebug]
+}
+
+func parseLevel(name string) (level, error) {
+	switch strings.ToLower(name) {
+	case "error":
+		return levelError, nil
+	case "warning", "warn":
+		return levelWarning, nil
+	case "info":
+		return levelInfo, nil
+	case "debug":
+		return levelDebug, nil
+	}
+	return 0, fmt.Errorf("--log-level %q: must be error, warning, info or debug", name)
+}
+
+// open checks the flags of the log and opens its file, if there is one.
+func (j *journal) open(path, format string, least level) error {
+	switch format {
+	case "text":
+	case "json":
+		j.json = true
+	default:
+		return fmt.Errorf("--log-format %q: must be text or json", format)
+	}
+	j.least = least
+	if path == "" {
+		return nil
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND|os.O_SYNC, 0o644)
+	if err != nil {
+		return fmt.Errorf("--log: %w", err)
+	}
+	j.file = f
+	return nil
+}
+
+// warn keeps a warning for the end of the call.
+func (j *journal) warn(format string, args ...any) {
+	if j.least <= levelWarning {
+		j.warnings = append(j.warnings, fmt.Sprintf(format, args...))
+	}
+}
+
+func (j *journal) debug(format string, args ...any) {
+	if j.least <= levelDebug {
+		j.write(record{Level: levelDebug.String(), Msg: fmt.Sprintf(format, args...)})
+	}
+}
+
+// flush writes the warnings, each as a record.
+func (j *journal) flush() {
+	for _, w := range j.warnings {
+		j.write(record{Level: levelWarning.String(), Msg: w})
+	}
+	j.warnings = nil
+}
+
+// fail writes the record of a call that failed.
+func (j *journal) fail(err error) {
+	j.write(record{Level: levelError.String(), Msg: err.Error(), Warnings: j.warnings})
+	j.warnings = nil
+	if j.file != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+}
+
+// write cannot report that it failed: where to?
+func (j *journal) write(r record) {
+	r.Time = time.Now().Format(time.RFC3339)
+	line := r.text()
+	if j.json {
+		b, _ := json.Marshal(r) // strings always encode
+		line = string(b)
+	}
+	var w io.Writer = os.Stderr
+	if j.file != nil {
+		w = j.file
+	}
+	io.WriteString(w, line+"\n")
+}

@@ -1,0 +1,111 @@
+package commands
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/specconv"
+	"github.com/urfave/cli/v2"
+)
+
+// execProcess returns the process that exec is to start: that of --process,
+// or the container's own with other arguments, as the flags change it.
+func execProcess(ctx *cli.Context, frozen *specs.Spec) (*specs.Process, error) {
+	p, err := baseProcess(ctx, frozen)
+	if err != nil {
+		return nil, err
+	}
+	return p, applyFlags(ctx, p)
+}
+
+func baseProcess(ctx *cli.Context, frozen *specs.Spec) (*specs.Process, error) {
+	command := operandsAfterID(ctx)
+	file := ctx.String("process")
+	switch {
+	case file != "" && len(command) > 0:
+		return nil, fmt.Errorf("--process %s has a command, and %q is another", file, command)
+	case file != "":
+		return specconv.ReadProcess(file)
+	case len(command) == 0:
+		return nil, errors.New("process args cannot be empty: a command after the container id, or --process, is expected")
+	case frozen.Process == nil:
+		return nil, errors.New("the container's config.json has no process to start from: --process is needed")
+	}
+	p := copyProcess(frozen.Process)
+	p.Args = command
+	p.CommandLine = ""
+	p.Terminal = false // unless --tty is given
+	return p, nil
+}
+
+// copyProcess copies all that flags can change.
+func copyProcess(from *specs.Process) *specs.Process {
+	p := *from
+	p.Env = slices.Clone(p.Env)
+	p.User.AdditionalGids = slices.Clone(p.User.AdditionalGids)
+	if p.Capabilities != nil {
+		caps := *p.Capabilities
+		caps.Bounding = slices.Clone(caps.Bounding)
+		caps.Effective = slices.Clone(caps.Effective)
+		caps.Permitted = slices.Clone(caps.Permitted)
+		caps.Ambient = slices.Clone(caps.Ambient)
+		p.Capabilities = &caps
+	}
+	return &p
+}
+
+func applyFlags(ctx *cli.Context, p *specs.Process) error {
+	p.Env = append(p.Env, ctx.StringSlice("env")...)
+	if ctx.IsSet("tty") {
+		p.Terminal = ctx.Bool("tty")
+	}
+	if ctx.IsSet("no-new-privs") {
+		p.NoNewPrivileges = ctx.Bool("no-new-privs")
+	}
+	override(&p.Cwd, ctx.String("cwd"))
+	override(&p.ApparmorProfile, ctx.String("apparmor"))
+	override(&p.SelinuxLabel, ctx.String("process-label"))
+	if user := ctx.String("user"); user != "" {
+		if err := setUser(&p.User, user); err != nil {
+			return err
+		}
+	}
+	if err := addGroups(&p.User, ctx.StringSlice("additional-gids")); err != nil {
+		return err
+	}
+	return addCaps(p, ctx.StringSlice("cap"))
+}
+
+func override(field *string, value string) {
+	if value != "" {
+		*field = value
+	}
+}
+
+// addCaps adds capabilities to a process, but never to its inheritable set,
+// with which every program that has file capabilities would get them back
+// (CVE-2022-29162). The kernel wants what is ambient to be inheritable.
+func addCaps(p *specs.Process, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	known := specconv.Features().Linux.Capabilities
+	if p.Capabilities == nil {
+		p.Capabilities = new(specs.LinuxCapabilities)
+	}
+	caps := p.Capabilities
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("--cap %s: unknown capability; a name like CAP_NET_ADMIN is expected", name)
+		}
+		caps.Bounding = append(caps.Bounding, name)
+		caps.Effective = append(caps.Effective, name)
+		caps.Permitted = append(caps.Permitted, name)
+		if slices.Contains(caps.Inheritable, name) {
+			caps.Ambient = append(caps.Ambient, name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package commands
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+func (c *call) psCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "ps",
+		Usage:     "list the processes of a container",
+		ArgsUsage: "CONTAINER-ID [OPTIONS OF ps(1)]",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table, as ps(1) prints it, or json, the process ids"},
+		},
+		Action: c.ps,
+	}
+}
+
+func (c *call) ps(ctx *cli.Context) error {
+	asJSON, err := tableFormat(ctx)
+	if err != nil {
+		return err
+	}
+	container, err := c.container(ctx, -1)
+	if err != nil {
+		return err
+	}
+	pids, err := container.Pids()
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(append([]int{}, pids...), "")
+	}
+	table, err := processTable(operandsAfterID(ctx))
+	if err != nil {
+		return err
+	}
+	return filterTable(os.Stdout, table, pids)
+}
+
+// operandsAfterID returns what follows the container's id, without the "--"
+// that may set it apart.
+func operandsAfterID(ctx *cli.Context) []string {
+	rest := ctx.Args().Tail()
+	if len(rest) > 0 && rest[0] == "--" {
+		return rest[1:]
+	}
+	return rest
+}
+
+func processTable(options []string) (string, error) {
+	if len(options) == 0 {
+		options = []string{"-ef"}
+	}
+	out, err := exec.Command("ps", options...).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("ps %s: %w: %s", strings.Join(options, " "), err, bytes.TrimSpace(out))
+	}
+	return string(out), nil
+}
+
+// filterTable prints the header of ps(1)'s table and the lines of the pids.
+func filterTable(w io.Writer, table string, pids []int) error {
+	header, body, _ := strings.Cut(table, "\n")
+	column := slices.Index(strings.Fields(header), "PID")
+	if column < 0 {
+		return fmt.Errorf("ps: no PID column in %q: its options must print one", header)
+	}
+	if _, err := fmt.Fprintln(w, header); err != nil {
+		return err
+	}
+	for line := range strings.Lines(body) {
+		pid, err := linePid(line, column)
+		if err != nil {
+			return err
+		}
+		if slices.Contains(pids, pid) {
+			if _, err := io.WriteString(w, line); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// linePid returns the number in a column of a line, 0 for an empty line.
+func linePid(line string, column int) (int, error) {
+	fields := strings.Fields(line)
+	if len(fields) == 0 {
+		return 0, nil
+	}
+	if column >= len(fields) {
+		return 0, fmt.Errorf("ps: no process id in %q", line)
+	}
+	pid, err := strconv.Atoi(fields[column])
+	if err != nil {
+		return 0, fmt.Errorf("ps: no process id in %q: %w", line, err)
+	}
+	return pid, nil
+}

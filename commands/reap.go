@@ -1,0 +1,38 @@
+package commands
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// reapOrphans waits for all children that have ended but spare, whose exit
+// status belongs to [libcontainer.Process.Wait].
+func reapOrphans(spare int) {
+	for {
+		pid := endedChild()
+		if pid == 0 || pid == spare {
+			return
+		}
+		if _, err := unix.Wait4(pid, nil, unix.WNOHANG, nil); err != nil {
+			return
+		}
+	}
+}
+
+// endedChild returns the pid of a child that waits to be reaped, 0 if there
+// is none. It leaves it as it is.
+func endedChild() int {
+	// siginfo_t as waitid(2) fills it; its union is aligned like a pointer.
+	var info struct {
+		signo, errno, code int32
+		_                  [0]uintptr
+		pid                int32
+		_                  [112]byte
+	}
+	err := unix.Waitid(unix.P_ALL, 0, (*unix.Siginfo)(unsafe.Pointer(&info)), unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+	if err != nil {
+		return 0
+	}
+	return int(info.pid)
+}

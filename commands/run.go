@@ -1,0 +1,63 @@
+package commands
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+)
+
+func (c *call) runCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "run",
+		Usage:     "make a container, start it and wait for it",
+		ArgsUsage: "CONTAINER-ID",
+		Flags: append(launchFlags(),
+			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait"},
+			&cli.BoolFlag{Name: "keep", Usage: "do not delete the container when it has ended"},
+			&cli.BoolFlag{Name: "no-subreaper", Usage: "do not become the parent of the container's orphans"},
+		),
+		Action: c.runContainer,
+	}
+}
+
+func (c *call) runContainer(ctx *cli.Context) error {
+	detach := ctx.Bool("detach")
+	l, err := c.prepare(ctx, detach)
+	if err != nil {
+		return err
+	}
+	if ctx.Bool("plan") {
+		return c.printPlan(l)
+	}
+	if err := privileged(); err != nil {
+		return err
+	}
+	if detach {
+		_, _, err = c.host.Create(l.plan, l.spec, l.raw, l.io)
+		return err
+	}
+	l.io.Subreaper = !ctx.Bool("no-subreaper")
+	return c.runForeground(l, ctx.Bool("keep"))
+}
+
+func (c *call) runForeground(l *launch, keep bool) error {
+	fg := newForeground(l.io.Subreaper)
+	defer fg.close()
+	container, process, err := c.host.Create(l.plan, l.spec, l.raw, l.io)
+	if err != nil {
+		return err
+	}
+	c.log.flush()
+	c.code, err = fg.wait(process)
+	if keep {
+		return err
+	}
+	if deleteErr := container.Delete(err != nil); deleteErr != nil {
+		// The process's exit status is worth more to the caller.
+		c.log.warn("run: delete: %v", deleteErr)
+	}
+	if err != nil {
+		return fmt.Errorf("wait: %w", err)
+	}
+	return nil
+}

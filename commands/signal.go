@@ -1,0 +1,66 @@
+package commands
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// The real-time signals, as the C library counts them: it keeps the kernel's
+// first two, 32 and 33, for itself.
+const (
+	sigRTMin unix.Signal = 34
+	sigRTMax unix.Signal = 64
+)
+
+// parseSignal reads a signal's number, or its name in any case and with or
+// without SIG. 0 sends nothing: it asks whether there is a process.
+func parseSignal(s string) (unix.Signal, error) {
+	if n, err := strconv.ParseUint(s, 10, 8); err == nil && n <= uint64(sigRTMax) {
+		return unix.Signal(n), nil
+	}
+	name := strings.TrimPrefix(strings.ToUpper(s), "SIG")
+	if n := namedSignal(name); n != 0 {
+		return n, nil
+	}
+	return 0, fmt.Errorf("unknown signal %q: a name like SIGTERM, SIGRTMIN+3 or a number up to %d is expected", s, int(sigRTMax))
+}
+
+// namedSignal returns the number of a signal's name without SIG, 0 for a name
+// that is not one.
+func namedSignal(name string) unix.Signal {
+	switch name {
+	case "CLD":
+		return unix.SIGCHLD
+	case "IOT":
+		return unix.SIGABRT
+	case "POLL":
+		return unix.SIGIO
+	}
+	if rest, ok := strings.CutPrefix(name, "RTMIN"); ok {
+		return realTime(sigRTMin, rest, "+")
+	}
+	if rest, ok := strings.CutPrefix(name, "RTMAX"); ok {
+		return realTime(sigRTMax, rest, "-")
+	}
+	return unix.SignalNum("SIG" + name)
+}
+
+// realTime returns the signal at an offset, "+3", from the first, or "-3",
+// from the last real-time signal; 0 if there is none.
+func realTime(base unix.Signal, offset, sign string) unix.Signal {
+	if offset == "" {
+		return base
+	}
+	digits, ok := strings.CutPrefix(offset, sign)
+	n, err := strconv.ParseUint(digits, 10, 8)
+	if !ok || err != nil || n > uint64(sigRTMax-sigRTMin) {
+		return 0
+	}
+	if sign == "-" {
+		return base - unix.Signal(n)
+	}
+	return base + unix.Signal(n)
+}

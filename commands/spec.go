@@ -1,0 +1,47 @@
+package commands
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/skiff-oci/skiff/specconv"
+	"github.com/urfave/cli/v2"
+)
+
+func (c *call) specCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "spec",
+		Usage: "write a config.json to start from",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "directory to write it to (default: the working directory)"},
+			&cli.BoolFlag{Name: "rootless", Usage: "for a container of the calling user"},
+		},
+		Action: func(ctx *cli.Context) error {
+			if err := checkArgs(ctx, 0, 0); err != nil {
+				return err
+			}
+			path := filepath.Join(ctx.String("bundle"), "config.json")
+			return writeSpec(path, ctx.Bool("rootless"))
+		},
+	}
+}
+
+func writeSpec(path string, rootless bool) error {
+	b, err := json.MarshalIndent(specconv.Example(rootless), "", "\t")
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("file %s exists. Remove it first", path)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(b, '\n'))
+	return errors.Join(err, f.Close())
+}

@@ -1,0 +1,35 @@
+package commands
+
+import (
+	"encoding/json"
+	"os"
+
+	"github.com/urfave/cli/v2"
+)
+
+func (c *call) stateCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "state",
+		Usage:     "print the state of a container",
+		ArgsUsage: "CONTAINER-ID",
+		Action: func(ctx *cli.Context) error {
+			container, err := c.container(ctx, 1)
+			if err != nil {
+				return err
+			}
+			state, err := container.State()
+			if err != nil {
+				return err
+			}
+			return printJSON(state, "  ")
+		},
+	}
+}
+
+// printJSON prints v on lines of its own, or on one when indent is empty.
+func printJSON(v any, indent string) error {
+	e := json.NewEncoder(os.Stdout)
+	e.SetIndent("", indent)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}

@@ -1,0 +1,27 @@
+package commands
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/seccomp/libseccomp-golang"
+)
+
+// printVersion prints lines that engines parse. Docker takes every line with
+// the word "version" for the one that has the version: there must be only one.
+func (c *call) printVersion(w io.Writer) {
+	fmt.Fprintln(w, "skiff version", c.build.Version)
+	if c.build.Commit != "" {
+		fmt.Fprintln(w, "commit:", c.build.Commit)
+	}
+	fmt.Fprintln(w, "spec:", specs.Version)
+	fmt.Fprintln(w, "go:", runtime.Version())
+	fmt.Fprintln(w, "libseccomp:", libseccompVersion())
+}
+
+func libseccompVersion() string {
+	major, minor, micro := seccomp.GetLibraryVersion()
+	return fmt.Sprintf("%d.%d.%d", major, minor, micro)
+}
