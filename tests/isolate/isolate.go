@@ -1,0 +1,224 @@
+// Package isolate runs a test binary where a container runtime that kills or
+// unmounts too much can only hurt the tests: in pid, mount and cgroup
+// namespaces of its own, with nothing but cgroup v2 on /sys/fs/cgroup.
+//
+//	func TestMain(m *testing.M) { os.Exit(isolate.Main(m)) }
+//
+// The binary starts itself twice more. The first is the namespaces' init: it
+// mounts proc and cgroup2, starts the second and reaps orphans, since a
+// container that is a zombie would look as if it had stopped. The second runs
+// the tests.
+package isolate
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// stage is the environment variable that tells the processes apart.
+const stage = "SKIFF_TEST_STAGE"
+
+const cgroupRoot = "/sys/fs/cgroup"
+
+// Main runs the tests of m in isolation and returns the exit status for
+// os.Exit. A caller other than root gets them run as they are; [Require] skips
+// those that need more.
+func Main(m interface{ Run() int }) int {
+	s := os.Getenv(stage)
+	var err error
+	code := 1
+	switch {
+	case s == "init":
+		code, err = runInit()
+	case s == "test", os.Geteuid() != 0:
+		return m.Run()
+	default:
+		code, err = runOuter()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "isolate:", err)
+		return 1
+	}
+	return code
+}
+
+// Active reports whether the caller is in isolation.
+func Active() bool { return os.Getenv(stage) == "test" }
+
+// Require skips a test that may only run in isolation.
+func Require(t testing.TB) {
+	t.Helper()
+	if !Active() {
+		t.Skipf("needs root for namespaces of its own: the effective uid is %d", os.Geteuid())
+	}
+}
+
+// runOuter makes a cgroup, starts the init in it and cleans up behind it. A
+// mount namespace of this thread alone has the cgroup v2 tree, which a host
+// with cgroup v1 may have mounted anywhere or not at all.
+func runOuter() (code int, err error) {
+	runtime.LockOSThread() // never unlocked: the thread's namespace differs
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return 1, fmt.Errorf("unshare the mount namespace: %w", err)
+	}
+	if err := privateMounts(); err != nil {
+		return 1, err
+	}
+	if err := mountOn("cgroup2", cgroupRoot); err != nil {
+		return 1, err
+	}
+	enableControllers(cgroupRoot)
+	dir := fmt.Sprintf("%s/skiff-test.%d", cgroupRoot, os.Getpid())
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, removeCgroup(dir)) }()
+	return startInit(dir)
+}
+
+func startInit(cgroup string) (int, error) {
+	d, err := os.Open(cgroup)
+	if err != nil {
+		return 1, err
+	}
+	defer d.Close()
+	cmd := again("init")
+	cmd.SysProcAttr = &unix.SysProcAttr{
+		Cloneflags:   unix.CLONE_NEWPID | unix.CLONE_NEWNS,
+		Unshareflags: unix.CLONE_NEWCGROUP, // after the clone: its root is the new cgroup
+		UseCgroupFD:  true,
+		CgroupFD:     int(d.Fd()),
+		Pdeathsig:    unix.SIGKILL,
+	}
+	err = cmd.Run()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		if code := exit.ExitCode(); code >= 0 {
+			return code, nil
+		}
+	}
+	if err != nil {
+		return 1, fmt.Errorf("init: %w", err)
+	}
+	return 0, nil
+}
+
+// again returns the command that starts this binary for another stage.
+func again(name string) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd.Args[0] = os.Args[0]
+	cmd.Env = append(os.Environ(), stage+"="+name)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	return cmd
+}
+
+// runInit prepares the namespaces, runs the tests and reaps all orphans.
+func runInit() (int, error) {
+	if err := prepare(); err != nil {
+		return 1, err
+	}
+	cmd := again("test")
+	if err := cmd.Start(); err != nil {
+		return 1, err
+	}
+	for {
+		var ws unix.WaitStatus
+		pid, err := unix.Wait4(-1, &ws, 0, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return 1, fmt.Errorf("wait: %w", err)
+		case pid == cmd.Process.Pid && ws.Signaled():
+			return 1, fmt.Errorf("the tests were killed: %v", ws.Signal())
+		case pid == cmd.Process.Pid:
+			return ws.ExitStatus(), nil
+		}
+	}
+}
+
+// prepare mounts what belongs to the new namespaces. The cgroup namespace's
+// root is left without processes, or it could not pass controllers on.
+func prepare() error {
+	if err := privateMounts(); err != nil {
+		return err
+	}
+	if err := mountOn("proc", "/proc"); err != nil {
+		return err
+	}
+	for unix.Unmount(cgroupRoot, unix.MNT_DETACH) == nil {
+	}
+	if err := mountOn("cgroup2", cgroupRoot); err != nil {
+		return err
+	}
+	harness := cgroupRoot + "/harness"
+	if err := os.Mkdir(harness, 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(harness+"/cgroup.procs", []byte("0"), 0); err != nil {
+		return err
+	}
+	enableControllers(cgroupRoot)
+	return nil
+}
+
+func privateMounts() error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("make the mounts private: %w", err)
+	}
+	return nil
+}
+
+func mountOn(fstype, dir string) error {
+	if err := unix.Mount(fstype, dir, fstype, unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+		return fmt.Errorf("mount %s on %s: %w", fstype, dir, err)
+	}
+	return nil
+}
+
+// enableControllers passes a cgroup's controllers on to those below it. What
+// the host does not allow is not there, and a test that needs it says so.
+func enableControllers(cgroup string) {
+	have, err := os.ReadFile(cgroup + "/cgroup.controllers")
+	if err != nil {
+		return
+	}
+	for _, c := range strings.Fields(string(have)) {
+		_ = os.WriteFile(cgroup+"/cgroup.subtree_control", []byte("+"+c), 0)
+	}
+}
+
+// removeCgroup removes a cgroup and all below it. Its processes ended with the
+// pid namespace, but may take a moment to be gone.
+func removeCgroup(dir string) error {
+	var err error
+	for range 100 {
+		if err = removeTree(dir); err == nil {
+			return nil
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return err
+}
+
+func removeTree(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			if err := removeTree(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return unix.Rmdir(dir)
+}
