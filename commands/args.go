@@ -33,11 +33,14 @@ func reorder(cmd *cli.Command, args []string, v int) []string {
 		return args
 	}
 	flags, operands := partition(cmd.Flags, args[v+1:])
-	out := slices.Concat(args[:v+1], flags, []string{"--"})
-	return append(out, operands...)
+	if len(operands) > 0 { // else "--" could become the last flag's value
+		operands = append([]string{"--"}, operands...)
+	}
+	return slices.Concat(args[:v+1], flags, operands)
 }
 
-// partition splits args into flags, with their values, and the rest.
+// partition splits args into flags, with their values, and the rest. A last
+// flag without its value is an error that is found when flags alone are left.
 func partition(known []cli.Flag, args []string) (flags, rest []string) {
 	for i := 0; i < len(args); i++ {
 		switch {
@@ -45,7 +48,9 @@ func partition(known []cli.Flag, args []string) (flags, rest []string) {
 			return flags, append(rest, args[i+1:]...)
 		case !isFlag(args[i]):
 			rest = append(rest, args[i])
-		case takesNext(known, args[i]) && i+1 < len(args):
+		case takesNext(known, args[i]) && i+1 == len(args):
+			return append(flags, args[i]), nil
+		case takesNext(known, args[i]):
 			flags = append(flags, args[i], args[i+1])
 			i++
 		default:

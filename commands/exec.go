@@ -66,6 +66,7 @@ func (c *call) exec(ctx *cli.Context) error {
 		_, err = container.Exec(l, io, options)
 		return err
 	}
+	adoptSize(&l.Process)
 	fg := newForeground(false)
 	defer fg.close()
 	process, err := container.Exec(l, io, options)

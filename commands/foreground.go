@@ -30,13 +30,14 @@ func newForeground(reap bool) *foreground {
 	return f
 }
 
-// forwarded lists the signals to catch. The Go runtime sends itself SIGURG;
-// SIGPIPE is the answer to a write of our own.
+// forwarded lists the signals to catch. The Go runtime sends itself SIGURG,
+// SIGPIPE is the answer to a write of our own, and in a job in the background
+// a read of the terminal that catches SIGTTIN would be tried for ever.
 func forwarded(reap bool) []os.Signal {
 	var all []os.Signal
 	for s := unix.Signal(1); s <= sigRTMax; s++ {
 		switch s {
-		case unix.SIGKILL, unix.SIGSTOP, unix.SIGURG, unix.SIGPIPE:
+		case unix.SIGKILL, unix.SIGSTOP, unix.SIGURG, unix.SIGPIPE, unix.SIGTTIN, unix.SIGTTOU:
 		case unix.SIGCHLD:
 			if reap {
 				all = append(all, s)

@@ -36,6 +36,7 @@ func (c *call) runContainer(ctx *cli.Context) error {
 		_, _, err = c.host.Create(l.plan, l.spec, l.raw, l.io)
 		return err
 	}
+	adoptSize(&l.plan.Process)
 	l.io.Subreaper = !ctx.Bool("no-subreaper")
 	return c.runForeground(l, ctx.Bool("keep"))
 }

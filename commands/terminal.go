@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"golang.org/x/sys/unix"
 )
 
@@ -26,10 +27,24 @@ func newTerminal(master *os.File) *terminal {
 		master:  master,
 		in:      os.Stdin,
 		out:     os.Stdout,
-		size:    firstTerminal(os.Stdin, os.Stdout, os.Stderr),
+		size:    callerTerminal(),
 		written: make(chan struct{}),
 	}
 }
+
+// adoptSize gives a process that is to be started in the foreground a terminal
+// of the size of the caller's, before it can ask for it.
+func adoptSize(p *plan.Process) {
+	tty := callerTerminal()
+	if !p.Terminal || tty == nil {
+		return
+	}
+	if ws, err := unix.IoctlGetWinsize(int(tty.Fd()), unix.TIOCGWINSZ); err == nil {
+		p.ConsoleRows, p.ConsoleCols = ws.Row, ws.Col
+	}
+}
+
+func callerTerminal() *os.File { return firstTerminal(os.Stdin, os.Stdout, os.Stderr) }
 
 // firstTerminal returns the first of the files that is a terminal, nil if
 // none is.

@@ -1,0 +1,113 @@
+package commands
+
+import (
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestVerb(t *testing.T) {
+	for line, want := range map[string]string{
+		"skiff":                                      "",
+		"skiff state x":                              "state",
+		"skiff --root state list":                    "list",
+		"skiff --root=state list":                    "list",
+		"skiff -root state -log x list":              "list",
+		"skiff --debug --systemd-cgroup run x":       "run",
+		"skiff --debug=false --log-format json ps x": "ps",
+		"skiff --version":                            "",
+		"skiff --root":                               "",
+		"skiff --nosuch kill":                        "kill",
+		"skiff -- kill":                              "kill",
+	} {
+		args := strings.Fields(line)
+		got := ""
+		if v := verb(globalFlags(), args); v < len(args) {
+			got = args[v]
+		}
+		if got != want {
+			t.Errorf("%s: got %q, want %q", line, got, want)
+		}
+	}
+}
+
+func TestReorder(t *testing.T) {
+	c := new(call)
+	for line, want := range map[string]string{
+		"s delete x --force":         "s delete --force -- x",
+		"s delete --force x":         "s delete --force -- x",
+		"s delete --force":           "s delete --force",
+		"s delete -- --force":        "s delete -- --force",
+		"s create x --bundle":        "s create --bundle",
+		"s create x -b d --pid-file": "s create -b d --pid-file",
+		"s create x -b=d y":          "s create -b=d -- x y",
+		"s run x -d --bundle d":      "s run -d --bundle d -- x",
+		"s exec x ls -l":             "s exec x ls -l",
+		"s exec -t x -- ls":          "s exec -t x -- ls",
+		"s ps x -f":                  "s ps x -f",
+		"s kill - KILL":              "s kill -- - KILL",
+	} {
+		args := strings.Fields(line)
+		if got := reorder(c.command(args[1]), args, 1); !slices.Equal(got, strings.Fields(want)) {
+			t.Errorf("%s: got %q, want %s", line, got, want)
+		}
+	}
+}
+
+// Every verb in the help text has a command, and none has cli's own help
+// below it.
+func TestVerbs(t *testing.T) {
+	c := new(call)
+	for _, name := range verbNames() {
+		if name == "help" {
+			continue
+		}
+		cmd := c.command(name)
+		if cmd == nil || cmd.Name != name || !cmd.HideHelpCommand || cmd.Usage == "" || cmd.Action == nil {
+			t.Errorf("%s: %+v", name, cmd)
+		}
+	}
+	if c.command("help") != nil || c.command("nosuch") != nil {
+		t.Error("help or nosuch is an ordinary command")
+	}
+}
+
+func TestOpenFrom(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := int(r.Fd())
+	if n := openFrom(first); n < 1 {
+		t.Errorf("%d open descriptors from %d on, want at least 1", n, first)
+	}
+	r.Close()
+	if n := openFrom(first); n != 0 {
+		t.Errorf("%d open descriptors from a closed one on, want 0", n)
+	}
+	w.Close()
+}
+
+func TestSubCgroups(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		want map[string]string
+	}{
+		{nil, map[string]string{}},
+		{[]string{"sub/a"}, map[string]string{"": "sub/a"}},
+		{[]string{"cpu,memory:/a", "pids:b:c"}, map[string]string{"cpu": "/a", "memory": "/a", "pids": "b:c"}},
+		{[]string{"/a", "cpu:/b"}, map[string]string{"": "/a", "cpu": "/b"}},
+	} {
+		got, err := subCgroups(tt.args)
+		if err != nil || !maps.Equal(got, tt.want) {
+			t.Errorf("%q: got %v, %v, want %v", tt.args, got, err, tt.want)
+		}
+	}
+	for _, args := range [][]string{{""}, {":a"}, {"cpu:"}, {"cpu,:a"}, {"a", "b"}, {"cpu:a", "pids,cpu:b"}} {
+		if got, err := subCgroups(args); err == nil {
+			t.Errorf("%q: got %v, want an error", args, got)
+		}
+	}
+}
