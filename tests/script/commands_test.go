@@ -1,0 +1,125 @@
+package script
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// cmdSkiff is "skiff [-code N] ARG...".
+func cmdSkiff(ts *testscript.TestScript, neg bool, args []string) {
+	want := 0
+	if len(args) > 1 && args[0] == "-code" {
+		n, err := strconv.Atoi(args[1])
+		ts.Check(err)
+		want, args = n, args[2:]
+	}
+	r := runSkiff(ts, args...)
+	if neg && r.code == 0 {
+		ts.Fatalf("skiff succeeded")
+	}
+	if !neg && r.code != want {
+		ts.Fatalf("skiff: exit status %d, want %d", r.code, want)
+	}
+}
+
+func runSkiff(ts *testscript.TestScript, args ...string) *result {
+	env := []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME"), "TMPDIR=" + ts.Getenv("TMPDIR")}
+	r, err := worldOf(ts).run(ts.MkAbs("."), env, args...)
+	ts.Check(err)
+	_, err = ts.Stdout().Write([]byte(r.stdout))
+	ts.Check(err)
+	_, err = ts.Stderr().Write([]byte(r.stderr))
+	ts.Check(err)
+	return r
+}
+
+// cmdStatus is "status ID STATUS".
+func cmdStatus(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: status ID STATUS")
+	}
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		r, err := worldOf(ts).run(ts.MkAbs("."), os.Environ(), "state", args[0])
+		ts.Check(err)
+		if r.code == 0 && strings.Contains(r.stdout, `"status": "`+args[1]+`"`) {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("not %s after %v: %s%s", args[1], patience, r.stdout, r.stderr)
+		}
+	}
+}
+
+// cmdClean is "clean". Processes that were killed get a moment to be gone.
+func cmdClean(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: clean")
+	}
+	var left []string
+	for range 100 {
+		var err error
+		left, err = worldOf(ts).leftovers()
+		ts.Check(err)
+		if len(left) == 0 {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	ts.Fatalf("left behind: %s", strings.Join(left, "\n"))
+}
+
+// cmdBundle is "bundle [-bare] DIR [PATCH]".
+func cmdBundle(ts *testscript.TestScript, neg bool, args []string) {
+	bare := len(args) > 0 && args[0] == "-bare"
+	if bare {
+		args = args[1:]
+	}
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: bundle [-bare] DIR [PATCH]")
+	}
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir+"/rootfs", 0o755))
+	if !bare {
+		ts.Check(fillRootfs(dir + "/rootfs"))
+	}
+	if r := runSkiff(ts, "spec", "--bundle", dir); r.code != 0 {
+		ts.Fatalf("skiff spec: exit status %d: %s", r.code, r.stderr)
+	}
+	config := dir + "/config.json"
+	ts.Check(patchFile(config, map[string]any{
+		"process": map[string]any{"terminal": false},
+		"linux":   map[string]any{"cgroupsPath": worldOf(ts).cgroup + "/" + filepath.Base(dir)},
+	}))
+	if len(args) == 2 {
+		ts.Check(patchText(config, args[1]))
+	}
+}
+
+// cmdPatch is "patch FILE PATCH".
+func cmdPatch(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: patch FILE PATCH")
+	}
+	ts.Check(patchText(ts.MkAbs(args[0]), args[1]))
+}
+
+// cmdJSON is "[!] json FILE PATH [VALUE]".
+func cmdJSON(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: [!] json FILE PATH [VALUE]")
+	}
+	got, found, err := lookup([]byte(ts.ReadFile(args[0])), args[1])
+	ts.Check(err)
+	ok := found
+	if len(args) == 3 {
+		ok = found && equalJSON(got, args[2])
+	}
+	if ok == neg {
+		ts.Fatalf("%s is %s (found: %v)", args[1], compact(got), found)
+	}
+}

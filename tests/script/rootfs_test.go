@@ -1,0 +1,60 @@
+package script
+
+import (
+	"debug/elf"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+)
+
+// busybox returns the host's busybox, which must be static, and its applets.
+var busybox = sync.OnceValues(func() (binary []byte, applets []string) {
+	path, err := exec.LookPath("busybox")
+	if err != nil {
+		panic(fmt.Sprintf("the scripts need busybox (Debian: busybox-static): %v", err))
+	}
+	f, err := elf.Open(path)
+	if err != nil {
+		panic(err)
+	}
+	defer f.Close()
+	if f.Section(".interp") != nil {
+		panic(fmt.Sprintf("%s is not static (Debian: busybox-static is)", path))
+	}
+	list, err := exec.Command(path, "--list").Output()
+	if err != nil {
+		panic(err)
+	}
+	if binary, err = os.ReadFile(path); err != nil {
+		panic(err)
+	}
+	return binary, strings.Fields(string(list))
+})
+
+// fillRootfs makes a root file system with busybox.
+func fillRootfs(dir string) error {
+	for _, d := range []string{"bin", "dev", "etc", "proc", "root", "sys", "tmp"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			return err
+		}
+	}
+	binary, applets := busybox()
+	if err := os.WriteFile(filepath.Join(dir, "bin/busybox"), binary, 0o755); err != nil {
+		return err
+	}
+	for _, a := range applets {
+		if a == "busybox" {
+			continue
+		}
+		if err := os.Symlink("busybox", filepath.Join(dir, "bin", a)); err != nil {
+			return err
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "etc/passwd"), []byte("root:x:0:0:root:/root:/bin/sh\n"), 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "etc/group"), []byte("root:x:0:\n"), 0o644)
+}

@@ -1,0 +1,109 @@
+// Package script runs the txtar scripts in testdata against the built skiff,
+// one behaviour each. Beside testscript's own commands they have these:
+//
+//	[!] skiff [-code N] ARG...   run it with this script's --root; fails when the exit status is not 0 (or N)
+//	bundle [-bare] DIR [PATCH]   make a bundle with busybox for a rootfs (-bare: an empty one)
+//	patch FILE PATCH             apply a JSON merge patch to FILE; a key "name+" appends to the list name
+//	[!] json FILE PATH [VALUE]   compare FILE (or stdout, stderr) at PATH (a.b[0].c) with a JSON value or a bare word
+//	status ID STATUS             wait until the container has that status
+//	clean                        check that no container, cgroup, mount or process of the script is left
+//
+// $ROOT is the script's state directory, $CGROUP the path of its own cgroup,
+// under which bundle puts the containers. [isolated] tells whether containers
+// can be run. All containers in $ROOT are deleted at the end.
+package script
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/skiff-oci/skiff/tests/isolate"
+)
+
+// TestMain builds skiff, unless the environment variable SKIFF has the path of
+// one, before the tests' processes have namespaces of their own.
+func TestMain(m *testing.M) {
+	remove, err := build()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := isolate.Main(m)
+	remove()
+	os.Exit(code)
+}
+
+func build() (remove func(), err error) {
+	if os.Getenv("SKIFF") != "" {
+		return func() {}, nil
+	}
+	dir, err := os.MkdirTemp("", "skiff-script")
+	if err != nil {
+		return nil, err
+	}
+	bin := filepath.Join(dir, "skiff")
+	out, err := exec.Command("go", "build", "-tags", "netgo osusergo urfave_cli_no_docs", "-o", bin, "../..").CombinedOutput()
+	if err != nil {
+		os.RemoveAll(dir)
+		return nil, fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return func() { os.RemoveAll(dir) }, os.Setenv("SKIFF", bin)
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                "testdata",
+		RequireUniqueNames: true,
+		Setup:              setup,
+		Condition:          condition,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"skiff":  cmdSkiff,
+			"bundle": cmdBundle,
+			"patch":  cmdPatch,
+			"json":   cmdJSON,
+			"status": cmdStatus,
+			"clean":  cmdClean,
+		},
+	})
+}
+
+func condition(cond string) (bool, error) {
+	if cond == "isolated" {
+		return isolate.Active(), nil
+	}
+	return false, fmt.Errorf("unknown condition")
+}
+
+// setup gives the script a state directory, a cgroup and skiff in its PATH.
+func setup(e *testscript.Env) error {
+	bin := filepath.Join(e.WorkDir, ".bin")
+	if err := os.Mkdir(bin, 0o755); err != nil {
+		return err
+	}
+	skiff, err := filepath.Abs(os.Getenv("SKIFF"))
+	if err != nil {
+		return err
+	}
+	if err := os.Symlink(skiff, filepath.Join(bin, "skiff")); err != nil {
+		return err
+	}
+	w := &world{
+		root:   filepath.Join(e.WorkDir, ".root"),
+		cgroup: "/script-" + filepath.Base(e.WorkDir),
+		work:   e.WorkDir,
+	}
+	e.Values[worldKey{}] = w
+	e.Setenv("ROOT", w.root)
+	e.Setenv("CGROUP", w.cgroup)
+	e.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	e.Defer(func() {
+		if err := w.remove(); err != nil {
+			e.T().Fatal("at the end of the script:", err)
+		}
+	})
+	return nil
+}

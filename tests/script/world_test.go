@@ -1,0 +1,149 @@
+package script
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/skiff-oci/skiff/tests/isolate"
+)
+
+// patience is how long one call of skiff, or one wait, may take.
+const patience = 60 * time.Second
+
+// world is what belongs to one script.
+type world struct {
+	root   string // state directory
+	cgroup string // cgroup path
+	work   string // working directory, with all bundles
+}
+
+type worldKey struct{}
+
+func worldOf(ts *testscript.TestScript) *world { return ts.Value(worldKey{}).(*world) }
+
+// result is what a call of skiff left.
+type result struct {
+	code           int
+	stdout, stderr string
+}
+
+// run calls skiff. Its output goes to files: a container that it leaves behind
+// would keep a pipe open.
+func (w *world) run(dir string, env []string, args ...string) (*result, error) {
+	out, err := os.CreateTemp(w.work, ".out-*")
+	if err != nil {
+		return nil, err
+	}
+	defer forget(out)
+	errs, err := os.CreateTemp(w.work, ".err-*")
+	if err != nil {
+		return nil, err
+	}
+	defer forget(errs)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Getenv("SKIFF"), append([]string{"--root", w.root}, args...)...)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, env, out, errs
+	err = cmd.Run()
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("skiff %q did not end within %v", args, patience)
+	}
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		return nil, err
+	}
+	stdout, err := os.ReadFile(out.Name())
+	if err != nil {
+		return nil, err
+	}
+	stderr, err := os.ReadFile(errs.Name())
+	return &result{cmd.ProcessState.ExitCode(), string(stdout), string(stderr)}, err
+}
+
+func forget(f *os.File) {
+	f.Close()
+	os.Remove(f.Name())
+}
+
+// containers lists the containers' directories in the state directory.
+func (w *world) containers() ([]string, error) {
+	entries, err := os.ReadDir(w.root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var ids []string
+	for _, e := range entries {
+		if e.IsDir() {
+			ids = append(ids, e.Name())
+		}
+	}
+	return ids, err
+}
+
+// remove deletes all containers of the script, and its cgroup.
+func (w *world) remove() error {
+	ids, err := w.containers()
+	for _, id := range ids {
+		r, runErr := w.run(w.work, os.Environ(), "delete", "--force", id)
+		switch {
+		case runErr != nil:
+			err = errors.Join(err, runErr)
+		case r.code != 0:
+			err = errors.Join(err, fmt.Errorf("delete --force %s: %s", id, r.stderr))
+		}
+	}
+	if isolate.Active() {
+		_ = os.WriteFile(w.cgroupDir()+"/cgroup.kill", []byte("1"), 0)
+		_ = os.Remove(w.cgroupDir())
+	}
+	return err
+}
+
+func (w *world) cgroupDir() string { return filepath.Join("/sys/fs/cgroup", w.cgroup) }
+
+// leftovers lists what the script's containers have left behind.
+func (w *world) leftovers() ([]string, error) {
+	left, err := w.containers()
+	if err != nil {
+		return nil, err
+	}
+	groups, err := filepath.Glob(w.cgroupDir() + "/*/cgroup.procs")
+	if err != nil {
+		return nil, err
+	}
+	left = append(left, groups...)
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(mounts)) {
+		if strings.Contains(line, " "+w.work) {
+			left = append(left, "mount "+line)
+		}
+	}
+	return append(left, w.processes()...), nil
+}
+
+// processes lists the processes that have a root or a working directory in
+// the script's directory, or its name in their command line.
+func (w *world) processes() []string {
+	var left []string
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range dirs {
+		root, _ := os.Readlink(dir + "/root")
+		cwd, _ := os.Readlink(dir + "/cwd")
+		cmdline, _ := os.ReadFile(dir + "/cmdline")
+		if strings.HasPrefix(root, w.work) || strings.HasPrefix(cwd, w.work) || bytes.Contains(cmdline, []byte(w.work)) {
+			left = append(left, fmt.Sprintf("process %s: %q", filepath.Base(dir), cmdline))
+		}
+	}
+	return left
+}
