@@ -48,7 +48,12 @@ type rule struct {
 
 // everything reports that the rule leaves nothing of the ones before it.
 func (r *rule) everything() bool {
-	return r.kind == 'a' && r.major == wildcard && r.minor == wildcard && r.access == full
+	return r.all() && r.access == full
+}
+
+// all reports that the rule speaks of every device.
+func (r *rule) all() bool {
+	return r.kind == 'a' && r.major == wildcard && r.minor == wildcard
 }
 
 // covers reports that r speaks of all devices that o, of one kind, speaks of.
@@ -162,10 +167,8 @@ func deviceAccess(s string) (a access, err error) {
 // builtIn are the rules that every runtime adds after the user's: device nodes
 // may be made, and the devices that the specification puts into each /dev, its
 // terminals and tun are open.
-func builtIn() [11]rule {
+func builtIn() [10]rule {
 	return [...]rule{
-		{allow: true, kind: 'c', major: wildcard, minor: wildcard, access: mknod},
-		{allow: true, kind: 'b', major: wildcard, minor: wildcard, access: mknod},
 		{allow: true, kind: 'c', major: 1, minor: 3, access: full},          // null
 		{allow: true, kind: 'c', major: 1, minor: 5, access: full},          // zero
 		{allow: true, kind: 'c', major: 1, minor: 7, access: full},          // full
@@ -175,6 +178,9 @@ func builtIn() [11]rule {
 		{allow: true, kind: 'c', major: 5, minor: 2, access: full},          // ptmx
 		{allow: true, kind: 'c', major: 136, minor: wildcard, access: full}, // pts
 		{allow: true, kind: 'c', major: 10, minor: 200, access: full},       // net/tun
+		// The last: what v2's program decides for all devices at once is no
+		// more to be asked of each.
+		{allow: true, kind: 'a', major: wildcard, minor: wildcard, access: mknod},
 	}
 }
 

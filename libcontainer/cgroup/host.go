@@ -23,27 +23,42 @@ func (h *hierarchy) unified() bool { return h.names[0] == "" }
 // hierarchies finds what is mounted. A host with cgroup2 on /sys/fs/cgroup is
 // a unified one, and needs no look at the mount table, which may be long.
 func hierarchies() ([]hierarchy, error) {
-	self, err := os.ReadFile("/proc/self/cgroup")
+	self, err := readProc("/proc/self/cgroup")
 	if err != nil {
 		return nil, err
 	}
 	var st unix.Statfs_t
 	if err := unix.Statfs(unifiedMount, &st); err == nil && st.Type == unix.CGROUP2_SUPER_MAGIC {
-		own, ok := memberOf(string(self), "")
+		own, ok := memberOf(self, "")
 		if !ok {
 			return nil, fmt.Errorf("/proc/self/cgroup: no line of cgroup v2")
 		}
 		return []hierarchy{{names: []string{""}, mount: unifiedMount, own: below("/", own)}}, nil
 	}
-	table, err := os.ReadFile("/proc/self/mountinfo")
+	table, err := readProc("/proc/self/mountinfo")
 	if err != nil {
 		return nil, err
 	}
-	all := mounted(string(self), string(table))
+	all := mounted(self, table)
 	if len(all) == 0 {
 		return nil, fmt.Errorf("no cgroup file system is mounted (expected one on %s)", unifiedMount)
 	}
 	return all, nil
+}
+
+// readProc reads a file of /proc. Unlike [os.ReadFile] it leaves the runtime's
+// poller alone, which costs a start more than the reading.
+func readProc(path string) (string, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	s, err := readAll(fd)
+	if err != nil {
+		return "", &os.PathError{Op: "read", Path: path, Err: err}
+	}
+	return s, nil
 }
 
 // memberOf finds the cgroup path of controller ("" for v2) in the text of a

@@ -14,56 +14,57 @@ import (
 // cannot do is a [FieldError], never left out. A pids limit counts the
 // processes that are already there.
 func (g *Group) Limit() error {
-	have, err := g.available()
-	if err != nil {
-		return err
-	}
 	for _, c := range controllers() {
-		if err := g.limitBy(&c, have); err != nil {
+		if err := g.limitBy(&c); err != nil {
 			return err
 		}
 	}
 	if err := g.limitDevices(); err != nil {
 		return err
 	}
-	return g.limitUnified(have)
-}
-
-// available are the v2 controllers of the group's own cgroup. It is not looked
-// up when no resource needs one.
-func (g *Group) available() (string, error) {
-	m := g.unified()
-	if m == nil || g.resources == nil {
-		return "", nil
-	}
-	return m.read("cgroup.controllers")
+	return g.limitUnified()
 }
 
 // limitBy sets what one controller limits, where it is: in its v1 hierarchy,
 // or in the unified one.
-func (g *Group) limitBy(c *controller, have string) error {
+func (g *Group) limitBy(c *controller) error {
 	m := g.legacy(c.legacy)
 	list, err := c.values(g.resources, m == nil)
 	if err != nil || len(list) == 0 {
 		return err
 	}
-	if m == nil && !hasField(have, c.name) {
-		return g.missing(list[0].field, c.name)
-	}
 	if m == nil {
 		m = g.unified()
+	}
+	if m == nil {
+		return g.missing(list[0].field, c.name)
 	}
 	d, err := openDir(m.path)
 	if err != nil {
 		return err
 	}
 	defer d.close()
-	if c.name == "memory" && m.unified() {
-		if err := g.checkUsage(d); err != nil {
+	if m.unified() {
+		if err := g.limitable(d, c.name, list[0].field); err != nil {
 			return err
 		}
 	}
 	return apply(d, list)
+}
+
+// limitable tells whether a v2 cgroup can set what field asks of a controller.
+func (g *Group) limitable(d dir, controller, field string) error {
+	have, err := d.read("cgroup.controllers")
+	if err != nil {
+		return err
+	}
+	if !hasField(have, controller) {
+		return g.missing(field, controller)
+	}
+	if controller == "memory" {
+		return g.checkUsage(d)
+	}
+	return nil
 }
 
 // missing is the error of a field whose controller is not there.
@@ -154,7 +155,7 @@ func (g *Group) limitDevices() error {
 }
 
 // limitUnified writes linux.resources.unified, each line of a value by itself.
-func (g *Group) limitUnified(have string) error {
+func (g *Group) limitUnified() error {
 	keys := unifiedKeys(g.resources)
 	if len(keys) == 0 {
 		return nil
@@ -169,20 +170,22 @@ func (g *Group) limitUnified(have string) error {
 	}
 	defer d.close()
 	for _, key := range keys {
-		if err := g.limitKey(d, key, have); err != nil {
+		if err := g.limitKey(d, key); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (g *Group) limitKey(d dir, key, have string) error {
+func (g *Group) limitKey(d dir, key string) error {
 	field := fmt.Sprintf("unified[%q]", key)
 	if err := checkKey(key); err != nil {
 		return &FieldError{"linux.resources." + field, err}
 	}
-	if name, _, _ := strings.Cut(key, "."); name != "cgroup" && !hasField(have, name) {
-		return g.missing(field, name)
+	if name, _, _ := strings.Cut(key, "."); name != "cgroup" {
+		if err := g.limitable(d, name, field); err != nil {
+			return err
+		}
 	}
 	err := d.writeLines(key, g.resources.Unified[key])
 	if errors.Is(err, unix.ENOENT) {

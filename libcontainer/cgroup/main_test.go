@@ -311,3 +311,13 @@ func readFile(t *testing.T, elem ...string) string {
 	}
 	return strings.TrimSpace(string(b))
 }
+
+// awaitReaped waits for the end of a process whose parent is about to reap it.
+func awaitReaped(t *testing.T, pid int) {
+	t.Helper()
+	for deadline := soon(); unix.Kill(pid, 0) != unix.ESRCH; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("process %d lives after Kill and Remove", pid)
+		}
+	}
+}

@@ -3,7 +3,6 @@ package cgroup
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path"
 	"strings"
 )
@@ -70,11 +69,11 @@ func (g *Group) Of(pid int) (*Group, error) {
 	if m == nil {
 		return g, nil
 	}
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	text, err := readProc(fmt.Sprintf("/proc/%d/cgroup", pid))
 	if err != nil {
 		return nil, err
 	}
-	at, ok := memberOf(string(text), "")
+	at, ok := memberOf(text, "")
 	if !ok {
 		return nil, fmt.Errorf("/proc/%d/cgroup: no line of cgroup v2", pid)
 	}

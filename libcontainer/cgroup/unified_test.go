@@ -58,9 +58,7 @@ func TestUnifiedLife(t *testing.T) {
 	if err := loaded.Remove(soon()); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Kill(pid, 0); err != unix.ESRCH {
-		t.Fatalf("process %d after Remove: %v", pid, err)
-	}
+	awaitReaped(t, pid)
 	if pids, err := g.Pids(); err != nil || len(pids) > 0 {
 		t.Fatalf("Pids() of what is gone = %v, %v", pids, err)
 	}
