@@ -21,7 +21,7 @@ func (g *Group) Create() error {
 		dirs, err := makeAll(m.path)
 		made = append(made, dirs...)
 		if err == nil {
-			err = g.prepare(m, len(dirs) > 0)
+			err = g.prepare(m, slices.Contains(dirs, m.path))
 		}
 		if err != nil {
 			for _, d := range slices.Backward(made) {

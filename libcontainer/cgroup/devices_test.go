@@ -229,6 +229,20 @@ func TestDeviceDefaults(t *testing.T) {
 	}
 }
 
+// A number that no device can have must not look like another in a key.
+func TestDeviceBigMajor(t *testing.T) {
+	p := program([]rule{
+		{kind: 'a', major: wildcard, minor: wildcard, access: full},
+		{allow: true, kind: 'b', major: 1<<30 + 1, minor: 3, access: full},
+		{allow: true, kind: 'c', major: 1<<31 + 1, minor: wildcard, access: read},
+	})
+	for _, kind := range []byte("bc") {
+		if dev := (rule{kind: kind, major: 1, minor: 3, access: read}); run(t, p, dev) {
+			t.Errorf("%v is allowed", dev)
+		}
+	}
+}
+
 func TestDeviceErrors(t *testing.T) {
 	n := func(v int64) *int64 { return &v }
 	for field, d := range map[string]specs.LinuxDeviceCgroup{

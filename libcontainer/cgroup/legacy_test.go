@@ -129,6 +129,62 @@ func TestLegacyKillForks(t *testing.T) {
 	}
 }
 
+// A cgroup that another holds or froze is refused by each v1 hierarchy alone,
+// as on a host without cgroup v2.
+func TestLegacyRefusals(t *testing.T) {
+	legacyHost(t)
+	id := fmt.Sprintf("skiff-test-%d-refused", os.Getpid())
+	g := newGroup(t, Config{ID: id})
+	old := onlyLegacy(g)
+	spawn(t, g, "sleep")
+	for i := range old.members {
+		if err := old.members[i].usable(); !errors.Is(err, ErrNotEmpty) {
+			t.Errorf("%s, in use: %v", old.members[i].path, err)
+		}
+	}
+	if old.legacy("freezer") == nil {
+		t.Skip("the host has no freezer in cgroup v1")
+	}
+	ice := newGroup(t, Config{ID: id + "-ice"})
+	if err := onlyLegacy(ice).Freeze(soon()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(Config{ID: id + "-ice"}); !errors.Is(err, ErrFrozen) {
+		t.Errorf("New in a frozen cgroup: %v", err)
+	}
+	if on, err := ice.Frozen(); err != nil || !on {
+		t.Errorf("frozen by v1's freezer: %v, %v", on, err)
+	}
+	if err := onlyLegacy(ice).Thaw(soon()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Which of two values must go first depends on what is set.
+func TestLegacyOrder(t *testing.T) {
+	legacyHost(t)
+	g := newGroup(t, Config{})
+	m := g.legacy("memory")
+	if m == nil {
+		t.Skip("the host has no memory controller in cgroup v1")
+	}
+	if _, err := m.read("memory.memsw.limit_in_bytes"); err != nil {
+		t.Skipf("the host does not count swap: %v", err)
+	}
+	const mb = int64(1 << 20)
+	for _, l := range []int64{64 * mb, 256 * mb, 32 * mb} { // up and down
+		g.resources = &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &l, Swap: &l}}
+		if err := g.Limit(); err != nil {
+			t.Errorf("limit and swap of %d: %v", l, err)
+		}
+		for _, file := range []string{"memory.limit_in_bytes", "memory.memsw.limit_in_bytes"} {
+			if got := readFile(t, m.path, file); got != fmt.Sprint(l) {
+				t.Errorf("%s is %s, want %d", file, got, l)
+			}
+		}
+	}
+}
+
 func TestLegacyDevices(t *testing.T) {
 	legacyHost(t)
 	kmsg := func(allow bool, access string) specs.LinuxDeviceCgroup {
@@ -273,6 +329,9 @@ func TestLegacyProtected(t *testing.T) {
 			if err := guard(p); !errors.Is(err, ErrProtected) {
 				t.Errorf("%s: %v", p, err)
 			}
+		}
+		if err := notRoot(h.mount); !errors.Is(err, ErrProtected) {
+			t.Errorf("the root %s: %v", h.mount, err)
 		}
 		if h.own == "/" || h.own == "" {
 			continue

@@ -22,6 +22,7 @@ import (
 const (
 	helperVar = "CGROUP_TEST_HELPER"
 	stageVar  = "CGROUP_TEST_STAGE"
+	boxVar    = "CGROUP_TEST_BOX"
 )
 
 func TestMain(m *testing.M) {
@@ -132,7 +133,7 @@ func isolated(t *testing.T) bool {
 	defer f.Close()
 	defer removeBox(t, box)
 	c := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=60s")
-	c.Env = append(os.Environ(), stageVar+"=enter")
+	c.Env = append(os.Environ(), stageVar+"=enter", boxVar+"="+box)
 	c.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(f.Fd()), Setsid: true}
 	out, err := c.CombinedOutput()
 	switch {
@@ -173,7 +174,13 @@ func enterNamespaces() int {
 		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWCGROUP,
 		Pdeathsig:  unix.SIGKILL,
 	}
-	err := c.Run()
+	err := c.Start()
+	if err == nil {
+		// The root that the tests see must hold no process, or it could pass
+		// no controllers on.
+		wait := filepath.Join(os.Getenv(boxVar), "wait")
+		err = errors.Join(os.Mkdir(wait, 0o755), os.WriteFile(wait+"/cgroup.procs", []byte("0"), 0), c.Wait())
+	}
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		return 1
 	}
@@ -200,7 +207,18 @@ func setUpInside() error {
 	if err := os.Mkdir("/sys/fs/cgroup/harness", 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile("/sys/fs/cgroup/harness/cgroup.procs", []byte("0"), 0)
+	if err := os.WriteFile("/sys/fs/cgroup/harness/cgroup.procs", []byte("0"), 0); err != nil {
+		return err
+	}
+	for deadline := soon(); ; time.Sleep(time.Millisecond) {
+		b, err := os.ReadFile("/sys/fs/cgroup/cgroup.procs")
+		if err != nil || len(b) == 0 {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("processes %q stay in the root", b)
+		}
+	}
 }
 
 func needRoot(t *testing.T) {

@@ -3,7 +3,6 @@ package cgroup
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -136,6 +135,46 @@ func TestUnifiedRemoveWaits(t *testing.T) {
 	}
 }
 
+func TestUnifiedEventDeadline(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	d, err := openDir(newGroup(t, Config{}).Paths()[""])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	if ok, err := d.awaitEvent("frozen", "1", time.Now().Add(20*time.Millisecond)); ok || err != nil {
+		t.Fatalf("not frozen, but %v, %v", ok, err)
+	}
+	time.AfterFunc(20*time.Millisecond, func() { _ = d.write("cgroup.freeze", "1") })
+	if ok, err := d.awaitEvent("frozen", "1", soon()); !ok || err != nil {
+		t.Fatalf("frozen meanwhile, but %v, %v", ok, err)
+	}
+	if err := d.write("cgroup.freeze", "0"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// An ancestor that stays frozen keeps Thaw from what it promises.
+func TestUnifiedFrozenAbove(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	top := newGroup(t, Config{ID: "top"})
+	below := newGroup(t, Config{Path: "/top/below"})
+	if err := errors.Join(top.Freeze(soon()), below.Freeze(soon())); err != nil {
+		t.Fatal(err)
+	}
+	err := below.Thaw(time.Now().Add(20 * time.Millisecond))
+	if err == nil || !strings.Contains(err.Error(), `waited for "frozen 0" in /sys/fs/cgroup/top/below/cgroup.events`) {
+		t.Errorf("Thaw below a frozen cgroup: %v", err)
+	}
+	if err := top.Thaw(soon()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestUnifiedRefusals(t *testing.T) {
 	if !isolated(t) {
 		return
@@ -230,65 +269,6 @@ func TestUnifiedProtected(t *testing.T) {
 	if _, err := openDir(link); !errors.Is(err, unix.ELOOP) {
 		t.Errorf("openDir of a symbolic link: %v", err)
 	}
-}
-
-func TestUnifiedDevices(t *testing.T) {
-	if !isolated(t) {
-		return
-	}
-	all := specs.LinuxDeviceCgroup{Allow: true, Access: "rwm"}
-	none := specs.LinuxDeviceCgroup{Allow: false, Access: "rwm"}
-	kmsg := func(allow bool, access string) specs.LinuxDeviceCgroup {
-		return specs.LinuxDeviceCgroup{Allow: allow, Type: "c", Major: ptr(int64(1)), Minor: ptr(int64(11)), Access: access}
-	}
-	devices := func(d ...specs.LinuxDeviceCgroup) *specs.LinuxResources {
-		return &specs.LinuxResources{Devices: d}
-	}
-	const denied = "null:ok,ok,ok kmsg:ok,EPERM,EPERM "
-	for name, c := range map[string]struct {
-		resources *specs.LinuxResources
-		want      string // made, opened for reading, for writing
-	}{
-		"no resources":    {nil, denied},
-		"null devices":    {&specs.LinuxResources{}, denied},
-		"empty devices":   {devices([]specs.LinuxDeviceCgroup{}...), denied},
-		"default config":  {devices(none), denied},
-		"all":             {devices(all), "null:ok,ok,ok kmsg:ok,ok,ok "},
-		"read":            {devices(none, kmsg(true, "r")), "null:ok,ok,ok kmsg:ok,ok,EPERM "},
-		"all but write":   {devices(all, kmsg(false, "w")), "null:ok,ok,ok kmsg:ok,ok,EPERM "},
-		"order":           {devices(kmsg(true, "rw"), none), denied},
-		"reads of all":    {devices(none, specs.LinuxDeviceCgroup{Allow: true, Type: "c", Access: "r"}), "null:ok,ok,ok kmsg:ok,ok,EPERM "},
-		"null by name":    {devices(none, specs.LinuxDeviceCgroup{Type: "c", Major: ptr(int64(1)), Minor: ptr(int64(3)), Access: "rwm"}), "null:ok,EPERM,EPERM kmsg:ok,EPERM,EPERM "},
-		"block like char": {devices(none, specs.LinuxDeviceCgroup{Allow: true, Type: "b", Major: ptr(int64(1)), Minor: ptr(int64(11)), Access: "rw"}), denied},
-	} {
-		g := newGroup(t, Config{Resources: c.resources})
-		if err := g.Limit(); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if got := devicesIn(t, g, "devices"); got != c.want {
-			t.Errorf("%s: %q, want %q", name, got, c.want)
-		}
-	}
-}
-
-func devicesIn(t *testing.T, g *Group, helper string) string {
-	t.Helper()
-	var out strings.Builder
-	c := exec.Command("/proc/self/exe")
-	c.Env = []string{helperVar + "=" + helper}
-	c.Stdout = &out
-	in, err := c.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := start(g, c); err != nil {
-		t.Fatal(err)
-	}
-	in.Close()
-	if err := c.Wait(); err != nil {
-		t.Fatal(err)
-	}
-	return out.String()
 }
 
 // What the host lacks is named, with the field that needs it.
