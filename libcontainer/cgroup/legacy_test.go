@@ -262,6 +262,24 @@ func TestLegacyValues(t *testing.T) {
 	}
 }
 
+func TestLegacyOOMKills(t *testing.T) {
+	legacyHost(t)
+	g := newGroup(t, Config{Resources: &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: ptr(int64(16 << 20)), Swap: ptr(int64(16 << 20))}}})
+	if g.legacy("memory") == nil {
+		t.Skip("the host has no memory controller in cgroup v1")
+	}
+	if err := g.Limit(); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := g.OOMKills(); n != 0 || err != nil {
+		t.Fatalf("OOMKills() = %d, %v in a new cgroup", n, err)
+	}
+	awaitReaped(t, spawn(t, g, "eat"))
+	if n, err := g.OOMKills(); n != 1 || err != nil {
+		t.Fatalf("OOMKills() = %d, %v after the kernel killed", n, err)
+	}
+}
+
 func TestLegacyThrottle(t *testing.T) {
 	legacyHost(t)
 	devices, err := os.ReadDir("/sys/block")

@@ -47,6 +47,8 @@ func helper(name string) (func() int, bool) {
 		return helperSleep, true
 	case "forks":
 		return helperForks, true
+	case "eat":
+		return helperEat, true
 	case "devices":
 		return helperDevices, true
 	case "after-stdin":
@@ -56,6 +58,16 @@ func helper(name string) (func() int, bool) {
 }
 
 func helperSleep() int { time.Sleep(time.Minute); return 0 }
+
+// helperEat uses 64 MiB of memory.
+func helperEat() int {
+	b := make([]byte, 64<<20)
+	for i := 0; i < len(b); i += 4096 {
+		b[i] = 1
+	}
+	time.Sleep(time.Minute)
+	return int(b[4096])
+}
 
 // helperForks keeps making processes that each live on.
 func helperForks() int {
@@ -81,7 +93,7 @@ func helperAfterStdin() int {
 // helperDevices prints, for null, kmsg and tun, whether the node of that number
 // can be made and opened for reading and writing.
 func helperDevices() int {
-	dir, err := os.MkdirTemp("", "devices")
+	dir, err := os.MkdirTemp("/dev", "skiff-test-") // others may be mounted nodev
 	if err != nil {
 		fmt.Println(err)
 		return 1

@@ -92,7 +92,7 @@ func TestUnifiedOOMKills(t *testing.T) {
 		return
 	}
 	g := newGroup(t, Config{ID: "oom", Resources: &specs.LinuxResources{
-		Memory: &specs.LinuxMemory{Limit: ptr(int64(1 << 20)), Swap: ptr(int64(1 << 20))}}})
+		Memory: &specs.LinuxMemory{Limit: ptr(int64(16 << 20)), Swap: ptr(int64(16 << 20))}}})
 	if n, err := g.OOMKills(); n != 0 || err != nil {
 		t.Fatalf("OOMKills() = %d, %v in a new cgroup", n, err)
 	}
@@ -102,7 +102,7 @@ func TestUnifiedOOMKills(t *testing.T) {
 	if err := g.Limit(); err != nil {
 		t.Fatal(err)
 	}
-	awaitReaped(t, spawn(t, g, "sleep")) // a Go program needs more than 1 MiB
+	awaitReaped(t, spawn(t, g, "eat"))
 	if n, err := g.OOMKills(); n == 0 || err != nil {
 		t.Fatalf("OOMKills() = %d, %v after the kernel killed", n, err)
 	}
