@@ -1,0 +1,234 @@
+// The child: runs a launch program and becomes the user's process.
+//
+// It decides nothing. The runtime has compiled config.json to a flat list of
+// operations and put it in a sealed memfd; this program maps it, walks it, and
+// reports the first operation that fails as {index, errno}. The words for
+// people are the runtime's.
+//
+// Rules of this directory:
+//   - no C library, one thread, no heap: a few KiB of memory, all of it ours;
+//   - every operation is one function or one line in run(), near one system call;
+//   - nothing is taken from argv or the environment;
+//   - a path inside the container is only ever resolved by path.c.
+#include "child.h"
+#include "kinds.h"
+
+const char *image;
+int *slot;
+long host_pid;
+uint32_t failed_detail;
+long failed_value;
+char failed_text[488];
+
+// report sends the message, with a descriptor if fd is not negative.
+int report(uint32_t type, int fd)
+{
+	struct message_ m = { .type = type, .detail = failed_detail, .value = failed_value };
+	struct { size_t len; int level, type, fd, pad; } c = { 20, SOL_SOCKET, SCM_RIGHTS, fd, 0 };
+	struct iovec_ v = { &m, offsetof(struct message_, text) };
+	struct msghdr_ h = { .iov = &v, .iovlen = 1, .control = fd < 0 ? 0 : &c, .controllen = fd < 0 ? 0 : sizeof c };
+	return sys(sendmsg, slot[SLOT_SOCKET], &h, MSG_NOSIGNAL);
+}
+
+// answer waits for the runtime's answer to a message. A runtime that is gone
+// takes its half-made container with it.
+long answer(uint32_t type)
+{
+	struct message_ m;
+	long n;
+	while ((n = sys(read, slot[SLOT_SOCKET], &m, sizeof m)) == -EINTR)
+		;
+	if (n == 0)
+		sys(exit_group, 1);
+	if (n < 0)
+		return n;
+	if ((size_t)n < offsetof(struct message_, text) || m.type != type)
+		return -EPROTO;
+	if (m.value)
+		host_pid = m.value;
+	return 0;
+}
+
+// say keeps text for the report of a failure.
+long say(const char *text)
+{
+	size_t n = len_(text);
+	if (n >= sizeof failed_text)
+		n = sizeof failed_text - 1;
+	memcpy(failed_text, text, n);
+	failed_text[n] = 0;
+	return n;
+}
+
+static void __attribute__((noreturn)) fail(uint32_t index, int err)
+{
+	struct message_ m = { .type = M_FAILED, .index = index, .err = err, .detail = failed_detail, .value = failed_value };
+	size_t n = len_(failed_text);
+	memcpy(m.text, failed_text, n);
+	struct iovec_ v = { &m, offsetof(struct message_, text) + n };
+	struct msghdr_ h = { .iov = &v, .iovlen = 1 };
+	sys(sendmsg, slot[SLOT_SOCKET], &h, MSG_NOSIGNAL);
+	for (;;)
+		sys(exit_group, 1);
+}
+
+static int keep(int32_t s, long fd)
+{
+	if (fd >= 0)
+		slot[s] = fd;
+	return fd < 0 ? fd : 0;
+}
+
+static int sync_(uint32_t type)
+{
+	long r = report(type, -1);
+	return r < 0 ? r : answer(type);
+}
+
+static int become_root(const struct op *o)
+{
+	long r = o->n[2] ? sys(setgroups, 0, 0) : 0;
+	if (r == 0)
+		r = sys(setresgid, o->n[1], o->n[1], o->n[1]);
+	return r ? r : sys(setresuid, o->n[0], o->n[0], o->n[0]);
+}
+
+static int set_id(const struct op *o)
+{
+	long r = sys(setresgid, o->n[1], o->n[1], o->n[1]);
+	return r ? r : sys(setresuid, o->n[0], o->n[0], o->n[0]);
+}
+
+static int run(const struct op *o)
+{
+	switch (o->kind) {
+	case OP_NODUMP: return sys(prctl, PR_SET_DUMPABLE, 0);
+	case OP_UNSHARE: return sys(unshare, o->n[0]);
+	case OP_SETNS: return sys(setns, fd_of(o->a), o->n[0]);
+	case OP_FORK: return op_fork(o);
+	case OP_SYNC: return sync_(o->n[0]);
+	case OP_AWAIT: return answer(o->n[0]);
+	case OP_SETSID: { long r = sys(setsid); return r < 0 ? r : 0; }
+	case OP_KEYRING: {
+		long r = sys(keyctl, KEYCTL_JOIN_SESSION_KEYRING, str(o, 0));
+		return r < 0 && r != -ENOSYS ? r : 0; // a kernel without keys has none to hide
+	}
+	case OP_SETHOSTNAME: return sys(sethostname, str(o, 0), len_(str(o, 0)));
+	case OP_SETDOMAINNAME: return sys(setdomainname, str(o, 0), len_(str(o, 0)));
+	case OP_LINKUP: return op_linkup(o);
+	case OP_WRITE: return op_write(o);
+	case OP_OOMSCORE: return write_file(AT_FDCWD, "/proc/self/oom_score_adj", str(o, 0), 0);
+	case OP_CLOSE: return sys(close, slot[o->a]);
+	case OP_BECOMEROOT: return become_root(o);
+
+	case OP_PROPAGATE: {
+		struct mount_attr_ m = { .propagation = o->n[0] };
+		return sys(mount_setattr, AT_FDCWD, str(o, 0), o->flags ? AT_RECURSIVE : 0, &m, sizeof m);
+	}
+	case OP_FSMOUNT: return op_fsmount(o);
+	case OP_OPENTREE: return keep(o->a, sys(open_tree, fd_of(o->b), str(o, 0), o->n[0]));
+	case OP_SETATTR: return op_setattr(o);
+	case OP_ATTACH: return op_attach(o);
+	case OP_MOUNT: return op_mount(o);
+	case OP_REMOUNT: return op_remount(o);
+	case OP_COPYUP: return op_copyup(o);
+	case OP_PIVOT: return op_pivot(o);
+	case OP_MOVEROOT: return op_moveroot(o);
+	case OP_CHROOT: {
+		long r = sys(fchdir, slot[o->a]);
+		return r ? r : sys(chroot, ".");
+	}
+	case OP_MASK: return op_mask(o);
+	case OP_READONLY: return op_readonly(o);
+
+	case OP_MKNOD: return op_mknod(o);
+	case OP_SYMLINK: return op_symlink(o);
+	case OP_CONSOLE: return op_console(o);
+	case OP_DEVNULL: return op_devnull(o);
+
+	case OP_HOOK: return op_hook(o);
+	case OP_UMASK: sys(umask, o->n[0]); return 0;
+	case OP_SETGROUPS: return sys(setgroups, o->data_len / 4, data(o));
+	case OP_SETID: return set_id(o);
+	case OP_STDIO: return op_stdio(o);
+	case OP_BOUNDING: return op_bounding(o);
+	case OP_KEEPCAPS: return sys(prctl, PR_SET_KEEPCAPS, 1);
+	case OP_CAPSET: return op_caps(o);
+	case OP_AMBIENT: return op_ambient(o);
+	case OP_NONEWPRIVS: return sys(prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	case OP_SECCOMP: return op_seccomp(o);
+	case OP_CHDIR: return op_chdir(o);
+	case OP_LOOKUP: return op_lookup(o);
+	case OP_HOME: return op_home(o);
+	case OP_RLIMIT: {
+		uint64_t lim[2] = { o->n[1], o->n[2] };
+		return sys(prlimit64, 0, o->n[0], lim, 0);
+	}
+	case OP_SCHED: return sys(sched_setattr, 0, data(o), 0);
+	case OP_IOPRIO: return sys(ioprio_set, 1, 0, o->n[0]);
+	case OP_AFFINITY: { long r = sys(sched_setaffinity, 0, o->data_len, data(o)); return r < 0 ? r : 0; }
+	case OP_PERSONALITY: { long r = sys(personality, o->n[0]); return r < 0 ? r : 0; }
+	case OP_MEMPOLICY: return sys(set_mempolicy, o->n[0], o->data_len ? data(o) : 0, o->data_len * 8 + (o->data_len ? 1 : 0));
+	case OP_LABEL: return op_label(o);
+	case OP_KEEPFDS: return op_keepfds(o);
+	case OP_LISTEN: return op_listen(o);
+	case OP_EXEC: return op_exec(o);
+	}
+	return -ENOSYS;
+}
+
+void __attribute__((noreturn)) main_(void)
+{
+	static int first[SLOT_SOCKET + 1] = { 0, 1, 2, SLOT_PROGRAM, SLOT_SOCKET };
+	struct stat_ st;
+	slot = first;
+	long r = stat_of(SLOT_PROGRAM, "", AT_EMPTY_PATH, &st);
+	if (r)
+		fail(0, -r);
+	image = (const char *)sys(mmap, 0, st.size, 1 /* PROT_READ */, 1 /* MAP_SHARED */, SLOT_PROGRAM, 0);
+	if ((long)image < 0 && (long)image > -PAGE)
+		fail(0, -(long)image);
+	const struct header *h = (const struct header *)image;
+	int table[h->slots];
+	for (uint32_t i = 0; i < h->slots; i++)
+		table[i] = i < h->inherited ? (int)i : -1;
+	slot = table;
+	sys(umask, 0); // modes are exactly what the program says
+	const struct op *o = (const struct op *)(h + 1);
+	for (uint32_t i = 0; i < h->ops; i++) {
+		r = run(o + i);
+		if (r < 0)
+			fail(i, -r);
+		failed_detail = 0;
+	}
+	fail(h->ops, ENOEXEC); // a program ends with exec, which does not return
+}
+
+#if defined(__x86_64__)
+__asm__(".globl _start\n_start:\n\txor %ebp,%ebp\n\tand $-16,%rsp\n\tcall main_\n");
+#elif defined(__aarch64__)
+__asm__(".globl _start\n_start:\n\tmov x29,#0\n\tbl main_\n");
+#elif defined(__riscv)
+__asm__(".globl _start\n_start:\n\tli s0,0\n\tandi sp,sp,-16\n\tcall main_\n");
+#endif
+
+void *memcpy(void *d, const void *s, size_t n) { char *a = d; const char *b = s; while (n--) *a++ = *b++; return d; }
+void *memmove(void *d, const void *s, size_t n)
+{
+	char *a = d;
+	const char *b = s;
+	if (a < b)
+		return memcpy(d, s, n);
+	while (n--)
+		a[n] = b[n];
+	return d;
+}
+void *memset(void *d, int c, size_t n) { char *a = d; while (n--) *a++ = c; return d; }
+int memcmp(const void *x, const void *y, size_t n)
+{
+	const unsigned char *a = x, *b = y;
+	for (; n; n--, a++, b++)
+		if (*a != *b)
+			return *a - *b;
+	return 0;
+}

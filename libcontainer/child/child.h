@@ -1,0 +1,109 @@
+// The interpreter's shared declarations: the program's form (plan/codec.go),
+// the handshake's messages (wire/wire.go) and the operations' functions.
+#ifndef CHILD_H
+#define CHILD_H
+
+#include "sys.h"
+
+struct header { uint32_t magic, ops, slots, inherited; };
+struct op {
+	uint32_t kind, flags;
+	int32_t a, b;
+	uint64_t n[3];
+	uint32_t strings, data, data_len, nstrings;
+};
+
+// What goes wrong beyond an errno; wire.Detail has the same list.
+enum detail {
+	D_NONE, D_SYMLINK, D_ON_PROC, D_ON_ROOT, D_OTHER_NODE, D_OUTSIDE, D_NOT_FOUND, D_IS_DIR,
+	D_HOOK_EXIT, D_HOOK_SIGNAL, D_HOOK_TIMEOUT, D_NOT_PTMX, D_NOT_NULL, D_NOT_PROC, D_FS_LOG, D_NOT_PASSWD, D_WHERE,
+};
+
+// Messages of the handshake; wire.Type has the same list.
+enum message { M_GO = 1, M_MAPS, M_FORKED, M_CONSOLE, M_MOUNTED, M_LISTENER, M_READY, M_FAILED, M_STARTED };
+
+struct message_ {
+	uint32_t type, index;
+	int32_t err;
+	uint32_t detail;
+	int64_t value;
+	char text[488];
+};
+
+enum { SLOT_PROGRAM = 3, SLOT_SOCKET = 4 };
+
+extern const char *image;          // the program, mapped
+extern int *slot;                  // slot number to descriptor
+extern long host_pid;              // our pid as the runtime sees it, once it has told
+extern uint32_t failed_detail;     // for the report of a failing operation
+extern long failed_value;
+extern char failed_text[488];
+
+static inline const char *str(const struct op *o, uint32_t i)
+{
+	const char *s = image + o->strings;
+	while (i--)
+		s += len_(s) + 1;
+	return s;
+}
+static inline const void *data(const struct op *o) { return image + o->data; }
+static inline int fd_of(int32_t s) { return s < 0 ? AT_FDCWD : slot[s]; }
+static inline int detailed(enum detail d, int err) { failed_detail = d; return -err; }
+
+// child.c
+int report(uint32_t type, int fd);
+long answer(uint32_t type);
+long say(const char *text);
+
+// path.c: paths inside a root, never outside it
+int open_in(int root, const char *path, uint64_t flags, uint64_t resolve);
+int make_in(int root, const char *path, uint32_t kind);
+int parent_in(int root, const char *path, const char **base);
+int stat_of(int dir, const char *path, int flags, struct stat_ *st);
+int is_node(int fd, uint32_t type, uint32_t major, uint32_t minor);
+long fs_magic(int fd);
+
+// mount.c
+int op_fsmount(const struct op *);
+int op_setattr(const struct op *);
+int op_attach(const struct op *);
+int op_mount(const struct op *);
+int op_remount(const struct op *);
+int op_pivot(const struct op *);
+int op_moveroot(const struct op *);
+int op_mask(const struct op *);
+int op_readonly(const struct op *);
+int attach(int mount, int dest);
+
+// dev.c
+int op_mknod(const struct op *);
+int op_symlink(const struct op *);
+int op_console(const struct op *);
+int op_devnull(const struct op *);
+
+// copyup.c
+int op_copyup(const struct op *);
+
+// process.c
+int op_fork(const struct op *);
+int op_linkup(const struct op *);
+int op_write(const struct op *);
+int op_stdio(const struct op *);
+int op_bounding(const struct op *);
+int op_caps(const struct op *);
+int op_ambient(const struct op *);
+int op_seccomp(const struct op *);
+int op_chdir(const struct op *);
+int op_lookup(const struct op *);
+int op_home(const struct op *);
+int op_label(const struct op *);
+int op_keepfds(const struct op *);
+int op_listen(const struct op *);
+int op_exec(const struct op *);
+int write_file(int dir, const char *path, const char *value, uint64_t resolve);
+
+// hook.c
+int op_hook(const struct op *);
+char **vector(const char **s, uint64_t n, const char *extra);
+
+#endif

@@ -1,0 +1,163 @@
+// Hooks that run inside the container's namespaces: fork, state document on
+// stdin, exit status, timeout.
+#include "child.h"
+
+enum { OUTPUT = 400 };
+
+// vector makes a NULL-ended array of the next n strings, with one more at its
+// end if extra is given.
+char **vector(const char **s, uint64_t n, const char *extra)
+{
+	long mem = sys(mmap, 0, (n + 2) * sizeof(char *), 3 /* read, write */, 0x22 /* private, anonymous */, -1, 0);
+	if (mem < 0 && mem > -PAGE)
+		return 0;
+	char **v = (char **)mem;
+	for (uint64_t i = 0; i < n; i++) {
+		v[i] = (char *)*s;
+		*s += len_(*s) + 1;
+	}
+	v[n] = (char *)extra; // the page is zero behind it
+	return v;
+}
+
+static void __attribute__((noreturn)) hook_child(const struct op *o, int in, int out)
+{
+	const char *s = str(o, 1);
+	char **argv = vector(&s, o->n[0], 0);
+	char **envp = argv ? vector(&s, o->n[1], 0) : 0;
+	sys(setpgid, 0, 0); // so that a timeout ends what the hook started, too
+	sys(dup3, in, 0, 0);
+	sys(dup3, out, 1, 0);
+	sys(dup3, out, 2, 0);
+	sys(close_range, 3, ~0u, 0);
+	if (envp)
+		sys(execve, str(o, 0), argv, envp);
+	for (;;)
+		sys(exit_group, 127);
+}
+
+// state fills the pid into the run of '#' that the runtime left for it.
+static size_t state(const struct op *o, char *buf, size_t size)
+{
+	const char *d = data(o);
+	size_t n = 0, i = 0;
+	for (; i < o->data_len && d[i] != '#' && n < size; i++)
+		buf[n++] = d[i];
+	if (i < o->data_len && d[i] == '#') {
+		char num[24], *p = num + sizeof num;
+		for (unsigned long v = host_pid; p == num + sizeof num || v; v /= 10)
+			*--p = '0' + v % 10;
+		while (p < num + sizeof num && n < size)
+			buf[n++] = *p++;
+		while (i < o->data_len && d[i] == '#')
+			i++;
+	}
+	for (; i < o->data_len && n < size; i++)
+		buf[n++] = d[i];
+	return n;
+}
+
+static int64_t now(void)
+{
+	struct timespec_ t;
+	sys(clock_gettime, 1 /* CLOCK_MONOTONIC */, &t);
+	return t.sec * 1000 + t.nsec / 1000000;
+}
+
+// converse feeds the hook its state, keeps the end of what it prints, and
+// watches the clock until it has exited. It does not wait for the pipes of
+// what a hook left behind.
+static int converse(const struct op *o, long pid, int in, int out, int *status)
+{
+	static char doc[65536];
+	size_t size = state(o, doc, sizeof doc), sent = 0, have = 0;
+	char text[OUTPUT + 1], part[OUTPUT];
+	int64_t end = o->n[2] ? now() + (int64_t)o->n[2] : 0;
+	int pidfd = sys(pidfd_open, pid, 0), r = 0, done = 0;
+	if (pidfd < 0)
+		return pidfd;
+	while (!done) {
+		struct pollfd_ p[3] = { { pidfd, POLLIN, 0 }, { out, POLLIN, 0 }, { in, POLLOUT, 0 } };
+		int64_t left = end ? end - now() : 0;
+		struct timespec_ t = { left / 1000, left % 1000 * 1000000 };
+		if (end && left <= 0) {
+			r = detailed(D_HOOK_TIMEOUT, ETIMEDOUT);
+			break;
+		}
+		long n = sys(ppoll, p, 3, end ? &t : 0, 0, 0);
+		if (n < 0 && n != -EINTR) {
+			r = n;
+			break;
+		}
+		if (p[2].revents) {
+			n = sys(write, in, doc + sent, size - sent);
+			if (n > 0)
+				sent += n;
+			if (sent == size || (n < 0 && n != -EAGAIN)) {
+				sys(close, in);
+				in = -1;
+			}
+		}
+		done = p[0].revents != 0;
+		while (out >= 0 && (n = sys(read, out, part, sizeof part)) > 0) {
+			if (n + have > OUTPUT) { // keep the last words: they tell why
+				size_t cut = n + have - OUTPUT;
+				cut = cut > have ? have : cut;
+				memmove(text, text + cut, have - cut);
+				have -= cut;
+			}
+			memcpy(text + have, part, n);
+			have += n;
+			if (done && have == OUTPUT)
+				break; // enough of a hook whose offspring prints without end
+		}
+		if (n == 0)
+			out = -1;
+	}
+	if (in >= 0)
+		sys(close, in);
+	if (r)
+		sys(kill, -pid, SIGKILL);
+	while (sys(wait4, pid, status, 0, 0) == -EINTR)
+		;
+	sys(close, pidfd);
+	text[have] = 0;
+	if (r || *status)
+		say(text);
+	return r;
+}
+
+// sigpipe sets what a hook that does not read its stdin does to us.
+static void sigpipe(long handler)
+{
+	struct { long handler, flags, restorer; uint64_t mask; } sa = { handler, 0, 0, 0 };
+	sys(rt_sigaction, SIGPIPE, &sa, 0, 8);
+}
+
+int op_hook(const struct op *o)
+{
+	int in[2], out[2], status = 0;
+	long r = sys(pipe2, in, O_CLOEXEC | O_NONBLOCK);
+	if (!r)
+		r = sys(pipe2, out, O_CLOEXEC | O_NONBLOCK);
+	if (r)
+		return r;
+	long pid = sys(clone, SIGCHLD, 0, 0, 0, 0);
+	if (pid == 0) {
+		sys(fcntl, in[0], 4 /* F_SETFL */, 0);
+		sys(fcntl, out[1], 4, 0);
+		hook_child(o, in[0], out[1]);
+	}
+	sys(close, in[0]);
+	sys(close, out[1]);
+	sigpipe(1 /* SIG_IGN */);
+	r = pid < 0 ? pid : converse(o, pid, in[1], out[0], &status);
+	sigpipe(0 /* SIG_DFL */);
+	sys(close, out[0]);
+	if (r)
+		return r;
+	failed_value = status & 0x7f ? status & 0x7f : status >> 8 & 0xff;
+	if (status & 0x7f)
+		return detailed(D_HOOK_SIGNAL, EPERM);
+	return status ? detailed(D_HOOK_EXIT, EPERM) : 0;
+}

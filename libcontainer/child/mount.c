@@ -1,0 +1,303 @@
+// Mounts. A file system is made detached (fsopen, fsmount) or comes as a
+// detached clone from the runtime (open_tree), and is attached with move_mount
+// to a descriptor of its destination: no name is resolved twice.
+#include "child.h"
+
+static int null_attached; // the clone of /dev/null has been attached once
+static int masked_dir = -1; // the shared tmpfs over masked directories
+
+int attach(int mount, int dest)
+{
+	return sys(move_mount, mount, "", dest, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+// fs_log keeps the kernel's own message about a file system context: it names
+// the parameter it did not like, which an errno cannot.
+static int fs_log(int fs, int err)
+{
+	char buf[256];
+	long n = sys(read, fs, buf, sizeof buf - 1);
+	if (n > 2) {
+		buf[n] = 0;
+		if (buf[n - 1] == '\n')
+			buf[n - 1] = 0;
+		say(buf + 2); // "e ", "w " or "i " comes first
+		failed_detail = D_FS_LOG;
+	}
+	sys(close, fs);
+	return err;
+}
+
+// fs_params gives the options S[first...] to a file system context.
+static int fs_params(int fs, const struct op *o, uint32_t first)
+{
+	char key[256];
+	for (uint32_t i = first; i < o->nstrings; i++) {
+		const char *s = str(o, i);
+		size_t n = 0;
+		while (s[n] && s[n] != '=')
+			n++;
+		if (n >= sizeof key)
+			return -EINVAL;
+		memcpy(key, s, n);
+		key[n] = 0;
+		long r = s[n] ? sys(fsconfig, fs, FSCONFIG_SET_STRING, key, s + n + 1, 0) : sys(fsconfig, fs, FSCONFIG_SET_FLAG, key, 0, 0);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+// S0 type, S1 source, S2... options, N0 attributes, A out.
+int op_fsmount(const struct op *o)
+{
+	int fs = sys(fsopen, str(o, 0), FSOPEN_CLOEXEC);
+	if (fs < 0)
+		return fs;
+	long r = *str(o, 1) ? sys(fsconfig, fs, FSCONFIG_SET_STRING, "source", str(o, 1), 0) : 0;
+	if (!r)
+		r = fs_params(fs, o, 2);
+	if (!r)
+		r = sys(fsconfig, fs, FSCONFIG_CMD_CREATE, 0, 0, 0);
+	if (!r)
+		r = sys(fsmount, fs, FSMOUNT_CLOEXEC, o->n[0]);
+	if (r < 0)
+		return fs_log(fs, r);
+	slot[o->a] = r;
+	sys(close, fs);
+	return 0;
+}
+
+static int set_attr(int fd, const struct op *o)
+{
+	struct mount_attr_ m = { .set = o->n[0], .clr = o->n[1], .propagation = o->n[2] };
+	if (o->b >= 0 && o->kind != 0 && (m.set & 0x100000 /* MOUNT_ATTR_IDMAP */))
+		m.userns_fd = slot[o->b];
+	return sys(mount_setattr, fd, "", AT_EMPTY_PATH | (o->flags & 1 ? AT_RECURSIVE : 0), &m, sizeof m);
+}
+
+int op_setattr(const struct op *o) { return set_attr(slot[o->a], o); }
+
+enum { ORDINARY = 1, ON_PROC = 2, NO_CREATE = 4, FROM_PROC = 8, INHERIT_MODE = 16, NO_LINK = 32 };
+
+// destination opens where a mount of the given kind goes, making it if need
+// be, and refuses places where a mount would open a hole.
+static int destination(int root, const char *path, uint32_t kind, uint32_t flags, int *existed)
+{
+	uint64_t strict = flags & (ORDINARY | NO_LINK) ? RESOLVE_NO_SYMLINKS : 0;
+	struct stat_ a, b;
+	int fd = open_in(root, path, O_PATH, strict);
+	*existed = fd >= 0;
+	if (fd == -ENOENT && !(flags & NO_CREATE)) {
+		fd = make_in(root, path, kind);
+		if (fd >= 0 && strict) {
+			sys(close, fd);
+			fd = open_in(root, path, O_PATH, strict);
+		}
+	}
+	if (fd == -ELOOP && strict)
+		return detailed(D_SYMLINK, ELOOP); // CVE-2019-19921
+	if (fd < 0)
+		return fd;
+	if (!(flags & ON_PROC) && fs_magic(fd) == PROC_SUPER_MAGIC)
+		return detailed(D_ON_PROC, EPERM); // CVE-2019-16884: writes to /proc must reach the kernel
+	if (stat_of(root, "", AT_EMPTY_PATH, &a) == 0 && stat_of(fd, "", AT_EMPTY_PATH, &b) == 0 && a.ino == b.ino && a.mnt_id == b.mnt_id)
+		return detailed(D_ON_ROOT, EINVAL);
+	return fd;
+}
+
+// inherit_mode gives a tmpfs the mode of the directory that it hides.
+static int inherit_mode(int mount, int dest)
+{
+	struct stat_ st;
+	long r = stat_of(dest, "", AT_EMPTY_PATH, &st);
+	if (r)
+		return r;
+	int dir = sys(openat, mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (dir < 0)
+		return dir;
+	r = sys(fchmod, dir, st.mode & 07777);
+	sys(close, dir);
+	return r;
+}
+
+// A mount, B root (or a path of the host), S0 destination.
+int op_attach(const struct op *o)
+{
+	struct stat_ st;
+	int mount = slot[o->a], dest, existed = 1;
+	if (o->b < 0) {
+		dest = sys(openat, AT_FDCWD, str(o, 0), O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	} else {
+		long r = stat_of(mount, "", AT_EMPTY_PATH, &st);
+		if (r)
+			return r;
+		if ((o->flags & FROM_PROC) && fs_magic(mount) != PROC_SUPER_MAGIC)
+			return detailed(D_NOT_PROC, EPERM);
+		dest = destination(slot[o->b], str(o, 0), (st.mode & S_IFMT) == S_IFDIR ? S_IFDIR : S_IFREG, o->flags, &existed);
+	}
+	if (dest < 0)
+		return dest;
+	int r = existed && (o->flags & INHERIT_MODE) ? inherit_mode(mount, dest) : 0;
+	if (!r)
+		r = attach(mount, dest);
+	sys(close, dest);
+	return r;
+}
+
+static char *decimal(char *end, unsigned long n)
+{
+	*--end = 0;
+	do
+		*--end = '0' + n % 10;
+	while (n /= 10);
+	return end;
+}
+
+// mount(2), for flags and option strings that fsconfig cannot carry. The
+// destination is named by its descriptor, below the runtime's own /proc.
+int op_mount(const struct op *o)
+{
+	char path[64] = "/proc/self/fd/", num[24];
+	int existed;
+	int dest = destination(slot[o->b], str(o, 0), S_IFDIR, o->flags, &existed);
+	if (dest < 0)
+		return dest;
+	char *d = decimal(num + sizeof num, dest);
+	memcpy(path + 14, d, len_(d) + 1);
+	long r = sys(mount, str(o, 2), path, str(o, 1), o->n[0], *str(o, 3) ? str(o, 3) : 0);
+	sys(close, dest);
+	if (r)
+		return r;
+	r = open_in(slot[o->b], str(o, 0), O_PATH, 0);
+	if (r >= 0)
+		slot[o->a] = r;
+	return r < 0 ? r : 0;
+}
+
+// B root, S0 destination, S1... options of the file system.
+int op_remount(const struct op *o)
+{
+	int fd = open_in(slot[o->b], str(o, 0), O_PATH, 0);
+	if (fd < 0)
+		return fd;
+	long r = 0;
+	if (o->nstrings > 1) {
+		int fs = sys(fspick, fd, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
+		r = fs < 0 ? fs : fs_params(fs, o, 1);
+		if (!r)
+			r = sys(fsconfig, fs, FSCONFIG_CMD_RECONFIGURE, 0, 0, 0);
+		if (r && fs >= 0)
+			fs_log(fs, r);
+		else if (fs >= 0)
+			sys(close, fs);
+	}
+	if (!r && (o->n[0] | o->n[1] | o->n[2]))
+		r = set_attr(fd, o);
+	sys(close, fd);
+	return r;
+}
+
+// pivot_root(2)'s own recipe for one directory: the old root ends up on top of
+// the new one and is detached from there.
+int op_pivot(const struct op *o)
+{
+	long r = sys(fchdir, slot[o->a]);
+	if (!r)
+		r = sys(pivot_root, ".", ".");
+	if (!r)
+		r = sys(umount2, ".", MNT_DETACH);
+	return r ? r : sys(chdir, "/");
+}
+
+int op_moveroot(const struct op *o)
+{
+	long r = sys(fchdir, slot[o->a]);
+	if (!r)
+		r = sys(mount, ".", "/", 0, MS_MOVE, 0);
+	if (!r)
+		r = sys(chroot, ".");
+	return r ? r : sys(chdir, "/");
+}
+
+// clone_of copies one attached mount, so that it can stand in a second place.
+static int clone_of(int mount)
+{
+	return sys(open_tree, mount, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+}
+
+// mask_dir covers a directory with an empty read-only tmpfs; one superblock
+// serves all of them.
+static int mask_dir(int dest)
+{
+	if (masked_dir >= 0) {
+		int m = clone_of(masked_dir);
+		int r = m < 0 ? m : attach(m, dest);
+		if (m >= 0)
+			sys(close, m);
+		return r;
+	}
+	int fs = sys(fsopen, "tmpfs", FSOPEN_CLOEXEC);
+	if (fs < 0)
+		return fs;
+	long r = sys(fsconfig, fs, FSCONFIG_SET_STRING, "nr_blocks", "1", 0);
+	if (!r)
+		r = sys(fsconfig, fs, FSCONFIG_SET_STRING, "nr_inodes", "2", 0);
+	if (!r)
+		r = sys(fsconfig, fs, FSCONFIG_CMD_CREATE, 0, 0, 0);
+	if (!r)
+		r = sys(fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY);
+	sys(close, fs);
+	if (r < 0)
+		return r;
+	masked_dir = r;
+	return attach(masked_dir, dest);
+}
+
+// A the runtime's /dev/null, verified there; B root, S0 path. A path that does
+// not exist needs no mask.
+int op_mask(const struct op *o)
+{
+	struct stat_ st;
+	int dest = open_in(slot[o->b], str(o, 0), O_PATH, 0);
+	if (dest == -ENOENT || dest == -ENOTDIR)
+		return 0;
+	if (dest < 0)
+		return dest;
+	long r = stat_of(dest, "", AT_EMPTY_PATH, &st);
+	if (!r && (st.mode & S_IFMT) == S_IFDIR) {
+		r = mask_dir(dest);
+	} else if (!r && !null_attached) {
+		r = attach(slot[o->a], dest);
+		null_attached = !r;
+	} else if (!r) {
+		int m = clone_of(slot[o->a]);
+		r = m < 0 ? m : attach(m, dest);
+		if (m >= 0)
+			sys(close, m);
+	}
+	sys(close, dest);
+	return r;
+}
+
+// B root, S0 path: bind it on itself, read-only.
+int op_readonly(const struct op *o)
+{
+	struct mount_attr_ m = { .set = MOUNT_ATTR_RDONLY };
+	int dest = open_in(slot[o->b], str(o, 0), O_PATH, 0);
+	if (dest == -ENOENT || dest == -ENOTDIR)
+		return 0;
+	if (dest < 0)
+		return dest;
+	long r, tree = sys(open_tree, dest, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
+	if (tree >= 0) {
+		r = sys(mount_setattr, tree, "", AT_EMPTY_PATH, &m, sizeof m);
+		if (!r)
+			r = attach(tree, dest);
+		sys(close, tree);
+	} else {
+		r = tree;
+	}
+	sys(close, dest);
+	return r;
+}

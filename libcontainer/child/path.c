@@ -1,0 +1,146 @@
+// Paths inside a root directory. The image that fills the root is hostile: its
+// symlinks may point anywhere, and another process may exchange them while we
+// look (CVE-2021-30465, CVE-2025-52881, CVE-2026-41579). So a path is resolved
+// once, by openat2 inside the root, to a descriptor, and only the descriptor is
+// used afterwards.
+#include "child.h"
+
+int open_in(int root, const char *path, uint64_t flags, uint64_t resolve)
+{
+	struct open_how_ how = { .flags = flags | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve };
+	int tries = 2000; // openat2 answers EAGAIN when a rename anywhere raced with ".."
+	long r;
+	do
+		r = sys(openat2, root, path, &how, sizeof how);
+	while (r == -EAGAIN && --tries);
+	return r;
+}
+
+int stat_of(int dir, const char *path, int flags, struct stat_ *st)
+{
+	return sys(statx, dir, path, flags, 0x7ff | 0x1000 /* STATX_MNT_ID */, st);
+}
+
+int is_node(int fd, uint32_t type, uint32_t major, uint32_t minor)
+{
+	struct stat_ st;
+	return stat_of(fd, "", AT_EMPTY_PATH, &st) == 0 && (st.mode & S_IFMT) == type && st.rdev_major == major && st.rdev_minor == minor;
+}
+
+long fs_magic(int fd)
+{
+	long buf[16]; // struct statfs, whose first word is the type
+	long r = sys(fstatfs, fd, buf);
+	return r ? r : buf[0];
+}
+
+// splice replaces the component at [from, to) of path, which is a symlink, by
+// its target.
+static int splice(char *path, int from, int to, const char *target, int n)
+{
+	char rest[PATH_MAX];
+	int tail = len_(path + to);
+	int at = target[0] == '/' ? 0 : from;
+	if (at + n + tail + 2 > PATH_MAX)
+		return -ENAMETOOLONG;
+	memcpy(rest, path + to, tail + 1);
+	memcpy(path + at, target, n);
+	memcpy(path + at + n, rest, tail + 1);
+	return 0;
+}
+
+// make_one makes the component name below dir. What is already there but could
+// not be resolved is a dangling symlink: images have them (/etc/mtab), and they
+// are followed as the container would follow them.
+static int make_one(int dir, char *path, int from, int to, uint32_t kind)
+{
+	char target[PATH_MAX];
+	char c = path[to];
+	path[to] = 0;
+	long r = kind == S_IFDIR ? sys(mkdirat, dir, path + from, 0755) : sys(mknodat, dir, path + from, S_IFREG | 0644, 0);
+	if (r == -EEXIST) {
+		r = sys(readlinkat, dir, path + from, target, sizeof target);
+		path[to] = c;
+		if (r == -EINVAL)
+			return 0; // made by somebody else meanwhile
+		return r < 0 ? r : r == sizeof target ? -ENAMETOOLONG : splice(path, from, to, target, r);
+	}
+	path[to] = c;
+	return r;
+}
+
+// missing finds the first component of path that cannot be resolved, and opens
+// the directory it should be in.
+static int missing(int root, char *path, int *from, int *to)
+{
+	int dir = -ENOENT;
+	for (int i = 0;;) {
+		while (path[i] == '/')
+			i++;
+		*from = i;
+		while (path[i] && path[i] != '/')
+			i++;
+		*to = i;
+		char c = path[i];
+		path[i] = 0;
+		int fd = open_in(root, path, O_PATH, 0);
+		path[i] = c;
+		if (fd == -ENOENT) {
+			char f = path[*from];
+			path[*from] = 0;
+			dir = open_in(root, *from ? path : "/", O_PATH | O_DIRECTORY, 0);
+			path[*from] = f;
+			return dir;
+		}
+		if (fd < 0)
+			return fd;
+		sys(close, fd);
+		if (!c)
+			return -EEXIST; // all there now
+	}
+}
+
+// make_in opens path inside root, making what is missing: directories, and for
+// the last component a directory or an empty file.
+int make_in(int root, const char *path, uint32_t kind)
+{
+	char buf[PATH_MAX];
+	size_t n = len_(path);
+	if (n >= sizeof buf)
+		return -ENAMETOOLONG;
+	memcpy(buf, path, n + 1);
+	for (int turns = 0; turns < 4096; turns++) {
+		int fd = open_in(root, buf, O_PATH, 0), from, to;
+		if (fd != -ENOENT)
+			return fd;
+		int dir = missing(root, buf, &from, &to);
+		if (dir == -EEXIST)
+			continue;
+		if (dir < 0)
+			return dir;
+		size_t end = to;
+		while (buf[end] == '/')
+			end++;
+		int r = make_one(dir, buf, from, to, buf[end] ? S_IFDIR : kind);
+		sys(close, dir);
+		if (r)
+			return r;
+	}
+	return -ELOOP;
+}
+
+// parent_in opens the directory of path inside root, making it if need be, and
+// points base at the last component.
+int parent_in(int root, const char *path, const char **base)
+{
+	char buf[PATH_MAX];
+	size_t n = len_(path);
+	if (n >= sizeof buf)
+		return -ENAMETOOLONG;
+	while (n && path[n - 1] != '/')
+		n--;
+	memcpy(buf, path, n);
+	buf[n ? n : 0] = 0;
+	*base = path + n;
+	return make_in(root, n ? buf : "/", S_IFDIR);
+}

@@ -1,0 +1,318 @@
+// The user's process: who it is, what it may do, and its start.
+#include "child.h"
+
+static const char *chosen;   // the executable that lookup found
+static char home[300];       // "HOME=..." when the environment has none
+static int chdir_as_root;    // the first chdir worked
+
+static char *put(char *p, const char *s) { while (*s) *p++ = *s++; *p = 0; return p; }
+
+// After joining or making a pid namespace, only a new child is in it. It is
+// the runtime's own child (CLONE_PARENT), so that the runtime can wait for it.
+int op_fork(const struct op *o)
+{
+	(void)o;
+	long pid = sys(clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+	if (pid < 0)
+		return pid;
+	if (pid == 0)
+		return answer(M_FORKED); // the runtime knows us now
+	failed_value = pid;
+	report(M_FORKED, -1);
+	sys(exit_group, 0);
+	return 0;
+}
+
+int op_linkup(const struct op *o)
+{
+	struct { char name[16]; short flags; char pad[22]; } ifr = { 0 };
+	int s = sys(socket, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (s < 0)
+		return s;
+	memcpy(ifr.name, str(o, 0), len_(str(o, 0)) + 1);
+	long r = sys(ioctl, s, SIOCGIFFLAGS, &ifr);
+	ifr.flags |= IFF_UP;
+	if (!r)
+		r = sys(ioctl, s, SIOCSIFFLAGS, &ifr);
+	sys(close, s);
+	return r;
+}
+
+int write_file(int dir, const char *path, const char *value, uint64_t resolve)
+{
+	struct open_how_ how = { .flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW, .resolve = resolve };
+	int fd = sys(openat2, dir, path, &how, sizeof how);
+	if (fd < 0)
+		return fd;
+	long n = len_(value), r = sys(write, fd, value, n);
+	sys(close, fd);
+	return r < 0 ? r : r == n ? 0 : -EIO;
+}
+
+// A procfs of our own: below it there is nothing but the kernel, so a path
+// cannot be led elsewhere (CVE-2025-52881).
+int op_write(const struct op *o)
+{
+	if (o->a < 0)
+		return write_file(AT_FDCWD, str(o, 0), str(o, 1), RESOLVE_NO_SYMLINKS * 0);
+	return write_file(slot[o->a], str(o, 0), str(o, 1), RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS);
+}
+
+// Stdio belongs to the user, but /dev/null is everybody's. The group stays,
+// and what cannot be given (a read-only file system, an unmapped owner) stays
+// as it is.
+int op_stdio(const struct op *o)
+{
+	struct stat_ st;
+	for (int i = 0; i < 3; i++) {
+		if (stat_of(i, "", AT_EMPTY_PATH, &st) || st.uid == o->n[0])
+			continue;
+		if ((st.mode & S_IFMT) == S_IFCHR && st.rdev_major == 1 && st.rdev_minor == 3)
+			continue;
+		sys(fchown, i, o->n[0], (uint32_t)-1);
+	}
+	return 0;
+}
+
+int op_bounding(const struct op *o)
+{
+	for (int cap = 0; cap < 64; cap++) {
+		if (o->n[0] >> cap & 1)
+			continue;
+		long r = sys(prctl, PR_CAPBSET_DROP, cap, 0, 0, 0);
+		if (r == -EINVAL)
+			break; // past the kernel's last capability
+		if (r == -EPERM && sys(prctl, PR_CAPBSET_READ, cap, 0, 0, 0) == 0)
+			continue; // not there to be dropped
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+int op_caps(const struct op *o)
+{
+	struct { uint32_t version; int pid; } head = { 0x20080522 /* _LINUX_CAPABILITY_VERSION_3 */, 0 };
+	uint32_t sets[6] = { o->n[0], o->n[1], o->n[2], o->n[0] >> 32, o->n[1] >> 32, o->n[2] >> 32 };
+	return sys(capset, &head, sets);
+}
+
+int op_ambient(const struct op *o)
+{
+	sys(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	for (int cap = 0; cap < 64; cap++) {
+		if (!(o->n[0] >> cap & 1))
+			continue;
+		long r = sys(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0);
+		if (r) {
+			failed_value = cap;
+			return r;
+		}
+	}
+	return 0;
+}
+
+int op_seccomp(const struct op *o)
+{
+	struct { uint16_t len; const void *filter; } prog = { o->data_len / 8, data(o) };
+	long r = sys(seccomp, SECCOMP_SET_MODE_FILTER, o->n[0], &prog);
+	if (r < 0 || !(o->flags & 1))
+		return r;
+	int fd = r;
+	r = report(M_LISTENER, fd);
+	if (r >= 0)
+		r = answer(M_LISTENER);
+	sys(close, fd);
+	return r;
+}
+
+enum { CHDIR_MAKE = 1, CHDIR_TRY = 2, CHDIR_CHECK = 4 };
+
+// A working directory may be open to root alone or to the user alone, so it is
+// entered before and after the change of user; one of the two must work.
+int op_chdir(const struct op *o)
+{
+	char buf[PATH_MAX];
+	long r = sys(chdir, str(o, 0));
+	if (r == -ENOENT && (o->flags & CHDIR_MAKE)) {
+		int root = sys(openat, AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+		int fd = root < 0 ? root : make_in(root, str(o, 0), S_IFDIR);
+		if (root >= 0)
+			sys(close, root);
+		r = fd < 0 ? fd : sys(fchdir, fd);
+		if (fd >= 0)
+			sys(close, fd);
+	}
+	if (o->flags & CHDIR_TRY) {
+		chdir_as_root = !r;
+		return r == -EACCES ? 0 : r;
+	}
+	if (r && !(r == -EACCES && chdir_as_root))
+		return r;
+	// The kernel says "(unreachable)" for a directory outside the root, which
+	// /proc/self/fd/N of a leaked descriptor would be (CVE-2024-21626).
+	r = sys(getcwd, buf, sizeof buf);
+	if (r == -ENOENT || (r > 0 && buf[0] != '/'))
+		return detailed(D_OUTSIDE, EPERM);
+	return r < 0 ? r : 0;
+}
+
+// S0 args[0], S1... where to look. The user must be able to execute it.
+int op_lookup(const struct op *o)
+{
+	struct stat_ st;
+	int err = ENOENT;
+	for (uint32_t i = 1; i < o->nstrings; i++) {
+		const char *path = str(o, i);
+		long r = stat_of(AT_FDCWD, path, 0, &st);
+		if (!r && (st.mode & S_IFMT) == S_IFDIR) {
+			failed_detail = D_IS_DIR;
+			r = -EACCES;
+		} else if (!r) {
+			r = sys(faccessat2, AT_FDCWD, path, 1 /* X_OK */, AT_EACCESS);
+			if (!r) {
+				chosen = path;
+				return 0;
+			}
+		}
+		if (r == -EACCES || r == -EPERM || o->nstrings == 2)
+			err = -r;
+	}
+	if (err == ENOENT && o->nstrings != 2)
+		failed_detail = D_NOT_FOUND;
+	return -err;
+}
+
+// field returns the n-th colon-separated field of a line and its end.
+static char *field(char *line, int n, char **end)
+{
+	char *p = line;
+	while (n-- && *p) {
+		while (*p && *p != ':')
+			p++;
+		if (*p)
+			p++;
+	}
+	*end = p;
+	while (**end && **end != ':')
+		(*end)++;
+	return p;
+}
+
+static int home_line(char *line, uint64_t uid)
+{
+	char *end, *p = field(line, 2, &end);
+	uint64_t n = 0;
+	if (p == end)
+		return 0;
+	for (; p < end; p++) {
+		if (*p < '0' || *p > '9' || n > 0xffffffffu)
+			return 0;
+		n = n * 10 + (*p - '0');
+	}
+	if (n != uid)
+		return 0;
+	p = field(line, 5, &end);
+	if (p == end || end - p > (long)sizeof home - 6)
+		return 0;
+	*end = 0;
+	put(put(home, "HOME="), p);
+	return 1;
+}
+
+// HOME comes from the container's own /etc/passwd; "/" without an entry there.
+int op_home(const struct op *o)
+{
+	char line[1024];
+	struct stat_ st;
+	put(home, "HOME=/");
+	int fd = sys(openat, AT_FDCWD, "/etc/passwd", O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
+	if (fd < 0)
+		return 0;
+	if (stat_of(fd, "", AT_EMPTY_PATH, &st) || (st.mode & S_IFMT) != S_IFREG) {
+		sys(close, fd);
+		return 0;
+	}
+	size_t have = 0;
+	for (;;) {
+		long n = sys(read, fd, line + have, sizeof line - 1 - have);
+		if (n <= 0)
+			break;
+		have += n;
+		char *start = line, *nl;
+		line[have] = 0;
+		for (;;) {
+			for (nl = start; *nl && *nl != '\n'; nl++)
+				;
+			if (!*nl)
+				break;
+			*nl = 0;
+			if (home_line(start, o->n[0])) {
+				sys(close, fd);
+				return 0;
+			}
+			start = nl + 1;
+		}
+		have = line + have - start;
+		if (have == sizeof line - 1)
+			have = 0; // an over-long line is no entry
+		memmove(line, start, have);
+	}
+	line[have] = 0;
+	home_line(line, o->n[0]); // the last line may lack its newline
+	sys(close, fd);
+	return 0;
+}
+
+// A procfs, S0 label, S1... attribute files, the preferred one first.
+int op_label(const struct op *o)
+{
+	int r = -ENOENT;
+	for (uint32_t i = 1; i < o->nstrings && r == -ENOENT; i++)
+		r = write_file(slot[o->a], str(o, i), str(o, 0), RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS);
+	return r;
+}
+
+// The descriptors that the caller passes on move down to 3; every other one is
+// closed, not only marked: execve resolves its path while marked ones are
+// still open (CVE-2024-21626). The handshake's socket alone stays, marked: it
+// leads to no file system, and tells of a failing execve.
+int op_keepfds(const struct op *o)
+{
+	uint32_t n = o->n[0], first = o->n[0] ? slot[o->a] : 3;
+	long s = sys(fcntl, slot[SLOT_SOCKET], F_DUPFD_CLOEXEC, first + n + 3);
+	if (s < 0)
+		return s;
+	slot[SLOT_SOCKET] = s;
+	for (uint32_t i = 0; i < n; i++) {
+		long r = sys(dup3, first + i, 3 + i, 0);
+		if (r < 0)
+			return r;
+	}
+	long r = sys(close_range, 3 + n, s - 1, 0);
+	return r ? r : sys(close_range, s + 1, ~0u, 0);
+}
+
+// A listening socket. start connects to it; from then on it is start that
+// hears of failures, and of success by the end of the connection at execve.
+int op_listen(const struct op *o)
+{
+	long c;
+	while ((c = sys(accept4, slot[o->a], 0, 0, SOCK_CLOEXEC)) == -EINTR)
+		;
+	if (c < 0)
+		return c;
+	sys(close, slot[SLOT_SOCKET]);
+	slot[SLOT_SOCKET] = c;
+	return 0;
+}
+
+int op_exec(const struct op *o)
+{
+	const char *s = str(o, 0);
+	char **argv = vector(&s, o->n[0], 0);
+	char **envp = argv ? vector(&s, o->n[1], home[0] ? home : 0) : 0;
+	if (!envp)
+		return -ENOMEM;
+	return sys(execve, chosen ? chosen : argv[0], argv, envp);
+}

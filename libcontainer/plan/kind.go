@@ -1,0 +1,117 @@
+package plan
+
+// Kind is what an operation does. The numbers are the wire format: child.c has
+// the same list, and a test compares the two.
+type Kind uint16
+
+// The operations. A and B are slots, N numbers, S strings; "root" is the slot
+// of the container's root directory, inside which every path is resolved.
+const (
+	_ Kind = iota
+
+	// Process and namespaces.
+	OpNoDump   // prctl(PR_SET_DUMPABLE, 0)
+	OpUnshare  // N0 CLONE_NEW* flags
+	OpSetns    // A namespace or pidfd, N0 CLONE_NEW* flags
+	OpFork     // clone(CLONE_PARENT): go on in the new child, tell the parent its pid
+	OpSync     // N0 message: send it and wait for the parent's answer
+	OpAwait    // N0 message: wait for it
+	OpSetsid   //
+	OpKeyring  // S0 name: join a new session keyring
+	OpHostname // S0
+	OpDomain   // S0
+	OpLinkUp   // S0 interface
+	OpWrite    // A procfs or NoSlot (then the path as it is), S0 path, S1 value
+	OpOOMScore // S0 value, to /proc/self/oom_score_adj
+	OpClose    // A
+	OpResUID   // N0 uid, N1 gid, N2 1: clear the groups; become root in a new user namespace
+
+	// Mounts.
+	OpPropagate // S0 host path, N0 MS_* propagation, Flags 1: recursive
+	OpFsMount   // A out, S0 type, S1 source, S2... options "k=v" or "k", N0 MOUNT_ATTR_* to set
+	OpOpenTree  // A out, B directory or NoSlot, S0 path, N0 flags of open_tree
+	OpSetAttr   // A mount, N0 set, N1 clear, N2 propagation, Flags 1: recursive, B user namespace for an idmapped mount
+	OpAttach    // A mount, B root (NoSlot: S0 is a path of the host), S0 destination, Flags Attach*
+	OpMount     // mount(2), for what fsopen cannot say: A out, B root, S0 destination, S1 type, S2 source, S3 data, N0 MS_* flags, Flags Attach*
+	OpRemount   // B root, S0 destination, N0 set, N1 clear, Flags 1: recursive, S1... options
+	OpCopyUp    // A detached tmpfs, B root, S0 directory: copy its content
+	OpPivot     // A root: pivot_root(2) into it, detach the old one
+	OpMoveRoot  // A root: MS_MOVE and chroot in place of pivot_root
+	OpChroot    // A root: chroot alone
+	OpMask      // A detached mount of the host's /dev/null, B root, S0 path
+	OpReadonly  // B root, S0 path
+
+	// Files in the root.
+	OpMknod   // B root, S0 path, N0 mode, N1 major<<32|minor, N2 uid<<32|gid, A device to bind where mknod is refused
+	OpSymlink // B root, S0 target, S1 path, Flags 1: replace what is there
+	OpConsole // B root, N0 rows<<16|columns, Flags Console*: make a terminal, send its master
+	OpDevNull // B root: stdio that is /dev/null becomes the container's own
+
+	// The user's process.
+	OpHook      // S path, args..., env...; N0 args, N1 env, N2 timeout in ms (0: none); Data state document, its pid a run of '#'
+	OpUmask     // N0
+	OpGroups    // Data: uint32 gids
+	OpSetID     // N0 uid, N1 gid
+	OpStdio     // N0 uid, N1 gid: give stdio to the user
+	OpBounding  // N0 mask of the capabilities to keep
+	OpKeepCaps  // prctl(PR_SET_KEEPCAPS, 1)
+	OpCaps      // N0 effective, N1 permitted, N2 inheritable
+	OpAmbient   // N0 mask
+	OpNoNewPriv //
+	OpSeccomp   // Data: BPF, N0 flags of seccomp(2), Flags 1: send the listener
+	OpChdir     // S0, Flags Chdir*
+	OpLookup    // S0 args[0], S1... candidates
+	OpHome      // N0 uid: set HOME from /etc/passwd
+	OpRlimit    // N0 resource, N1 soft, N2 hard
+	OpSched     // Data: struct sched_attr
+	OpIOPrio    // N0 value
+	OpAffinity  // Data: CPU mask
+	OpPersona   // N0
+	OpMemPolicy // N0 mode, Data: node mask
+	OpLabel     // S0 value, S1... attribute files to try, relative to the procfs in A
+	OpKeepFDs   // A first of N0 fds that become 3, 4 ...: everything else is closed
+	OpListen    // A listening socket: wait for start
+	OpExec      // S args..., env...; N0 args, N1 env
+
+	kinds
+)
+
+// Flags of OpAttach and OpMount.
+const (
+	AttachOrdinary = 1 << iota // the destination must be a plain directory, no symlink on the way (proc, sysfs)
+	AttachOnProc               // the destination may be on a procfs
+	AttachNoCreate             // the destination must exist
+	AttachFromProc             // a bind onto /proc itself: the source must be a procfs
+	AttachMode                 // the mount takes over the mode of the directory that it hides (tmpfs)
+	AttachNoLink               // no symlink on the way to the destination
+)
+
+// Flags of OpConsole.
+const (
+	ConsoleBind = 1 << iota // bind the terminal on /dev/console
+	ConsoleOwn              // N1 uid: give the terminal to the user
+)
+
+// Flags of OpChdir.
+const (
+	ChdirMake  = 1 << iota // make the directory when it is missing
+	ChdirTry               // not allowed is no error: it is tried again as the user
+	ChdirCheck             // the result must be inside the root (CVE-2024-21626)
+)
+
+var kindNames = [kinds]string{
+	"", "nodump", "unshare", "setns", "fork", "sync", "await", "setsid", "keyring", "sethostname", "setdomainname",
+	"linkup", "write", "oomscore", "close", "becomeroot",
+	"propagate", "fsmount", "opentree", "setattr", "attach", "mount", "remount", "copyup", "pivot", "moveroot", "chroot", "mask", "readonly",
+	"mknod", "symlink", "console", "devnull",
+	"hook", "umask", "setgroups", "setid", "stdio", "bounding", "keepcaps", "capset", "ambient", "nonewprivs", "seccomp",
+	"chdir", "lookup", "home", "rlimit", "sched", "ioprio", "affinity", "personality", "mempolicy", "label", "keepfds", "listen", "exec",
+}
+
+// String is the operation's name in listings.
+func (k Kind) String() string {
+	if k == 0 || k >= kinds {
+		return "invalid"
+	}
+	return kindNames[k]
+}

@@ -1,0 +1,77 @@
+package rootfs
+
+import (
+	"path"
+	"strings"
+
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"golang.org/x/sys/unix"
+)
+
+// CgroupView is what a mount of type cgroup shows: the container's cgroups on
+// this host.
+type CgroupView struct {
+	Namespace   bool        // the container has a cgroup namespace of its own
+	Unified     string      // cgroup v2: the container's directory on the host; empty on a v1 or hybrid host
+	Hierarchies []Hierarchy // cgroup v1
+}
+
+// Hierarchy is one mounted cgroup v1 hierarchy.
+type Hierarchy struct {
+	Name    string   // directory name: "cpu,cpuacct" or "systemd"
+	Options []string // to mount it: "cpu", "cpuacct", or "none", "name=systemd"
+	Path    string   // the container's directory on the host
+}
+
+// expandCgroups resolves mounts of type cgroup for this host, and leaves the
+// others as they are.
+func expandCgroups(mounts []plan.Mount, view CgroupView) []mount {
+	out := make([]mount, 0, len(mounts))
+	for _, m := range mounts {
+		switch {
+		case m.Bind || m.Type != "cgroup" && m.Type != "cgroup2":
+			out = append(out, mount{Mount: m})
+		case view.Unified != "" || m.Type == "cgroup2":
+			out = append(out, mount{Mount: unified(m, view)})
+		default:
+			out = append(out, hierarchies(m, view)...)
+		}
+	}
+	return out
+}
+
+// unified shows cgroup v2: a mount of its own inside a cgroup namespace, else
+// a bind of the container's directory, so that nothing above it is seen.
+func unified(m plan.Mount, view CgroupView) plan.Mount {
+	if view.Namespace || view.Unified == "" {
+		m.Type, m.Source, m.Data = "cgroup2", "cgroup", nil
+		return m
+	}
+	m.Type, m.Source, m.Bind, m.Data = "bind", view.Unified, true, nil
+	return m
+}
+
+// hierarchies shows cgroup v1: a tmpfs with one directory a hierarchy, and a
+// link for each controller of a joint one.
+func hierarchies(m plan.Mount, view CgroupView) []mount {
+	top := m
+	top.Type, top.Source = "tmpfs", "tmpfs"
+	top.Data = []string{"mode=755"}
+	out := []mount{{Mount: top}}
+	for _, h := range view.Hierarchies {
+		sub := m
+		sub.Destination = path.Join(m.Destination, h.Name)
+		sub.Type, sub.Source, sub.Data = "cgroup", "cgroup", h.Options
+		if !view.Namespace {
+			sub.Type, sub.Source, sub.Bind, sub.Data = "bind", h.Path, true, nil
+		}
+		sub.AttrSet &^= unix.MOUNT_ATTR__ATIME
+		out = append(out, mount{Mount: sub})
+		for _, c := range strings.Split(h.Name, ",") {
+			if c != h.Name {
+				out[0].links = append(out[0].links, [2]string{h.Name, path.Join(m.Destination, c)})
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,180 @@
+package rootfs
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"golang.org/x/sys/unix"
+)
+
+func index(field string, i int) string { return field + "[" + strconv.Itoa(i) + "]" }
+
+// mount adds the operations of one mount. Its way to the system call: here,
+// then one of the five functions below, then the operation of the same name in
+// child/mount.c.
+func (t *Tree) mount(p *plan.Program, m *mount) {
+	switch {
+	case m.Remount && !m.Bind:
+		t.remount(p, m)
+	case m.Bind:
+		t.bind(p, m)
+	case needsMount2(m):
+		t.mount2(p, m)
+	default:
+		t.fsmount(p, m)
+	}
+	for _, l := range m.links {
+		p.Add(plan.Op{Kind: plan.OpSymlink, B: t.Root, S: l[:], Field: m.Field})
+	}
+}
+
+// bind attaches a source. One that the runtime opened has its attributes
+// already; one below the rootfs is opened now.
+func (t *Tree) bind(p *plan.Program, m *mount) {
+	src := m.slot
+	if src == plan.NoSlot {
+		src = p.NewSlot()
+		flags := uint64(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
+		if m.Recursive {
+			flags |= unix.AT_RECURSIVE
+		}
+		p.Add(plan.Op{Kind: plan.OpOpenTree, A: src, S: []string{m.Source}, N: [3]uint64{flags}, Field: m.Field + ".source"})
+		for _, a := range t.attributes(m) {
+			p.Add(plan.Op{Kind: plan.OpSetAttr, A: src, N: [3]uint64{a.Attr_set, a.Attr_clr, a.Propagation}, Flags: a.flag(), Field: m.Field})
+		}
+	}
+	p.Add(plan.Op{Kind: plan.OpAttach, A: src, B: t.Root, S: []string{m.Destination}, Flags: attachFlags(m), Field: m.Field})
+}
+
+// fsmount makes a new file system, detached, and attaches it.
+func (t *Tree) fsmount(p *plan.Program, m *mount) {
+	fs := p.NewSlot()
+	set := m.AttrSet | m.RecAttrSet
+	if waits(m) {
+		set &^= unix.MOUNT_ATTR_RDONLY
+		t.late = append(t.late, plan.Op{Kind: plan.OpSetAttr, A: fs, N: [3]uint64{unix.MOUNT_ATTR_RDONLY}, Field: m.Field})
+	}
+	p.Add(plan.Op{Kind: plan.OpFsMount, A: fs, S: slices.Concat([]string{m.Type, m.Source}, parameters(m)), N: [3]uint64{set}, Field: m.Field})
+	if m.CopyUp {
+		p.Add(plan.Op{Kind: plan.OpCopyUp, A: fs, B: t.Root, S: []string{m.Destination}, Field: m.Field})
+	}
+	p.Add(plan.Op{Kind: plan.OpAttach, A: fs, B: t.Root, S: []string{m.Destination}, Flags: attachFlags(m), Field: m.Field})
+	t.propagate(p, m, fs)
+}
+
+// mount2 uses mount(2), see needsMount2.
+func (t *Tree) mount2(p *plan.Program, m *mount) {
+	fs := p.NewSlot()
+	flags := m.SuperSet
+	if m.AttrSet&unix.MOUNT_ATTR_RDONLY != 0 && !waits(m) {
+		flags |= unix.MS_RDONLY
+	}
+	s := []string{m.Destination, m.Type, m.Source, strings.Join(m.Data, ",")}
+	p.Add(plan.Op{Kind: plan.OpMount, A: fs, B: t.Root, S: s, N: [3]uint64{flags}, Flags: attachFlags(m), Field: m.Field})
+	p.Add(plan.Op{Kind: plan.OpSetAttr, A: fs, N: [3]uint64{m.AttrSet | m.RecAttrSet, unix.MOUNT_ATTR__ATIME}, Field: m.Field})
+	t.propagate(p, m, fs)
+}
+
+// remount changes what is mounted at the destination.
+func (t *Tree) remount(p *plan.Program, m *mount) {
+	s := slices.Concat([]string{m.Destination}, parameters(m))
+	set, clr := m.AttrSet, m.AttrClear
+	if m.RecAttrSet|m.RecAttrClear != 0 {
+		p.Add(plan.Op{Kind: plan.OpRemount, B: t.Root, S: []string{m.Destination}, N: [3]uint64{m.RecAttrSet, m.RecAttrClear}, Flags: 1, Field: m.Field})
+	}
+	p.Add(plan.Op{Kind: plan.OpRemount, B: t.Root, S: s, N: [3]uint64{set, clr}, Field: m.Field})
+	for _, n := range m.Propagation {
+		p.Add(plan.Op{Kind: plan.OpRemount, B: t.Root, S: []string{m.Destination}, N: [3]uint64{0, 0, n &^ unix.MS_REC}, Flags: recursive(n), Field: m.Field})
+	}
+}
+
+// propagate adds the propagation flags of a mount that has been attached.
+func (t *Tree) propagate(p *plan.Program, m *mount, fs plan.Slot) {
+	for _, n := range m.Propagation {
+		p.Add(plan.Op{Kind: plan.OpSetAttr, A: fs, N: [3]uint64{0, 0, n &^ unix.MS_REC}, Flags: recursive(n), Field: m.Field})
+	}
+}
+
+// needsMount2 tells what fsconfig(2) cannot say: i_version, which has no name
+// there, and strings of 256 bytes and more (overlay's lowerdir).
+func needsMount2(m *mount) bool {
+	if m.SuperSet&unix.MS_I_VERSION != 0 {
+		return true
+	}
+	for _, o := range m.Data {
+		if _, value, _ := strings.Cut(o, "="); len(value) > 255 {
+			return true
+		}
+	}
+	return false
+}
+
+// waits tells whether a read-only mount has to stay writable until everything
+// below it is made.
+func waits(m *mount) bool {
+	return m.Type == "tmpfs" && (m.AttrSet|m.RecAttrSet)&unix.MOUNT_ATTR_RDONLY != 0
+}
+
+// parameters are the file system's options, with the superblock flags that
+// have a name there.
+func parameters(m *mount) []string {
+	s := slices.Clone(m.Data)
+	names := [...]struct {
+		flag    uint64
+		on, off string
+	}{
+		{unix.MS_SYNCHRONOUS, "sync", "async"},
+		{unix.MS_DIRSYNC, "dirsync", ""},
+		{unix.MS_MANDLOCK, "mand", "nomand"},
+		{unix.MS_LAZYTIME, "lazytime", "nolazytime"},
+	}
+	for _, n := range names {
+		if m.SuperSet&n.flag != 0 {
+			s = append(s, n.on)
+		} else if m.SuperClear&n.flag != 0 && n.off != "" && m.Remount {
+			s = append(s, n.off)
+		}
+	}
+	if m.AttrSet&unix.MOUNT_ATTR_RDONLY != 0 && onDevice(m.Type) {
+		s = append(s, "ro") // the superblock as well: the medium may be read-only
+	}
+	return s
+}
+
+// onDevice tells that a file system has a superblock of its own to protect,
+// and not one that the kernel shares between mounts.
+func onDevice(fsType string) bool {
+	switch fsType {
+	case "tmpfs", "proc", "sysfs", "mqueue", "devpts", "cgroup", "cgroup2", "bind", "":
+		return false
+	}
+	return true
+}
+
+// attachFlags says where this mount may go. proc and sysfs only on a plain
+// directory (CVE-2019-19921); on /proc nothing but a procfs (CVE-2019-16884),
+// below it only the files that specconv lets through.
+func attachFlags(m *mount) uint32 {
+	switch {
+	case m.Type == "proc":
+		return plan.AttachOrdinary | plan.AttachOnProc
+	case m.Type == "sysfs":
+		return plan.AttachOrdinary
+	case m.Destination == "/proc":
+		return plan.AttachOrdinary | plan.AttachOnProc | plan.AttachFromProc
+	case strings.HasPrefix(m.Destination, "/proc/"):
+		return plan.AttachOnProc | plan.AttachNoLink | plan.AttachNoCreate
+	case m.Type == "tmpfs" && !hasOption(m.Data, "mode"):
+		return plan.AttachMode
+	}
+	return 0
+}
+
+func hasOption(data []string, key string) bool {
+	return slices.ContainsFunc(data, func(o string) bool {
+		k, _, _ := strings.Cut(o, "=")
+		return k == key
+	})
+}

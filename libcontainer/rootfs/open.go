@@ -1,0 +1,130 @@
+package rootfs
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"golang.org/x/sys/unix"
+)
+
+// attr is one mount_setattr call.
+type attr struct {
+	unix.MountAttr
+	recursive bool
+}
+
+func (a attr) flag() uint32 {
+	if a.recursive {
+		return 1
+	}
+	return 0
+}
+
+// attributes are the calls that give a bind's clone its flags: first the base
+// propagation, so that it is no longer a peer of the host's mount, then what
+// the options say. Flags that no option names stay as the source has them.
+func (t *Tree) attributes(m *mount) []attr {
+	var as []attr
+	if !t.keepsPropagation() {
+		as = append(as, attr{unix.MountAttr{Propagation: t.base()}, m.Recursive})
+	}
+	if m.AttrSet|m.AttrClear != 0 {
+		if a := len(as) - 1; a >= 0 && !m.Recursive {
+			as[a].Attr_set, as[a].Attr_clr = m.AttrSet, m.AttrClear
+		} else {
+			as = append(as, attr{unix.MountAttr{Attr_set: m.AttrSet, Attr_clr: m.AttrClear}, false})
+		}
+	}
+	if m.RecAttrSet|m.RecAttrClear != 0 {
+		as = append(as, attr{unix.MountAttr{Attr_set: m.RecAttrSet, Attr_clr: m.RecAttrClear}, true})
+	}
+	for _, n := range m.Propagation {
+		if n &= ^uint64(0); n&^unix.MS_REC == t.base() && len(as) > 0 && as[0].Propagation == t.base() && (n&unix.MS_REC == 0 || m.Recursive) {
+			continue // it is that already
+		}
+		as = append(as, attr{unix.MountAttr{Propagation: n &^ unix.MS_REC}, n&unix.MS_REC != 0})
+	}
+	return as
+}
+
+// Open opens what [New] reserved slots for, in the order of the slots: the
+// root, the host's /dev/null, the sources of binds. The caller closes them; on
+// error nothing stays open.
+func (t *Tree) Open() (files []*os.File, err error) {
+	defer func() {
+		if err != nil {
+			for _, f := range files {
+				f.Close()
+			}
+			files = nil
+		}
+	}()
+	root, err := t.openRoot()
+	if err != nil {
+		return files, err
+	}
+	files = append(files, root)
+	if t.null != plan.NoSlot {
+		null, err := openNull()
+		if err != nil {
+			return files, err
+		}
+		files = append(files, null)
+	}
+	for i := range t.mounts {
+		if m := &t.mounts[i]; m.slot != plan.NoSlot {
+			f, err := t.openSource(m)
+			if err != nil {
+				return files, err
+			}
+			files = append(files, f)
+		}
+	}
+	return files, nil
+}
+
+func (t *Tree) openRoot() (*os.File, error) {
+	st, err := os.Lstat(t.plan.Path)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("root.path: %w", err)
+	case st.Mode()&os.ModeSymlink != 0:
+		return nil, fmt.Errorf("root.path: %s is a symlink; give the directory itself", t.plan.Path)
+	case !st.IsDir():
+		return nil, fmt.Errorf("root.path: %s is not a directory", t.plan.Path)
+	}
+	f, err := sys.OpenTree(t.plan.Path, true)
+	if err != nil {
+		return nil, fmt.Errorf("root.path: %w", err)
+	}
+	if err := sys.MountSetattr(f, true, unix.MountAttr{Propagation: t.base()}); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("root.path: %w", err)
+	}
+	return f, nil
+}
+
+func openNull() (*os.File, error) {
+	null, err := sys.HostNull()
+	if err != nil {
+		return nil, fmt.Errorf("linux.maskedPaths: %w", err)
+	}
+	defer null.Close()
+	return sys.OpenTreeAt(null)
+}
+
+func (t *Tree) openSource(m *mount) (*os.File, error) {
+	f, err := sys.OpenTree(m.Source, m.Recursive)
+	if err != nil {
+		return nil, fmt.Errorf("%s.source: %w", m.Field, err)
+	}
+	for _, a := range t.attributes(m) {
+		if err := sys.MountSetattr(f, a.recursive, a.MountAttr); err != nil {
+			f.Close()
+			return nil, fmt.Errorf("%s.options: %w", m.Field, err)
+		}
+	}
+	return f, nil
+}

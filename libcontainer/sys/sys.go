@@ -1,0 +1,258 @@
+// Package sys has the system calls that the engine makes, with errors that say
+// which call failed on which object.
+//
+// It is the only package that may wrap x/sys/unix's functions; the others use
+// its constants freely.
+package sys
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Error is a system call that failed.
+type Error struct {
+	Call   string // "open_tree"
+	Object string // the path, id or name it was about
+	Errno  error
+}
+
+func (e *Error) Error() string {
+	if e.Object == "" {
+		return e.Call + ": " + e.Errno.Error()
+	}
+	return e.Call + " " + e.Object + ": " + e.Errno.Error()
+}
+
+// Unwrap lets errors.Is see the errno.
+func (e *Error) Unwrap() error { return e.Errno }
+
+func wrap(call, object string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, unix.ENOSYS) {
+		return fmt.Errorf("%w (kernel 5.14 or newer is needed, or an outer seccomp filter blocks the call)", &Error{call, object, err})
+	}
+	return &Error{call, object, err}
+}
+
+func retry(f func() error) error {
+	for {
+		if err := f(); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// OpenTree clones the mount at path as a detached mount; with recursive, the
+// whole tree below it (open_tree(2), Linux 5.2).
+func OpenTree(path string, recursive bool) (*os.File, error) {
+	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
+	if recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	fd, err := unix.OpenTree(unix.AT_FDCWD, path, flags)
+	if err != nil {
+		return nil, wrap("open_tree", path, err)
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+// OpenTreeAt clones the single mount that f is on, rooted at f.
+func OpenTreeAt(f *os.File) (*os.File, error) {
+	fd, err := unix.OpenTree(int(f.Fd()), "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
+	if err != nil {
+		return nil, wrap("open_tree", f.Name(), err)
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil
+}
+
+// MountSetattr changes the attributes of the mount f, or of its whole tree
+// (mount_setattr(2), Linux 5.12).
+func MountSetattr(f *os.File, recursive bool, attr unix.MountAttr) error {
+	flags := uint(unix.AT_EMPTY_PATH)
+	if recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	return wrap("mount_setattr", f.Name(), unix.MountSetattr(int(f.Fd()), "", flags, &attr))
+}
+
+// OpenPath opens path with O_PATH and the given extra flags.
+func OpenPath(path string, flags int) (*os.File, error) {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC|flags, 0)
+	if err != nil {
+		return nil, wrap("open", path, err)
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+// OpenIn opens path inside the directory root, as if root were "/"; no magic
+// links (openat2(2), Linux 5.6). It tries again while a rename elsewhere makes
+// the kernel unsure.
+func OpenIn(root *os.File, path string, flags uint64) (*os.File, error) {
+	how := unix.OpenHow{Flags: flags | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
+	for range 2000 {
+		fd, err := unix.Openat2(int(root.Fd()), path, &how)
+		if err == unix.EAGAIN || err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return nil, wrap("openat2", root.Name()+path, err)
+		}
+		return os.NewFile(uintptr(fd), path), nil
+	}
+	return nil, wrap("openat2", root.Name()+path, unix.EAGAIN)
+}
+
+// HostNull opens the host's /dev/null for use by descriptor, and makes sure it
+// is the null device.
+func HostNull() (*os.File, error) {
+	f, err := OpenPath("/dev/null", unix.O_NOFOLLOW)
+	if err != nil {
+		return nil, err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFCHR || st.Rdev != unix.Mkdev(1, 3) {
+		f.Close()
+		return nil, errors.New("/dev/null of the host is not the null device (character 1:3)")
+	}
+	return f, nil
+}
+
+// SealedMemfd returns a memfd that holds data and can never change again, as
+// an executable or not (memfd_create(2)). Its number is at least minFD.
+func SealedMemfd(name string, data []byte, executable bool, minFD int) (int, error) {
+	flags := unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
+	const mfdNoexecSeal, mfdExec = 8, 16 // Linux 6.3
+	more := mfdNoexecSeal
+	if executable {
+		more = mfdExec
+	}
+	fd, err := unix.MemfdCreate(name, flags|more)
+	if err == unix.EINVAL { // before 6.3
+		fd, err = unix.MemfdCreate(name, flags)
+	}
+	if err != nil {
+		return -1, wrap("memfd_create", name, err)
+	}
+	if fd < minFD {
+		high, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, minFD)
+		unix.Close(fd)
+		if err != nil {
+			return -1, wrap("dup", name, err)
+		}
+		fd = high
+	}
+	for off := 0; off < len(data); {
+		n, err := unix.Write(fd, data[off:])
+		if err != nil {
+			unix.Close(fd)
+			return -1, wrap("write", name, err)
+		}
+		off += n
+	}
+	seals := unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
+		unix.Close(fd)
+		return -1, wrap("seal", name, err)
+	}
+	return fd, nil
+}
+
+// SocketPair returns a connected pair of AF_UNIX SEQPACKET sockets.
+func SocketPair() (a, b int, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, -1, wrap("socketpair", "", err)
+	}
+	return fds[0], fds[1], nil
+}
+
+// Pidfd opens a descriptor of the process pid.
+func Pidfd(pid int) (*os.File, error) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return nil, wrap("pidfd_open", fmt.Sprint(pid), err)
+	}
+	return os.NewFile(uintptr(fd), "pidfd"), nil
+}
+
+// PidfdSignal sends sig to the process behind a pidfd.
+func PidfdSignal(pidfd *os.File, sig unix.Signal) error {
+	return wrap("pidfd_send_signal", unix.SignalName(sig), unix.PidfdSendSignal(int(pidfd.Fd()), sig, nil, 0))
+}
+
+// WaitReadable waits until fd can be read (a pidfd: until its process has
+// exited) or timeout milliseconds are over; -1 is no timeout.
+func WaitReadable(fd, timeout int) (bool, error) {
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	n := 0
+	err := retry(func() (err error) { n, err = unix.Poll(p, timeout); return err })
+	return n > 0, wrap("poll", "", err)
+}
+
+// Wait reaps the child pid and returns its exit status in the shell's form:
+// the exit code, or 128 and the number of the signal that ended it.
+func Wait(pid int) (int, error) {
+	var ws unix.WaitStatus
+	err := retry(func() error { _, err := unix.Wait4(pid, &ws, 0, nil); return err })
+	if err != nil {
+		return -1, wrap("wait4", fmt.Sprint(pid), err)
+	}
+	if ws.Signaled() {
+		return 128 + int(ws.Signal()), nil
+	}
+	return ws.ExitStatus(), nil
+}
+
+// Prlimit sets a resource limit of the process pid.
+func Prlimit(pid, resource int, soft, hard uint64) error {
+	lim := unix.Rlimit{Cur: soft, Max: hard}
+	_, _, e := unix.RawSyscall6(unix.SYS_PRLIMIT64, uintptr(pid), uintptr(resource), uintptr(unsafe.Pointer(&lim)), 0, 0, 0)
+	if e != 0 {
+		return e
+	}
+	return nil
+}
+
+// SendFD sends fd over the AF_UNIX socket at path, with name as the message:
+// the console and pidfd hand-over of runc.
+func SendFD(path, name string, fd int) error {
+	s, err := ConnectUnix(path, unix.SOCK_STREAM)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(s)
+	return wrap("sendmsg", path, retry(func() error {
+		return unix.Sendmsg(s, []byte(name), unix.UnixRights(fd), nil, unix.MSG_NOSIGNAL)
+	}))
+}
+
+// ConnectUnix connects to the AF_UNIX socket at path, which may be longer than
+// a socket address (108 bytes): then it is reached through its descriptor.
+func ConnectUnix(path string, kind int) (int, error) {
+	s, err := unix.Socket(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, wrap("socket", path, err)
+	}
+	addr := path
+	if len(path) > 100 {
+		f, err := OpenPath(path, 0)
+		if err != nil {
+			unix.Close(s)
+			return -1, err
+		}
+		defer f.Close()
+		addr = fmt.Sprintf("/proc/self/fd/%d", f.Fd())
+	}
+	if err := retry(func() error { return unix.Connect(s, &unix.SockaddrUnix{Name: addr}) }); err != nil {
+		unix.Close(s)
+		return -1, wrap("connect", path, err)
+	}
+	return s, nil
+}

@@ -1,0 +1,204 @@
+// Package wire is the handshake between the runtime and the child: a few named
+// messages on a SEQPACKET socket, and the order in which they may come.
+//
+// The child asks or tells, the runtime answers with a message of the same type
+// (its value is the child's pid as the runtime sees it). Everything the child
+// sends is checked: a message out of order ends the launch.
+package wire
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"golang.org/x/sys/unix"
+)
+
+// Type is the kind of a message. child.h has the same list.
+type Type uint32
+
+// The messages.
+const (
+	Go       Type = iota + 1 // runtime: the cgroup is joined, begin
+	Maps                     // child: a user namespace wants its id maps
+	Forked                   // child: pid of the process that goes on
+	Console                  // child: the terminal's master (descriptor)
+	Mounted                  // child: the mounts are made; runtime: the hooks have run
+	Listener                 // child: the seccomp listener (descriptor)
+	Ready                    // child: all but the user's program is done; runtime: state is stored
+	Failed                   // child: an operation failed; the last message
+	Started                  // reserved for start's connection
+)
+
+func (t Type) String() string {
+	switch t {
+	case Go:
+		return "go"
+	case Maps:
+		return "maps"
+	case Forked:
+		return "forked"
+	case Console:
+		return "console"
+	case Mounted:
+		return "mounted"
+	case Listener:
+		return "listener"
+	case Ready:
+		return "ready"
+	case Failed:
+		return "failed"
+	case Started:
+		return "started"
+	}
+	return fmt.Sprintf("message %d", uint32(t))
+}
+
+// Detail says what an errno cannot. child.h has the same list.
+type Detail uint32
+
+// The details of a failed operation.
+const (
+	NoDetail    Detail = iota
+	Symlink            // a symlink where an ordinary directory must be
+	OnProc             // a mount on procfs
+	OnRoot             // a mount on the root itself
+	OtherNode          // a file that is not the device asked for
+	Outside            // the working directory is outside the root
+	NotFound           // no such program in PATH
+	IsDir              // the program is a directory
+	HookExit           // a hook's exit status, in Value
+	HookSignal         // a hook died of the signal in Value
+	HookTimeout        //
+	NotPtmx            // /dev/ptmx is not the kernel's
+	NotNull            // /dev/null is not the null device
+	NotProc            // the source of a bind on /proc is no procfs
+	FSLog              // Text is the file system's own message
+	NotPasswd          //
+	Where              // Text names the object
+)
+
+// Message is one message of the child.
+type Message struct {
+	Type   Type
+	Index  int        // Failed: the operation
+	Errno  unix.Errno // Failed
+	Detail Detail     // Failed
+	Value  int64
+	Text   string   // Failed: a hook's last output, a file system's message
+	File   *os.File // Console, Listener
+}
+
+const headSize, textSize = 24, 488
+
+// ErrClosed says that the other side is gone.
+var ErrClosed = errors.New("the launch process ended without a message")
+
+// Conn is the runtime's end of the socket.
+type Conn struct{ fd int }
+
+// NewConn takes ownership of the socket fd.
+func NewConn(fd int) *Conn { return &Conn{fd} }
+
+// FD is the socket's descriptor.
+func (c *Conn) FD() int { return c.fd }
+
+// Close closes the socket; a child that still waits for an answer exits.
+func (c *Conn) Close() error { return unix.Close(c.fd) }
+
+// Receive waits for the child's next message. ErrClosed: there is none, the
+// child executed the user's program or died.
+func (c *Conn) Receive() (Message, error) {
+	var buf [headSize + textSize]byte
+	var oob [64]byte
+	for {
+		n, oobn, _, _, err := unix.Recvmsg(c.fd, buf[:], oob[:], unix.MSG_CMSG_CLOEXEC)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.ECONNRESET:
+			return Message{}, ErrClosed
+		case err != nil:
+			return Message{}, fmt.Errorf("handshake: %w", err)
+		case n == 0:
+			return Message{}, ErrClosed
+		}
+		return decode(buf[:n], oob[:oobn])
+	}
+}
+
+func decode(b, oob []byte) (Message, error) {
+	if len(b) < headSize {
+		return Message{}, fmt.Errorf("handshake: message of %d bytes", len(b))
+	}
+	le := binary.NativeEndian
+	m := Message{
+		Type: Type(le.Uint32(b)), Index: int(le.Uint32(b[4:])), Errno: unix.Errno(le.Uint32(b[8:])),
+		Detail: Detail(le.Uint32(b[12:])), Value: int64(le.Uint64(b[16:])), Text: string(b[headSize:]),
+	}
+	if len(oob) == 0 {
+		return m, nil
+	}
+	msgs, err := unix.ParseSocketControlMessage(oob)
+	if err != nil || len(msgs) != 1 {
+		return m, fmt.Errorf("handshake: control message: %v", err)
+	}
+	fds, err := unix.ParseUnixRights(&msgs[0])
+	if err != nil || len(fds) != 1 {
+		return m, fmt.Errorf("handshake: descriptors: %v", err)
+	}
+	m.File = os.NewFile(uintptr(fds[0]), m.Type.String())
+	return m, nil
+}
+
+// Answer sends the runtime's answer to a message of type t.
+func (c *Conn) Answer(t Type, value int64) error {
+	var b [headSize]byte
+	binary.NativeEndian.PutUint32(b[:], uint32(t))
+	binary.NativeEndian.PutUint64(b[16:], uint64(value))
+	if err := unix.Sendto(c.fd, b[:], unix.MSG_NOSIGNAL, nil); err != nil {
+		return fmt.Errorf("handshake: answer %s: %w", t, err)
+	}
+	return nil
+}
+
+// Script is the grammar of one launch: the messages that the program makes the
+// child send, in order. [Failed] may come at any point.
+func Script(p *plan.Program) []Type {
+	var s []Type
+	for i := range p.Ops {
+		switch op := &p.Ops[i]; op.Kind {
+		case plan.OpSync:
+			s = append(s, Type(op.N[0]))
+		case plan.OpFork:
+			s = append(s, Forked)
+		case plan.OpConsole:
+			s = append(s, Console)
+		case plan.OpSeccomp:
+			if op.Flags&1 != 0 {
+				s = append(s, Listener)
+			}
+		}
+	}
+	return s
+}
+
+// Accept checks m against what the script expects next, and returns the rest
+// of the script.
+func Accept(script []Type, m Message) ([]Type, error) {
+	if m.Type == Failed {
+		return nil, nil
+	}
+	needsFile := m.Type == Console || m.Type == Listener
+	switch {
+	case len(script) == 0:
+		return nil, fmt.Errorf("handshake: %s, but the launch is complete", m.Type)
+	case m.Type != script[0]:
+		return nil, fmt.Errorf("handshake: %s, expected %s", m.Type, script[0])
+	case needsFile != (m.File != nil):
+		return nil, fmt.Errorf("handshake: %s with wrong descriptors", m.Type)
+	}
+	return script[1:], nil
+}
