@@ -1,0 +1,135 @@
+package seccomp
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	libseccomp "github.com/seccomp/libseccomp-golang"
+	"golang.org/x/sys/unix"
+)
+
+// arch is one ABI: a set of system call numbers. Two may share the kernel's
+// name for them, and then take each a part of the numbers.
+type arch struct {
+	lib   libseccomp.ScmpArch
+	audit uint32 // AUDIT_ARCH_*, what struct seccomp_data has in arch
+	first uint32 // the lowest number
+	end   uint32 // the first number that is not in the ABI's table; 0: there is none
+}
+
+// x32 numbers have this bit (__X32_SYSCALL_BIT) and x86-64's AUDIT_ARCH.
+const x32Bit = 0x40000000
+
+// ARM's private calls (cacheflush, set_tls ...) are far above its table
+// (__ARM_NR_BASE): no age can be read from their numbers.
+const armPrivate = 0x0f0000
+
+// Archs returns the architectures that a profile may name: those of the
+// specification that this build's libseccomp has.
+func Archs() []string {
+	words := []string{
+		"SCMP_ARCH_X86", "SCMP_ARCH_X86_64", "SCMP_ARCH_X32",
+		"SCMP_ARCH_ARM", "SCMP_ARCH_AARCH64",
+		"SCMP_ARCH_MIPS", "SCMP_ARCH_MIPS64", "SCMP_ARCH_MIPS64N32",
+		"SCMP_ARCH_MIPSEL", "SCMP_ARCH_MIPSEL64", "SCMP_ARCH_MIPSEL64N32",
+		"SCMP_ARCH_PPC", "SCMP_ARCH_PPC64", "SCMP_ARCH_PPC64LE",
+		"SCMP_ARCH_S390", "SCMP_ARCH_S390X",
+		"SCMP_ARCH_PARISC", "SCMP_ARCH_PARISC64", "SCMP_ARCH_RISCV64",
+	}
+	if major, minor, _ := libseccomp.GetLibraryVersion(); major > 2 || major == 2 && minor >= 6 {
+		words = append(words, "SCMP_ARCH_LOONGARCH64", "SCMP_ARCH_M68K", "SCMP_ARCH_SH", "SCMP_ARCH_SHEB")
+	}
+	return words
+}
+
+func archOf(word specs.Arch) (arch, error) {
+	switch word {
+	case specs.ArchX86:
+		return arch{lib: libseccomp.ArchX86, audit: unix.AUDIT_ARCH_I386}, nil
+	case specs.ArchX86_64:
+		return arch{lib: libseccomp.ArchAMD64, audit: unix.AUDIT_ARCH_X86_64, end: x32Bit}, nil
+	case specs.ArchX32:
+		return arch{lib: libseccomp.ArchX32, audit: unix.AUDIT_ARCH_X86_64, first: x32Bit}, nil
+	case specs.ArchARM:
+		return arch{lib: libseccomp.ArchARM, audit: unix.AUDIT_ARCH_ARM, end: armPrivate}, nil
+	case specs.ArchAARCH64:
+		return arch{lib: libseccomp.ArchARM64, audit: unix.AUDIT_ARCH_AARCH64}, nil
+	case specs.ArchPPC:
+		return arch{lib: libseccomp.ArchPPC, audit: unix.AUDIT_ARCH_PPC}, nil
+	case specs.ArchPPC64:
+		return arch{lib: libseccomp.ArchPPC64, audit: unix.AUDIT_ARCH_PPC64}, nil
+	case specs.ArchPPC64LE:
+		return arch{lib: libseccomp.ArchPPC64LE, audit: unix.AUDIT_ARCH_PPC64LE}, nil
+	case specs.ArchS390:
+		return arch{lib: libseccomp.ArchS390, audit: unix.AUDIT_ARCH_S390}, nil
+	case specs.ArchS390X:
+		return arch{lib: libseccomp.ArchS390X, audit: unix.AUDIT_ARCH_S390X}, nil
+	case specs.ArchRISCV64:
+		return arch{lib: libseccomp.ArchRISCV64, audit: unix.AUDIT_ARCH_RISCV64}, nil
+	case specs.ArchLOONGARCH64:
+		return arch{lib: libseccomp.ArchLOONGARCH64, audit: unix.AUDIT_ARCH_LOONGARCH64}, nil
+	}
+	return rareArch(word)
+}
+
+func rareArch(word specs.Arch) (arch, error) {
+	switch word {
+	case specs.ArchMIPS:
+		return arch{lib: libseccomp.ArchMIPS, audit: unix.AUDIT_ARCH_MIPS, first: 4000}, nil
+	case specs.ArchMIPS64:
+		return arch{lib: libseccomp.ArchMIPS64, audit: unix.AUDIT_ARCH_MIPS64, first: 5000}, nil
+	case specs.ArchMIPS64N32:
+		return arch{lib: libseccomp.ArchMIPS64N32, audit: unix.AUDIT_ARCH_MIPS64N32, first: 6000}, nil
+	case specs.ArchMIPSEL:
+		return arch{lib: libseccomp.ArchMIPSEL, audit: unix.AUDIT_ARCH_MIPSEL, first: 4000}, nil
+	case specs.ArchMIPSEL64:
+		return arch{lib: libseccomp.ArchMIPSEL64, audit: unix.AUDIT_ARCH_MIPSEL64, first: 5000}, nil
+	case specs.ArchMIPSEL64N32:
+		return arch{lib: libseccomp.ArchMIPSEL64N32, audit: unix.AUDIT_ARCH_MIPSEL64N32, first: 6000}, nil
+	case specs.ArchPARISC:
+		return arch{lib: libseccomp.ArchPARISC, audit: unix.AUDIT_ARCH_PARISC}, nil
+	case specs.ArchPARISC64:
+		return arch{lib: libseccomp.ArchPARISC64, audit: unix.AUDIT_ARCH_PARISC64}, nil
+	case specs.ArchM68K:
+		return arch{lib: libseccomp.ArchM68K, audit: unix.AUDIT_ARCH_M68K}, nil
+	case specs.ArchSH:
+		return arch{lib: libseccomp.ArchSH, audit: unix.AUDIT_ARCH_SHEL}, nil
+	case specs.ArchSHEB:
+		return arch{lib: libseccomp.ArchSHEB, audit: unix.AUDIT_ARCH_SH}, nil
+	}
+	return arch{}, fmt.Errorf("unknown seccomp architecture %q", word)
+}
+
+// archs returns the native architecture, which libseccomp puts into every
+// filter, and those of the profile, each once.
+func archs(words []specs.Arch) ([]arch, error) {
+	native, err := nativeArch()
+	if err != nil {
+		return nil, err
+	}
+	list := []arch{native}
+	for i, word := range words {
+		a, err := archOf(word)
+		if err != nil {
+			return nil, fmt.Errorf("linux.seccomp.architectures[%d]: %w", i, err)
+		}
+		if !slices.Contains(list, a) {
+			list = append(list, a)
+		}
+	}
+	return list, nil
+}
+
+func nativeArch() (arch, error) {
+	native, err := libseccomp.GetNativeArch()
+	if err != nil {
+		return arch{}, fmt.Errorf("seccomp: find the native architecture: %w", err)
+	}
+	for _, word := range Archs() {
+		if a, err := archOf(specs.Arch(word)); err == nil && a.lib == native {
+			return a, nil
+		}
+	}
+	return arch{}, fmt.Errorf("seccomp: native architecture %v is not one of the specification's", native)
+}

@@ -1,0 +1,168 @@
+package seccomp
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// An entry of the cache is a file of its own, named by its key:
+//
+//	magic, key, SHA-256 over magic, key and program, program
+//
+// The key inside it tells an entry that was copied or renamed; the sum one that
+// was cut short or overwritten. Neither is a signature: an entry counts only if
+// nobody else can have written it (see trusted).
+const (
+	magic      = "skiff\x00\x00\x01"
+	headerSize = len(magic) + 2*sha256.Size
+	suffix     = ".bpf"
+	tempPrefix = "new-"
+)
+
+// Bounds of the cache. Engines have a handful of profiles; a caller that makes
+// one for each container must not fill the file system (most often a tmpfs).
+const (
+	maxEntries = 128
+	// A temporary file as old as this is what a killed runtime left.
+	staleTemp = time.Minute
+)
+
+// Cached is [Compile] with the program kept in dir. A program that is found
+// there costs some ten microseconds, without a call of libseccomp. The cache
+// is never a reason to fail: what cannot be read, or is not whole, is compiled
+// again, and what cannot be stored is compiled each time.
+func Cached(dir string, p *specs.LinuxSeccomp) (*Filter, error) {
+	k := keyOf(p)
+	bpf, ok := load(entryPath(dir, k), k)
+	if !ok {
+		return compileAndStore(dir, k, p)
+	}
+	f, err := settings(p)
+	if err != nil {
+		return nil, err
+	}
+	f.BPF = bpf
+	return f, nil
+}
+
+func compileAndStore(dir string, k key, p *specs.LinuxSeccomp) (*Filter, error) {
+	f, err := Compile(p)
+	if err != nil {
+		return nil, err
+	}
+	if store(dir, k, f.BPF) == nil {
+		prune(dir, time.Now())
+	}
+	return f, nil
+}
+
+func entryPath(dir string, k key) string {
+	return filepath.Join(dir, hex.EncodeToString(k[:])+suffix)
+}
+
+// load reads an entry; ok is false if it is not there, or not to be trusted.
+// It uses the system calls directly: os.File would cost as much as the rest.
+func load(path string, k key) (bpf []byte, ok bool) {
+	// O_NONBLOCK: a FIFO in its place must not hang the runtime.
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, false
+	}
+	defer unix.Close(fd)
+	size, ok := trusted(fd)
+	if !ok {
+		return nil, false
+	}
+	entry := make([]byte, size)
+	if n, err := unix.Read(fd, entry); err != nil || n != size {
+		return nil, false
+	}
+	return open(entry, k)
+}
+
+// trusted reports that fd is a regular file of this user that others cannot
+// write, and that its size is one that an entry can have.
+func trusted(fd int) (size int, ok bool) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return 0, false
+	}
+	ours := st.Mode&unix.S_IFMT == unix.S_IFREG && int(st.Uid) == os.Geteuid() && st.Mode&0o022 == 0
+	fits := int64(headerSize) < st.Size && st.Size <= int64(headerSize+maxInsns*insnSize)
+	return int(st.Size), ours && fits
+}
+
+// open takes the program out of an entry.
+func open(entry []byte, k key) (bpf []byte, ok bool) {
+	bpf = entry[headerSize:]
+	return bpf, string(entry[:headerSize]) == string(header(k, bpf)) && plausible(bpf)
+}
+
+func header(k key, bpf []byte) []byte {
+	sum := sha256.New()
+	sum.Write([]byte(magic))
+	sum.Write(k[:])
+	sum.Write(bpf)
+	h := make([]byte, 0, headerSize)
+	h = append(h, magic...)
+	h = append(h, k[:]...)
+	return sum.Sum(h)
+}
+
+// store writes an entry beside its name and renames it, so that a reader sees
+// all of it or nothing. Writers of the same key write the same, so the last
+// one may win. There is no fsync: what a crash leaves is found by its sum.
+func store(dir string, k key, bpf []byte) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	temp, err := os.CreateTemp(dir, tempPrefix+"*") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = temp.Write(append(header(k, bpf), bpf...))
+	if cerr := temp.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(temp.Name(), entryPath(dir, k))
+	}
+	if err != nil {
+		os.Remove(temp.Name())
+	}
+	return err
+}
+
+// prune removes the oldest entries beyond maxEntries, and temporary files that
+// nobody writes any more. It runs when something was stored, which is rare,
+// and is best effort; a reader that loses an entry compiles.
+func prune(dir string, now time.Time) {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	var entries []fs.FileInfo
+	for _, file := range files {
+		info, err := file.Info()
+		switch {
+		case err != nil:
+		case strings.HasSuffix(info.Name(), suffix):
+			entries = append(entries, info)
+		case strings.HasPrefix(info.Name(), tempPrefix) && now.Sub(info.ModTime()) > staleTemp:
+			os.Remove(filepath.Join(dir, info.Name()))
+		}
+	}
+	slices.SortFunc(entries, func(a, b fs.FileInfo) int { return b.ModTime().Compare(a.ModTime()) })
+	for _, old := range entries[min(len(entries), maxEntries):] {
+		os.Remove(filepath.Join(dir, old.Name()))
+	}
+}

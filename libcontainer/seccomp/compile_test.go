@@ -1,0 +1,253 @@
+package seccomp
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	libseccomp "github.com/seccomp/libseccomp-golang"
+	"golang.org/x/sys/unix"
+)
+
+// defaultProfile is of the size and shape of the engines' default profile.
+func defaultProfile(t testing.TB) *specs.LinuxSeccomp {
+	t.Helper()
+	data, err := os.ReadFile("testdata/default.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p specs.LinuxSeccomp
+	if err := json.Unmarshal(data, &p); err != nil {
+		t.Fatal(err)
+	}
+	return &p
+}
+
+func errno(n uint) *uint { return &n }
+
+// onX86 skips what is written for the ABIs of x86-64.
+func onX86(t testing.TB) {
+	t.Helper()
+	if runtime.GOARCH != "amd64" {
+		t.Skipf("GOARCH is %s: the oracle knows the ABIs of amd64", runtime.GOARCH)
+	}
+}
+
+func TestDefaultProfileDiffers(t *testing.T) {
+	onX86(t)
+	p := defaultProfile(t)
+	for name, change := range map[string]func(){
+		"as it is":     func() {},
+		"native only":  func() { p.Architectures = nil },
+		"with x86":     func() { p.Architectures = []specs.Arch{specs.ArchX86} },
+		"with x32":     func() { p.Architectures = []specs.Arch{specs.ArchX32, specs.ArchX86_64, specs.ArchX32} },
+		"trap":         func() { p.DefaultAction, p.DefaultErrnoRet = specs.ActTrap, nil },
+		"kill thread":  func() { p.DefaultAction, p.DefaultErrnoRet = specs.ActKill, nil },
+		"kill process": func() { p.DefaultAction, p.DefaultErrnoRet = specs.ActKillProcess, nil },
+		"log":          func() { p.DefaultAction, p.DefaultErrnoRet = specs.ActLog, nil },
+		"trace":        func() { p.DefaultAction, p.DefaultErrnoRet = specs.ActTrace, errno(777) },
+		"ENOSYS":       func() { p.DefaultErrnoRet = errno(uint(unix.ENOSYS)) },
+		"EACCES":       func() { p.DefaultErrnoRet = errno(uint(unix.EACCES)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p = defaultProfile(t)
+			change()
+			if n := agree(t, p); n < 8000 {
+				t.Errorf("only %d calls compared", n)
+			}
+		})
+	}
+}
+
+// TestRandomProfiles looks for disagreement on profiles of all sizes, on both
+// sides of binaryTreeFrom.
+func TestRandomProfiles(t *testing.T) {
+	onX86(t)
+	rounds := 40
+	if testing.Short() {
+		rounds = 5
+	}
+	for seed := range uint64(rounds) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			p := randomProfile(rand.New(rand.NewPCG(seed, 1)))
+			if n := agree(t, p); n < 8000 {
+				t.Errorf("only %d calls compared", n)
+			}
+		})
+	}
+}
+
+func randomProfile(r *rand.Rand) *specs.LinuxSeccomp {
+	acts := []specs.LinuxSeccompAction{
+		specs.ActAllow, specs.ActErrno, specs.ActKill, specs.ActKillProcess, specs.ActTrap, specs.ActTrace, specs.ActLog,
+	}
+	p := &specs.LinuxSeccomp{DefaultAction: acts[r.IntN(len(acts))]}
+	for _, word := range []specs.Arch{specs.ArchX86, specs.ArchX32, specs.ArchX86_64} {
+		if r.IntN(2) == 0 {
+			p.Architectures = append(p.Architectures, word)
+		}
+	}
+	used := map[string]bool{}
+	for range 1 + r.IntN(100) {
+		name := nameOf(x86ABIs()[0], uint32(r.IntN(440)))
+		// socketcall and ipc: libseccomp cannot look at arguments there.
+		if used[name] || multiplexedOnX86(name) {
+			continue
+		}
+		used[name] = true
+		s := specs.LinuxSyscall{Names: []string{name}, Action: acts[r.IntN(len(acts))], Args: randomArgs(r)}
+		if (s.Action == specs.ActErrno || s.Action == specs.ActTrace) && r.IntN(2) == 0 {
+			s.ErrnoRet = errno(uint(r.IntN(4095)))
+		}
+		p.Syscalls = append(p.Syscalls, s)
+	}
+	return p
+}
+
+func multiplexedOnX86(name string) bool {
+	n, err := libseccomp.GetSyscallFromNameByArch(name, libseccomp.ArchX86)
+	return err == nil && isMultiplexed(n)
+}
+
+func randomArgs(r *rand.Rand) []specs.LinuxSeccompArg {
+	var args []specs.LinuxSeccompArg
+	ops := Operators()
+	for range r.IntN(4) {
+		args = append(args, specs.LinuxSeccompArg{
+			Index: uint(r.IntN(6)),
+			// 32-bit ABIs have no larger values.
+			Value: uint64(r.Uint32()), ValueTwo: uint64(r.Uint32()),
+			Op: specs.LinuxSeccompOperator(ops[r.IntN(len(ops))]),
+		})
+	}
+	for i, a := range args {
+		if a.Op == specs.OpMaskedEqual {
+			args[i].ValueTwo &= a.Value // else it can never match
+		}
+	}
+	return args
+}
+
+// TestOperators has each operator alone, with values of 64 bits.
+func TestOperators(t *testing.T) {
+	onX86(t)
+	for _, word := range Operators() {
+		for _, value := range []uint64{0, 5, 1 << 32, 0x1234567890, ^uint64(0)} {
+			p := &specs.LinuxSeccomp{DefaultAction: specs.ActErrno, Syscalls: []specs.LinuxSyscall{{
+				Names: []string{"read"}, Action: specs.ActAllow,
+				Args: []specs.LinuxSeccompArg{{
+					Index: 2, Value: value, ValueTwo: value & 0x1200000010, Op: specs.LinuxSeccompOperator(word),
+				}},
+			}}}
+			t.Run(fmt.Sprint(word, value), func(t *testing.T) { agree(t, p) })
+		}
+	}
+}
+
+// TestSameArgument: two conditions on one argument are alternatives.
+func TestSameArgument(t *testing.T) {
+	onX86(t)
+	p := &specs.LinuxSeccomp{DefaultAction: specs.ActErrno, Syscalls: []specs.LinuxSyscall{{
+		Names: []string{"personality"}, Action: specs.ActAllow,
+		Args: []specs.LinuxSeccompArg{
+			{Index: 0, Value: 3, Op: specs.OpEqualTo}, {Index: 0, Value: 7, Op: specs.OpEqualTo},
+			{Index: 1, Value: 9, Op: specs.OpEqualTo},
+		},
+	}}}
+	agree(t, p)
+	f, err := Compile(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prog := decode(t, f.BPF)
+	for first, want := range map[uint64]uint32{3: 0x7fff0000, 7: 0x7fff0000, 5: 0x00050001} {
+		got, err := verdict(prog, call{nr: 135, arch: 0xc000003e, args: [6]uint64{first}})
+		if err != nil || got != want {
+			t.Errorf("personality(%d): %#x, %v, want %#x", first, got, err, want)
+		}
+	}
+}
+
+func TestUnknownNames(t *testing.T) {
+	p := &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{
+		Names: []string{"no_such_call", "mkdir", "another"}, Action: specs.ActErrno,
+	}}}
+	with, err := Compile(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Syscalls[0].Names = []string{"mkdir"}
+	without, err := Compile(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(with.BPF) != string(without.BPF) {
+		t.Error("unknown names change the program")
+	}
+}
+
+// TestArchitectures compiles for each architecture, or gets an error that
+// tells why this machine cannot.
+func TestArchitectures(t *testing.T) {
+	onX86(t)
+	big := []string{"MIPS", "MIPS64", "MIPS64N32", "PPC", "PPC64", "S390", "S390X", "PARISC", "PARISC64", "M68K", "SHEB"}
+	for _, word := range specArchs() {
+		p := defaultProfile(t)
+		p.Architectures = []specs.Arch{word}
+		f, err := Compile(p)
+		switch {
+		case !slices.Contains(Archs(), string(word)):
+			if err == nil || !strings.Contains(err.Error(), "not supported on this version") {
+				t.Errorf("%s: %v", word, err)
+			}
+		case slices.Contains(big, strings.TrimPrefix(string(word), "SCMP_ARCH_")):
+			if err == nil || !strings.Contains(err.Error(), "byte order") {
+				t.Errorf("%s: %v", word, err)
+			}
+		case err != nil:
+			t.Errorf("%s: %v", word, err)
+		default:
+			checkForeign(t, word, f.BPF)
+		}
+	}
+}
+
+// checkForeign expects read allowed, mount refused, and a number from the
+// future unknown.
+func checkForeign(t *testing.T, word specs.Arch, bpf []byte) {
+	t.Helper()
+	a, err := archOf(word)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prog := decode(t, bpf)
+	for name, want := range map[string]uint32{"read": 0x7fff0000, "mount": 0x00050001, "": 0x00050026} {
+		nr := libseccomp.ScmpSyscall(a.first + 900)
+		if name != "" {
+			if nr, err = libseccomp.GetSyscallFromNameByArch(name, a.lib); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := verdict(prog, call{nr: uint32(nr), arch: a.audit})
+		if err != nil || got != want {
+			t.Errorf("%s: %s(%d): %#x, %v, want %#x", word, name, nr, got, err, want)
+		}
+	}
+}
+
+// specArchs is the specification's list.
+func specArchs() []specs.Arch {
+	return []specs.Arch{
+		specs.ArchX86, specs.ArchX86_64, specs.ArchX32, specs.ArchARM, specs.ArchAARCH64,
+		specs.ArchMIPS, specs.ArchMIPS64, specs.ArchMIPS64N32, specs.ArchMIPSEL, specs.ArchMIPSEL64,
+		specs.ArchMIPSEL64N32, specs.ArchPPC, specs.ArchPPC64, specs.ArchPPC64LE, specs.ArchS390,
+		specs.ArchS390X, specs.ArchPARISC, specs.ArchPARISC64, specs.ArchRISCV64,
+		specs.ArchLOONGARCH64, specs.ArchM68K, specs.ArchSH, specs.ArchSHEB,
+	}
+}

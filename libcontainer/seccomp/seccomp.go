@@ -1,0 +1,93 @@
+// Package seccomp turns config.json's linux.seccomp into the classic BPF
+// program and the flags that seccomp(2) takes, and keeps compiled programs so
+// that each profile is compiled once a host.
+//
+// libseccomp writes the program; this package gives it the rules, puts in
+// front what libseccomp cannot express (ENOSYS for system calls that are newer
+// than the profile, see enosys.go), and works out the flags. Loading is the
+// child's work.
+package seccomp
+
+import (
+	"fmt"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// Filter is what seccomp(SECCOMP_SET_MODE_FILTER) is called with.
+type Filter struct {
+	BPF    []byte // array of struct sock_filter in the host's byte order
+	Flags  uint   // SECCOMP_FILTER_FLAG_*
+	Notify bool   // seccomp(2) returns a listener, for linux.seccomp.listenerPath
+}
+
+// Compile makes the filter of p. The result depends on p, on the machine's
+// architecture and on libseccomp's version, not on the running kernel; only
+// SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV is refused where the kernel lacks it.
+//
+// System calls that libseccomp does not know are left out, as every runtime
+// does: profiles name calls of all kernels and machines. Any other word or
+// value that cannot be honoured is an error with its JSON path.
+func Compile(p *specs.LinuxSeccomp) (*Filter, error) {
+	f, err := settings(p)
+	if err != nil {
+		return nil, err
+	}
+	f.BPF, err = compile(p)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// settings works out everything but the program: a cached program needs this
+// each time, so it makes no use of libseccomp.
+func settings(p *specs.LinuxSeccomp) (*Filter, error) {
+	f := &Filter{Notify: notifies(p)}
+	if p.Flags == nil {
+		// runc's default: without it, the kernel may turn on the costly
+		// mitigation of speculative store bypass in every container
+		// (spec_store_bypass_disable=seccomp).
+		f.Flags = unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW
+	}
+	for i, word := range p.Flags {
+		bit, err := flag(word)
+		if err != nil {
+			return nil, fmt.Errorf("linux.seccomp.flags[%d]: %w", i, err)
+		}
+		f.Flags |= bit
+	}
+	f.Flags = listenerFlags(f.Flags, f.Notify)
+	return f, nil
+}
+
+// listenerFlags adds what a listener needs and drops what the kernel takes
+// with a listener only.
+func listenerFlags(flags uint, notify bool) uint {
+	if !notify {
+		// It says how calls wait for the listener's answer: there are none,
+		// and the kernel has EINVAL for it.
+		return flags &^ unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+	}
+	flags |= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
+	if flags&unix.SECCOMP_FILTER_FLAG_TSYNC != 0 {
+		// Both want the return value, the listener's fd and the thread that
+		// could not be synchronised: EINVAL unless the latter becomes ESRCH
+		// (kernel 5.7, 51891498f2da).
+		flags |= unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH
+	}
+	return flags
+}
+
+// notifies reports whether p asks for a listener. Rules that name only
+// unknown system calls count: whether an agent is called must not depend on
+// the age of libseccomp.
+func notifies(p *specs.LinuxSeccomp) bool {
+	for i := range p.Syscalls {
+		if p.Syscalls[i].Action == specs.ActNotify && len(p.Syscalls[i].Names) > 0 {
+			return true
+		}
+	}
+	return false
+}
