@@ -1,0 +1,120 @@
+//go:build engines
+
+// Package engines drives a runtime as containerd, docker and podman drive it: real daemons in folders of their own,
+// images made on the spot from busybox, no network. RUNTIME names the runtime (default: the skiff of this tree), so the
+// same tests also show what an engine expects of a runtime that is known to work.
+//
+// Nothing outlives a run: the test binary starts itself again in a mount namespace of its own, where tmpfs covers every
+// folder an engine writes to, and in a cgroup of its own, which is killed and removed at the end.
+package engines
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// insideEnv tells the second instance of the test binary that it is in the namespace; its value is the cgroup's name.
+const insideEnv = "ENGINES_CGROUP"
+
+func TestMain(m *testing.M) {
+	switch {
+	case filepath.Base(os.Args[0]) == "probe":
+		os.Exit(probe(os.Args[1:]))
+	case os.Getenv(insideEnv) != "":
+		os.Exit(inside(m))
+	}
+	code, err := outside()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "engines:", err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
+
+// outside makes what needs undoing (a cgroup, the folders to be covered), runs the tests within it, and undoes it,
+// whatever became of the tests.
+func outside() (code int, err error) {
+	if os.Geteuid() != 0 {
+		return 1, errors.New("needs root")
+	}
+	box, err := newSandbox()
+	if err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, box.close()) }()
+	cmd, err := box.start()
+	if err != nil {
+		return 1, err
+	}
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGQUIT, unix.SIGHUP)
+	go func() {
+		for s := range signals {
+			_ = cmd.Process.Signal(s)
+		}
+	}()
+	err = cmd.Wait()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return max(exit.ExitCode(), 1), nil
+	}
+	return 0, err
+}
+
+// start runs this binary again in the sandbox.
+func (s *sandbox) start() (*exec.Cmd, error) {
+	dir, err := os.Open(s.harness())
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd.Args[0] = os.Args[0]
+	cmd.Env = append(os.Environ(), insideEnv+"="+s.name)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Unshareflags: unix.CLONE_NEWNS, // package syscall makes every mount private along with it
+		UseCgroupFD:  true,
+		CgroupFD:     int(dir.Fd()),
+	}
+	return cmd, cmd.Start()
+}
+
+// inside prepares the namespace, runs the tests and stops the daemons.
+func inside(m *testing.M) int {
+	runtime, err := findRuntime()
+	if err == nil {
+		err = world.prepare(os.Getenv(insideEnv), runtime)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "engines:", err)
+		return 1
+	}
+	fmt.Printf("engines: runtime %s, cgroups: %s\n", runtime, world.cgroups)
+	code := m.Run()
+	if err := world.stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "engines:", err)
+		code = max(code, 1)
+	}
+	return code
+}
+
+// findRuntime answers the absolute path of the runtime under test.
+func findRuntime() (string, error) {
+	name := os.Getenv("RUNTIME")
+	if name == "" {
+		name = filepath.Join("..", "..", "skiff")
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return "", fmt.Errorf("no runtime to test: %w (build it with make, or set RUNTIME to an absolute path)", err)
+	}
+	return filepath.Abs(path)
+}

@@ -1,0 +1,55 @@
+//go:build engines
+
+package engines
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// probe is what this binary does inside a container, as /bin/probe. It answers the exit code.
+//
+//	probe syscall NUMBER...   calls each with all arguments zero and prints the name of the error
+//	probe memory BYTES        touches that much memory, page by page
+func probe(args []string) int {
+	switch {
+	case len(args) > 1 && args[0] == "syscall":
+		return probeSyscalls(args[1:])
+	case len(args) == 2 && args[0] == "memory":
+		return probeMemory(args[1])
+	}
+	fmt.Fprintln(os.Stderr, "usage: probe syscall NUMBER... | probe memory BYTES")
+	return 2
+}
+
+func probeSyscalls(numbers []string) int {
+	for _, text := range numbers {
+		number, err := strconv.ParseUint(text, 10, 32)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 2
+		}
+		_, _, errno := unix.RawSyscall6(uintptr(number), 0, 0, 0, 0, 0, 0)
+		fmt.Println(text, unix.ErrnoName(errno))
+	}
+	return 0
+}
+
+func probeMemory(text string) int {
+	size, err := strconv.Atoi(text)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
+	block := make([]byte, size)
+	for i := 0; i < size; i += os.Getpagesize() {
+		block[i] = 1
+	}
+	runtime.KeepAlive(block)
+	fmt.Println("touched", size)
+	return 0
+}

@@ -1,0 +1,98 @@
+//go:build engines
+
+package engines
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// stateDirs are the folders in which containerd's shims and the runtime keep one entry a container; /run/NAME, the
+// runtime's default root, comes on top.
+var stateDirs = []string{
+	filepath.Join(base, "runtime", "*", "*"),                      // ctr --runc-root
+	filepath.Join(base, "dockerd", "exec", "runtime-*", "*", "*"), // dockerd --exec-root
+	filepath.Join(base, "containerd", "state", "io.containerd.runtime.v2.task", "*", "*"),
+}
+
+// watch notes what the host looks like, and fails the test if anything is left of its containers at its end:
+// a cgroup, a mount, a state folder, a process. Call it before anything that starts a container.
+func watch(t *testing.T) {
+	t.Helper()
+	before := world.traces()
+	t.Cleanup(func() {
+		var extra []string
+		for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+			if extra = beyond(world.traces(), before); len(extra) == 0 {
+				return
+			}
+		}
+		t.Errorf("left behind, after 15 s:\n  %s", strings.Join(extra, "\n  "))
+	})
+}
+
+// beyond lists what is in now and not in before; both may hold an entry several times.
+func beyond(now, before []string) (extra []string) {
+	known := slices.Clone(before)
+	for _, entry := range now {
+		if i := slices.Index(known, entry); i >= 0 {
+			known = slices.Delete(known, i, i+1)
+		} else {
+			extra = append(extra, entry)
+		}
+	}
+	return extra
+}
+
+// traces lists what containers leave while they exist.
+func (w *setup) traces() (list []string) {
+	for _, tree := range w.cgroups.trees {
+		for _, dir := range cgroupsBelow(filepath.Join(tree, w.cgroup)) {
+			if filepath.Base(dir) != "conmon" { // podman's own, for the monitors; it keeps it
+				list = append(list, "cgroup "+dir)
+			}
+		}
+	}
+	for _, m := range mountTable() {
+		if !strings.HasSuffix(m.point, "/netns/default") { // dockerd's handle of the host's network namespace; it keeps it
+			list = append(list, "mount "+m.fstype+" on "+m.point)
+		}
+	}
+	for _, pattern := range append(slices.Clone(stateDirs), filepath.Join("/run", filepath.Base(w.runtime), "*")) {
+		found, _ := filepath.Glob(pattern)
+		for _, dir := range found {
+			list = append(list, "state "+dir)
+		}
+	}
+	return append(list, w.processes()...)
+}
+
+// processes lists the processes of the run, except for the tests themselves, as "process PID (command line)".
+func (w *setup) processes() (list []string) {
+	for _, tree := range w.cgroups.trees {
+		for _, dir := range cgroupsBelow(filepath.Join(tree, w.cgroup)) {
+			for _, pid := range pidsIn(dir) {
+				entry := fmt.Sprintf("process %d (%s)", pid, commandLine(pid))
+				if pid != os.Getpid() && !slices.Contains(list, entry) {
+					list = append(list, entry)
+				}
+			}
+		}
+	}
+	return list
+}
+
+func commandLine(pid int) string {
+	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+	if err != nil {
+		return errors.Unwrap(err).Error()
+	}
+	return strings.TrimSpace(strings.ReplaceAll(string(data), "\x00", " "))
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// row is one line of expected.txt: a program that fails, when, and why.
+type row struct {
+	program string
+	when    string // "always" or a lack of the host
+	reason  string
+}
+
+// list is expected.txt.
+type list []row
+
+// readList reads "program | when | reason" lines; # starts a comment line.
+func readList(path string) (list, error) {
+	if path == "" {
+		return nil, nil
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var l list
+	for i, line := range strings.Split(string(b), "\n") {
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+			continue
+		}
+		f := strings.SplitN(line, "|", 3)
+		if len(f) != 3 {
+			return nil, fmt.Errorf("%s:%d: want program | when | reason", path, i+1)
+		}
+		r := row{strings.TrimSpace(f[0]), strings.TrimSpace(f[1]), strings.TrimSpace(f[2])}
+		if _, known := new(host).lacks(r.when); !known || r.reason == "" {
+			return nil, fmt.Errorf("%s:%d: %q: no such condition, or no reason", path, i+1, r.when)
+		}
+		l = append(l, r)
+	}
+	return l, nil
+}
+
+// check refuses a row that names no program of the suite.
+func (l list) check(programs []string) error {
+	for _, r := range l {
+		if !slices.Contains(programs, r.program) {
+			return fmt.Errorf("the list names %q, which is no program of the suite", r.program)
+		}
+	}
+	return nil
+}
+
+// inForce returns the rows whose condition holds on this host, by program.
+func (l list) inForce(h *host) map[string]row {
+	m := make(map[string]row)
+	for _, r := range l {
+		if yes, _ := h.lacks(r.when); yes {
+			m[r.program] = r
+		}
+	}
+	return m
+}
+
+// lacks reports whether a row's condition holds, as observed on this host, and
+// whether there is such a condition at all.
+func (h *host) lacks(when string) (holds, known bool) {
+	switch when {
+	case "always":
+		return true, true
+	case "cgroup v2":
+		return h.view == "v2", true
+	case "no CAP_SYS_RESOURCE":
+		return h.caps&(1<<unix.CAP_SYS_RESOURCE) == 0, true
+	case "no SELinux":
+		return !exists("/sys/fs/selinux/enforce"), true
+	case "no AppArmor":
+		return !exists("/sys/kernel/security/apparmor/profiles"), true
+	}
+	if name, ok := strings.CutPrefix(when, "no controller "); ok {
+		return !h.hasController(name), true
+	}
+	return false, false
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// hierarchy is one mounted cgroup hierarchy.
+type hierarchy struct {
+	Mount   string // where it is
+	Name    string // last element of Mount: "pids", "cpu,cpuacct"; "" for cgroup v2
+	Options string // for mount(2): "pids", "none,name=systemd"; "" for cgroup v2
+}
+
+// host is what the cells are made of.
+type host struct {
+	view        string // "v1" or "v2"
+	hierarchies []hierarchy
+	caps        uint64   // effective capabilities
+	own         string   // folder of the hierarchies mounted here; "" = none
+	mounted     []string // below own
+}
+
+// observe looks at the host's cgroup hierarchies and at its own privileges.
+// Precondition: a mount namespace of its own.
+func observe(view string) (*host, error) {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return nil, fmt.Errorf("make / private: %w", err)
+	}
+	v1, v2, err := mountedHierarchies()
+	if err != nil {
+		return nil, err
+	}
+	h := &host{view: view}
+	if h.caps, err = effectiveCaps(); err != nil {
+		return nil, err
+	}
+	if view == "auto" {
+		h.view = "v2"
+		if len(v1) > 0 {
+			h.view = "v1"
+		}
+	}
+	switch h.view {
+	case "v1":
+		h.hierarchies = v1
+		err = h.mountUnused()
+	case "v2":
+		h.hierarchies = v2[:min(1, len(v2))]
+	default:
+		err = fmt.Errorf("-view %q: want v1, v2 or auto", view)
+	}
+	if err == nil && len(h.hierarchies) == 0 {
+		err = fmt.Errorf("cgroup view %s: the host mounts no such hierarchy", h.view)
+	}
+	if err != nil {
+		h.release()
+		return nil, err
+	}
+	return h, nil
+}
+
+// mountUnused mounts those v1 controllers of the suite's that the kernel has
+// and the host left unmounted, for as long as the suite runs. One that is
+// refused (cgroup v2 uses it) is a lack.
+func (h *host) mountUnused() error {
+	names, err := unusedControllers()
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	if h.own, err = os.MkdirTemp("", "skiff-oci-cgroup-"); err != nil {
+		return err
+	}
+	for _, name := range names {
+		dir := filepath.Join(h.own, name)
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return err
+		}
+		if err := unix.Mount("cgroup", dir, "cgroup", 0, name); err == nil {
+			h.mounted = append(h.mounted, dir)
+			h.hierarchies = append(h.hierarchies, hierarchy{Mount: dir, Name: name, Options: name})
+		}
+	}
+	return nil
+}
+
+func (h *host) release() {
+	for _, dir := range h.mounted {
+		unix.Unmount(dir, unix.MNT_DETACH)
+		os.Remove(dir)
+	}
+	if h.own != "" {
+		os.RemoveAll(h.own)
+	}
+}
+
+// unusedControllers returns the controllers that programs of the suite set and
+// that no hierarchy uses. It reads
+// /proc/cgroups: name, hierarchy, number of cgroups, enabled.
+func unusedControllers() ([]string, error) {
+	b, err := os.ReadFile("/proc/cgroups")
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, line := range strings.Split(string(b), "\n") {
+		f := strings.Fields(line)
+		if len(f) != 4 || f[1] != "0" || f[3] != "1" {
+			continue
+		}
+		switch f[0] {
+		case "blkio", "cpu", "cpuset", "devices", "hugetlb", "memory", "net_cls", "net_prio", "pids":
+			names = append(names, f[0])
+		}
+	}
+	return names, nil
+}
+
+func mountedHierarchies() (v1, v2 []hierarchy, err error) {
+	f, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	sc := bufio.NewScanner(f)
+	for sc.Scan() {
+		left, right, ok := strings.Cut(sc.Text(), " - ")
+		l, r := strings.Fields(left), strings.Fields(right)
+		if !ok || len(l) < 5 || len(r) < 3 {
+			continue
+		}
+		switch r[0] {
+		case "cgroup":
+			v1 = append(v1, hierarchy{Mount: l[4], Name: filepath.Base(l[4]), Options: v1Options(r[2])})
+		case "cgroup2":
+			v2 = append(v2, hierarchy{Mount: l[4]})
+		}
+	}
+	return v1, v2, sc.Err()
+}
+
+// v1Options keeps the controllers and the name of a hierarchy's super options.
+func v1Options(super string) string {
+	var keep []string
+	for _, o := range strings.Split(super, ",") {
+		switch {
+		case strings.HasPrefix(o, "name="):
+			keep = append(keep, "none", o)
+		case o != "rw" && o != "ro" && o != "xattr" && o != "clone_children" && !strings.Contains(o, "="):
+			keep = append(keep, o)
+		}
+	}
+	return strings.Join(keep, ",")
+}
+
+func effectiveCaps() (uint64, error) {
+	b, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0, err
+	}
+	for _, line := range strings.Split(string(b), "\n") {
+		if v, ok := strings.CutPrefix(line, "CapEff:"); ok {
+			return strconv.ParseUint(strings.TrimSpace(v), 16, 64)
+		}
+	}
+	return 0, fmt.Errorf("/proc/self/status: no CapEff line")
+}
+
+// hasController reports whether a v1 hierarchy with this controller is in the view.
+func (h *host) hasController(name string) bool {
+	return slices.ContainsFunc(h.hierarchies, func(x hierarchy) bool {
+		return slices.Contains(strings.Split(x.Options, ","), name)
+	})
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

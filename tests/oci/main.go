@@ -1,0 +1,137 @@
+// Command oci runs the validation suite of the Open Container Initiative
+// (runtime-tools, the programs below validation/) against a runtime and holds
+// the outcome against expected.txt, the list of programs that are known to
+// fail, each with its reason.
+//
+//	go run -C tests/oci . -runtime /path/to/skiff [-run REGEXP] [-v]
+//
+// Every program runs in a cell of its own: new pid, mount and cgroup
+// namespaces with private cgroups, so that nothing a runtime does wrong can
+// reach the host, and so that several programs may run at once although all of
+// them use the same cgroup path.
+//
+// The exit status is 1 when a program fails that the list does not name, or
+// passes although it is named.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// options are the command line's.
+type options struct {
+	runtime  string         // the runtime under test, absolute
+	sysroot  string         // a Debian tree whose /usr is laid over the host's in the cells; "" = none
+	expected string         // the list; "" = compare with nothing
+	run      *regexp.Regexp // programs to run; nil = all
+	jobs     int
+	timeout  time.Duration // of one program
+	view     string        // "v1", "v2" or "auto"
+	verbose  bool
+}
+
+// A command line whose first argument is one of these is the driver's own.
+const (
+	suiteArg = "in-private-mounts" // the driver in a mount namespace of its own
+	cellArg  = "in-cell"           // a cell's init
+)
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == cellArg {
+		os.Exit(cellMain(os.Args[2:]))
+	}
+	if err := start(os.Args[1:]); err != nil {
+		if _, said := errors.AsType[*exec.ExitError](err); !said {
+			fmt.Fprintln(os.Stderr, "oci:", err)
+		}
+		os.Exit(1)
+	}
+}
+
+func start(args []string) error {
+	if len(args) == 0 || args[0] != suiteArg {
+		return inPrivateMounts(args)
+	}
+	o, err := parse(args[1:])
+	if err != nil {
+		return err
+	}
+	return conform(o)
+}
+
+// inPrivateMounts runs the driver again in a new mount namespace: it may mount
+// cgroup hierarchies there that the host leaves unmounted.
+func inPrivateMounts(args []string) error {
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("the suite needs root: it makes namespaces and cgroups (uid %d)", os.Geteuid())
+	}
+	cmd := exec.Command("/proc/self/exe", append([]string{suiteArg}, args...)...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}
+	return cmd.Run()
+}
+
+func parse(args []string) (options, error) {
+	var o options
+	f := flag.NewFlagSet("oci", flag.ExitOnError)
+	f.StringVar(&o.runtime, "runtime", "../../skiff", "the runtime's `path`")
+	f.StringVar(&o.sysroot, "sysroot", "", "a Debian `tree` whose /usr the programs see, for a runtime that is linked to it")
+	f.StringVar(&o.expected, "expected", "expected.txt", "the `list` of programs that are known to fail; empty: none")
+	f.IntVar(&o.jobs, "j", 2*runtime.NumCPU(), "programs to run at once")
+	f.DurationVar(&o.timeout, "timeout", 3*time.Minute, "of one program")
+	f.StringVar(&o.view, "view", "auto", "cgroup view: v1, v2 or auto (v1 where the host mounts a v1 hierarchy)")
+	f.BoolVar(&o.verbose, "v", false, "print every program's output")
+	f.Func("run", "run only the programs that match this `regexp`", func(s string) (err error) {
+		o.run, err = regexp.Compile(s)
+		return err
+	})
+	f.Parse(args)
+	if f.NArg() > 0 {
+		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	}
+	if o.sysroot != "" {
+		return o, nil // the runtime's path is the tree's
+	}
+	abs, err := filepath.Abs(o.runtime)
+	if err != nil {
+		return o, err
+	}
+	o.runtime = abs
+	if _, err := os.Stat(abs); err != nil {
+		return o, fmt.Errorf("the runtime: %w", err)
+	}
+	return o, nil
+}
+
+// conform builds the suite, runs it and reports.
+func conform(o options) error {
+	h, err := observe(o.view)
+	if err != nil {
+		return err
+	}
+	defer h.release()
+	list, err := readList(o.expected)
+	if err != nil {
+		return err
+	}
+	s, err := buildSuite(o.run)
+	if err != nil {
+		return err
+	}
+	defer s.remove()
+	if err := list.check(s.all); err != nil {
+		return err
+	}
+	return report(os.Stdout, s.runAll(o, h), list.inForce(h), o.verbose)
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+)
+
+// suite is the built suite in a folder laid out as its programs expect their
+// working directory: the programs, runtimetest and rootfs-ARCH.tar.gz.
+type suite struct {
+	dir      string
+	all      []string // the suite's programs, sorted
+	programs []string // those to run
+}
+
+// buildSuite builds all programs that match run (nil: all). go.mod lists them
+// as this module's tools.
+func buildSuite(run *regexp.Regexp) (*suite, error) {
+	dir, err := os.MkdirTemp("", "skiff-oci-")
+	if err != nil {
+		return nil, err
+	}
+	s := &suite{dir: dir}
+	if err := s.build(run); err != nil {
+		s.remove()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *suite) remove() { os.RemoveAll(s.dir) }
+
+func (s *suite) build(run *regexp.Regexp) error {
+	// runtimetest runs in a rootfs without a C library, so: static.
+	cmd := exec.Command("go", "build", "-o", s.dir+"/", "tool")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the suite: %w\n%s", err, out)
+	}
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries { // sorted
+		if e.Name() == "runtimetest" {
+			continue
+		}
+		s.all = append(s.all, e.Name())
+		if run == nil || run.MatchString(e.Name()) {
+			s.programs = append(s.programs, e.Name())
+		}
+	}
+	if len(s.programs) == 0 {
+		return fmt.Errorf("no program of the suite matches %q", run)
+	}
+	return writeRootfs(filepath.Join(s.dir, "rootfs-"+runtime.GOARCH+".tar.gz"))
+}
+
+// writeRootfs writes the rootfs that the programs unpack for each container:
+// a static busybox with a link for each applet.
+func writeRootfs(path string) error {
+	busybox, err := exec.LookPath("busybox")
+	if err != nil {
+		return fmt.Errorf("the rootfs needs a static busybox (Debian's busybox-static): %w", err)
+	}
+	applets, err := exec.Command(busybox, "--list").Output()
+	if err != nil {
+		return fmt.Errorf("%s --list: %w", busybox, err)
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	z := gzip.NewWriter(f)
+	t := tar.NewWriter(z)
+	if err := fillRootfs(t, busybox, strings.Fields(string(applets))); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if err := t.Close(); err != nil {
+		return err
+	}
+	return z.Close()
+}
+
+func fillRootfs(t *tar.Writer, busybox string, applets []string) error {
+	for _, d := range []string{"./", "./bin/", "./dev/", "./etc/", "./proc/", "./sys/"} {
+		if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: d, Mode: 0o755}); err != nil {
+			return err
+		}
+	}
+	if err := addFile(t, "./bin/busybox", busybox); err != nil {
+		return err
+	}
+	for _, a := range applets {
+		if a == "busybox" {
+			continue
+		}
+		h := &tar.Header{Typeflag: tar.TypeSymlink, Name: "./bin/" + a, Linkname: "busybox"}
+		if err := t.WriteHeader(h); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{"./etc/passwd", "./etc/group"} {
+		line := "root:x:0:0:root:/root:/bin/sh\n"
+		if name == "./etc/group" {
+			line = "root:x:0:\n"
+		}
+		h := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: int64(len(line))}
+		if err := t.WriteHeader(h); err != nil {
+			return err
+		}
+		if _, err := io.WriteString(t, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func addFile(t *tar.Writer, name, from string) error {
+	f, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o755, Size: fi.Size()}); err != nil {
+		return err
+	}
+	_, err = io.Copy(t, f)
+	return err
+}
+
+// runAll runs the programs, o.jobs at once, and returns their results in order.
+func (s *suite) runAll(o options, h *host) []result {
+	results := make([]result, len(s.programs))
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, max(1, o.jobs))
+	for i, p := range s.programs {
+		slots <- struct{}{}
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			defer func() { <-slots }()
+			results[i] = runCell(s.dir, p, o, h)
+		}()
+	}
+	wg.Wait()
+	return results
+}
