@@ -12,6 +12,10 @@ type Host struct {
 	Root          string // state directory, absolute: /run/skiff
 	SystemdCgroup bool   // cgroups are made through systemd
 	Rootless      bool   // the caller is not privileged on this host
+
+	// Warn is told of what does not stop a command but should be known; nil
+	// for nobody.
+	Warn func(format string, args ...any)
 }
 
 // IO is what a new process gets from its caller.

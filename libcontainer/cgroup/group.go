@@ -101,6 +101,34 @@ func Load(paths map[string]string) (*Group, error) {
 // Empty reports that the group has no cgroup in any hierarchy.
 func (g *Group) Empty() bool { return len(g.members) == 0 }
 
+// Legacy reports that the group has v1 hierarchies, which a process has to be
+// moved into ([Group.Join]).
+func (g *Group) Legacy() bool {
+	return len(g.members) > 1 || len(g.members) == 1 && !g.members[0].unified()
+}
+
+// Directory is the group's directory in one hierarchy.
+type Directory struct {
+	Controllers []string // v1 controllers or "name=systemd"; nil for cgroup v2
+	Mount       string   // mount point of the hierarchy
+	Path        string   // the group's directory
+}
+
+// Directories lists the group's directory in each hierarchy, as [New] found
+// them.
+func (g *Group) Directories() []Directory {
+	var all []Directory
+	for i := range g.members {
+		m := &g.members[i]
+		d := Directory{Controllers: m.names, Mount: m.mount, Path: m.path}
+		if m.unified() {
+			d.Controllers = nil
+		}
+		all = append(all, d)
+	}
+	return all
+}
+
 // unified is the member in the unified hierarchy, or nil.
 func (g *Group) unified() *member {
 	for i := range g.members {

@@ -91,6 +91,16 @@ func OpenPath(path string, flags int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
+// OpenNamespace opens the namespace at path (/proc/PID/ns/net, or a bind of
+// one), to be joined.
+func OpenNamespace(path string) (*os.File, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, wrap("open", path, err)
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
 // OpenIn opens path inside the directory root, as if root were "/"; no magic
 // links (openat2(2), Linux 5.6). It tries again while a rename elsewhere makes
 // the kernel unsure.
@@ -164,6 +174,46 @@ func SealedMemfd(name string, data []byte, executable bool, minFD int) (int, err
 	return fd, nil
 }
 
+// HiddenExecutable puts data in a file without a name, in the first of dirs
+// that takes one and lets it be executed, and returns it open for reading. Its
+// number is at least minFD.
+func HiddenExecutable(data []byte, minFD int, dirs ...string) (int, error) {
+	var errs []error
+	for _, dir := range dirs {
+		fd, err := hiddenExecutable(data, minFD, dir)
+		if err == nil {
+			return fd, nil
+		}
+		errs = append(errs, err)
+	}
+	return -1, errors.Join(errs...)
+}
+
+func hiddenExecutable(data []byte, minFD int, dir string) (int, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return -1, wrap("statfs", dir, err)
+	}
+	if st.Flags&unix.MS_NOEXEC != 0 {
+		return -1, fmt.Errorf("%s is mounted noexec", dir)
+	}
+	w, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o500)
+	if err != nil {
+		return -1, wrap("open", dir, err)
+	}
+	defer unix.Close(w) // a file that is open for writing cannot be executed
+	if _, err := unix.Write(w, data); err != nil {
+		return -1, wrap("write", dir, err)
+	}
+	r, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", w), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, wrap("open", dir, err)
+	}
+	defer unix.Close(r)
+	high, err := unix.FcntlInt(uintptr(r), unix.F_DUPFD_CLOEXEC, minFD)
+	return high, wrap("dup", dir, err)
+}
+
 // SocketPair returns a connected pair of AF_UNIX SEQPACKET sockets.
 func SocketPair() (a, b int, err error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
@@ -208,6 +258,32 @@ func Wait(pid int) (int, error) {
 		return 128 + int(ws.Signal()), nil
 	}
 	return ws.ExitStatus(), nil
+}
+
+const cldExited = 1 // CLD_EXITED of sigaction(2)
+
+// WaitPeek waits for the end of the child pid, leaves it to be reaped, and
+// returns its exit status in the shell's form.
+func WaitPeek(pid int) (int, error) {
+	// siginfo_t as waitid(2) fills it; its union is aligned like a pointer.
+	var info struct {
+		signo, errno, code int32
+		_                  [0]uintptr
+		pid                int32
+		uid                uint32
+		status             int32
+		_                  [104]byte
+	}
+	err := retry(func() error {
+		return unix.Waitid(unix.P_PID, pid, (*unix.Siginfo)(unsafe.Pointer(&info)), unix.WEXITED|unix.WNOWAIT, nil)
+	})
+	if err != nil {
+		return -1, wrap("waitid", fmt.Sprint(pid), err)
+	}
+	if info.code == cldExited {
+		return int(info.status), nil
+	}
+	return 128 + int(info.status), nil
 }
 
 // Prlimit sets a resource limit of the process pid.
@@ -255,4 +331,10 @@ func ConnectUnix(path string, kind int) (int, error) {
 		return -1, wrap("connect", path, err)
 	}
 	return s, nil
+}
+
+// Subreaper makes this process the parent of its descendants' orphans
+// (prctl(2), PR_SET_CHILD_SUBREAPER).
+func Subreaper() error {
+	return wrap("prctl", "PR_SET_CHILD_SUBREAPER", unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 }

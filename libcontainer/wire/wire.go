@@ -29,7 +29,7 @@ const (
 	Listener                 // child: the seccomp listener (descriptor)
 	Ready                    // child: all but the user's program is done; runtime: state is stored
 	Failed                   // child: an operation failed; the last message
-	Started                  // reserved for start's connection
+	Started                  // child, to start: your connection is accepted
 )
 
 func (t Type) String() string {

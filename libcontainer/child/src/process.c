@@ -304,7 +304,8 @@ int op_listen(const struct op *o)
 		return c;
 	sys(close, slot[SLOT_SOCKET]);
 	slot[SLOT_SOCKET] = c;
-	return 0;
+	long r = report(M_STARTED, -1);
+	return r < 0 && r != -EPIPE ? r : 0; // a start that is gone has started it all the same
 }
 
 int op_exec(const struct op *o)

@@ -1,0 +1,194 @@
+package libcontainer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os/user"
+	"strconv"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/cgroup"
+	"github.com/skiff-oci/skiff/libcontainer/store"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"golang.org/x/sys/unix"
+)
+
+// Container is one that was made, whatever has become of it since.
+type Container struct {
+	host   *Host
+	entry  *store.Entry
+	record *store.Record
+}
+
+// Load finds a container by its id; [ErrNotExist], [ErrInvalidID].
+func (h *Host) Load(id string) (*Container, error) {
+	if err := CheckID(id); err != nil {
+		return nil, err
+	}
+	c := &Container{host: h, entry: store.At(h.Root, id)}
+	return c, c.read()
+}
+
+// read reads the record anew.
+func (c *Container) read() (err error) {
+	c.record, err = c.entry.Read()
+	if errors.Is(err, fs.ErrNotExist) {
+		return ErrNotExist
+	}
+	return err
+}
+
+// lock takes the container's lock and reads the record as it is then.
+func (c *Container) lock() (unlock func(), err error) {
+	err = c.entry.Lock()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNotExist
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := c.read(); err != nil {
+		c.entry.Unlock()
+		return nil, err
+	}
+	return c.entry.Unlock, nil
+}
+
+// List finds all containers. The second result tells of those whose state
+// cannot be read. The error is fs.ErrNotExist if the root is missing.
+func (h *Host) List() (all []*Container, broken []error, err error) {
+	ids, err := store.List(h.Root)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--root: %w", err)
+	}
+	for _, id := range ids {
+		c, err := h.Load(id)
+		switch {
+		case err == nil:
+			all = append(all, c)
+		case !errors.Is(err, ErrNotExist): // else it has just been deleted
+			broken = append(broken, fmt.Errorf("container %s: %w", id, err))
+		}
+	}
+	return all, broken, nil
+}
+
+// ID is the container's id.
+func (c *Container) ID() string { return c.record.ID }
+
+// Spec is the configuration that the container was made with.
+func (c *Container) Spec() (*specs.Spec, error) {
+	b, err := c.entry.Config()
+	if err != nil {
+		return nil, err
+	}
+	s := new(specs.Spec)
+	if err := json.Unmarshal(b, s); err != nil {
+		return nil, fmt.Errorf("%s: %w", c.entry.Path(), err)
+	}
+	return s, nil
+}
+
+// Status looks what the container is doing.
+func (c *Container) Status() (Status, error) {
+	p, err := c.init()
+	switch {
+	case err != nil:
+		return Stopped, err
+	case c.record.Pid == 0:
+		busy, err := c.busy()
+		if busy {
+			return Creating, err
+		}
+		return Stopped, err // its maker was killed
+	case !p:
+		return Stopped, nil
+	case c.entry.Waiting() && sys.IsMemfd(c.record.Pid):
+		return c.orPaused(Created)
+	}
+	return c.orPaused(Running)
+}
+
+func (c *Container) orPaused(s Status) (Status, error) {
+	frozen, err := c.frozen()
+	if frozen {
+		return Paused, err
+	}
+	return s, err
+}
+
+// busy tells whether somebody is making the container.
+func (c *Container) busy() (bool, error) {
+	busy, err := c.entry.Busy()
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, ErrNotExist
+	}
+	return busy, err
+}
+
+// init tells whether the container's first process is alive: the same process
+// still, since the kernel uses pids again. A leader that has ended while
+// threads of it go on is alive.
+func (c *Container) init() (bool, error) {
+	r := c.record
+	if r.Pid == 0 {
+		return false, nil
+	}
+	st, err := sys.ReadStat(r.Pid)
+	if err != nil {
+		return false, err
+	}
+	if st == nil || st.Start != r.StartTime || (st.State == 'Z' || st.State == 'X') && st.Threads <= 1 {
+		return false, nil
+	}
+	return r.BootID == sys.BootID(), nil
+}
+
+func (c *Container) group() (*cgroup.Group, error) { return cgroup.Load(c.record.Cgroups) }
+
+func (c *Container) frozen() (bool, error) {
+	g, err := c.group()
+	if err != nil {
+		return false, err
+	}
+	return g.Frozen()
+}
+
+// State is the document that `state` prints.
+func (c *Container) State() (*State, error) {
+	status, err := c.Status()
+	if err != nil {
+		return nil, err
+	}
+	r := c.record
+	s := &State{
+		Version: r.OCIVersion, ID: r.ID, Pid: r.Pid, Status: status.String(), Bundle: r.Bundle, Rootfs: r.Rootfs,
+		Created: r.Created, Annotations: r.Annotations, Owner: c.owner(),
+	}
+	if status == Stopped {
+		s.Pid = 0
+	}
+	return s, nil
+}
+
+// owner names the user that the state directory belongs to.
+func (c *Container) owner() string {
+	var st unix.Stat_t
+	if err := unix.Stat(c.entry.Path(), &st); err != nil {
+		return ""
+	}
+	uid := strconv.FormatUint(uint64(st.Uid), 10)
+	u, err := user.LookupId(uid)
+	if err != nil {
+		return "#" + uid
+	}
+	return u.Username
+}
+
+func (h *Host) warn(format string, args ...any) {
+	if h.Warn != nil {
+		h.Warn(format, args...)
+	}
+}

@@ -1,0 +1,273 @@
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/cgroup"
+	"github.com/skiff-oci/skiff/libcontainer/hooks"
+	"github.com/skiff-oci/skiff/libcontainer/launch"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/rootfs"
+	"github.com/skiff-oci/skiff/libcontainer/store"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/undo"
+	"golang.org/x/sys/unix"
+)
+
+// endWait is how long the end of killed processes may take.
+const endWait = 10 * time.Second
+
+// Create makes a container, and unless io.Hold is set starts its program. raw
+// is config.json as it was read: it is kept for exec. On error nothing is
+// left; [ErrExist], [ErrInvalidID].
+//
+// The order is that of DESIGN: state first, then what it tells of.
+func (h *Host) Create(l *plan.Launch, spec *specs.Spec, raw []byte, io IO) (_ *Container, _ *Process, err error) {
+	if err := CheckID(l.ID); err != nil {
+		return nil, nil, err
+	}
+	var u undo.Stack
+	defer u.Unwind(&err)
+
+	// A cgroup that is refused belongs to others: this comes before the record,
+	// since whoever deletes a container kills all that is in its cgroups.
+	group, err := cgroup.New(cgroup.Config{Path: l.Cgroup.Path, ID: l.ID, Resources: l.Cgroup.Resources})
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := h.intent(l, group, &u)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer c.entry.Unlock()
+	if err := c.entry.WriteConfig(raw); err != nil {
+		return nil, nil, err
+	}
+	if err := group.Create(); err != nil {
+		return nil, nil, err
+	}
+	u.Push(func() error { return end(group) })
+
+	r := h.request(l, io)
+	r.Cgroup, r.Limit = group, true
+	r.CgroupView = cgroupView(l, group)
+	p := new(Process)
+	if err := c.connect(r, l, io, p, &u); err != nil {
+		return nil, nil, err
+	}
+	h.warnWithheld(r)
+	if io.Subreaper {
+		if err := sys.Subreaper(); err != nil {
+			return nil, nil, err
+		}
+	}
+	run, err := launch.Run(r)
+	if err != nil {
+		return nil, nil, oomCause(group, err)
+	}
+	p.Pid, p.Pidfd = run.Pid, run.Pidfd
+	u.Push(p.end)
+	if !io.Hold {
+		if err := c.poststart(l.Hooks.Poststart); err != nil {
+			return nil, nil, err
+		}
+	}
+	u.Release()
+	return c, p, nil
+}
+
+// intent makes the state directory and writes down what is about to be made.
+func (h *Host) intent(l *plan.Launch, group *cgroup.Group, u *undo.Stack) (*Container, error) {
+	c := &Container{host: h, entry: store.At(h.Root, l.ID)}
+	err := c.entry.Make()
+	if errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("%w: %s", ErrExist, l.ID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	u.Push(c.entry.Remove)
+	c.record = &store.Record{
+		OCIVersion: l.OCIVersion, ID: l.ID, Bundle: l.Bundle, Rootfs: l.Rootfs.Path, Created: time.Now().UTC(),
+		Annotations: l.Annotations, Cgroups: group.Paths(), Namespaces: namespaceFlags(l),
+		Hooks: len(l.Hooks.Poststart)+len(l.Hooks.Poststop) > 0,
+	}
+	if err := c.entry.Write(c.record); err != nil {
+		c.entry.Unlock()
+		return nil, err
+	}
+	return c, nil
+}
+
+// namespaceFlags are those that an exec has to join.
+func namespaceFlags(l *plan.Launch) (flags uint64) {
+	for _, n := range l.Namespaces {
+		flags |= n.Flag
+	}
+	return flags
+}
+
+// request is what create and exec have in common.
+func (h *Host) request(l *plan.Launch, io IO) *launch.Request {
+	r := &launch.Request{
+		Launch:       l,
+		Stdio:        [3]*os.File{io.Stdin, io.Stdout, io.Stderr},
+		Hold:         io.Hold,
+		Keyring:      !io.NoNewKeyring,
+		SeccompCache: filepath.Join(h.Root, store.Private+"seccomp"),
+		Scratch:      h.Root,
+	}
+	for fd := 3; fd < 3+io.PreserveFDs+io.ListenFDs; fd++ {
+		r.Preserve = append(r.Preserve, fd)
+	}
+	if io.ListenFDs > 0 {
+		l.Process.Env = append(l.Process.Env, fmt.Sprintf("LISTEN_FDS=%d", io.ListenFDs), "LISTEN_PID=1")
+	}
+	return r
+}
+
+// connect says what happens at the points where the child waits for us.
+func (c *Container) connect(r *launch.Request, l *plan.Launch, io IO, p *Process, u *undo.Stack) error {
+	r.Console = p.console(io.ConsoleSocket)
+	if n := l.Hooks; len(n.Prestart)+len(n.CreateRuntime) > 0 { //nolint:staticcheck // prestart is deprecated, not gone
+		r.Mounted = func(pid int) error {
+			s := hooks.State(l, specs.StateCreating, pid)
+			if err := hooks.Run(n.Prestart, "prestart", s); err != nil { //nolint:staticcheck // see above
+				return err
+			}
+			return hooks.Run(n.CreateRuntime, "createRuntime", s)
+		}
+	}
+	r.Ready = func(run *launch.Running) error { return c.ready(run, io, u) }
+	if !io.Hold {
+		return nil
+	}
+	s, err := c.entry.Listen()
+	r.Listener = s
+	return err
+}
+
+// ready stores the state of a container that is made, and tells the caller.
+func (c *Container) ready(run *launch.Running, io IO, u *undo.Stack) error {
+	st, err := sys.ReadStat(run.Pid)
+	if err != nil {
+		return err
+	}
+	if st == nil {
+		return errors.New("the container's first process has ended")
+	}
+	c.record.Pid, c.record.StartTime, c.record.BootID = run.Pid, st.Start, sys.BootID()
+	c.record.Tail, c.record.First = run.Tail, run.First
+	if err := c.entry.Write(c.record); err != nil {
+		return err
+	}
+	return announce(run, io, u)
+}
+
+// announce hands out the pid and the pidfd.
+func announce(run *launch.Running, io IO, u *undo.Stack) error {
+	if io.PidfdSocket != "" {
+		if err := sys.SendFD(io.PidfdSocket, "pidfd", int(run.Pidfd.Fd())); err != nil {
+			return fmt.Errorf("--pidfd-socket: %w", err)
+		}
+	}
+	if io.PidFile != "" {
+		if err := writePidFile(io.PidFile, run.Pid); err != nil {
+			return fmt.Errorf("--pid-file: %w", err)
+		}
+		u.Push(func() error { return os.Remove(io.PidFile) })
+	}
+	return nil
+}
+
+// writePidFile writes the file under another name first: who waits for it
+// never reads half a number.
+func writePidFile(path string, pid int) error {
+	dir, name := filepath.Split(path)
+	temp := filepath.Join(dir, fmt.Sprintf(".%s.%d", name, os.Getpid()))
+	if err := os.WriteFile(temp, fmt.Appendf(nil, "%d", pid), 0o666); err != nil {
+		return err
+	}
+	if err := os.Rename(temp, path); err != nil {
+		os.Remove(temp)
+		return err
+	}
+	return nil
+}
+
+// oomCause adds to err that the kernel killed a process for want of memory.
+func oomCause(g *cgroup.Group, err error) error {
+	if n, oomErr := g.OOMKills(); oomErr == nil && n > 0 {
+		return fmt.Errorf("container init was OOM-killed (memory limit too low?): %w", err)
+	}
+	return err
+}
+
+// end kills what is in a group and removes it.
+func end(g *cgroup.Group) error {
+	if err := g.Kill(); err != nil {
+		return err
+	}
+	return g.Remove(time.Now().Add(endWait))
+}
+
+// cgroupView is what a mount of type cgroup shows.
+func cgroupView(l *plan.Launch, g *cgroup.Group) rootfs.CgroupView {
+	v := rootfs.CgroupView{Namespace: namespaceFlags(l)&unix.CLONE_NEWCGROUP != 0}
+	for _, d := range g.Directories() {
+		switch {
+		case d.Controllers != nil:
+			v.Hierarchies = append(v.Hierarchies, hierarchy(d))
+		case !g.Legacy():
+			v.Unified = d.Path
+		}
+	}
+	return v
+}
+
+func hierarchy(d cgroup.Directory) rootfs.Hierarchy {
+	h := rootfs.Hierarchy{Name: filepath.Base(d.Mount), Path: d.Path}
+	for _, c := range d.Controllers {
+		if strings.HasPrefix(c, "name=") {
+			h.Options = append(h.Options, "none")
+		}
+		h.Options = append(h.Options, c)
+	}
+	return h
+}
+
+// warnWithheld warns of capabilities that the runtime itself does not have.
+func (h *Host) warnWithheld(r *launch.Request) {
+	mask := launch.Withheld(r)
+	if mask == 0 {
+		return
+	}
+	var names []string
+	for i := range 64 {
+		if mask>>i&1 != 0 {
+			names = append(names, capName(i))
+		}
+	}
+	h.warn("process.capabilities: %s cannot be granted: skiff itself does not have it", strings.Join(names, ", "))
+}
+
+// Plan gives the program that Create would run, and makes nothing.
+func (h *Host) Plan(l *plan.Launch, _ *specs.Spec, io IO) (*plan.Program, error) {
+	group, err := cgroup.New(cgroup.Config{Path: l.Cgroup.Path, ID: l.ID, Resources: l.Cgroup.Resources})
+	if err != nil {
+		return nil, err
+	}
+	r := h.request(l, io)
+	r.Cgroup, r.CgroupView = group, cgroupView(l, group)
+	if n := l.Hooks; len(n.Prestart)+len(n.CreateRuntime) > 0 { //nolint:staticcheck // prestart is deprecated, not gone
+		r.Mounted = func(int) error { return nil }
+	}
+	return launch.Plan(r)
+}

@@ -1,0 +1,92 @@
+// Package cred makes the operations that turn the child from root into the
+// user of config.json: groups, ids, capabilities.
+//
+// The order is the kernel's: the bounding set can be shrunk, and groups and
+// ids changed, only while the capabilities are there; a change of the user id
+// away from 0 clears them unless PR_SET_KEEPCAPS is set (capabilities(7)).
+package cred
+
+import (
+	"encoding/binary"
+
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"golang.org/x/sys/unix"
+)
+
+// Become adds the change of user. It leaves the child with the capabilities of
+// the process and those in spare, which a later operation still needs;
+// [Finish] takes the spare ones away. Capabilities outside granted cannot be
+// had and are left out (config.md, "Linux Process": a warning, no error).
+func Become(p *plan.Program, proc *plan.Process, granted, spare uint64) {
+	caps := within(proc.Caps, granted)
+	if proc.Caps.Bounding != ^uint64(0) {
+		p.Add(plan.Op{Kind: plan.OpBounding, N: [3]uint64{proc.Caps.Bounding}, Field: field(proc, "capabilities.bounding")})
+	}
+	if proc.UID != 0 {
+		p.Add(plan.Op{Kind: plan.OpKeepCaps})
+	}
+	p.Add(plan.Op{Kind: plan.OpGroups, Data: gids(proc.Groups), Field: field(proc, "user.additionalGids")})
+	p.Add(plan.Op{Kind: plan.OpStdio, N: [3]uint64{uint64(proc.UID), uint64(proc.GID)}})
+	p.Add(plan.Op{Kind: plan.OpSetID, N: [3]uint64{uint64(proc.UID), uint64(proc.GID)}, Field: field(proc, "user")})
+	set(p, proc, caps, spare&granted)
+	if caps.Ambient != 0 {
+		p.Add(plan.Op{Kind: plan.OpAmbient, N: [3]uint64{caps.Ambient}, Field: field(proc, "capabilities.ambient")})
+	}
+}
+
+// Finish adds the removal of the spare capabilities, if there are any.
+func Finish(p *plan.Program, proc *plan.Process, granted, spare uint64) {
+	caps := within(proc.Caps, granted)
+	if spare&granted&^(caps.Effective&caps.Permitted) != 0 {
+		set(p, proc, caps, 0)
+	}
+}
+
+func set(p *plan.Program, proc *plan.Process, caps plan.Caps, spare uint64) {
+	p.Add(plan.Op{
+		Kind: plan.OpCaps, N: [3]uint64{caps.Effective | spare, caps.Permitted | spare, caps.Inheritable},
+		Field: field(proc, "capabilities"),
+	})
+}
+
+// within leaves out what cannot be granted, and what would make the kernel
+// refuse the rest: effective and ambient ones must be permitted.
+func within(c plan.Caps, granted uint64) plan.Caps {
+	c.Permitted &= granted
+	c.Inheritable &= granted
+	c.Effective &= c.Permitted
+	c.Ambient &= c.Permitted & c.Inheritable
+	return c
+}
+
+// Withheld are the capabilities that the process asks for and does not get.
+func Withheld(proc *plan.Process, granted uint64) uint64 {
+	c := proc.Caps
+	return (c.Effective | c.Permitted | c.Inheritable | c.Ambient) &^ granted
+}
+
+// Granted are the capabilities that this runtime has to give: its own
+// permitted ones (capget(2)).
+func Granted() uint64 {
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&head, &data[0]); err != nil {
+		return 0 // no kernel that we run on refuses it
+	}
+	return uint64(data[1].Permitted)<<32 | uint64(data[0].Permitted)
+}
+
+func gids(list []uint32) []byte {
+	b := make([]byte, 0, 4*len(list))
+	for _, g := range list {
+		b = binary.NativeEndian.AppendUint32(b, g)
+	}
+	return b
+}
+
+func field(p *plan.Process, name string) string {
+	if p.Field == "" {
+		return name
+	}
+	return p.Field + "." + name
+}

@@ -1,0 +1,74 @@
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/hooks"
+)
+
+// Delete removes a container that has stopped or was never started; with
+// force, one that runs is killed. It finds everything that a runtime which was
+// killed at any moment has left.
+func (c *Container) Delete(force bool) error {
+	unlock, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	status, err := c.Status()
+	if err != nil && !force {
+		return err
+	}
+	switch {
+	case status == Stopped, status == Created, force:
+	default:
+		return fmt.Errorf("cannot delete container %s that is not stopped: %s", c.ID(), status)
+	}
+	// What is left of a first process without a pid namespace of its own goes,
+	// too.
+	g, err := c.group()
+	if err != nil {
+		return err
+	}
+	if err := g.Kill(); err != nil {
+		return err
+	}
+	if err := g.Remove(time.Now().Add(endWait)); err != nil {
+		return fmt.Errorf("container init still running: %w", err)
+	}
+	if err := c.awaitInit(); err != nil {
+		return err
+	}
+	spec, specErr := c.specWithHooks()
+	if err := c.entry.Remove(); err != nil {
+		return errors.Join(err, specErr)
+	}
+	if specErr != nil || spec == nil {
+		return specErr
+	}
+	// Failing poststop hooks are warned of, and the others still run
+	// (runtime.md, "Lifecycle", step 13).
+	for _, err := range hooks.RunAll(spec.Hooks.Poststop, "poststop", c.hookState(specs.StateStopped)) {
+		c.host.warn("%v", err)
+	}
+	return nil
+}
+
+// awaitInit waits for the end of the first process: a cgroup can be removed
+// before the last of a process is gone.
+func (c *Container) awaitInit() error {
+	limit := time.Now().Add(endWait)
+	for wait := 50 * time.Microsecond; ; wait *= 2 {
+		alive, err := c.init()
+		if err != nil || !alive {
+			return err
+		}
+		if time.Now().After(limit) {
+			return errors.New("container init still running")
+		}
+		time.Sleep(min(wait, 20*time.Millisecond))
+	}
+}

@@ -1,0 +1,64 @@
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/skiff-oci/skiff/libcontainer/launch"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/undo"
+)
+
+// Exec starts another process in the container.
+func (c *Container) Exec(l *plan.Launch, io IO, o ExecOptions) (_ *Process, err error) {
+	if err := c.takesExec(o); err != nil {
+		return nil, err
+	}
+	group, err := c.group()
+	if err != nil {
+		return nil, err
+	}
+	if len(l.Cgroup.Sub) > 0 {
+		if group, err = group.Sub(l.Cgroup.Sub); err != nil {
+			return nil, err
+		}
+	}
+	init, err := sys.Pidfd(c.record.Pid)
+	if err != nil {
+		return nil, err
+	}
+	defer init.Close()
+	if alive, err := c.init(); err != nil || !alive {
+		return nil, errors.Join(err, ErrNotRunning)
+	}
+	var u undo.Stack
+	defer u.Unwind(&err)
+	p := new(Process)
+	r := c.host.request(l, io)
+	r.Cgroup = group
+	r.Init, r.InitPid, r.InitNamespaces = init, c.record.Pid, c.record.Namespaces
+	r.Console = p.console(io.ConsoleSocket)
+	r.Ready = func(run *launch.Running) error { return announce(run, io, &u) }
+	c.host.warnWithheld(r)
+	run, err := launch.Run(r)
+	if err != nil {
+		return nil, oomCause(group, err)
+	}
+	p.Pid, p.Pidfd = run.Pid, run.Pidfd
+	u.Release()
+	return p, nil
+}
+
+func (c *Container) takesExec(o ExecOptions) error {
+	status, err := c.Status()
+	switch {
+	case err != nil:
+		return err
+	case status == Paused && !o.IgnorePaused:
+		return errors.New("cannot exec in a paused container (use --ignore-paused to override)")
+	case status == Stopped || status == Creating:
+		return fmt.Errorf("cannot exec in a container that is not running: it is %s", status)
+	}
+	return nil
+}

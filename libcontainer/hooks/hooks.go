@@ -1,0 +1,145 @@
+// Package hooks runs the hooks of config.json: those of the runtime's
+// namespaces by itself, those of the container's as operations of the child.
+package hooks
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+)
+
+// keptOutput is how much of a failing hook's output an error shows, in bytes.
+const keptOutput = 400
+
+// State is the document that hooks read on stdin (runtime.md, "State").
+func State(l *plan.Launch, status specs.ContainerState, pid int) specs.State {
+	return specs.State{
+		Version: l.OCIVersion, ID: l.ID, Status: status, Pid: pid, Bundle: l.Bundle, Annotations: l.Annotations,
+	}
+}
+
+// Run runs hooks one after the other in the runtime's namespaces, up to the
+// first that fails. point is their name in config.json: "poststart".
+func Run(list []specs.Hook, point string, s specs.State) error {
+	doc, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		if err := runOne(&list[i], field(point, i), doc); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RunAll runs hooks whether one fails or not, and returns all errors.
+func RunAll(list []specs.Hook, point string, s specs.State) []error {
+	doc, err := json.Marshal(s)
+	if err != nil {
+		return []error{err}
+	}
+	var errs []error
+	for i := range list {
+		if err := runOne(&list[i], field(point, i), doc); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}
+
+func field(point string, i int) string { return fmt.Sprintf("hooks.%s[%d]", point, i) }
+
+func runOne(h *specs.Hook, field string, doc []byte) error {
+	ctx := context.Background()
+	if h.Timeout != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(*h.Timeout)*time.Second)
+		defer cancel()
+	}
+	var out bytes.Buffer
+	cmd := exec.CommandContext(ctx, h.Path)
+	cmd.Args = argv(h)
+	cmd.Env = append([]string{}, h.Env...) // nil would be the runtime's own
+	cmd.Stdin = bytes.NewReader(doc)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// A timeout ends what the hook has started, too; what it has left in the
+	// background may hold its output open, which is not waited for.
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 100 * time.Millisecond
+	err := cmd.Run()
+	switch {
+	case ctx.Err() != nil:
+		err = fmt.Errorf("no end after its timeout of %d s", *h.Timeout)
+	case errors.Is(err, exec.ErrWaitDelay):
+		return nil
+	case err == nil:
+		return nil
+	}
+	return Failed(field, h.Path, err.Error(), out.String())
+}
+
+// Failed is the error of a hook; output is what it printed.
+func Failed(field, path, why, output string) error {
+	output = strings.TrimSpace(output)
+	if len(output) > keptOutput {
+		output = "... " + output[len(output)-keptOutput:]
+	}
+	if output == "" {
+		return fmt.Errorf("%s: %s: %s", field, path, why)
+	}
+	return fmt.Errorf("%s: %s: %s: %s", field, path, why, strings.Join(strings.Fields(output), " "))
+}
+
+// argv is what the hook is started with; without args, its path.
+func argv(h *specs.Hook) []string {
+	if len(h.Args) == 0 {
+		return []string{h.Path}
+	}
+	return h.Args
+}
+
+// pidMark stands for the pid in a state document that is written before there
+// is one: the child puts the number in its place.
+const pidMark = "##########"
+
+// Add adds the hooks that run in the container's namespaces. env is what a
+// hook without an environment of its own gets.
+func Add(p *plan.Program, list []specs.Hook, point string, s specs.State, env []string) error {
+	if len(list) == 0 {
+		return nil
+	}
+	s.Pid = 0
+	doc, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	// "pid" has omitempty, so it goes in by hand, as the first member.
+	doc = append([]byte(`{"pid":`+pidMark+`,`), doc[1:]...)
+	for i := range list {
+		h := &list[i]
+		op := plan.Op{Kind: plan.OpHook, Data: doc, Field: field(point, i)}
+		args := argv(h)
+		own := h.Env
+		if own == nil {
+			own = env
+		}
+		op.S = append(append(append(op.S, h.Path), args...), own...)
+		op.N[0], op.N[1] = uint64(len(args)), uint64(len(own))
+		if h.Timeout != nil {
+			op.N[2] = uint64(*h.Timeout) * 1000
+		}
+		p.Add(op)
+	}
+	return nil
+}

@@ -1,0 +1,149 @@
+package launch
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+
+	"github.com/skiff-oci/skiff/libcontainer/cred"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/rootfs"
+	"github.com/skiff-oci/skiff/libcontainer/seccomp"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"golang.org/x/sys/unix"
+)
+
+// binding is a request on its way to a program: what this host has to do with
+// it, and which descriptors the child inherits.
+type binding struct {
+	*Request
+	prog    *plan.Program
+	tree    *rootfs.Tree    // nil when there is no tree to build
+	filter  *seccomp.Filter // nil without seccomp
+	granted uint64          // capabilities that can be given
+
+	made   uint64 // CLONE_NEW* of the namespaces to make
+	cloned uint64 // those of them that clone(2) makes
+	forks  bool   // only a child of the child is in the container's pid namespace
+	joins  []join // namespaces to join by path
+
+	// Slots.
+	init      plan.Slot // pidfd of the container's init
+	listen    plan.Slot // start's socket
+	preserved plan.Slot // the first descriptor of the caller that is passed on
+	root      plan.Slot // the container's root directory
+
+	tail int // the first operation after the runtime's part is done
+}
+
+type join struct {
+	plan.Namespace
+	slot plan.Slot
+}
+
+// bind makes the program. It opens nothing: [binding.open] does.
+func bind(r *Request) (*binding, error) {
+	b := &binding{Request: r, prog: new(plan.Program), granted: cred.Granted()}
+	l := r.Launch
+	if n := len(r.Preserve); n > 0 {
+		b.preserved = b.prog.Inherit(n)
+	} else {
+		b.preserved = plan.NoSlot
+	}
+	if r.Hold {
+		b.listen = b.prog.Inherit(1)
+	}
+	if r.Init != nil {
+		b.init = b.prog.Inherit(1)
+		b.forks = r.InitNamespaces&unix.CLONE_NEWPID != 0
+	}
+	if err := b.namespaces(); err != nil {
+		return nil, err
+	}
+	if l.Seccomp != nil {
+		f, err := seccomp.Cached(r.SeccompCache, l.Seccomp)
+		if err != nil {
+			return nil, err
+		}
+		b.filter = f
+	}
+	if !l.Joined && l.Rootfs.Path != "" {
+		b.tree = rootfs.New(l.Rootfs, b.CgroupView, b.prog)
+	}
+	if b.prog.Inherited == 0 {
+		b.prog.Inherit(0)
+	}
+	return b, b.program()
+}
+
+// namespaces sorts out which namespaces are made and which joined.
+func (b *binding) namespaces() error {
+	if b.Launch.Joined {
+		return nil
+	}
+	for _, n := range b.Launch.Namespaces {
+		if n.Path == "" {
+			b.made |= n.Flag
+			continue
+		}
+		b.joins = append(b.joins, join{n, b.prog.Inherit(1)})
+		if n.Flag == unix.CLONE_NEWPID {
+			b.forks = true
+		}
+	}
+	// A process cloned into a new pid namespace is its init at once, which
+	// saves a fork.
+	b.cloned = b.made & unix.CLONE_NEWPID
+	return nil
+}
+
+// open opens what the program inherits, in the order of its slots.
+func (b *binding) open() (files []*os.File, err error) {
+	defer func() {
+		if err != nil {
+			closeAll(files)
+			files = nil
+		}
+	}()
+	if b.Hold {
+		files = append(files, b.Listener)
+	}
+	if b.Init != nil {
+		files = append(files, b.Init)
+	}
+	for _, n := range b.joins {
+		f, err := openNamespace(n.Namespace)
+		if err != nil {
+			return files, err
+		}
+		files = append(files, f)
+	}
+	if b.tree == nil {
+		return files, nil
+	}
+	more, err := b.tree.Open()
+	return append(files, more...), err
+}
+
+// openNamespace opens a namespace by path and makes sure that it is one of
+// the right type (ioctl_nsfs(2), NS_GET_NSTYPE).
+func openNamespace(n plan.Namespace) (*os.File, error) {
+	f, err := sys.OpenNamespace(n.Path)
+	if err != nil {
+		return nil, fmt.Errorf("%s.path: %w", n.Field, err)
+	}
+	flag, err := unix.IoctlRetInt(int(f.Fd()), unix.NS_GET_NSTYPE)
+	if err != nil || uint64(flag) != n.Flag {
+		f.Close()
+		return nil, fmt.Errorf("%s.path: %s is not a %s namespace", n.Field, n.Path, n.Type)
+	}
+	return f, nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}
+
+func decimal(n int) string { return strconv.Itoa(n) }

@@ -1,0 +1,183 @@
+package launch
+
+import (
+	"fmt"
+
+	"github.com/skiff-oci/skiff/libcontainer/hooks"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/wire"
+	"golang.org/x/sys/unix"
+)
+
+// describe puts into words that an operation of the child failed.
+func describe(s plan.Step, m wire.Message) error {
+	switch s.Kind {
+	case plan.OpHook:
+		return hookFailed(s, m)
+	case plan.OpLookup:
+		return lookupFailed(s, m)
+	case plan.OpExec:
+		return field(s.Field, fmt.Errorf("exec: %q: %w%s", s.Word(0), m.Errno, execHint(m.Errno)))
+	case plan.OpChdir:
+		return chdirFailed(s, m)
+	}
+	what := what(&s)
+	if d := detail(m); d != "" {
+		return field(s.Field, fmt.Errorf("%s: %s", what, d))
+	}
+	if m.Detail == wire.FSLog && m.Text != "" {
+		return field(s.Field, fmt.Errorf("%s: %w (%s)", what, m.Errno, m.Text))
+	}
+	return field(s.Field, fmt.Errorf("%s: %w%s", what, m.Errno, hint(&s, m.Errno)))
+}
+
+func field(name string, err error) error {
+	if name == "" {
+		return err
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
+// what says what the operation was about to do.
+func what(s *plan.Step) string {
+	switch s.Kind {
+	case plan.OpFsMount:
+		return "mount " + s.Word(0)
+	case plan.OpOpenTree:
+		return "open the source " + s.Word(0)
+	case plan.OpAttach:
+		return "mount on " + s.Word(0)
+	case plan.OpMount:
+		return fmt.Sprintf("mount %s on %s", s.Word(1), s.Word(0))
+	case plan.OpRemount:
+		return "remount " + s.Word(0)
+	case plan.OpSetAttr:
+		return "set mount attributes"
+	case plan.OpCopyUp:
+		return "copy up the content of " + s.Word(0)
+	case plan.OpPropagate:
+		return "set the propagation of " + s.Word(0)
+	case plan.OpPivot:
+		return "pivot_root"
+	case plan.OpMoveRoot:
+		return "move the root mount"
+	case plan.OpMask:
+		return "mask " + s.Word(0)
+	case plan.OpReadonly:
+		return "make " + s.Word(0) + " read-only"
+	case plan.OpMknod:
+		return "make the device " + s.Word(0)
+	case plan.OpSymlink:
+		return fmt.Sprintf("link %s to %s", s.Word(1), s.Word(0))
+	case plan.OpWrite:
+		return fmt.Sprintf("write %q to /proc/%s", s.Word(1), s.Word(0))
+	case plan.OpOOMScore:
+		return "set oom_score_adj to " + s.Word(0)
+	case plan.OpUnshare:
+		return "make namespaces (" + plan.NamespaceNames(s.Flags) + ")"
+	case plan.OpSetns:
+		return "join namespaces (" + plan.NamespaceNames(s.Flags) + ")"
+	case plan.OpLinkUp:
+		return "bring up the interface " + s.Word(0)
+	case plan.OpConsole:
+		return "make the terminal"
+	case plan.OpDevNull:
+		return "open the container's /dev/null"
+	case plan.OpSeccomp:
+		return "load the seccomp filter"
+	case plan.OpListen:
+		return "wait for start"
+	case 0:
+		return "run the launch program"
+	}
+	return s.Kind.String()
+}
+
+// detail is what an errno cannot say; empty if the errno says it all.
+func detail(m wire.Message) string {
+	switch m.Detail {
+	case wire.Symlink:
+		return "a symlink is in the way, an ordinary directory is needed"
+	case wire.OnProc:
+		return "the place is on a proc file system, where nothing may be mounted"
+	case wire.OnRoot:
+		return "the place is the container's root itself"
+	case wire.OtherNode:
+		return "another file is there already"
+	case wire.NotPtmx:
+		return "/dev/pts/ptmx is not the kernel's terminal multiplexer (is a devpts mounted on /dev/pts?)"
+	case wire.NotNull:
+		return "/dev/null is not the null device"
+	case wire.NotProc:
+		return "the source is not a proc file system"
+	}
+	return ""
+}
+
+// hint says what to do about the errors that users meet.
+func hint(s *plan.Step, errno unix.Errno) string {
+	switch {
+	case s.Kind == plan.OpFsMount && errno == unix.ENODEV:
+		return " (the kernel has no such file system, or its module is not loaded)"
+	case s.Kind == plan.OpUnshare && errno == unix.ENOSPC:
+		return " (a limit in /proc/sys/user is reached)"
+	case s.Kind == plan.OpPivot && errno == unix.EINVAL:
+		return " (the host's root is a ramdisk? then use --no-pivot)"
+	case s.Kind == plan.OpSeccomp && errno == unix.EINVAL:
+		return " (the kernel does not know one of the flags, or the filter is too long)"
+	case s.Kind == plan.OpUnshare && errno == unix.EINVAL:
+		return " (the kernel lacks one of them)"
+	}
+	return ""
+}
+
+// hookFailed: a hook runs between fork and exec, so its own exit status 127
+// may be ours.
+func hookFailed(s plan.Step, m wire.Message) error {
+	switch m.Detail {
+	case wire.HookExit:
+		why := fmt.Sprintf("exit status %d", m.Value)
+		if m.Value == 127 && m.Text == "" {
+			why += " (no such program?)"
+		}
+		return hooks.Failed(s.Field, s.Word(0), why, m.Text)
+	case wire.HookSignal:
+		return hooks.Failed(s.Field, s.Word(0), fmt.Sprintf("killed by signal %d", m.Value), m.Text)
+	case wire.HookTimeout:
+		return hooks.Failed(s.Field, s.Word(0), "no end after its timeout", m.Text)
+	}
+	return hooks.Failed(s.Field, s.Word(0), m.Errno.Error(), m.Text)
+}
+
+// lookupFailed has the words that engines look for, to tell a container that
+// cannot be started (126) from one without its program (127).
+func lookupFailed(s plan.Step, m wire.Message) error {
+	name := s.Word(0)
+	switch {
+	case m.Detail == wire.NotFound:
+		return fmt.Errorf("exec: %q: executable file not found in $PATH", name)
+	case m.Detail == wire.IsDir:
+		return fmt.Errorf("exec: %q: is a directory", name)
+	case m.Errno == unix.ENOENT || m.Errno == unix.ENOTDIR || m.Errno == unix.ELOOP:
+		return fmt.Errorf("exec: %q: stat %s: %w", name, name, m.Errno)
+	}
+	return fmt.Errorf("exec: %q: %w", name, m.Errno)
+}
+
+func execHint(errno unix.Errno) string {
+	switch errno {
+	case unix.ENOENT:
+		return " (its interpreter or dynamic loader is missing in the container)"
+	case unix.ENOEXEC:
+		return " (not an executable of this machine, or a script without #!)"
+	}
+	return ""
+}
+
+// chdirFailed: runc's words.
+func chdirFailed(s plan.Step, m wire.Message) error {
+	if m.Detail == wire.Outside {
+		return field(s.Field, fmt.Errorf("the directory %q is outside the container's root file system", s.Word(0)))
+	}
+	return fmt.Errorf("chdir to cwd (%q) set in %s failed: %w", s.Word(0), s.Field, m.Errno)
+}

@@ -1,0 +1,246 @@
+// Package launch is the parent's half of every start of a process: it binds a
+// plan to this host, starts the child that runs it, answers the child, and on
+// failure says in words what went wrong and leaves nothing.
+//
+// program.go has the one order of all operations.
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/skiff-oci/skiff/libcontainer/cgroup"
+	"github.com/skiff-oci/skiff/libcontainer/cred"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/rootfs"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/undo"
+	"github.com/skiff-oci/skiff/libcontainer/wire"
+	"golang.org/x/sys/unix"
+)
+
+// Request is one process to start.
+type Request struct {
+	Launch *plan.Launch
+
+	Stdio    [3]*os.File
+	Preserve []int    // descriptors of ours that are passed on as 3, 4 ...
+	Hold     bool     // wait for start before the user's program
+	Listener *os.File // with Hold: the listening socket that start connects to
+	Keyring  bool     // join a new session keyring
+
+	Cgroup       *cgroup.Group // the cgroup to start in; nil: the caller's
+	Limit        bool          // set the cgroup's limits, too
+	CgroupView   rootfs.CgroupView
+	SeccompCache string // directory of compiled filters
+	Scratch      string // directory for a file without a name
+
+	// Exec: the container's init, and the CLONE_NEW* flags of its namespaces
+	// to join.
+	Init           *os.File
+	InitPid        int
+	InitNamespaces uint64
+
+	// What the caller does at the points where the child waits for it.
+	Mounted func(pid int) error         // the mounts are made; nil if there is nothing to do
+	Console func(master *os.File) error // the terminal's master; takes it over
+	Ready   func(r *Running) error      // all but the user's program is done
+}
+
+// Running is a process that was started, or with Hold waits for start.
+type Running struct {
+	Pid   int
+	Pidfd *os.File
+	Tail  []plan.Step // with Hold: what is left to do, for [Release]
+	First int         // index of the first of these
+}
+
+// Plan makes the program of r without running it.
+func Plan(r *Request) (*plan.Program, error) {
+	b, err := bind(r)
+	if err != nil {
+		return nil, err
+	}
+	return b.prog, nil
+}
+
+// Withheld are the capabilities, as a mask, that r asks for and this runtime
+// cannot give.
+func Withheld(r *Request) uint64 { return cred.Withheld(&r.Launch.Process, cred.Granted()) }
+
+// Run starts the process. When it returns without an error the user's program
+// runs, or with Hold waits for start. On error the process is gone.
+func Run(r *Request) (_ *Running, err error) {
+	b, err := bind(r)
+	if err != nil {
+		return nil, err
+	}
+	files, err := b.open()
+	if err != nil {
+		return nil, err
+	}
+	var u undo.Stack
+	defer u.Unwind(&err)
+	s, err := b.spawn(files)
+	if err != nil {
+		return nil, err
+	}
+	u.Push(s.kill)
+	defer s.conn.Close()
+	if err := b.place(s); err != nil {
+		return nil, err
+	}
+	run := &Running{Pid: s.pid, Pidfd: s.pidfd, Tail: b.left(), First: b.tail}
+	if err := b.converse(s, run); err != nil {
+		return nil, err
+	}
+	u.Release()
+	return run, nil
+}
+
+// place puts the child into its v1 cgroups and limits it, while it is at work.
+func (b *binding) place(s *spawned) error {
+	g := b.Cgroup
+	if g == nil {
+		return nil
+	}
+	if b.awaitsGo() {
+		join := g.Join
+		if !s.inCgroup {
+			join = g.JoinAll
+		}
+		if err := join(s.pid); err != nil {
+			return fmt.Errorf("linux.cgroupsPath: %w", err)
+		}
+		if err := s.conn.Answer(wire.Go, int64(s.pid)); err != nil {
+			return err
+		}
+	}
+	if b.Limit {
+		return g.Limit()
+	}
+	return nil
+}
+
+// awaitsGo tells that the child has to wait until it has been moved into
+// cgroups.
+func (b *binding) awaitsGo() bool { return b.Cgroup != nil && b.Cgroup.Legacy() }
+
+// converse answers the child until it needs nothing more.
+func (b *binding) converse(s *spawned, run *Running) error {
+	script := wire.Script(b.prog)
+	for len(script) > 0 {
+		m, err := s.conn.Receive()
+		if err != nil {
+			return s.died(err)
+		}
+		rest, err := wire.Accept(script, m)
+		if err != nil {
+			return err
+		}
+		if m.Type == wire.Failed {
+			return describe(b.prog.Step(m.Index), m)
+		}
+		if err := b.answer(s, run, m); err != nil {
+			return err
+		}
+		script = rest
+	}
+	if b.Hold {
+		return nil
+	}
+	return b.awaitExec(s)
+}
+
+// left describes what create leaves to do.
+func (b *binding) left() (steps []plan.Step) {
+	for i := b.tail; b.Hold && i < len(b.prog.Ops); i++ {
+		steps = append(steps, b.prog.Step(i))
+	}
+	return steps
+}
+
+// awaitExec waits for the end of the conversation: execve(2) closes the
+// child's socket.
+func (b *binding) awaitExec(s *spawned) error {
+	m, err := s.conn.Receive()
+	switch {
+	case errors.Is(err, wire.ErrClosed):
+		return nil
+	case err != nil:
+		return err
+	case m.Type != wire.Failed:
+		return fmt.Errorf("handshake: %s after %s", m.Type, wire.Ready)
+	}
+	return describe(b.prog.Step(m.Index), m)
+}
+
+func (b *binding) answer(s *spawned, run *Running, m wire.Message) error {
+	var err error
+	switch m.Type {
+	case wire.Forked:
+		err = s.forked(int(m.Value))
+		run.Pid, run.Pidfd = s.pid, s.pidfd
+	case wire.Console:
+		err = b.Console(m.File)
+	case wire.Mounted:
+		err = b.Mounted(s.pid)
+	case wire.Ready:
+		if err = b.limits(s.pid); err == nil {
+			err = b.Ready(run)
+		}
+	default:
+		err = fmt.Errorf("handshake: %s is not expected", m.Type)
+	}
+	if err != nil {
+		return err
+	}
+	return s.conn.Answer(m.Type, int64(s.pid))
+}
+
+// limits sets the resource limits from outside: the child has none of the
+// privileges left that raising one takes, and none of them binds it before.
+func (b *binding) limits(pid int) error {
+	for _, r := range b.Launch.Process.Rlimits {
+		if err := sys.Prlimit(pid, r.Resource, r.Soft, r.Hard); err != nil {
+			if errors.Is(err, unix.EPERM) {
+				return fmt.Errorf("%s: %s soft %s, hard %s: %w (raising a hard limit needs CAP_SYS_RESOURCE)",
+					r.Field, r.Name, amount(r.Soft), amount(r.Hard), err)
+			}
+			return fmt.Errorf("%s: %s soft %s, hard %s: %w", r.Field, r.Name, amount(r.Soft), amount(r.Hard), err)
+		}
+	}
+	return nil
+}
+
+func amount(n uint64) string {
+	if n == unix.RLIM_INFINITY {
+		return "unlimited"
+	}
+	return fmt.Sprint(n)
+}
+
+// Release lets a process that waits with Hold start its program: conn is a
+// connection to its socket, tail and first what [Run] said. It returns when the
+// program runs, or with the error that kept it from running.
+func Release(conn int, tail []plan.Step, first int) error {
+	c := wire.NewConn(conn)
+	defer c.Close()
+	m, err := c.Receive()
+	if err == nil && m.Type == wire.Started {
+		m, err = c.Receive()
+		if errors.Is(err, wire.ErrClosed) {
+			return nil
+		}
+	}
+	switch {
+	case err != nil:
+		return err
+	case m.Type != wire.Failed:
+		return fmt.Errorf("handshake: %s on start's connection", m.Type)
+	case m.Index < first || m.Index-first >= len(tail):
+		return fmt.Errorf("handshake: operation %d failed, which is none of start's", m.Index)
+	}
+	return describe(tail[m.Index-first], m)
+}

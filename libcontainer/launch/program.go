@@ -1,0 +1,271 @@
+package launch
+
+import (
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/cred"
+	"github.com/skiff-oci/skiff/libcontainer/hooks"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/wire"
+	"golang.org/x/sys/unix"
+)
+
+// program lays down the one order of all operations, for create and exec.
+//
+// The child starts as the runtime's root user in the runtime's namespaces, in
+// the container's cgroup v2 (cloned into it) and, where nothing speaks against
+// it, in its new pid namespace.
+func (b *binding) program() error {
+	p, l := b.prog, b.Launch
+
+	// On the host: what has to be done while its /proc is in sight, and while
+	// nobody in the container can look at us.
+	if n := l.Process.OOMScoreAdj; n != nil {
+		p.Add(plan.Op{Kind: plan.OpOOMScore, S: []string{decimal(*n)}, Field: "process.oomScoreAdj"})
+	}
+	p.Add(plan.Op{Kind: plan.OpNoDump})
+	if b.awaitsGo() {
+		p.Add(plan.Op{Kind: plan.OpAwait, N: [3]uint64{uint64(wire.Go)}}) // into the v1 cgroups, before a cgroup namespace is made
+	}
+
+	// Into the namespaces. Only a new child is in a pid namespace that we join.
+	b.enterNamespaces()
+
+	// Root in the container's namespaces, the host's tree still in sight.
+	p.Add(plan.Op{Kind: plan.OpSetsid})
+	if b.Keyring {
+		p.Add(plan.Op{Kind: plan.OpKeyring, S: []string{"_ses." + l.ID}})
+	}
+	b.names()
+	if !l.Joined {
+		if err := b.build(); err != nil {
+			return err
+		}
+	} else {
+		b.root = p.NewSlot()
+		p.Add(plan.Op{Kind: plan.OpOpenTree, A: b.root, S: []string{"/"}, N: [3]uint64{unix.OPEN_TREE_CLOEXEC}})
+		b.console()
+	}
+
+	// Root in the container, its tree complete.
+	b.userAndDirectory()
+	b.lookup()
+	p.Add(plan.Op{Kind: plan.OpSync, N: [3]uint64{uint64(wire.Ready)}}) // the runtime sets resource limits and stores the state
+
+	// The user, waiting for start; then its program.
+	b.tail = len(p.Ops)
+	if b.Hold {
+		p.Add(plan.Op{Kind: plan.OpListen, A: b.listen})
+	}
+	if !l.Joined {
+		state := hooks.State(l, specs.StateCreated, 0)
+		if err := hooks.Add(p, l.Hooks.StartContainer, "startContainer", state, l.Process.Env); err != nil {
+			return err
+		}
+	}
+	p.Add(plan.Op{Kind: plan.OpKeepFDs, A: b.preserved, N: [3]uint64{uint64(len(b.Preserve))}})
+	b.confine()
+	p.Add(b.exec())
+	return nil
+}
+
+// enterNamespaces joins what is there and makes what is new. The new cgroup
+// namespace has the container's cgroup for its root, since we are in it.
+func (b *binding) enterNamespaces() {
+	p := b.prog
+	if b.Init != nil {
+		p.Add(plan.Op{Kind: plan.OpSetns, A: b.init, N: [3]uint64{b.InitNamespaces}})
+	}
+	for _, n := range b.joins {
+		p.Add(plan.Op{Kind: plan.OpSetns, A: n.slot, N: [3]uint64{n.Flag}, Field: n.Field + ".path"})
+	}
+	unshare := b.made &^ b.cloned
+	if unshare != 0 {
+		p.Add(plan.Op{Kind: plan.OpUnshare, N: [3]uint64{unshare}, Field: "linux.namespaces"})
+	}
+	if b.forks {
+		p.Add(plan.Op{Kind: plan.OpFork})
+	}
+}
+
+func (b *binding) names() {
+	p, l := b.prog, b.Launch
+	if l.Joined {
+		return
+	}
+	if l.Hostname != "" {
+		p.Add(plan.Op{Kind: plan.OpHostname, S: []string{l.Hostname}, Field: "hostname"})
+	}
+	if l.Domainname != "" {
+		p.Add(plan.Op{Kind: plan.OpDomain, S: []string{l.Domainname}, Field: "domainname"})
+	}
+	if b.made&unix.CLONE_NEWNET != 0 {
+		p.Add(plan.Op{Kind: plan.OpLinkUp, S: []string{"lo"}})
+	}
+}
+
+// build makes the container's tree and moves into it. The specification wants
+// the mounts made and the host's tree still there when the hooks run.
+func (b *binding) build() error {
+	p, l := b.prog, b.Launch
+	state := hooks.State(l, specs.StateCreating, 0)
+	if b.tree == nil {
+		// The tree is another container's, or the host's: nothing to build.
+		b.root = p.NewSlot()
+		p.Add(plan.Op{Kind: plan.OpOpenTree, A: b.root, S: []string{"/"}, N: [3]uint64{unix.OPEN_TREE_CLOEXEC}})
+	} else {
+		b.root = b.tree.Root
+		b.tree.Mounts(p)
+		b.tree.Devices(p)
+	}
+	b.console()
+	if b.Mounted != nil {
+		p.Add(plan.Op{Kind: plan.OpSync, N: [3]uint64{uint64(wire.Mounted)}}) // prestart and createRuntime hooks
+	}
+	if err := hooks.Add(p, l.Hooks.CreateContainer, "createContainer", state, nil); err != nil {
+		return err
+	}
+	if b.tree != nil {
+		b.tree.Enter(p)
+		p.Add(plan.Op{Kind: plan.OpDevNull, B: b.root})
+	}
+	b.sysctls()
+	if b.tree != nil {
+		b.tree.Seal(p)
+	}
+	return nil
+}
+
+func (b *binding) console() {
+	proc := &b.Launch.Process
+	if !proc.Terminal {
+		return
+	}
+	op := plan.Op{Kind: plan.OpConsole, B: b.root, N: [3]uint64{uint64(proc.ConsoleRows)<<16 | uint64(proc.ConsoleCols)}, Field: "process.terminal"}
+	if !b.Launch.Joined && b.tree != nil {
+		op.Flags = plan.ConsoleBind
+	}
+	b.prog.Add(op)
+}
+
+// sysctls are written through a procfs that nobody else can reach.
+func (b *binding) sysctls() {
+	p, l := b.prog, b.Launch
+	if len(l.Sysctl) == 0 {
+		return
+	}
+	proc := p.NewSlot()
+	p.Add(plan.Op{Kind: plan.OpFsMount, A: proc, S: []string{"proc", "proc"}, Field: "linux.sysctl"})
+	for _, s := range l.Sysctl {
+		p.Add(plan.Op{Kind: plan.OpWrite, A: proc, S: []string{"sys/" + s.Path, s.Value}, Field: s.Field})
+	}
+	p.Add(plan.Op{Kind: plan.OpClose, A: proc})
+}
+
+// userAndDirectory makes us the user. The working directory may be open to
+// root alone or to the user alone, so both try.
+func (b *binding) userAndDirectory() {
+	p, proc := b.prog, &b.Launch.Process
+	field := "cwd"
+	if proc.Field != "" {
+		field = proc.Field + ".cwd"
+	}
+	make_ := uint32(plan.ChdirMake)
+	if b.Launch.Joined {
+		make_ = 0
+	}
+	p.Add(plan.Op{Kind: plan.OpChdir, S: []string{proc.Cwd}, Flags: make_ | plan.ChdirTry, Field: field})
+	cred.Become(p, proc, b.granted, b.spare())
+	p.Add(plan.Op{Kind: plan.OpChdir, S: []string{proc.Cwd}, Flags: plan.ChdirCheck, Field: field})
+	umask := uint32(0o022)
+	if proc.Umask != nil {
+		umask = *proc.Umask
+	}
+	p.Add(plan.Op{Kind: plan.OpUmask, N: [3]uint64{uint64(umask)}})
+}
+
+// spare is what has to be kept until the filter is loaded: without
+// no_new_privs, seccomp(2) wants CAP_SYS_ADMIN.
+func (b *binding) spare() uint64 {
+	if b.filter != nil && !b.Launch.Process.NoNewPrivs {
+		return 1 << unix.CAP_SYS_ADMIN
+	}
+	return 0
+}
+
+// confine loads the filter as late as can be: it is written for the user's
+// program, not for us. Without no_new_privs one capset comes after it.
+func (b *binding) confine() {
+	p, proc := b.prog, &b.Launch.Process
+	if proc.NoNewPrivs {
+		p.Add(plan.Op{Kind: plan.OpNoNewPriv, Field: "process.noNewPrivileges"})
+	}
+	if f := b.filter; f != nil {
+		op := plan.Op{Kind: plan.OpSeccomp, Data: f.BPF, N: [3]uint64{uint64(f.Flags)}, Field: "linux.seccomp"}
+		if f.Notify {
+			op.Flags = 1
+		}
+		p.Add(op)
+		cred.Finish(p, proc, b.granted, b.spare())
+	}
+}
+
+// lookup finds the program, before start, so that create can tell.
+func (b *binding) lookup() {
+	p, proc := b.prog, &b.Launch.Process
+	if value, ok := lookupEnv(proc.Env, "HOME"); !ok || value == "" {
+		p.Add(plan.Op{Kind: plan.OpHome, N: [3]uint64{uint64(proc.UID)}})
+	}
+	name := proc.Args[0]
+	op := plan.Op{Kind: plan.OpLookup, S: []string{name}, Field: "process.args[0]"}
+	if strings.Contains(name, "/") {
+		op.S = append(op.S, name)
+	} else {
+		path, ok := lookupEnv(proc.Env, "PATH")
+		if !ok {
+			path = defaultPath
+		}
+		for dir := range strings.SplitSeq(path, ":") {
+			if dir == "" {
+				dir = "."
+			}
+			op.S = append(op.S, strings.TrimSuffix(dir, "/")+"/"+name)
+		}
+	}
+	p.Add(op)
+}
+
+// defaultPath is searched when the environment has no PATH.
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+func (b *binding) exec() plan.Op {
+	proc := &b.Launch.Process
+	env := proc.Env
+	if value, ok := lookupEnv(env, "HOME"); ok && value == "" {
+		env = without(env, "HOME") // the child adds a better one
+	}
+	op := plan.Op{Kind: plan.OpExec, N: [3]uint64{uint64(len(proc.Args)), uint64(len(env))}, Field: "process.args[0]"}
+	op.S = make([]string, 0, len(proc.Args)+len(env))
+	op.S = append(append(op.S, proc.Args...), env...)
+	return op
+}
+
+func lookupEnv(env []string, name string) (string, bool) {
+	for _, e := range env {
+		if k, v, _ := strings.Cut(e, "="); k == name {
+			return v, true
+		}
+	}
+	return "", false
+}
+
+func without(env []string, name string) []string {
+	var out []string
+	for _, e := range env {
+		if k, _, _ := strings.Cut(e, "="); k != name {
+			out = append(out, e)
+		}
+	}
+	return out
+}

@@ -1,0 +1,164 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+
+	"github.com/skiff-oci/skiff/libcontainer/cgroup"
+	"github.com/skiff-oci/skiff/libcontainer/child"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/wire"
+	"golang.org/x/sys/unix"
+)
+
+// spawned is the child.
+type spawned struct {
+	pid      int // of the process that becomes the user's, as the runtime sees it
+	pidfd    *os.File
+	conn     *wire.Conn
+	inCgroup bool // it was cloned into its cgroup v2
+}
+
+// spawn starts the interpreter on the program. It takes over the files.
+func (b *binding) spawn(files []*os.File) (*spawned, error) {
+	defer closeAll(files)
+	text, err := b.prog.Encode()
+	if err != nil {
+		return nil, err
+	}
+	// The Go runtime shuffles descriptors in the child before it executes a
+	// path that names one (golang.org/issue/61751): it must be out of reach.
+	high := 2*(int(plan.SlotFirst)+len(b.Preserve)+len(files)) + 64
+	exe, err := executable(b.Scratch, high)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(exe)
+	program, err := sys.SealedMemfd("skiff-program", text, false, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(program)
+	ours, theirs, err := sys.SocketPair()
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(theirs)
+	fds := []uintptr{b.Stdio[0].Fd(), b.Stdio[1].Fd(), b.Stdio[2].Fd(), uintptr(program), uintptr(theirs)}
+	for _, fd := range b.Preserve {
+		fds = append(fds, uintptr(fd))
+	}
+	for _, f := range files {
+		fds = append(fds, f.Fd())
+	}
+	s := &spawned{conn: wire.NewConn(ours)}
+	if err := b.clone(s, exe, fds); err != nil {
+		s.conn.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// clone clones the child into its cgroup. A cgroup that manages others takes
+// no process (EBUSY): an exec then goes where the container's init is.
+func (b *binding) clone(s *spawned, exe int, fds []uintptr) error {
+	err := b.cloneInto(s, b.Cgroup, exe, fds)
+	if errors.Is(err, unix.EBUSY) && b.Init != nil {
+		near, nearErr := b.Cgroup.Of(b.InitPid)
+		if nearErr != nil {
+			return fmt.Errorf("%w (%w)", err, nearErr)
+		}
+		b.Cgroup = near
+		err = b.cloneInto(s, near, exe, fds)
+	}
+	return err
+}
+
+func (b *binding) cloneInto(s *spawned, g *cgroup.Group, exe int, fds []uintptr) error {
+	pidfd := -1
+	attr := &syscall.SysProcAttr{Cloneflags: uintptr(b.cloned), PidFD: &pidfd}
+	if g != nil {
+		dir, err := g.Open()
+		if err != nil {
+			return err
+		}
+		if dir != nil {
+			defer dir.Close()
+			attr.UseCgroupFD, attr.CgroupFD, s.inCgroup = true, int(dir.Fd()), true
+		}
+	}
+	pid, _, err := syscall.StartProcess(fmt.Sprintf("/proc/self/fd/%d", exe), []string{"skiff-init"}, &syscall.ProcAttr{
+		Dir: "", Env: []string{}, Files: fds, Sys: attr,
+	})
+	if err != nil {
+		return fmt.Errorf("start the container's first process: %w", startHint(err, b.cloned))
+	}
+	s.pid, s.pidfd = pid, os.NewFile(uintptr(pidfd), "pidfd")
+	return nil
+}
+
+func startHint(err error, flags uint64) error {
+	switch {
+	case errors.Is(err, unix.EPERM) && flags != 0:
+		return fmt.Errorf("clone: %w (CAP_SYS_ADMIN is needed to make namespaces)", err)
+	case errors.Is(err, unix.ENOENT):
+		return fmt.Errorf("%w (is /proc mounted?)", err)
+	}
+	return err
+}
+
+// executable gives the interpreter as a sealed memfd, or as a file without a
+// name where memfds may not be executed (sysctl vm.memfd_noexec=2).
+func executable(scratch string, high int) (int, error) {
+	fd, err := sys.SealedMemfd("skiff-init", child.Binary, true, high)
+	if err == nil || !errors.Is(err, unix.EACCES) {
+		return fd, err
+	}
+	fd, fileErr := sys.HiddenExecutable(child.Binary, high, scratch, "/run", "/var/lib", "/var/tmp", "/tmp")
+	if fileErr != nil {
+		return -1, fmt.Errorf("%w (vm.memfd_noexec refuses it), and %w", err, fileErr)
+	}
+	return fd, nil
+}
+
+// forked takes note that the child has forked the process that goes on.
+func (s *spawned) forked(pid int) error {
+	if pid <= 0 {
+		return fmt.Errorf("handshake: forked: pid %d", pid)
+	}
+	first := s.pid
+	pidfd, err := sys.Pidfd(pid)
+	if err != nil {
+		return err
+	}
+	s.pidfd.Close()
+	s.pid, s.pidfd = pid, pidfd
+	_, err = sys.Wait(first)
+	return err
+}
+
+// kill ends the child, whatever it is doing, and reaps it.
+func (s *spawned) kill() error {
+	defer s.pidfd.Close()
+	err := sys.PidfdSignal(s.pidfd, unix.SIGKILL)
+	if err != nil && !errors.Is(err, unix.ESRCH) {
+		return err
+	}
+	_, err = sys.Wait(s.pid)
+	return err
+}
+
+// died explains a conversation that ended without a message.
+func (s *spawned) died(err error) error {
+	if !errors.Is(err, wire.ErrClosed) {
+		return err
+	}
+	_ = sys.PidfdSignal(s.pidfd, unix.SIGKILL)
+	if code, waitErr := sys.WaitPeek(s.pid); waitErr == nil && code > 128 && code != 128+int(unix.SIGKILL) {
+		return fmt.Errorf("%w: it was killed by signal %d", err, code-128)
+	}
+	return fmt.Errorf("%w: it was killed (by the memory limit of its cgroup, if that is small)", err)
+}

@@ -1,0 +1,62 @@
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// freezeWait is how long the kernel may take to stop all processes.
+const freezeWait = 10 * time.Second
+
+func deadline() time.Time { return time.Now().Add(freezeWait) }
+
+// Pause stops all processes of the container and returns when they stand
+// still.
+func (c *Container) Pause() error {
+	return c.setFrozen(func(s Status) error {
+		switch s {
+		case Running, Created:
+			return nil
+		case Paused:
+			return ErrPaused
+		}
+		return fmt.Errorf("%w: it is %s", ErrNotRunning, s)
+	}, true)
+}
+
+// Resume lets the processes of a paused container go on.
+func (c *Container) Resume() error {
+	return c.setFrozen(func(s Status) error {
+		if s == Paused {
+			return nil
+		}
+		return fmt.Errorf("%w: it is %s", ErrNotPaused, s)
+	}, false)
+}
+
+func (c *Container) setFrozen(allowed func(Status) error, on bool) error {
+	unlock, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	status, err := c.Status()
+	if err != nil {
+		return err
+	}
+	if err := allowed(status); err != nil {
+		return err
+	}
+	g, err := c.group()
+	if err != nil {
+		return err
+	}
+	if !on {
+		return g.Thaw(deadline())
+	}
+	if err := g.Freeze(deadline()); err != nil {
+		return errors.Join(err, g.Thaw(deadline()))
+	}
+	return nil
+}

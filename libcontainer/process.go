@@ -1,0 +1,50 @@
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"golang.org/x/sys/unix"
+)
+
+// console gives what is done with the terminal's master: it goes to a socket,
+// or stays with the process.
+func (p *Process) console(socket string) func(*os.File) error {
+	return func(master *os.File) error {
+		if socket == "" {
+			p.Console = master
+			return nil
+		}
+		defer master.Close()
+		// The name is that of the device (runc's docs/terminals.md).
+		if err := sys.SendFD(socket, "/dev/ptmx", int(master.Fd())); err != nil {
+			return fmt.Errorf("--console-socket: %w", err)
+		}
+		return nil
+	}
+}
+
+// Wait waits for the end of the process and returns its exit status: 128 and
+// the signal's number if it was killed by one.
+func (p *Process) Wait() (int, error) {
+	// The wait is by pidfd, and only then by pid: until it is reaped, the pid
+	// cannot be another's.
+	if _, err := sys.WaitReadable(int(p.Pidfd.Fd()), -1); err != nil {
+		return -1, err
+	}
+	return sys.Wait(p.Pid)
+}
+
+// Signal sends a signal to the process.
+func (p *Process) Signal(sig unix.Signal) error { return sys.PidfdSignal(p.Pidfd, sig) }
+
+// end kills the process and reaps it.
+func (p *Process) end() error {
+	if err := p.Signal(unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
+		return err
+	}
+	_, err := sys.Wait(p.Pid)
+	return err
+}

@@ -1,0 +1,143 @@
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"golang.org/x/sys/unix"
+)
+
+// Signal sends sig to the container's first process, with all to every process
+// of the container. [ErrNotRunning] if there is none.
+//
+// SIGKILL to a first process without a pid namespace of its own goes to the
+// whole cgroup: in its own namespace the kernel would end the others with it.
+func (c *Container) Signal(sig unix.Signal, all bool) error {
+	alive, err := c.init()
+	if err != nil {
+		return err
+	}
+	ownPids := c.record.Namespaces&unix.CLONE_NEWPID != 0
+	switch {
+	case all && sig == unix.SIGKILL, alive && sig == unix.SIGKILL && !ownPids:
+		return c.killAll(alive)
+	case all:
+		return c.signalAll(sig)
+	case !alive:
+		return ErrNotRunning
+	}
+	if err := c.signalInit(sig); err != nil {
+		return err
+	}
+	if sig == unix.SIGKILL {
+		return c.thawV1() // a frozen process of cgroup v1 does not die
+	}
+	return nil
+}
+
+// signalInit signals by pidfd: the process is looked at again once the pidfd
+// holds it, so that a pid used anew is never hit.
+func (c *Container) signalInit(sig unix.Signal) error {
+	pidfd, err := sys.Pidfd(c.record.Pid)
+	if errors.Is(err, unix.ESRCH) {
+		return ErrNotRunning
+	}
+	if err != nil {
+		return err
+	}
+	defer pidfd.Close()
+	if alive, err := c.init(); err != nil || !alive {
+		return errors.Join(err, ErrNotRunning)
+	}
+	err = sys.PidfdSignal(pidfd, sig)
+	if errors.Is(err, unix.ESRCH) {
+		return ErrNotRunning
+	}
+	return err
+}
+
+func (c *Container) killAll(alive bool) error {
+	g, err := c.group()
+	if err != nil {
+		return err
+	}
+	pids, err := g.Pids()
+	if err != nil {
+		return err
+	}
+	if len(pids) == 0 && !alive {
+		return ErrNotRunning
+	}
+	return g.Kill()
+}
+
+// signalAll signals every process of the cgroup, those that appear meanwhile
+// not.
+func (c *Container) signalAll(sig unix.Signal) error {
+	pids, err := c.Pids()
+	if err != nil {
+		return err
+	}
+	if len(pids) == 0 {
+		return ErrNotRunning
+	}
+	for _, pid := range pids {
+		if err := c.signalMember(pid, sig); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// signalMember signals pid if it is in the container's cgroup once a pidfd
+// holds it.
+func (c *Container) signalMember(pid int, sig unix.Signal) error {
+	pidfd, err := sys.Pidfd(pid)
+	if errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer pidfd.Close()
+	now, err := c.Pids()
+	if err != nil {
+		return err
+	}
+	for _, p := range now {
+		if p == pid {
+			err := sys.PidfdSignal(pidfd, sig)
+			if errors.Is(err, unix.ESRCH) {
+				return nil
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Container) thawV1() error {
+	g, err := c.group()
+	if err != nil || !g.Legacy() {
+		return err
+	}
+	frozen, err := g.Frozen()
+	if err != nil || !frozen {
+		return err
+	}
+	return g.Thaw(deadline())
+}
+
+// Pids lists all processes of the container, as the runtime sees them.
+func (c *Container) Pids() ([]int, error) {
+	g, err := c.group()
+	if err != nil {
+		return nil, err
+	}
+	pids, err := g.Pids()
+	if err != nil {
+		return nil, fmt.Errorf("processes of the container: %w", err)
+	}
+	return pids, nil
+}

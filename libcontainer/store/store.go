@@ -1,0 +1,286 @@
+// Package store keeps what the runtime knows of its containers between its
+// calls: one directory a container, below the root directory (/run/skiff).
+//
+//	ID/state.json   the record, written before anything else is made
+//	ID/config.json  the configuration as it was when the container was made
+//	ID/start.sock   a created container's first process waits here for start
+//
+// A record is replaced by rename, so a reader sees the old one or the new one.
+// Who changes a container holds the lock of its directory.
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	recordFile = "state.json"
+	configFile = "config.json"
+	socketFile = "start.sock"
+)
+
+// Record is state.json.
+type Record struct {
+	Version     int               `json:"version"` // of this form
+	OCIVersion  string            `json:"ociVersion"`
+	ID          string            `json:"id"`
+	Bundle      string            `json:"bundle"`
+	Rootfs      string            `json:"rootfs"`
+	Created     time.Time         `json:"created"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+
+	// The first process; all zero while the container is being made.
+	Pid       int    `json:"pid,omitempty"`
+	StartTime uint64 `json:"startTime,omitempty"` // clock ticks after boot, /proc/PID/stat
+	BootID    string `json:"bootID,omitempty"`    // a pid means nothing after a reboot
+
+	Namespaces uint64            `json:"namespaces,omitempty"` // CLONE_NEW* flags of what an exec joins
+	Cgroups    map[string]string `json:"cgroups,omitempty"`    // directory by controller; "" is cgroup v2
+	Hooks      bool              `json:"hooks,omitempty"`      // the configuration has poststart or poststop hooks
+	Tail       []plan.Step       `json:"tail,omitempty"`       // what is left to do at start, for its errors
+	First      int               `json:"first,omitempty"`      // index of the first of these in the program
+}
+
+// version of [Record]'s form.
+const version = 1
+
+// Entry is a container's directory.
+type Entry struct {
+	path string
+	lock int // descriptor that holds the lock, -1 without
+}
+
+// ErrBusy says that another runtime holds the lock.
+var ErrBusy = errors.New("another command is at work on the container")
+
+// At is the directory of container id, which may not exist.
+func At(root, id string) *Entry { return &Entry{path: filepath.Join(root, id), lock: -1} }
+
+// Path is the directory.
+func (e *Entry) Path() string { return e.path }
+
+// Make makes the directory, and the root above it, and locks it. The error is
+// fs.ErrExist if there is one already.
+func (e *Entry) Make() error {
+	err := unix.Mkdir(e.path, 0o700)
+	if err == unix.ENOENT {
+		if err := os.MkdirAll(filepath.Dir(e.path), 0o711); err != nil {
+			return err
+		}
+		err = unix.Mkdir(e.path, 0o700)
+	}
+	if err != nil {
+		return &os.PathError{Op: "mkdir", Path: e.path, Err: err}
+	}
+	return e.Lock()
+}
+
+// Lock takes the lock, waiting for it.
+func (e *Entry) Lock() error { return e.flock(unix.LOCK_EX) }
+
+// Busy tells whether somebody else holds the lock.
+func (e *Entry) Busy() (bool, error) {
+	if e.lock >= 0 {
+		return false, nil
+	}
+	err := e.flock(unix.LOCK_EX | unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return true, nil
+	}
+	e.Unlock()
+	return false, err
+}
+
+func (e *Entry) flock(how int) error {
+	fd, err := unix.Open(e.path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: e.path, Err: err}
+	}
+	for {
+		err := unix.Flock(fd, how)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			unix.Close(fd)
+			return &os.PathError{Op: "flock", Path: e.path, Err: err}
+		}
+		e.lock = fd
+		return nil
+	}
+}
+
+// Unlock gives the lock back.
+func (e *Entry) Unlock() {
+	if e.lock >= 0 {
+		unix.Close(e.lock)
+		e.lock = -1
+	}
+}
+
+// Write replaces the record.
+func (e *Entry) Write(r *Record) error {
+	r.Version = version
+	b, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	return e.replace(recordFile, b)
+}
+
+// WriteConfig stores the configuration.
+func (e *Entry) WriteConfig(b []byte) error { return e.replace(configFile, b) }
+
+// replace writes a file by rename. The name of the new one is fixed: only the
+// holder of the lock writes.
+func (e *Entry) replace(name string, b []byte) error {
+	path := filepath.Join(e.path, name)
+	if err := writeFile(path+".new", b); err != nil {
+		return err
+	}
+	if err := unix.Rename(path+".new", path); err != nil {
+		return &os.PathError{Op: "rename", Path: path, Err: err}
+	}
+	return nil
+}
+
+// writeFile leaves the Go runtime's poller alone, which costs a start more
+// than the writing.
+func writeFile(path string, b []byte) error {
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	for len(b) > 0 {
+		n, err := unix.Write(fd, b)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return &os.PathError{Op: "write", Path: path, Err: err}
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// Read returns the record. fs.ErrNotExist: there is no such container.
+// A directory without a record is one that has just been made, or whose maker
+// was killed at once: the record is then empty.
+func (e *Entry) Read() (*Record, error) {
+	b, err := os.ReadFile(filepath.Join(e.path, recordFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, dirErr := os.Stat(e.path); dirErr != nil {
+			return nil, dirErr
+		}
+		return &Record{Version: version, ID: filepath.Base(e.path)}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	r := new(Record)
+	if err := json.Unmarshal(b, r); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(e.path, recordFile), err)
+	}
+	if r.Version != version {
+		return nil, fmt.Errorf("%s: written by another version of skiff (form %d, this one reads %d)", filepath.Join(e.path, recordFile), r.Version, version)
+	}
+	return r, nil
+}
+
+// Config returns the stored configuration.
+func (e *Entry) Config() ([]byte, error) { return os.ReadFile(filepath.Join(e.path, configFile)) }
+
+// Remove removes the directory.
+func (e *Entry) Remove() error {
+	for _, name := range [...]string{socketFile, configFile, recordFile} {
+		_ = unix.Unlink(filepath.Join(e.path, name))
+	}
+	err := unix.Rmdir(e.path)
+	if err == unix.ENOTEMPTY {
+		return os.RemoveAll(e.path) // a temporary file of a runtime that was killed
+	}
+	if err != nil && err != unix.ENOENT {
+		return &os.PathError{Op: "rmdir", Path: e.path, Err: err}
+	}
+	return nil
+}
+
+// Listen makes the socket at which the first process waits for start.
+func (e *Entry) Listen() (*os.File, error) {
+	s, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "socket", Path: e.socket(), Err: err}
+	}
+	// The path of a socket has 107 bytes at most; the lock's descriptor leads
+	// to the directory whatever its length.
+	addr := fmt.Sprintf("/proc/self/fd/%d/%s", e.lock, socketFile)
+	if err := unix.Bind(s, &unix.SockaddrUnix{Name: addr}); err != nil {
+		unix.Close(s)
+		return nil, &os.PathError{Op: "bind", Path: e.socket(), Err: err}
+	}
+	if err := unix.Listen(s, 1); err != nil {
+		unix.Close(s)
+		return nil, &os.PathError{Op: "listen", Path: e.socket(), Err: err}
+	}
+	return os.NewFile(uintptr(s), e.socket()), nil
+}
+
+func (e *Entry) socket() string { return filepath.Join(e.path, socketFile) }
+
+// Waiting tells that the socket is there: start has not been called.
+func (e *Entry) Waiting() bool {
+	var st unix.Stat_t
+	return unix.Lstat(e.socket(), &st) == nil
+}
+
+// Connect connects to the waiting process. The socket's name goes as soon as
+// the connection stands: there is one start.
+func (e *Entry) Connect() (int, error) {
+	s, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, &os.PathError{Op: "socket", Path: e.socket(), Err: err}
+	}
+	addr := fmt.Sprintf("/proc/self/fd/%d/%s", e.lock, socketFile)
+	for {
+		err = unix.Connect(s, &unix.SockaddrUnix{Name: addr})
+		if err != unix.EINTR {
+			break
+		}
+	}
+	_ = unix.Unlink(e.socket())
+	if err != nil {
+		unix.Close(s)
+		return -1, &os.PathError{Op: "connect", Path: e.socket(), Err: err}
+	}
+	return s, nil
+}
+
+// List returns the ids of all containers below root. The name of a directory
+// that is no container begins with a character that no id has.
+func List(root string) ([]string, error) {
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, e := range entries {
+		if e.IsDir() && e.Name()[0] != Private[0] {
+			ids = append(ids, e.Name())
+		}
+	}
+	return ids, nil
+}
+
+// Private begins the names of the runtime's own directories below the root.
+const Private = "@"
