@@ -222,6 +222,7 @@ func (b *binding) lookup() {
 	if strings.Contains(name, "/") {
 		op.S = append(op.S, name)
 	} else {
+		op.Flags = plan.LookupPath
 		path, ok := lookupEnv(proc.Env, "PATH")
 		if !ok {
 			path = defaultPath

@@ -60,7 +60,7 @@ const (
 	OpNoNewPriv //
 	OpSeccomp   // Data: BPF, N0 flags of seccomp(2), Flags 1: send the listener
 	OpChdir     // S0, Flags Chdir*
-	OpLookup    // S0 args[0], S1... candidates
+	OpLookup    // S0 args[0], S1... candidates, Flags LookupPath
 	OpHome      // N0 uid: set HOME from /etc/passwd
 	OpRlimit    // N0 resource, N1 soft, N2 hard
 	OpSched     // Data: struct sched_attr
@@ -98,6 +98,10 @@ const (
 	ChdirTry               // not allowed is no error: it is tried again as the user
 	ChdirCheck             // the result must be inside the root (CVE-2024-21626)
 )
+
+// LookupPath is the flag of OpLookup for candidates from PATH, not the
+// program's own path.
+const LookupPath = 1
 
 var kindNames = [kinds]string{
 	"", "nodump", "unshare", "setns", "fork", "sync", "await", "setsid", "keyring", "sethostname", "setdomainname",

@@ -157,7 +157,11 @@ int op_chdir(const struct op *o)
 	return r < 0 ? r : 0;
 }
 
-// S0 args[0], S1... where to look. The user must be able to execute it.
+enum { LOOKUP_PATH = 1 };
+
+// S0 args[0], S1... where to look. The user must be able to execute it. In a
+// search of PATH, a file that cannot be executed is passed over, and told of
+// if there is no other (execvp(3)).
 int op_lookup(const struct op *o)
 {
 	struct stat_ st;
@@ -175,10 +179,10 @@ int op_lookup(const struct op *o)
 				return 0;
 			}
 		}
-		if (r == -EACCES || r == -EPERM || o->nstrings == 2)
+		if (r == -EACCES || r == -EPERM || !(o->flags & LOOKUP_PATH))
 			err = -r;
 	}
-	if (err == ENOENT && o->nstrings != 2)
+	if (err == ENOENT && (o->flags & LOOKUP_PATH))
 		failed_detail = D_NOT_FOUND;
 	return -err;
 }

@@ -1,0 +1,74 @@
+# skiff: see README.md. The two to begin with: `make run`, `make test`.
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+GO      ?= go
+
+# netgo and osusergo keep the C library's resolvers out of the static binary;
+# urfave_cli_no_docs keeps out a Markdown parser, which start-up would pay for.
+TAGS    := netgo osusergo urfave_cli_no_docs
+COMMIT  := $(shell git rev-parse --short HEAD 2>/dev/null)
+LDFLAGS := -s -w -linkmode external -extldflags -static -X main.commit=$(COMMIT)
+BUILD   := CGO_ENABLED=1 $(GO) build -buildvcs=false -trimpath -tags "$(TAGS)"
+
+CHILD   := libcontainer/child/child.bin
+SOURCES := $(shell find main.go commands libcontainer specconv VERSION go.mod go.sum -name '*.go' -o -name VERSION -o -name 'go.*')
+
+BUILD_DEPS := gcc libc6-dev pkg-config libseccomp-dev
+RUN_DEPS   := busybox-static
+TEST_DEPS  := $(RUN_DEPS) git procps util-linux
+
+.PHONY: all deps run test unit script conformance test-engines test-machine bench lint install clean
+
+all: deps skiff
+
+deps:
+	@contrib/deps $(BUILD_DEPS)
+
+skiff: $(CHILD) $(SOURCES)
+	$(BUILD) -ldflags "$(LDFLAGS)" -o $@ .
+
+# The interpreter is part of the binary; it must stay small.
+$(CHILD): $(wildcard libcontainer/child/src/*) libcontainer/child/build.sh
+	libcontainer/child/build.sh child.bin
+	@test "$$(wc -c <$@)" -le 65536 || { echo "$@ is larger than 64 KiB" >&2; rm $@; exit 1; }
+
+# A container from busybox that says hello.
+run: deps
+	@contrib/deps $(RUN_DEPS)
+	@$(MAKE) --no-print-directory skiff
+	@contrib/bundle ./skiff build/hello echo "hello from skiff"
+	./skiff run --bundle build/hello skiff-hello-$$$$
+
+# Everything that this host can run without an engine or a daemon.
+test: deps
+	@contrib/deps $(TEST_DEPS)
+	@$(MAKE) --no-print-directory unit script conformance
+
+unit: $(CHILD)
+	$(GO) vet -tags "$(TAGS)" ./...
+	$(GO) test -race -tags "$(TAGS)" ./commands/... ./libcontainer/... ./specconv/... ./tests/isolate/...
+
+script: skiff
+	SKIFF=$(CURDIR)/skiff $(GO) test -count=1 -tags "$(TAGS)" ./tests/script/... ./tests/integration/...
+
+conformance: skiff
+	tests/oci/run $(CURDIR)/skiff
+
+test-engines: deps skiff
+	SKIFF=$(CURDIR)/skiff tests/engines/run
+
+test-machine: deps skiff
+	tests/machine/run
+
+bench: deps skiff
+	tests/bench/run
+
+lint: deps $(CHILD)
+	.ci/lint
+
+install: skiff
+	install -D -m 0755 skiff $(DESTDIR)$(PREFIX)/sbin/skiff
+
+clean:
+	rm -rf skiff build $(CHILD)
