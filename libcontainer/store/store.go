@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -144,7 +145,7 @@ func (e *Entry) WriteConfig(b []byte) error { return e.replace(configFile, b) }
 // holder of the lock writes.
 func (e *Entry) replace(name string, b []byte) error {
 	path := filepath.Join(e.path, name)
-	if err := writeFile(path+".new", b); err != nil {
+	if err := sys.WriteFile(path+".new", b); err != nil {
 		return err
 	}
 	if err := unix.Rename(path+".new", path); err != nil {
@@ -153,32 +154,11 @@ func (e *Entry) replace(name string, b []byte) error {
 	return nil
 }
 
-// writeFile leaves the Go runtime's poller alone, which costs a start more
-// than the writing.
-func writeFile(path string, b []byte) error {
-	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return &os.PathError{Op: "open", Path: path, Err: err}
-	}
-	defer unix.Close(fd)
-	for len(b) > 0 {
-		n, err := unix.Write(fd, b)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			return &os.PathError{Op: "write", Path: path, Err: err}
-		}
-		b = b[n:]
-	}
-	return nil
-}
-
 // Read returns the record. fs.ErrNotExist: there is no such container.
 // A directory without a record is one that has just been made, or whose maker
 // was killed at once: the record is then empty.
 func (e *Entry) Read() (*Record, error) {
-	b, err := os.ReadFile(filepath.Join(e.path, recordFile))
+	b, err := sys.ReadFile(filepath.Join(e.path, recordFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, dirErr := os.Stat(e.path); dirErr != nil {
 			return nil, dirErr
@@ -199,7 +179,7 @@ func (e *Entry) Read() (*Record, error) {
 }
 
 // Config returns the stored configuration.
-func (e *Entry) Config() ([]byte, error) { return os.ReadFile(filepath.Join(e.path, configFile)) }
+func (e *Entry) Config() ([]byte, error) { return sys.ReadFile(filepath.Join(e.path, configFile)) }
 
 // Remove removes the directory.
 func (e *Entry) Remove() error {

@@ -22,7 +22,7 @@ type Stat struct {
 // such process.
 func ReadStat(pid int) (*Stat, error) {
 	path := fmt.Sprintf("/proc/%d/stat", pid)
-	b, err := readSmall(path)
+	b, err := ReadFile(path)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) {
 		return nil, nil
 	}
@@ -48,7 +48,7 @@ func ReadStat(pid int) (*Stat, error) {
 // BootID tells one boot of the machine from another; empty if the kernel does
 // not say.
 func BootID() string {
-	b, err := readSmall("/proc/sys/kernel/random/boot_id")
+	b, err := ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return ""
 	}
@@ -60,20 +60,4 @@ func BootID() string {
 func IsMemfd(pid int) bool {
 	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
 	return err == nil && (strings.HasPrefix(exe, "/memfd:") || strings.HasSuffix(exe, " (deleted)"))
-}
-
-// readSmall reads a file of less than 4 KiB, without the Go runtime's poller.
-func readSmall(path string) ([]byte, error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, wrap("open", path, err)
-	}
-	defer unix.Close(fd)
-	b := make([]byte, 4096)
-	n := 0
-	err = retry(func() (err error) { n, err = unix.Read(fd, b); return err })
-	if err != nil {
-		return nil, wrap("read", path, err)
-	}
-	return b[:n], nil
 }
