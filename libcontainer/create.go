@@ -99,11 +99,31 @@ func (h *Host) intent(l *plan.Launch, group *cgroup.Group, u *undo.Stack) (*Cont
 		Annotations: l.Annotations, Cgroups: group.Paths(), Namespaces: namespaceFlags(l),
 		Hooks: len(l.Hooks.Poststart)+len(l.Hooks.Poststop) > 0,
 	}
+	if launch.SharesMounts(l) {
+		if c.record.Under, err = sys.MountID(l.Rootfs.Path); err != nil {
+			c.entry.Unlock()
+			return nil, fmt.Errorf("root.path: %w", err)
+		}
+		u.Push(c.unmountRoot)
+	}
 	if err := c.entry.Write(c.record); err != nil {
 		c.entry.Unlock()
 		return nil, err
 	}
 	return c, nil
+}
+
+// unmountRoot takes the tree of a container without a mount namespace off the
+// host. What was on the rootfs's path before stays.
+func (c *Container) unmountRoot() error {
+	if c.record.Under == 0 {
+		return nil
+	}
+	now, err := sys.MountID(c.record.Rootfs)
+	if err != nil || now == c.record.Under {
+		return nil // not there (any more)
+	}
+	return sys.Detach(c.record.Rootfs)
 }
 
 // namespaceFlags are those that an exec has to join.

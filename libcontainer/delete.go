@@ -42,6 +42,9 @@ func (c *Container) Delete(force bool) error {
 	if err := c.awaitInit(); err != nil {
 		return err
 	}
+	if err := c.unmountRoot(); err != nil {
+		return err
+	}
 	spec, specErr := c.specWithHooks()
 	if err := c.entry.Remove(); err != nil {
 		return errors.Join(err, specErr)

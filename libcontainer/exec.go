@@ -8,6 +8,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/undo"
+	"golang.org/x/sys/unix"
 )
 
 // Exec starts another process in the container.
@@ -38,6 +39,11 @@ func (c *Container) Exec(l *plan.Launch, io IO, o ExecOptions) (_ *Process, err 
 	r := c.host.request(l, io)
 	r.Cgroup = group
 	r.Init, r.InitPid, r.InitNamespaces = init, c.record.Pid, c.record.Namespaces
+	if c.record.Under != 0 {
+		if r.Root, err = sys.OpenPath(fmt.Sprintf("/proc/%d/root", c.record.Pid), unix.O_DIRECTORY); err != nil {
+			return nil, err
+		}
+	}
 	r.Console = p.console(io.ConsoleSocket)
 	r.Ready = func(run *launch.Running) error { return announce(run, io, &u) }
 	c.host.warnWithheld(r)

@@ -57,9 +57,10 @@ func bind(r *Request) (*binding, error) {
 		b.init = b.prog.Inherit(1)
 		b.forks = r.InitNamespaces&unix.CLONE_NEWPID != 0
 	}
-	if err := b.namespaces(); err != nil {
-		return nil, err
+	if r.Root != nil {
+		b.root = b.prog.Inherit(1)
 	}
+	b.namespaces()
 	if l.Seccomp != nil {
 		f, err := seccomp.Cached(r.SeccompCache, l.Seccomp)
 		if err != nil {
@@ -67,8 +68,8 @@ func bind(r *Request) (*binding, error) {
 		}
 		b.filter = f
 	}
-	if !l.Joined && l.Rootfs.Path != "" {
-		b.tree = rootfs.New(l.Rootfs, b.CgroupView, b.prog)
+	if !l.Joined {
+		b.tree = rootfs.New(l.Rootfs, SharesMounts(l), b.CgroupView, b.prog)
 	}
 	if b.prog.Inherited == 0 {
 		b.prog.Inherit(0)
@@ -77,9 +78,9 @@ func bind(r *Request) (*binding, error) {
 }
 
 // namespaces sorts out which namespaces are made and which joined.
-func (b *binding) namespaces() error {
+func (b *binding) namespaces() {
 	if b.Launch.Joined {
-		return nil
+		return
 	}
 	for _, n := range b.Launch.Namespaces {
 		if n.Path == "" {
@@ -94,7 +95,16 @@ func (b *binding) namespaces() error {
 	// A process cloned into a new pid namespace is its init at once, which
 	// saves a fork.
 	b.cloned = b.made & unix.CLONE_NEWPID
-	return nil
+}
+
+// SharesMounts tells that the container has the runtime's mount namespace.
+func SharesMounts(l *plan.Launch) bool {
+	for _, n := range l.Namespaces {
+		if n.Flag == unix.CLONE_NEWNS {
+			return false
+		}
+	}
+	return true
 }
 
 // open opens what the program inherits, in the order of its slots.
@@ -110,6 +120,9 @@ func (b *binding) open() (files []*os.File, err error) {
 	}
 	if b.Init != nil {
 		files = append(files, b.Init)
+	}
+	if b.Root != nil {
+		files = append(files, b.Root)
 	}
 	for _, n := range b.joins {
 		f, err := openNamespace(n.Namespace)

@@ -41,6 +41,7 @@ type Request struct {
 	Init           *os.File
 	InitPid        int
 	InitNamespaces uint64
+	Root           *os.File // its root directory; only where it has no mount namespace
 
 	// What the caller does at the points where the child waits for it.
 	Mounted func(pid int) error         // the mounts are made; nil if there is nothing to do

@@ -43,8 +43,7 @@ func (b *binding) program() error {
 			return err
 		}
 	} else {
-		b.root = p.NewSlot()
-		p.Add(plan.Op{Kind: plan.OpOpenTree, A: b.root, S: []string{"/"}, N: [3]uint64{unix.OPEN_TREE_CLOEXEC}})
+		b.enterRoot()
 		b.console()
 	}
 
@@ -110,15 +109,9 @@ func (b *binding) names() {
 func (b *binding) build() error {
 	p, l := b.prog, b.Launch
 	state := hooks.State(l, specs.StateCreating, 0)
-	if b.tree == nil {
-		// The tree is another container's, or the host's: nothing to build.
-		b.root = p.NewSlot()
-		p.Add(plan.Op{Kind: plan.OpOpenTree, A: b.root, S: []string{"/"}, N: [3]uint64{unix.OPEN_TREE_CLOEXEC}})
-	} else {
-		b.root = b.tree.Root
-		b.tree.Mounts(p)
-		b.tree.Devices(p)
-	}
+	b.root = b.tree.Root
+	b.tree.Mounts(p)
+	b.tree.Devices(p)
 	b.console()
 	if b.Mounted != nil {
 		p.Add(plan.Op{Kind: plan.OpSync, N: [3]uint64{uint64(wire.Mounted)}}) // prestart and createRuntime hooks
@@ -126,15 +119,21 @@ func (b *binding) build() error {
 	if err := hooks.Add(p, l.Hooks.CreateContainer, "createContainer", state, nil); err != nil {
 		return err
 	}
-	if b.tree != nil {
-		b.tree.Enter(p)
-		p.Add(plan.Op{Kind: plan.OpDevNull, B: b.root})
-	}
+	b.tree.Enter(p)
+	p.Add(plan.Op{Kind: plan.OpDevNull, B: b.root})
 	b.sysctls()
-	if b.tree != nil {
-		b.tree.Seal(p)
-	}
+	b.tree.Seal(p)
 	return nil
+}
+
+// enterRoot is exec's way into the tree: a mount namespace brings its root.
+func (b *binding) enterRoot() {
+	if b.Root != nil {
+		b.prog.Add(plan.Op{Kind: plan.OpChroot, A: b.root})
+		return
+	}
+	b.root = b.prog.NewSlot()
+	b.prog.Add(plan.Op{Kind: plan.OpOpenTree, A: b.root, S: []string{"/"}, N: [3]uint64{unix.OPEN_TREE_CLOEXEC}})
 }
 
 func (b *binding) console() {
@@ -143,7 +142,7 @@ func (b *binding) console() {
 		return
 	}
 	op := plan.Op{Kind: plan.OpConsole, B: b.root, N: [3]uint64{uint64(proc.ConsoleRows)<<16 | uint64(proc.ConsoleCols)}, Field: "process.terminal"}
-	if !b.Launch.Joined && b.tree != nil {
+	if !b.Launch.Joined {
 		op.Flags = plan.ConsoleBind
 	}
 	b.prog.Add(op)

@@ -19,6 +19,8 @@ type Tree struct {
 	plan   plan.Rootfs
 	mounts []mount // the plan's mounts, cgroup mounts resolved for this host
 
+	shared bool // there is no mount namespace: the host's tree is mounted in
+
 	Root plan.Slot // the root directory; valid in all operations after [Tree.Mounts]
 	null plan.Slot
 	late []plan.Op // read-only flags that wait until nothing has to be made below
@@ -33,8 +35,12 @@ type mount struct {
 
 // New resolves the plan's mounts for this host and reserves the slots of what
 // [Open] will open. It opens nothing itself.
-func New(r plan.Rootfs, view CgroupView, p *plan.Program) *Tree {
-	t := &Tree{plan: r, Root: p.Inherit(1), null: plan.NoSlot}
+//
+// shared says that the container has the runtime's own mount namespace. The
+// tree is then mounted on the host, on the rootfs's path, and the root is
+// changed by chroot(2).
+func New(r plan.Rootfs, shared bool, view CgroupView, p *plan.Program) *Tree {
+	t := &Tree{plan: r, shared: shared, Root: p.Inherit(1), null: plan.NoSlot}
 	if len(r.Masked) > 0 {
 		t.null = p.Inherit(1)
 	}
@@ -69,7 +75,9 @@ func (t *Tree) base() uint64 {
 // Mounts adds the operations that attach the root and make all mounts, in the
 // order of config.json.
 func (t *Tree) Mounts(p *plan.Program) {
-	p.Add(plan.Op{Kind: plan.OpPropagate, S: []string{"/"}, N: [3]uint64{t.base()}, Flags: 1})
+	if !t.shared {
+		p.Add(plan.Op{Kind: plan.OpPropagate, S: []string{"/"}, N: [3]uint64{t.base()}, Flags: 1})
+	}
 	p.Add(plan.Op{Kind: plan.OpAttach, A: t.Root, S: []string{t.plan.Path}, Field: "root.path"})
 	for i := range t.mounts {
 		t.mount(p, &t.mounts[i])
@@ -79,7 +87,10 @@ func (t *Tree) Mounts(p *plan.Program) {
 // Enter adds the step into the new root.
 func (t *Tree) Enter(p *plan.Program) {
 	kind := plan.OpPivot
-	if t.plan.NoPivot {
+	switch {
+	case t.shared:
+		kind = plan.OpChroot
+	case t.plan.NoPivot:
 		kind = plan.OpMoveRoot
 	}
 	p.Add(plan.Op{Kind: kind, A: t.Root, Field: "root.path"})

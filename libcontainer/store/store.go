@@ -46,6 +46,7 @@ type Record struct {
 
 	Namespaces uint64            `json:"namespaces,omitempty"` // CLONE_NEW* flags of what an exec joins
 	Cgroups    map[string]string `json:"cgroups,omitempty"`    // directory by controller; "" is cgroup v2
+	Under      uint64            `json:"under,omitempty"`      // without a mount namespace: id of the mount that the container's root covers
 	Hooks      bool              `json:"hooks,omitempty"`      // the configuration has poststart or poststop hooks
 	Tail       []plan.Step       `json:"tail,omitempty"`       // what is left to do at start, for its errors
 	First      int               `json:"first,omitempty"`      // index of the first of these in the program

@@ -338,3 +338,15 @@ func ConnectUnix(path string, kind int) (int, error) {
 func Subreaper() error {
 	return wrap("prctl", "PR_SET_CHILD_SUBREAPER", unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 }
+
+// MountID is the id of the mount that path is on (statx(2), STATX_MNT_ID).
+func MountID(path string) (uint64, error) {
+	var st unix.Statx_t
+	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_MNT_ID, &st)
+	return st.Mnt_id, wrap("statx", path, err)
+}
+
+// Detach unmounts what is on path, and all below it, as soon as nobody uses it.
+func Detach(path string) error {
+	return wrap("umount", path, unix.Unmount(path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW))
+}
