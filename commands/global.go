@@ -44,6 +44,7 @@ func (c *call) before(ctx *cli.Context) error {
 	}
 	c.host.Root = root
 	c.host.SystemdCgroup = ctx.Bool("systemd-cgroup")
+	c.host.Warn = c.log.warn
 	c.ownRoot = !ctx.IsSet("root")
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/skiff-oci/skiff/libcontainer"
 	"github.com/skiff-oci/skiff/tests/isolate"
 )
 
@@ -81,7 +82,8 @@ func (w *world) containers() ([]string, error) {
 	}
 	var ids []string
 	for _, e := range entries {
-		if e.IsDir() {
+		// A name that is no id is skiff's own: the cache of seccomp filters.
+		if e.IsDir() && libcontainer.CheckID(e.Name()) == nil {
 			ids = append(ids, e.Name())
 		}
 	}
