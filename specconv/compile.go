@@ -1,0 +1,169 @@
+// Package specconv compiles config.json: it reads the bundle, checks the
+// configuration and resolves every word in it to a value of the launch plan.
+//
+// It is pure: but for reading config.json it makes no system call, so the
+// same configuration gives the same plan on every host. All that is wrong with
+// a configuration is reported together ([Violations]).
+package specconv
+
+import (
+	"path/filepath"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+)
+
+// Options are what the caller adds to a configuration.
+type Options struct {
+	ID     string // container id
+	Bundle string // absolute path of the bundle
+	// NoPivot: change the root by moving the mount, not by pivot_root(2).
+	NoPivot       bool
+	SystemdCgroup bool // cgroups are made through systemd
+	Rootless      bool // the caller is not privileged on this host
+}
+
+// compiler is one compilation: what goes in, what comes out, what is wrong.
+type compiler struct {
+	Options
+	spec     *specs.Spec
+	linux    *specs.Linux // never nil
+	out      *plan.Launch
+	bad      Violations
+	warnings []Warning
+
+	all bool // for tests: compile what the engine does not carry out, too
+}
+
+// Compile compiles the configuration of a container. The error is
+// [Violations].
+func Compile(spec *specs.Spec, o Options) (*plan.Launch, []Warning, error) {
+	c := newCompiler(spec, o)
+	return c.launch()
+}
+
+func newCompiler(spec *specs.Spec, o Options) *compiler {
+	c := &compiler{Options: o, spec: spec, linux: spec.Linux}
+	if c.linux == nil {
+		c.linux = new(specs.Linux)
+	}
+	c.out = &plan.Launch{
+		ID: o.ID, Bundle: o.Bundle, OCIVersion: spec.Version, Annotations: spec.Annotations,
+	}
+	return c
+}
+
+func (c *compiler) launch() (*plan.Launch, []Warning, error) {
+	c.version()
+	c.annotations()
+	c.root()
+	c.namespaces()
+	c.names()
+	c.mounts()
+	c.devices()
+	c.paths()
+	c.sysctl()
+	c.cgroup()
+	c.seccomp()
+	c.hooks()
+	if c.spec.Process == nil {
+		c.fault("process", "is required to create a container")
+	} else {
+		c.process(c.spec.Process, "process")
+	}
+	c.unsupported()
+	return c.result()
+}
+
+// CompileExec compiles a further process p for a container, whose own
+// configuration is frozen. Paths in errors begin at the process.
+func CompileExec(frozen *specs.Spec, p *specs.Process, o Options) (*plan.Launch, []Warning, error) {
+	c := newCompiler(frozen, o)
+	c.out.Joined = true
+	c.seccomp()
+	c.process(p, "")
+	c.unsupportedProcess(p, "")
+	return c.result()
+}
+
+func (c *compiler) result() (*plan.Launch, []Warning, error) {
+	if len(c.bad) > 0 {
+		return nil, c.warnings, c.bad
+	}
+	return c.out, c.warnings, nil
+}
+
+// version checks ociVersion: SemVer, of the first major version (config.md,
+// "Specification version"). A later minor version only adds fields.
+func (c *compiler) version() {
+	v := c.spec.Version
+	switch {
+	case v == "":
+		c.fault("ociVersion", "is required")
+	case !semver(v):
+		c.fault("ociVersion", "%q is not a version like %s", v, specs.Version)
+	case !strings.HasPrefix(v, "1."):
+		c.fault("ociVersion", "%q: only version 1 of the specification is supported", v)
+	}
+}
+
+// semver tells whether v is MAJOR.MINOR.PATCH, perhaps with -PRERELEASE and
+// +BUILD.
+func semver(v string) bool {
+	core, _, _ := strings.Cut(v, "+")
+	core, _, _ = strings.Cut(core, "-")
+	parts := strings.Split(core, ".")
+	if len(parts) != 3 {
+		return false
+	}
+	for _, p := range parts {
+		if p == "" || strings.Trim(p, "0123456789") != "" {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *compiler) annotations() {
+	if _, ok := c.spec.Annotations[""]; ok {
+		c.fault("annotations", "a key must not be empty")
+	}
+}
+
+func (c *compiler) root() {
+	r := c.spec.Root
+	switch {
+	case r == nil:
+		c.fault("root", "is required")
+		return
+	case r.Path == "":
+		c.fault("root.path", "is required")
+		return
+	}
+	path := r.Path
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(c.Bundle, path)
+	}
+	path = filepath.Clean(path)
+	if path == "/" {
+		c.fault("root.path", "must not be the root directory of the host")
+	}
+	c.out.Rootfs.Path = path
+	c.out.Rootfs.Readonly = r.Readonly
+	c.out.Rootfs.NoPivot = c.NoPivot
+}
+
+// names are the host and domain name, which belong to a uts namespace.
+func (c *compiler) names() {
+	c.out.Hostname, c.out.Domainname = c.spec.Hostname, c.spec.Domainname
+	for _, n := range [...]struct{ field, value string }{{"hostname", c.spec.Hostname}, {"domainname", c.spec.Domainname}} {
+		switch {
+		case n.value == "":
+		case !c.has(specs.UTSNamespace):
+			c.fault(n.field, "cannot be set without a uts namespace in linux.namespaces")
+		case len(n.value) > 64:
+			c.fault(n.field, "has %d bytes, at most 64 are possible", len(n.value))
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package specconv
+
+import (
+	"path/filepath"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"golang.org/x/sys/unix"
+)
+
+// defaultDevices are those of config-linux.md, "Default Devices"; the console
+// and ptmx are made with the terminal and with /dev/pts.
+var defaultDevices = [...]plan.Device{
+	{Path: "/dev/null", Mode: unix.S_IFCHR | 0o666, Major: 1, Minor: 3},
+	{Path: "/dev/zero", Mode: unix.S_IFCHR | 0o666, Major: 1, Minor: 5},
+	{Path: "/dev/full", Mode: unix.S_IFCHR | 0o666, Major: 1, Minor: 7},
+	{Path: "/dev/random", Mode: unix.S_IFCHR | 0o666, Major: 1, Minor: 8},
+	{Path: "/dev/urandom", Mode: unix.S_IFCHR | 0o666, Major: 1, Minor: 9},
+	{Path: "/dev/tty", Mode: unix.S_IFCHR | 0o666, Major: 5, Minor: 0},
+}
+
+func (c *compiler) devices() {
+	var list []plan.Device
+	for i := range c.linux.Devices {
+		d, ok := c.device(&c.linux.Devices[i], at("linux.devices", i))
+		if ok && d.Path != "/dev/ptmx" { // which is a link to the container's own
+			list = append(list, d)
+		}
+	}
+	own := len(list)
+	for _, d := range defaultDevices {
+		if !named(list[:own], d.Path) {
+			list = append(list, d)
+		}
+	}
+	c.out.Rootfs.Devices = list
+}
+
+func named(list []plan.Device, path string) bool {
+	for i := range list {
+		if list[i].Path == path {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *compiler) device(d *specs.LinuxDevice, field string) (plan.Device, bool) {
+	before := len(c.bad)
+	out := plan.Device{Field: field, Path: filepath.Clean(d.Path), Mode: 0o666}
+	if !filepath.IsAbs(d.Path) || out.Path == "/" {
+		c.fault(field+".path", "%q must be an absolute path", d.Path)
+	}
+	if d.FileMode != nil {
+		out.Mode = uint32(*d.FileMode) & 0o7777 // some give the type of the file, too
+	}
+	switch d.Type {
+	case "c", "u":
+		out.Mode |= unix.S_IFCHR
+	case "b":
+		out.Mode |= unix.S_IFBLK
+	case "p":
+		out.Mode |= unix.S_IFIFO
+	default:
+		c.fault(field+".type", "%q must be c, u, b or p", d.Type)
+	}
+	if d.Type != "p" {
+		out.Major = c.deviceNumber(d.Major, 1<<12-1, field+".major")
+		out.Minor = c.deviceNumber(d.Minor, 1<<20-1, field+".minor")
+	}
+	if d.UID != nil {
+		out.UID = *d.UID
+	}
+	if d.GID != nil {
+		out.GID = *d.GID
+	}
+	return out, len(c.bad) == before
+}
+
+// deviceNumber: the kernel has 12 bits for the major and 20 for the minor
+// number.
+func (c *compiler) deviceNumber(n, limit int64, field string) uint32 {
+	if n < 0 || n > limit {
+		c.fault(field, "%d must be from 0 to %d", n, limit)
+		return 0
+	}
+	return uint32(n)
+}

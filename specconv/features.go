@@ -1,0 +1,50 @@
+package specconv
+
+import (
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/opencontainers/runtime-spec/specs-go/features"
+)
+
+// Features is the document of `skiff features` (features.md), made from the
+// tables that the compiler works with. It does not depend on the host, but for
+// linux.seccomp.supportedFlags, which the caller adds.
+func Features() *features.Features {
+	yes, no := true, false
+	f := &features.Features{
+		OCIVersionMin: "1.0.0",
+		OCIVersionMax: specs.Version,
+		Hooks:         []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"},
+		Linux: &features.Linux{
+			Capabilities: capabilityNames[:],
+			Cgroup:       &features.Cgroup{V1: &yes, V2: &yes, Systemd: &no, SystemdUser: &no, Rdma: &yes},
+			Seccomp: &features.Seccomp{
+				Enabled: &yes, Actions: supportedActions(), Operators: seccompOperators[:], Archs: seccompArchs[:], KnownFlags: seccompFlags[:],
+			},
+			Apparmor:        &features.Apparmor{Enabled: &no},
+			Selinux:         &features.Selinux{Enabled: &no},
+			IntelRdt:        &features.IntelRdt{Enabled: &no},
+			MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: &no}},
+			NetDevices:      &features.NetDevices{Enabled: &no},
+		},
+	}
+	for _, o := range mountOptions {
+		if o.kind != optIDMap {
+			f.MountOptions = append(f.MountOptions, o.name)
+		}
+	}
+	for _, n := range namespaceTypes {
+		if n.name != specs.UserNamespace && n.name != specs.TimeNamespace {
+			f.Linux.Namespaces = append(f.Linux.Namespaces, string(n.name))
+		}
+	}
+	return f
+}
+
+func supportedActions() (list []string) {
+	for _, a := range seccompActions {
+		if a != string(specs.ActNotify) {
+			list = append(list, a)
+		}
+	}
+	return list
+}

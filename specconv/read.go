@@ -1,0 +1,225 @@
+package specconv
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// maxConfig bounds config.json, in bytes: what is larger is no configuration.
+const maxConfig = 16 << 20
+
+// Read reads the configuration of a bundle. raw is the file as it is.
+//
+// Keys match as encoding/json matches them, unknown ones are ignored
+// (config.md, "Extensibility"). The error is one line, with the JSON path or
+// the line of what is wrong; fs.ErrNotExist if there is no file.
+func Read(bundle string) (spec *specs.Spec, raw []byte, err error) {
+	path := filepath.Join(bundle, "config.json")
+	raw, err = readRegular(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, fmt.Errorf("JSON specification file config.json not found in the bundle %s: %w", bundle, fs.ErrNotExist)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	spec = new(specs.Spec)
+	if err := decode(raw, spec); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return spec, raw, nil
+}
+
+// ReadProcess reads the process of an exec from a file.
+func ReadProcess(file string) (*specs.Process, error) {
+	raw, err := readRegular(file)
+	if err != nil {
+		return nil, err
+	}
+	p := new(specs.Process)
+	if err := decode(raw, p); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return p, nil
+}
+
+// readRegular reads a file that must be an ordinary one: opening a FIFO would
+// wait for ever. It leaves the Go runtime's poller alone.
+func readRegular(path string) ([]byte, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, &fs.PathError{Op: "stat", Path: path, Err: err}
+	}
+	switch {
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return nil, fmt.Errorf("%s: not a regular file", path)
+	case st.Size > maxConfig:
+		return nil, fmt.Errorf("%s: larger than %d MiB", path, maxConfig>>20)
+	}
+	b := make([]byte, st.Size+1)
+	for n := 0; ; {
+		m, err := unix.Read(fd, b[n:])
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return nil, &fs.PathError{Op: "read", Path: path, Err: err}
+		case m == 0 || n+m == len(b):
+			return b[:n+m], nil
+		default:
+			n += m
+		}
+	}
+}
+
+// decode decodes one JSON document into v.
+func decode(raw []byte, v any) error {
+	err := json.Unmarshal(raw, v)
+	var syntax *json.SyntaxError
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		line, column := position(raw, syntax.Offset)
+		return fmt.Errorf("line %d, column %d: %s", line, column, strings.TrimPrefix(syntax.Error(), "json: "))
+	case errors.As(err, &wrong):
+		return fmt.Errorf("%s: got a %s, expected %s", pathAt(raw, wrong.Offset), wrong.Value, kindName(wrong))
+	case err != nil:
+		return err
+	}
+	return checkNUL(raw)
+}
+
+// kindName names the type that was expected, in JSON's words where it has one.
+func kindName(e *json.UnmarshalTypeError) string {
+	switch k := e.Type.Kind().String(); k {
+	case "string":
+		return "a string"
+	case "bool":
+		return "true or false"
+	case "struct", "map", "ptr":
+		return "an object"
+	case "slice":
+		return "an array"
+	case "int", "int64", "int32":
+		return "an integer (" + k + ")"
+	case "uint", "uint8", "uint16", "uint32", "uint64":
+		return "an integer that is not negative (" + k + ")"
+	default:
+		return k
+	}
+}
+
+func position(raw []byte, offset int64) (line, column int) {
+	before := raw[:min(int(offset), len(raw))]
+	line = 1 + bytes.Count(before, []byte("\n"))
+	return line, max(1, len(before)-1-bytes.LastIndexByte(before, '\n'))
+}
+
+// checkNUL refuses NUL bytes: the kernel would end the string there, and what
+// was checked would not be what is used.
+func checkNUL(raw []byte) error {
+	if !bytes.Contains(raw, []byte(`\u0000`)) {
+		return nil
+	}
+	var found error
+	walk(raw, func(path string, token json.Token, _ int64) bool {
+		if s, ok := token.(string); ok && strings.ContainsRune(s, 0) {
+			found = fmt.Errorf("%s: %q has a NUL byte", path, s)
+		}
+		return found == nil
+	})
+	return found
+}
+
+// pathAt is the JSON path of the value that ends at offset or contains it.
+func pathAt(raw []byte, offset int64) string {
+	at := ""
+	walk(raw, func(path string, _ json.Token, end int64) bool {
+		at = path
+		return end < offset
+	})
+	if at == "" {
+		return "the document"
+	}
+	return at
+}
+
+// level is an array or object that walk is in.
+type level struct {
+	array bool
+	index int
+	key   string
+	value bool // in an object: a key has been read, its value comes
+}
+
+// walk calls f for every key and value of a document, with its path and the
+// offset at which it ends, until f says that it is enough.
+func walk(raw []byte, f func(path string, token json.Token, end int64) bool) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	var stack []level
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return
+		}
+		top := len(stack) - 1
+		if delim, ok := token.(json.Delim); ok && (delim == '}' || delim == ']') {
+			if stack = stack[:top]; len(stack) == 0 {
+				return
+			}
+			stack[top-1].next()
+			continue
+		}
+		if top >= 0 && !stack[top].array && !stack[top].value {
+			stack[top].key, stack[top].value = token.(string), true
+			if !f(path(stack), token, d.InputOffset()) {
+				return
+			}
+			continue
+		}
+		if !f(path(stack), token, d.InputOffset()) {
+			return
+		}
+		if delim, ok := token.(json.Delim); ok {
+			stack = append(stack, level{array: delim == '['})
+		} else if top >= 0 {
+			stack[top].next()
+		}
+	}
+}
+
+func (l *level) next() {
+	l.index++
+	l.value = false
+}
+
+func path(stack []level) string {
+	var b strings.Builder
+	for _, l := range stack {
+		switch {
+		case l.array:
+			fmt.Fprintf(&b, "[%d]", l.index)
+		case !l.value:
+		case strings.ContainsAny(l.key, ".[]\""):
+			fmt.Fprintf(&b, "[%q]", l.key)
+		default:
+			if b.Len() > 0 {
+				b.WriteByte('.')
+			}
+			b.WriteString(l.key)
+		}
+	}
+	return b.String()
+}

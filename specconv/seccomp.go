@@ -1,0 +1,97 @@
+package specconv
+
+import (
+	"slices"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// The words of a profile, config-linux.md "Seccomp".
+var (
+	seccompActions = [...]string{
+		"SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_TRAP", "SCMP_ACT_ERRNO",
+		"SCMP_ACT_TRACE", "SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_NOTIFY",
+	}
+	seccompOperators = [...]string{
+		"SCMP_CMP_NE", "SCMP_CMP_LT", "SCMP_CMP_LE", "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_MASKED_EQ",
+	}
+	seccompArchs = [...]string{
+		"SCMP_ARCH_X86", "SCMP_ARCH_X86_64", "SCMP_ARCH_X32", "SCMP_ARCH_ARM", "SCMP_ARCH_AARCH64", "SCMP_ARCH_MIPS",
+		"SCMP_ARCH_MIPS64", "SCMP_ARCH_MIPS64N32", "SCMP_ARCH_MIPSEL", "SCMP_ARCH_MIPSEL64", "SCMP_ARCH_MIPSEL64N32",
+		"SCMP_ARCH_PPC", "SCMP_ARCH_PPC64", "SCMP_ARCH_PPC64LE", "SCMP_ARCH_S390", "SCMP_ARCH_S390X", "SCMP_ARCH_PARISC",
+		"SCMP_ARCH_PARISC64", "SCMP_ARCH_RISCV64", "SCMP_ARCH_LOONGARCH64", "SCMP_ARCH_M68K", "SCMP_ARCH_SH", "SCMP_ARCH_SHEB",
+	}
+	seccompFlags = [...]string{
+		"SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
+		"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
+	}
+)
+
+// seccomp checks the words of the profile. Package seccomp compiles it, which
+// takes the host's libseccomp.
+func (c *compiler) seccomp() {
+	p := c.linux.Seccomp
+	if p == nil {
+		return
+	}
+	c.out.Seccomp = p
+	c.action(p.DefaultAction, p.DefaultErrnoRet, "linux.seccomp.defaultAction", "linux.seccomp.defaultErrnoRet")
+	if p.DefaultAction == specs.ActNotify {
+		c.fault("linux.seccomp.defaultAction", "must not be SCMP_ACT_NOTIFY")
+	}
+	for i, a := range p.Architectures {
+		c.word(string(a), seccompArchs[:], at("linux.seccomp.architectures", i))
+	}
+	for i, f := range p.Flags {
+		c.word(string(f), seccompFlags[:], at("linux.seccomp.flags", i))
+	}
+	for i := range p.Syscalls {
+		c.syscall(&p.Syscalls[i], at("linux.seccomp.syscalls", i))
+	}
+	if p.ListenerMetadata != "" && p.ListenerPath == "" {
+		c.fault("linux.seccomp.listenerMetadata", "needs a listenerPath")
+	}
+}
+
+func (c *compiler) syscall(s *specs.LinuxSyscall, field string) {
+	if len(s.Names) == 0 {
+		c.fault(field+".names", "must not be empty")
+	}
+	for j, name := range s.Names {
+		if name == "" {
+			c.fault(at(field+".names", j), "must not be empty")
+		}
+	}
+	c.action(s.Action, s.ErrnoRet, field+".action", field+".errnoRet")
+	if s.Action == specs.ActNotify && slices.Contains(s.Names, "write") {
+		c.fault(field+".action", "SCMP_ACT_NOTIFY for write would stop the runtime itself")
+	}
+	for j, a := range s.Args {
+		if a.Index > 5 {
+			c.fault(at(field+".args", j)+".index", "%d must be from 0 to 5", a.Index)
+		}
+		c.word(string(a.Op), seccompOperators[:], at(field+".args", j)+".op")
+	}
+}
+
+func (c *compiler) action(a specs.LinuxSeccompAction, errno *uint, field, errnoField string) {
+	if a == "" {
+		c.fault(field, "is required")
+		return
+	}
+	c.word(string(a), seccompActions[:], field)
+	switch {
+	case errno == nil:
+	case a != specs.ActErrno && a != specs.ActTrace:
+		c.fault(errnoField, "is not possible with action %s", a)
+	case a == specs.ActErrno && *errno > 4095:
+		c.fault(errnoField, "%d must be from 0 to 4095", *errno)
+	}
+}
+
+// word checks that w is one of list.
+func (c *compiler) word(w string, list []string, field string) {
+	if !slices.Contains(list, w) {
+		c.fault(field, "unknown word %q", w)
+	}
+}

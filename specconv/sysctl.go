@@ -1,0 +1,85 @@
+package specconv
+
+import (
+	"fmt"
+	"path/filepath"
+	"sort"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+)
+
+func (c *compiler) sysctl() {
+	keys := make([]string, 0, len(c.linux.Sysctl))
+	for k := range c.linux.Sysctl {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	for _, key := range keys {
+		field := fmt.Sprintf("linux.sysctl[%q]", key)
+		path := sysctlPath(key)
+		if path == "" || filepath.Clean("/"+path) != "/"+path {
+			c.fault(field, "is no name of a kernel parameter")
+			continue
+		}
+		if why := c.sysctlRefused(path); why != "" {
+			c.fault(field, "%s", why)
+			continue
+		}
+		c.out.Sysctl = append(c.out.Sysctl, plan.Sysctl{Field: field, Path: path, Value: c.linux.Sysctl[key]})
+	}
+}
+
+// sysctlPath turns a name into a path below /proc/sys, as sysctl(8) does: the
+// separator that comes first is the separator, the other one is a character of
+// a name ("net/ipv4/conf/eth0.100/forwarding").
+func sysctlPath(key string) string {
+	i := strings.IndexAny(key, "./")
+	if i < 0 || key[i] == '/' {
+		return key
+	}
+	swap := func(r rune) rune {
+		switch r {
+		case '.':
+			return '/'
+		case '/':
+			return '.'
+		}
+		return r
+	}
+	return strings.Map(swap, key)
+}
+
+// sysctlRefused says why a parameter may not be set: it would change the host.
+func (c *compiler) sysctlRefused(path string) string {
+	var need specs.LinuxNamespaceType
+	switch {
+	case path == "kernel/hostname":
+		return "use hostname for that"
+	case path == "kernel/domainname":
+		need = specs.UTSNamespace
+	case ipcParameter(path), strings.HasPrefix(path, "fs/mqueue/"):
+		need = specs.IPCNamespace
+	case strings.HasPrefix(path, "net/"):
+		need = specs.NetworkNamespace
+	case strings.HasPrefix(path, "user/"):
+		need = specs.UserNamespace
+	default:
+		return "is not in a separate kernel namespace: it would change the host"
+	}
+	if !c.has(need) {
+		return fmt.Sprintf("needs a %s namespace in linux.namespaces", need)
+	}
+	return ""
+}
+
+// ipcParameter lists what belongs to an ipc namespace (ipc_namespaces(7)).
+func ipcParameter(path string) bool {
+	switch path {
+	case "kernel/msgmax", "kernel/msgmnb", "kernel/msgmni", "kernel/sem", "kernel/shmall", "kernel/shmmax",
+		"kernel/shmmni", "kernel/shm_rmid_forced":
+		return true
+	}
+	return false
+}

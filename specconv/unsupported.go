@@ -1,0 +1,59 @@
+package specconv
+
+import (
+	"fmt"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// unsupported refuses by name what the specification has and the engine does
+// not carry out yet. A field is taken off this list by the change that carries
+// it out.
+func (c *compiler) unsupported() {
+	if c.all {
+		return
+	}
+	l := c.linux
+	for i, n := range l.Namespaces {
+		c.refuse(n.Type == specs.UserNamespace || n.Type == specs.TimeNamespace, at("linux.namespaces", i)+".type", fmt.Sprintf("%s namespaces are", n.Type))
+	}
+	c.refuse(len(l.UIDMappings) > 0, "linux.uidMappings", "user namespaces are")
+	c.refuse(len(l.GIDMappings) > 0, "linux.gidMappings", "user namespaces are")
+	c.refuse(len(l.TimeOffsets) > 0, "linux.timeOffsets", "time namespaces are")
+	c.refuse(l.MountLabel != "", "linux.mountLabel", "SELinux is")
+	c.refuse(l.Personality != nil, "linux.personality", "it is")
+	c.refuse(l.MemoryPolicy != nil, "linux.memoryPolicy", "it is")
+	c.refuse(len(l.NetDevices) > 0, "linux.netDevices", "it is")
+	c.refuse(l.IntelRdt != nil, "linux.intelRdt", "it is")
+	for i := range c.out.Rootfs.Mounts {
+		m := &c.out.Rootfs.Mounts[i]
+		c.refuse(m.IDMap != nil, m.Field, "idmapped mounts are")
+	}
+	if p := l.Seccomp; p != nil {
+		c.refuse(p.ListenerPath != "", "linux.seccomp.listenerPath", "it is")
+		for i := range p.Syscalls {
+			c.refuse(p.Syscalls[i].Action == specs.ActNotify, at("linux.seccomp.syscalls", i)+".action", "SCMP_ACT_NOTIFY is")
+		}
+	}
+	c.refuse(c.SystemdCgroup, "--systemd-cgroup", "cgroups through systemd are")
+	if c.spec.Process != nil {
+		c.unsupportedProcess(c.spec.Process, "process")
+	}
+}
+
+func (c *compiler) unsupportedProcess(p *specs.Process, field string) {
+	if c.all {
+		return
+	}
+	c.refuse(p.ApparmorProfile != "", under(field, "apparmorProfile"), "AppArmor is")
+	c.refuse(p.SelinuxLabel != "", under(field, "selinuxLabel"), "SELinux is")
+	c.refuse(p.Scheduler != nil, under(field, "scheduler"), "it is")
+	c.refuse(p.IOPriority != nil, under(field, "ioPriority"), "it is")
+	c.refuse(p.ExecCPUAffinity != nil, under(field, "execCPUAffinity"), "it is")
+}
+
+func (c *compiler) refuse(given bool, field, what string) {
+	if given {
+		c.fault(field, "%s not supported yet", what)
+	}
+}
