@@ -12,7 +12,7 @@ LDFLAGS := -s -w -linkmode external -extldflags -static -X main.commit=$(COMMIT)
 BUILD   := CGO_ENABLED=1 $(GO) build -buildvcs=false -trimpath -tags "$(TAGS)"
 
 CHILD   := libcontainer/child/child.bin
-SOURCES := $(shell find main.go commands libcontainer specconv VERSION go.mod go.sum -name '*.go' -o -name VERSION -o -name 'go.*')
+SOURCES := $(shell find main.go commands libcontainer specconv VERSION go.mod go.sum -name "*.go" -o -name VERSION -o -name "go.*")
 
 BUILD_DEPS := gcc libc6-dev pkg-config libseccomp-dev
 RUN_DEPS   := busybox-static
@@ -50,7 +50,7 @@ unit: $(CHILD)
 	$(GO) test -race -tags "$(TAGS)" ./commands/... ./libcontainer/... ./specconv/... ./tests/isolate/...
 
 script: skiff
-	SKIFF=$(CURDIR)/skiff $(GO) test -count=1 -tags "$(TAGS)" ./tests/script/... ./tests/integration/...
+	SKIFF=$(CURDIR)/skiff $(GO) test -count=1 -tags "$(TAGS)" ./tests/script/...
 
 conformance: skiff
 	tests/oci/run $(CURDIR)/skiff

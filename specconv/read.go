@@ -25,7 +25,7 @@ func Read(bundle string) (spec *specs.Spec, raw []byte, err error) {
 	path := filepath.Join(bundle, "config.json")
 	raw, err = readRegular(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, fmt.Errorf("JSON specification file config.json not found in the bundle %s: %w", bundle, fs.ErrNotExist)
+		return nil, nil, fmt.Errorf("JSON specification file config.json not found in the bundle %s: %w", bundle, unix.ENOENT)
 	}
 	if err != nil {
 		return nil, nil, err
