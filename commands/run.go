@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
@@ -25,6 +26,9 @@ func (c *call) runContainer(ctx *cli.Context) error {
 	l, err := c.prepare(ctx, detach)
 	if err != nil {
 		return err
+	}
+	if len(l.plan.Process.Args) == 0 {
+		return errors.New("process: is required to run a container, and config.json has none")
 	}
 	if ctx.Bool("plan") {
 		return c.printPlan(l)

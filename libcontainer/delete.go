@@ -9,8 +9,8 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/hooks"
 )
 
-// Delete removes a container that has stopped or was never started; with
-// force, one that runs is killed. It finds everything that a runtime which was
+// Delete removes a container that has stopped; with force, one that runs, or
+// waits for start, is killed. It finds everything that a runtime which was
 // killed at any moment has left.
 func (c *Container) Delete(force bool) error {
 	unlock, err := c.lock()
@@ -23,9 +23,10 @@ func (c *Container) Delete(force bool) error {
 		return err
 	}
 	switch {
-	case status == Stopped, status == Created, force:
+	case status == Stopped, force:
 	default:
-		return fmt.Errorf("cannot delete container %s that is not stopped: %s", c.ID(), status)
+		// One that is created is refused, too (runtime.md, "Delete": MUST).
+		return fmt.Errorf("cannot delete container %s that is not stopped: %s (--force kills it)", c.ID(), status)
 	}
 	// What is left of a first process without a pid namespace of its own goes,
 	// too.

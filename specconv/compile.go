@@ -67,10 +67,10 @@ func (c *compiler) launch() (*plan.Launch, []Warning, error) {
 	c.cgroup()
 	c.seccomp()
 	c.hooks()
-	if c.spec.Process == nil {
-		c.fault("process", "is required to create a container")
-	} else {
-		c.process(c.spec.Process, "process")
+	if p := c.spec.Process; p != nil {
+		c.process(p, "process")
+	} else { // required for start alone (config.md, "Process")
+		c.out.Process = plan.Process{Field: "process", Cwd: "/"}
 	}
 	c.unsupported()
 	return c.result()

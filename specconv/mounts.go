@@ -137,8 +137,11 @@ func (c *compiler) mount(m *specs.Mount, field string) {
 	c.source(m, &out)
 	if out.Bind && !out.Remount {
 		for _, j := range extra {
-			c.fault(at(field+".options", j), "%q is no option of a bind mount", m.Options[j])
+			c.warn(at(field+".options", j), "%q is no option of a bind mount: it has no effect", m.Options[j])
 		}
+	}
+	if out.Bind && !out.Remount {
+		out.Data = nil
 	}
 	for _, j := range extra {
 		if strings.HasPrefix(m.Options[j], "=") || m.Options[j] == "" {

@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/skiff-oci/skiff/libcontainer/hooks"
@@ -17,6 +18,9 @@ func describe(s plan.Step, m wire.Message) error {
 	case plan.OpLookup:
 		return lookupFailed(s, m)
 	case plan.OpExec:
+		if len(s.Words) == 0 {
+			return errors.New("process: is required for start, and config.json has none")
+		}
 		return field(s.Field, fmt.Errorf("exec: %q: %w%s", s.Word(0), m.Errno, execHint(m.Errno)))
 	case plan.OpChdir:
 		return chdirFailed(s, m)
@@ -85,6 +89,8 @@ func what(s *plan.Step) string {
 		return "open the container's /dev/null"
 	case plan.OpSeccomp:
 		return "load the seccomp filter"
+	case plan.OpRlimit:
+		return "set " + s.Word(0)
 	case plan.OpListen:
 		return "wait for start"
 	case 0:
@@ -119,6 +125,8 @@ func hint(s *plan.Step, errno unix.Errno) string {
 	switch {
 	case s.Kind == plan.OpFsMount && errno == unix.ENODEV:
 		return " (the kernel has no such file system, or its module is not loaded)"
+	case s.Kind == plan.OpRlimit && errno == unix.EPERM:
+		return " (raising a hard limit needs CAP_SYS_RESOURCE)"
 	case s.Kind == plan.OpUnshare && errno == unix.ENOSPC:
 		return " (a limit in /proc/sys/user is reached)"
 	case s.Kind == plan.OpPivot && errno == unix.EINVAL:

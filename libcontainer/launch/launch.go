@@ -17,7 +17,6 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/undo"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
-	"golang.org/x/sys/unix"
 )
 
 // Request is one process to start.
@@ -203,12 +202,11 @@ func (b *binding) answer(s *spawned, run *Running, m wire.Message) error {
 // limits sets the resource limits from outside: the child has none of the
 // privileges left that raising one takes, and none of them binds it before.
 func (b *binding) limits(pid int) error {
+	if !b.setsLimits() {
+		return nil // the child does it
+	}
 	for _, r := range b.Launch.Process.Rlimits {
 		if err := sys.Prlimit(pid, r.Resource, r.Soft, r.Hard); err != nil {
-			if errors.Is(err, unix.EPERM) {
-				return fmt.Errorf("%s: %s soft %s, hard %s: %w (raising a hard limit needs CAP_SYS_RESOURCE)",
-					r.Field, r.Name, amount(r.Soft), amount(r.Hard), err)
-			}
 			return fmt.Errorf("%s: %s soft %s, hard %s: %w", r.Field, r.Name, amount(r.Soft), amount(r.Hard), err)
 		}
 	}
@@ -216,7 +214,7 @@ func (b *binding) limits(pid int) error {
 }
 
 func amount(n uint64) string {
-	if n == unix.RLIM_INFINITY {
+	if n == ^uint64(0) {
 		return "unlimited"
 	}
 	return fmt.Sprint(n)

@@ -49,7 +49,9 @@ func (b *binding) program() error {
 
 	// Root in the container, its tree complete.
 	b.userAndDirectory()
-	b.lookup()
+	if len(l.Process.Args) > 0 {
+		b.lookup()
+	}
 	p.Add(plan.Op{Kind: plan.OpSync, N: [3]uint64{uint64(wire.Ready)}}) // the runtime sets resource limits and stores the state
 
 	// The user, waiting for start; then its program.
@@ -64,6 +66,7 @@ func (b *binding) program() error {
 		}
 	}
 	p.Add(plan.Op{Kind: plan.OpKeepFDs, A: b.preserved, N: [3]uint64{uint64(len(b.Preserve))}})
+	b.ownLimits()
 	b.confine()
 	p.Add(b.exec())
 	return nil
@@ -183,6 +186,22 @@ func (b *binding) userAndDirectory() {
 	}
 	p.Add(plan.Op{Kind: plan.OpUmask, N: [3]uint64{uint64(umask)}})
 }
+
+// ownLimits sets the resource limits that the runtime has no privilege to set
+// for another user's process. They come late, since one on descriptors would
+// be in our own way; and none of them can raise a hard limit.
+func (b *binding) ownLimits() {
+	if b.setsLimits() {
+		return
+	}
+	for _, r := range b.Launch.Process.Rlimits {
+		b.prog.Add(plan.Op{Kind: plan.OpRlimit, S: []string{r.Name}, N: [3]uint64{uint64(r.Resource), r.Soft, r.Hard}, Field: r.Field})
+	}
+}
+
+// setsLimits tells that the runtime may set any resource limit of the child
+// (prlimit(2)).
+func (b *binding) setsLimits() bool { return b.granted>>unix.CAP_SYS_RESOURCE&1 != 0 }
 
 // spare is what has to be kept until the filter is loaded: without
 // no_new_privs, seccomp(2) wants CAP_SYS_ADMIN.
