@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 	"github.com/skiff-oci/skiff/libcontainer/hooks"
+	"github.com/skiff-oci/skiff/libcontainer/idmap"
 	"github.com/skiff-oci/skiff/libcontainer/launch"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
@@ -38,7 +39,7 @@ func (h *Host) Create(l *plan.Launch, spec *specs.Spec, raw []byte, io IO) (_ *C
 
 	// A cgroup that is refused belongs to others: this comes before the record,
 	// since whoever deletes a container kills all that is in its cgroups.
-	group, err := cgroup.New(cgroup.Config{Path: l.Cgroup.Path, ID: l.ID, Resources: l.Cgroup.Resources})
+	group, err := newGroup(l)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -81,6 +82,21 @@ func (h *Host) Create(l *plan.Launch, spec *specs.Spec, raw []byte, io IO) (_ *C
 	}
 	u.Release()
 	return c, p, nil
+}
+
+// newGroup resolves the container's cgroup. It belongs to the container's root
+// where that one sees it as its own and may write to it (config-linux.md,
+// "Cgroup ownership").
+func newGroup(l *plan.Launch) (*cgroup.Group, error) {
+	c := cgroup.Config{Path: l.Cgroup.Path, ID: l.ID, Resources: l.Cgroup.Resources}
+	const both = unix.CLONE_NEWUSER | unix.CLONE_NEWCGROUP
+	if l.Cgroup.Mounted && namespaceFlags(l)&both == both {
+		if uid, ok := idmap.Host(l.UserMaps.UID, 0); ok {
+			owner := int(uid)
+			c.OwnerUID = &owner
+		}
+	}
+	return cgroup.New(c)
 }
 
 // intent makes the state directory and writes down what is about to be made.
@@ -280,7 +296,7 @@ func (h *Host) warnWithheld(r *launch.Request) {
 
 // Plan gives the program that Create would run, and makes nothing.
 func (h *Host) Plan(l *plan.Launch, _ *specs.Spec, io IO) (*plan.Program, error) {
-	group, err := cgroup.New(cgroup.Config{Path: l.Cgroup.Path, ID: l.ID, Resources: l.Cgroup.Resources})
+	group, err := newGroup(l)
 	if err != nil {
 		return nil, err
 	}

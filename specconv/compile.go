@@ -59,6 +59,7 @@ func (c *compiler) launch() (*plan.Launch, []Warning, error) {
 	c.annotations()
 	c.root()
 	c.namespaces()
+	c.userMaps()
 	c.names()
 	c.mounts()
 	c.devices()
@@ -81,6 +82,7 @@ func (c *compiler) launch() (*plan.Launch, []Warning, error) {
 func CompileExec(frozen *specs.Spec, p *specs.Process, o Options) (*plan.Launch, []Warning, error) {
 	c := newCompiler(frozen, o)
 	c.out.Joined = true
+	c.out.UserMaps = plan.UserMaps{UID: c.linux.UIDMappings, GID: c.linux.GIDMappings}
 	c.seccomp()
 	c.process(p, "")
 	c.unsupportedProcess(p, "")

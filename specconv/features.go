@@ -33,7 +33,7 @@ func Features() *features.Features {
 		}
 	}
 	for _, n := range namespaceTypes {
-		if n.name != specs.UserNamespace && n.name != specs.TimeNamespace {
+		if n.name != specs.TimeNamespace {
 			f.Linux.Namespaces = append(f.Linux.Namespaces, string(n.name))
 		}
 	}

@@ -1,10 +1,6 @@
 package specconv
 
-import (
-	"fmt"
-
-	"github.com/opencontainers/runtime-spec/specs-go"
-)
+import "github.com/opencontainers/runtime-spec/specs-go"
 
 // unsupported refuses by name what the specification has and the engine does
 // not carry out yet. A field is taken off this list by the change that carries
@@ -15,10 +11,8 @@ func (c *compiler) unsupported() {
 	}
 	l := c.linux
 	for i, n := range l.Namespaces {
-		c.refuse(n.Type == specs.UserNamespace || n.Type == specs.TimeNamespace, at("linux.namespaces", i)+".type", fmt.Sprintf("%s namespaces are", n.Type))
+		c.refuse(n.Type == specs.TimeNamespace, at("linux.namespaces", i)+".type", "time namespaces are")
 	}
-	c.refuse(len(l.UIDMappings) > 0, "linux.uidMappings", "user namespaces are")
-	c.refuse(len(l.GIDMappings) > 0, "linux.gidMappings", "user namespaces are")
 	c.refuse(len(l.TimeOffsets) > 0, "linux.timeOffsets", "time namespaces are")
 	c.refuse(l.MountLabel != "", "linux.mountLabel", "SELinux is")
 	c.refuse(l.Personality != nil, "linux.personality", "it is")

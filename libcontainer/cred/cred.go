@@ -65,6 +65,9 @@ func Withheld(proc *plan.Process, granted uint64) uint64 {
 	return (c.Effective | c.Permitted | c.Inheritable | c.Ambient) &^ granted
 }
 
+// All are the capabilities that there are (Linux 5.9 to 6.18 have 41).
+const All = 1<<(unix.CAP_LAST_CAP+1) - 1
+
 // Granted are the capabilities that this runtime has to give: its own
 // permitted ones (capget(2)).
 func Granted() uint64 {

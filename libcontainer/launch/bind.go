@@ -20,7 +20,9 @@ type binding struct {
 	prog    *plan.Program
 	tree    *rootfs.Tree    // nil when there is no tree to build
 	filter  *seccomp.Filter // nil without seccomp
+	own     uint64          // the runtime's own capabilities
 	granted uint64          // capabilities that can be given
+	userns  bool            // the process is in a user namespace of its own or of the container's
 
 	made   uint64 // CLONE_NEW* of the namespaces to make
 	cloned uint64 // those of them that clone(2) makes
@@ -43,8 +45,12 @@ type join struct {
 
 // bind makes the program. It opens nothing: [binding.open] does.
 func bind(r *Request) (*binding, error) {
-	b := &binding{Request: r, prog: new(plan.Program), granted: cred.Granted()}
+	b := &binding{Request: r, prog: new(plan.Program), own: cred.Granted()}
 	l := r.Launch
+	b.userns, b.granted = r.InUserNamespace(), b.own
+	if b.userns {
+		b.granted = cred.All // the root of a user namespace has them all there
+	}
 	if n := len(r.Preserve); n > 0 {
 		b.preserved = b.prog.Inherit(n)
 	} else {
@@ -69,7 +75,7 @@ func bind(r *Request) (*binding, error) {
 		b.filter = f
 	}
 	if !l.Joined {
-		b.tree = rootfs.New(l.Rootfs, SharesMounts(l), b.CgroupView, b.prog)
+		b.tree = rootfs.New(l.Rootfs, SharesMounts(l), b.userns, b.CgroupView, b.prog)
 	}
 	if b.prog.Inherited == 0 {
 		b.prog.Inherit(0)
@@ -88,13 +94,32 @@ func (b *binding) namespaces() {
 			continue
 		}
 		b.joins = append(b.joins, join{n, b.prog.Inherit(1)})
+		if n.Flag == unix.CLONE_NEWUSER {
+			// Last: the host's root may join any other, the container's not.
+			defer func(j join) { b.joins = append(b.joins, j) }(b.joins[len(b.joins)-1])
+			b.joins = b.joins[:len(b.joins)-1]
+		}
 		if n.Flag == unix.CLONE_NEWPID {
 			b.forks = true
 		}
 	}
 	// A process cloned into a new pid namespace is its init at once, which
-	// saves a fork.
-	b.cloned = b.made & unix.CLONE_NEWPID
+	// saves a fork. But a new user namespace is to own it.
+	if b.made&unix.CLONE_NEWUSER == 0 {
+		b.cloned = b.made & unix.CLONE_NEWPID
+	} else if b.made&unix.CLONE_NEWPID != 0 {
+		b.forks = true
+	}
+}
+
+// InUserNamespace tells that the process is in another user namespace than the
+// runtime.
+func (r *Request) InUserNamespace() bool {
+	flags := r.InitNamespaces
+	for _, n := range r.Launch.Namespaces {
+		flags |= n.Flag
+	}
+	return flags&unix.CLONE_NEWUSER != 0
 }
 
 // SharesMounts tells that the container has the runtime's mount namespace.

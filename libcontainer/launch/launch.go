@@ -12,6 +12,7 @@ import (
 
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 	"github.com/skiff-oci/skiff/libcontainer/cred"
+	"github.com/skiff-oci/skiff/libcontainer/idmap"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
@@ -67,7 +68,12 @@ func Plan(r *Request) (*plan.Program, error) {
 
 // Withheld are the capabilities, as a mask, that r asks for and this runtime
 // cannot give.
-func Withheld(r *Request) uint64 { return cred.Withheld(&r.Launch.Process, cred.Granted()) }
+func Withheld(r *Request) uint64 {
+	if r.InUserNamespace() {
+		return 0
+	}
+	return cred.Withheld(&r.Launch.Process, cred.Granted())
+}
 
 // Run starts the process. When it returns without an error the user's program
 // runs, or with Hold waits for start. On error the process is gone.
@@ -182,6 +188,8 @@ func (b *binding) answer(s *spawned, run *Running, m wire.Message) error {
 	case wire.Forked:
 		err = s.forked(int(m.Value))
 		run.Pid, run.Pidfd = s.pid, s.pidfd
+	case wire.Maps:
+		err = idmap.Write(s.pid, b.Launch.UserMaps)
 	case wire.Console:
 		err = b.Console(m.File)
 	case wire.Mounted:

@@ -6,6 +6,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/cred"
 	"github.com/skiff-oci/skiff/libcontainer/hooks"
+	"github.com/skiff-oci/skiff/libcontainer/idmap"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 	"golang.org/x/sys/unix"
@@ -82,13 +83,45 @@ func (b *binding) enterNamespaces() {
 	for _, n := range b.joins {
 		p.Add(plan.Op{Kind: plan.OpSetns, A: n.slot, N: [3]uint64{n.Flag}, Field: n.Field + ".path"})
 	}
-	unshare := b.made &^ b.cloned
-	if unshare != 0 {
-		p.Add(plan.Op{Kind: plan.OpUnshare, N: [3]uint64{unshare}, Field: "linux.namespaces"})
+	rest := b.made &^ b.cloned
+	if b.made&unix.CLONE_NEWUSER != 0 { // first: it is to own the others
+		p.Add(plan.Op{Kind: plan.OpUnshare, N: [3]uint64{unix.CLONE_NEWUSER}, Field: "linux.namespaces"})
+		p.Add(plan.Op{Kind: plan.OpSync, N: [3]uint64{uint64(wire.Maps)}})
+		// We still are the host's root, who may go where the root is, but whose
+		// the new namespaces are not to be.
+		b.unshare(rest & unix.CLONE_NEWNS)
+		rest &^= unix.CLONE_NEWUSER | unix.CLONE_NEWNS
+		b.attachRoot()
+		b.becomeRoot()
+		b.unshare(rest)
+	} else {
+		b.unshare(rest)
+		b.attachRoot()
+		if b.userns {
+			b.becomeRoot()
+		}
 	}
 	if b.forks {
 		p.Add(plan.Op{Kind: plan.OpFork})
 	}
+}
+
+func (b *binding) unshare(flags uint64) {
+	if flags != 0 {
+		b.prog.Add(plan.Op{Kind: plan.OpUnshare, N: [3]uint64{flags}, Field: "linux.namespaces"})
+	}
+}
+
+func (b *binding) attachRoot() {
+	if b.tree != nil {
+		b.tree.Attach(b.prog)
+	}
+}
+
+// becomeRoot makes us the root of the container's user namespace.
+func (b *binding) becomeRoot() {
+	m := b.Launch.UserMaps
+	b.prog.Add(plan.Op{Kind: plan.OpResUID, N: [3]uint64{uint64(idmap.Root(m.UID)), uint64(idmap.Root(m.GID)), 1}, Field: "linux.uidMappings"})
 }
 
 func (b *binding) names() {
@@ -201,7 +234,7 @@ func (b *binding) ownLimits() {
 
 // setsLimits tells that the runtime may set any resource limit of the child
 // (prlimit(2)).
-func (b *binding) setsLimits() bool { return b.granted>>unix.CAP_SYS_RESOURCE&1 != 0 }
+func (b *binding) setsLimits() bool { return b.own>>unix.CAP_SYS_RESOURCE&1 != 0 }
 
 // spare is what has to be kept until the filter is loaded: without
 // no_new_privs, seccomp(2) wants CAP_SYS_ADMIN.

@@ -73,6 +73,13 @@ func (t *Tree) Open() (files []*os.File, err error) {
 		}
 		files = append(files, null)
 	}
+	for i := range t.nodes {
+		f, err := openNode(&t.plan.Devices[i])
+		if err != nil {
+			return files, err
+		}
+		files = append(files, f)
+	}
 	for i := range t.mounts {
 		if m := &t.mounts[i]; m.slot != plan.NoSlot {
 			f, err := t.openSource(m)
@@ -113,6 +120,24 @@ func openNull() (*os.File, error) {
 	}
 	defer null.Close()
 	return sys.OpenTreeAt(null)
+}
+
+// openNode clones the host's node of a device, verified: a FIFO, which anybody
+// may make, needs none.
+func openNode(d *plan.Device) (*os.File, error) {
+	field := d.Field
+	if field == "" {
+		field = "default device " + d.Path
+	}
+	if d.Mode&unix.S_IFMT == unix.S_IFIFO {
+		return sys.OpenPath("/", 0)
+	}
+	node, err := sys.OpenNode(d.Path, d.Mode&unix.S_IFMT, unix.Mkdev(d.Major, d.Minor))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w (in a user namespace the host's node is used)", field, err)
+	}
+	defer node.Close()
+	return sys.OpenTreeAt(node)
 }
 
 func (t *Tree) openSource(m *mount) (*os.File, error) {

@@ -19,9 +19,10 @@ type Tree struct {
 	plan   plan.Rootfs
 	mounts []mount // the plan's mounts, cgroup mounts resolved for this host
 
-	shared bool // there is no mount namespace: the host's tree is mounted in
+	shared bool        // there is no mount namespace: the host's tree is mounted in
+	nodes  []plan.Slot // in a user namespace: the host's device nodes, to bind
 
-	Root plan.Slot // the root directory; valid in all operations after [Tree.Mounts]
+	Root plan.Slot // the root directory; valid in all operations after [Tree.Attach]
 	null plan.Slot
 	late []plan.Op // read-only flags that wait until nothing has to be made below
 }
@@ -39,10 +40,18 @@ type mount struct {
 // shared says that the container has the runtime's own mount namespace. The
 // tree is then mounted on the host, on the rootfs's path, and the root is
 // changed by chroot(2).
-func New(r plan.Rootfs, shared bool, view CgroupView, p *plan.Program) *Tree {
+//
+// userns says that the container has a user namespace, in which no device node
+// can be made: the host's are bound.
+func New(r plan.Rootfs, shared, userns bool, view CgroupView, p *plan.Program) *Tree {
 	t := &Tree{plan: r, shared: shared, Root: p.Inherit(1), null: plan.NoSlot}
 	if len(r.Masked) > 0 {
 		t.null = p.Inherit(1)
+	}
+	if userns && t.ownDev() {
+		for range r.Devices {
+			t.nodes = append(t.nodes, p.Inherit(1))
+		}
 	}
 	for _, m := range expandCgroups(r.Mounts, view) {
 		m.slot = plan.NoSlot
@@ -72,13 +81,18 @@ func (t *Tree) base() uint64 {
 	return unix.MS_SLAVE
 }
 
-// Mounts adds the operations that attach the root and make all mounts, in the
-// order of config.json.
-func (t *Tree) Mounts(p *plan.Program) {
+// Attach adds the operations that attach the root at its path on the host: in
+// a user namespace while we still are the user who may go there.
+func (t *Tree) Attach(p *plan.Program) {
 	if !t.shared {
 		p.Add(plan.Op{Kind: plan.OpPropagate, S: []string{"/"}, N: [3]uint64{t.base()}, Flags: 1})
 	}
 	p.Add(plan.Op{Kind: plan.OpAttach, A: t.Root, S: []string{t.plan.Path}, Field: "root.path"})
+}
+
+// Mounts adds the operations that make all mounts, in the order of
+// config.json.
+func (t *Tree) Mounts(p *plan.Program) {
 	for i := range t.mounts {
 		t.mount(p, &t.mounts[i])
 	}

@@ -122,14 +122,20 @@ func OpenIn(root *os.File, path string, flags uint64) (*os.File, error) {
 // HostNull opens the host's /dev/null for use by descriptor, and makes sure it
 // is the null device.
 func HostNull() (*os.File, error) {
-	f, err := OpenPath("/dev/null", unix.O_NOFOLLOW)
+	return OpenNode("/dev/null", unix.S_IFCHR, unix.Mkdev(1, 3))
+}
+
+// OpenNode opens a device node for use by descriptor, and makes sure that it is
+// the device asked for: kind is S_IFCHR or S_IFBLK, dev its number.
+func OpenNode(path string, kind uint32, dev uint64) (*os.File, error) {
+	f, err := OpenPath(path, unix.O_NOFOLLOW)
 	if err != nil {
 		return nil, err
 	}
 	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFCHR || st.Rdev != unix.Mkdev(1, 3) {
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil || st.Mode&unix.S_IFMT != kind || st.Rdev != dev {
 		f.Close()
-		return nil, errors.New("/dev/null of the host is not the null device (character 1:3)")
+		return nil, fmt.Errorf("%s of the host is not the device %d:%d", path, unix.Major(dev), unix.Minor(dev))
 	}
 	return f, nil
 }

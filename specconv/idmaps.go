@@ -1,0 +1,86 @@
+package specconv
+
+import (
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+)
+
+// maxMaps is how many lines a map may have (user_namespaces(7), Linux 4.15).
+const maxMaps = 340
+
+// userMaps are the mappings of a new user namespace.
+func (c *compiler) userMaps() {
+	uid, gid := c.linux.UIDMappings, c.linux.GIDMappings
+	path, there := c.userNamespace()
+	switch {
+	case !there && len(uid) > 0:
+		c.fault("linux.uidMappings", "needs a user namespace in linux.namespaces")
+	case !there && len(gid) > 0:
+		c.fault("linux.gidMappings", "needs a user namespace in linux.namespaces")
+	case path != "" && len(uid)+len(gid) > 0:
+		c.fault("linux.uidMappings", "cannot be changed in a user namespace that is joined by path")
+	case there && path == "" && len(uid) == 0:
+		c.fault("linux.uidMappings", "is required for a new user namespace")
+	case there && path == "" && len(gid) == 0:
+		c.fault("linux.gidMappings", "is required for a new user namespace")
+	}
+	c.maps(uid, "linux.uidMappings")
+	c.maps(gid, "linux.gidMappings")
+	c.out.UserMaps = plan.UserMaps{UID: uid, GID: gid}
+}
+
+// userNamespace tells whether there is a user namespace, and its path.
+func (c *compiler) userNamespace() (path string, there bool) {
+	for _, n := range c.linux.Namespaces {
+		if n.Type == specs.UserNamespace {
+			return n.Path, true
+		}
+	}
+	return "", false
+}
+
+// maps checks a list of mappings: ranges within 32 bits that do not overlap on
+// either side.
+func (c *compiler) maps(list []specs.LinuxIDMapping, field string) {
+	if len(list) > maxMaps {
+		c.fault(field, "has %d entries, at most %d are possible", len(list), maxMaps)
+	}
+	for i, m := range list {
+		switch {
+		case m.Size == 0:
+			c.fault(at(field, i)+".size", "must not be 0")
+		case !fits(m.ContainerID, m.Size) || !fits(m.HostID, m.Size):
+			c.fault(at(field, i), "goes beyond the largest id")
+		}
+		for _, o := range list[:i] {
+			if overlap(m.ContainerID, m.Size, o.ContainerID, o.Size) {
+				c.fault(at(field, i)+".containerID", "overlaps with another entry")
+				break
+			}
+			if overlap(m.HostID, m.Size, o.HostID, o.Size) {
+				c.fault(at(field, i)+".hostID", "overlaps with another entry")
+				break
+			}
+		}
+	}
+}
+
+func fits(first, size uint32) bool { return uint64(first)+uint64(size) <= 1<<32 }
+
+func overlap(a, sizeA, b, sizeB uint32) bool {
+	return uint64(a) < uint64(b)+uint64(sizeB) && uint64(b) < uint64(a)+uint64(sizeA)
+}
+
+// mapped checks that an id of the process exists in the container's user
+// namespace.
+func (c *compiler) mapped(id uint32, list []specs.LinuxIDMapping, field, maps string) {
+	if len(list) == 0 {
+		return
+	}
+	for _, m := range list {
+		if id >= m.ContainerID && uint64(id) < uint64(m.ContainerID)+uint64(m.Size) {
+			return
+		}
+	}
+	c.fault(field, "%d is not mapped in %s", id, maps)
+}
