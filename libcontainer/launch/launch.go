@@ -105,11 +105,19 @@ func Run(r *Request) (_ *Running, err error) {
 	return run, nil
 }
 
-// place puts the child into its v1 cgroups and limits it, while it is at work.
+// place limits the cgroup while the child is at work, and moves the child into
+// its v1 cgroups. Those are limited before: their device rules are written one
+// by one, and the child must not make a node in between. A child that has yet
+// to fork comes first, as the limit may be one process.
 func (b *binding) place(s *spawned) error {
 	g := b.Cgroup
 	if g == nil {
 		return nil
+	}
+	if b.Limit && !b.forks {
+		if err := g.Limit(); err != nil {
+			return err
+		}
 	}
 	if b.awaitsGo() {
 		join := g.Join
@@ -119,12 +127,7 @@ func (b *binding) place(s *spawned) error {
 		if err := join(s.pid); err != nil {
 			return fmt.Errorf("linux.cgroupsPath: %w", err)
 		}
-		if err := s.conn.Answer(wire.Go, int64(s.pid)); err != nil {
-			return err
-		}
-	}
-	if b.Limit {
-		return g.Limit()
+		return s.conn.Answer(wire.Go, int64(s.pid))
 	}
 	return nil
 }
@@ -188,6 +191,9 @@ func (b *binding) answer(s *spawned, run *Running, m wire.Message) error {
 	case wire.Forked:
 		err = s.forked(int(m.Value))
 		run.Pid, run.Pidfd = s.pid, s.pidfd
+		if err == nil && b.Limit {
+			err = b.Cgroup.Limit()
+		}
 	case wire.Maps:
 		err = idmap.Write(s.pid, b.Launch.UserMaps)
 	case wire.Console:
