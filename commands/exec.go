@@ -68,7 +68,6 @@ func (c *call) exec(ctx *cli.Context) error {
 	}
 	adoptSize(&l.Process)
 	fg := newForeground(false)
-	defer fg.close()
 	process, err := container.Exec(l, io, options)
 	if err != nil {
 		return err

@@ -15,18 +15,25 @@ type foreground struct {
 	reap    bool
 	done    chan struct{} // closed when the process has ended
 	idle    chan struct{} // closed when no signal is handled any more
+	ready   chan struct{} // closed when all signals are caught
 }
 
-// newForeground catches signals from now on, so that none is lost between the
-// start of the process and wait.
+// newForeground begins to catch signals, so that none is lost between the start
+// of the process and wait. To catch all of them takes the Go runtime longer than
+// to make a container, so that is done meanwhile, and is not undone: the caller
+// is about to exit when the process has ended.
 func newForeground(reap bool) *foreground {
 	f := &foreground{
 		signals: make(chan os.Signal, 128),
 		reap:    reap,
 		done:    make(chan struct{}),
 		idle:    make(chan struct{}),
+		ready:   make(chan struct{}),
 	}
-	signal.Notify(f.signals, forwarded(reap)...)
+	go func() {
+		signal.Notify(f.signals, forwarded(reap)...)
+		close(f.ready)
+	}()
 	return f
 }
 
@@ -49,8 +56,6 @@ func forwarded(reap bool) []os.Signal {
 	return all
 }
 
-func (f *foreground) close() { signal.Stop(f.signals) }
-
 // wait returns the exit status of p, when it has ended and all of its output
 // has been written.
 func (f *foreground) wait(p *libcontainer.Process) (int, error) {
@@ -60,6 +65,7 @@ func (f *foreground) wait(p *libcontainer.Process) (int, error) {
 		defer tty.restore()
 		tty.start()
 	}
+	<-f.ready
 	go f.handle(p, tty)
 	code, err := p.Wait()
 	close(f.done)

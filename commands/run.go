@@ -47,7 +47,6 @@ func (c *call) runContainer(ctx *cli.Context) error {
 
 func (c *call) runForeground(l *launch, keep bool) error {
 	fg := newForeground(l.io.Subreaper)
-	defer fg.close()
 	container, process, err := c.host.Create(l.plan, l.spec, l.raw, l.io)
 	if err != nil {
 		return err
