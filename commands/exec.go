@@ -67,7 +67,10 @@ func (c *call) exec(ctx *cli.Context) error {
 		return err
 	}
 	adoptSize(&l.Process)
-	fg := newForeground(false)
+	fg, err := newForeground(false)
+	if err != nil {
+		return err
+	}
 	process, err := container.Exec(l, io, options)
 	if err != nil {
 		return err

@@ -1,9 +1,6 @@
 package commands
 
 import (
-	"os"
-	"os/signal"
-
 	"github.com/skiff-oci/skiff/libcontainer"
 	"golang.org/x/sys/unix"
 )
@@ -11,40 +8,29 @@ import (
 // foreground stands in for a process that skiff waits for: signals go on to
 // it, its terminal is the caller's, orphans are reaped.
 type foreground struct {
-	signals chan os.Signal
+	signals int // descriptor: each byte is a signal that was caught
 	reap    bool
-	done    chan struct{} // closed when the process has ended
-	idle    chan struct{} // closed when no signal is handled any more
-	ready   chan struct{} // closed when all signals are caught
 }
 
-// newForeground begins to catch signals, so that none is lost between the start
-// of the process and wait. To catch all of them takes the Go runtime longer than
-// to make a container, so that is done meanwhile, and is not undone: the caller
-// is about to exit when the process has ended.
-func newForeground(reap bool) *foreground {
-	f := &foreground{
-		signals: make(chan os.Signal, 128),
-		reap:    reap,
-		done:    make(chan struct{}),
-		idle:    make(chan struct{}),
-		ready:   make(chan struct{}),
-	}
-	go func() {
-		signal.Notify(f.signals, forwarded(reap)...)
-		close(f.ready)
-	}()
-	return f
+// newForeground catches signals from now on, so that none is lost between the
+// start of the process and wait. It is not undone: the caller is about to exit
+// when the process has ended.
+func newForeground(reap bool) (*foreground, error) {
+	fd, err := catchSignals(forwarded(reap))
+	return &foreground{signals: fd, reap: reap}, err
 }
 
-// forwarded lists the signals to catch. The Go runtime sends itself SIGURG,
-// SIGPIPE is the answer to a write of our own, and in a job in the background
-// a read of the terminal that catches SIGTTIN would be tried for ever.
-func forwarded(reap bool) []os.Signal {
-	var all []os.Signal
+// forwarded lists the signals to catch. Those of faults are the Go runtime's,
+// as is SIGURG, SIGPIPE is the answer to a write of our own, and in a job in
+// the background a read of the terminal that catches SIGTTIN would be tried
+// for ever.
+func forwarded(reap bool) []unix.Signal {
+	var all []unix.Signal
 	for s := unix.Signal(1); s <= sigRTMax; s++ {
 		switch s {
 		case unix.SIGKILL, unix.SIGSTOP, unix.SIGURG, unix.SIGPIPE, unix.SIGTTIN, unix.SIGTTOU:
+		case unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGTRAP, unix.SIGPROF:
+		case 32, 33: // the C library's own
 		case unix.SIGCHLD:
 			if reap {
 				all = append(all, s)
@@ -65,28 +51,38 @@ func (f *foreground) wait(p *libcontainer.Process) (int, error) {
 		defer tty.restore()
 		tty.start()
 	}
-	<-f.ready
-	go f.handle(p, tty)
+	if err := f.handle(p, tty); err != nil {
+		return -1, err
+	}
 	code, err := p.Wait()
-	close(f.done)
-	<-f.idle
 	if tty != nil {
 		tty.drain()
 	}
 	return code, err
 }
 
-func (f *foreground) handle(p *libcontainer.Process, tty *terminal) {
-	defer close(f.idle)
+// handle passes signals on until the process has ended.
+func (f *foreground) handle(p *libcontainer.Process, tty *terminal) error {
 	if f.reap {
 		reapOrphans(p.Pid) // that ended before SIGCHLD was caught
 	}
+	poll := []unix.PollFd{{Fd: int32(p.Pidfd.Fd()), Events: unix.POLLIN}, {Fd: int32(f.signals), Events: unix.POLLIN}}
 	for {
-		select {
-		case <-f.done:
-			return
-		case s := <-f.signals:
-			f.forward(s.(unix.Signal), p, tty)
+		if _, err := unix.Poll(poll, -1); err != nil && err != unix.EINTR {
+			return err
+		}
+		if poll[1].Revents != 0 {
+			var b [64]byte
+			n, err := unix.Read(f.signals, b[:])
+			if err != nil && err != unix.EINTR {
+				return err
+			}
+			for _, s := range b[:max(n, 0)] {
+				f.forward(unix.Signal(s), p, tty)
+			}
+		}
+		if poll[0].Revents != 0 {
+			return nil
 		}
 	}
 }

@@ -46,7 +46,10 @@ func (c *call) runContainer(ctx *cli.Context) error {
 }
 
 func (c *call) runForeground(l *launch, keep bool) error {
-	fg := newForeground(l.io.Subreaper)
+	fg, err := newForeground(l.io.Subreaper)
+	if err != nil {
+		return err
+	}
 	container, process, err := c.host.Create(l.plan, l.spec, l.raw, l.io)
 	if err != nil {
 		return err
