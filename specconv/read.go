@@ -30,11 +30,46 @@ func Read(bundle string) (spec *specs.Spec, raw []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	spec = new(specs.Spec)
-	if err := decode(raw, spec); err != nil {
+	spec, err = decodeSpec(raw)
+	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return spec, raw, nil
+}
+
+// decodeSpec decodes the sections that Linux has one by one. encoding/json
+// prepares for every type that it can reach from the one it decodes, and the
+// sections of other platforms take it longer than a container takes to start.
+func decodeSpec(raw []byte) (*specs.Spec, error) {
+	var top struct {
+		Version     string            `json:"ociVersion"`
+		Process     json.RawMessage   `json:"process"`
+		Root        json.RawMessage   `json:"root"`
+		Hostname    string            `json:"hostname"`
+		Domainname  string            `json:"domainname"`
+		Mounts      json.RawMessage   `json:"mounts"`
+		Hooks       json.RawMessage   `json:"hooks"`
+		Annotations map[string]string `json:"annotations"`
+		Linux       json.RawMessage   `json:"linux"`
+	}
+	if err := explain(raw, 0, json.Unmarshal(raw, &top)); err != nil {
+		return nil, err
+	}
+	s := &specs.Spec{Version: top.Version, Hostname: top.Hostname, Domainname: top.Domainname, Annotations: top.Annotations}
+	sections := [...]struct {
+		text json.RawMessage
+		into any
+	}{{top.Process, &s.Process}, {top.Root, &s.Root}, {top.Mounts, &s.Mounts}, {top.Hooks, &s.Hooks}, {top.Linux, &s.Linux}}
+	for _, part := range sections {
+		if part.text == nil {
+			continue
+		}
+		if err := json.Unmarshal(part.text, part.into); err != nil {
+			// The section is a copy: where it stands is found by its text.
+			return nil, explain(raw, int64(bytes.Index(raw, part.text)), err)
+		}
+	}
+	return s, checkNUL(raw)
 }
 
 // ReadProcess reads the process of an exec from a file.
@@ -85,19 +120,25 @@ func readRegular(path string) ([]byte, error) {
 
 // decode decodes one JSON document into v.
 func decode(raw []byte, v any) error {
-	err := json.Unmarshal(raw, v)
+	if err := explain(raw, 0, json.Unmarshal(raw, v)); err != nil {
+		return err
+	}
+	return checkNUL(raw)
+}
+
+// explain puts an error of encoding/json into words; its offsets count from
+// start in raw.
+func explain(raw []byte, start int64, err error) error {
 	var syntax *json.SyntaxError
 	var wrong *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &syntax):
-		line, column := position(raw, syntax.Offset)
+		line, column := position(raw, start+syntax.Offset)
 		return fmt.Errorf("line %d, column %d: %s", line, column, strings.TrimPrefix(syntax.Error(), "json: "))
 	case errors.As(err, &wrong):
-		return fmt.Errorf("%s: got a %s, expected %s", pathAt(raw, wrong.Offset), wrong.Value, kindName(wrong))
-	case err != nil:
-		return err
+		return fmt.Errorf("%s: got a %s, expected %s", pathAt(raw, start+wrong.Offset), wrong.Value, kindName(wrong))
 	}
-	return checkNUL(raw)
+	return err
 }
 
 // kindName names the type that was expected, in JSON's words where it has one.

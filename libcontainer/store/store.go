@@ -1,7 +1,7 @@
 // Package store keeps what the runtime knows of its containers between its
 // calls: one directory a container, below the root directory (/run/skiff).
 //
-//	ID/state.json   the record, written before anything else is made
+//	ID/state        the record, written before anything else is made
 //	ID/config.json  the configuration as it was when the container was made
 //	ID/start.sock   a created container's first process waits here for start
 //
@@ -10,50 +10,21 @@
 package store
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
-	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
 )
 
 const (
-	recordFile = "state.json"
+	recordFile = "state"
 	configFile = "config.json"
 	socketFile = "start.sock"
 )
-
-// Record is state.json.
-type Record struct {
-	Version     int               `json:"version"` // of this form
-	OCIVersion  string            `json:"ociVersion"`
-	ID          string            `json:"id"`
-	Bundle      string            `json:"bundle"`
-	Rootfs      string            `json:"rootfs"`
-	Created     time.Time         `json:"created"`
-	Annotations map[string]string `json:"annotations,omitempty"`
-
-	// The first process; all zero while the container is being made.
-	Pid       int    `json:"pid,omitempty"`
-	StartTime uint64 `json:"startTime,omitempty"` // clock ticks after boot, /proc/PID/stat
-	BootID    string `json:"bootID,omitempty"`    // a pid means nothing after a reboot
-
-	Namespaces uint64            `json:"namespaces,omitempty"` // CLONE_NEW* flags of what an exec joins
-	Cgroups    map[string]string `json:"cgroups,omitempty"`    // directory by controller; "" is cgroup v2
-	Under      uint64            `json:"under,omitempty"`      // without a mount namespace: id of the mount that the container's root covers
-	Hooks      bool              `json:"hooks,omitempty"`      // the configuration has poststart or poststop hooks
-	Tail       []plan.Step       `json:"tail,omitempty"`       // what is left to do at start, for its errors
-	First      int               `json:"first,omitempty"`      // index of the first of these in the program
-}
-
-// version of [Record]'s form.
-const version = 1
 
 // Entry is a container's directory.
 type Entry struct {
@@ -131,12 +102,7 @@ func (e *Entry) Unlock() {
 
 // Write replaces the record.
 func (e *Entry) Write(r *Record) error {
-	r.Version = version
-	b, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	return e.replace(recordFile, b)
+	return e.replace(recordFile, r.encode())
 }
 
 // WriteConfig stores the configuration.
@@ -164,17 +130,14 @@ func (e *Entry) Read() (*Record, error) {
 		if _, dirErr := os.Stat(e.path); dirErr != nil {
 			return nil, dirErr
 		}
-		return &Record{Version: version, ID: filepath.Base(e.path)}, nil
+		return &Record{ID: filepath.Base(e.path)}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	r := new(Record)
-	if err := json.Unmarshal(b, r); err != nil {
+	r, err := decode(b)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(e.path, recordFile), err)
-	}
-	if r.Version != version {
-		return nil, fmt.Errorf("%s: written by another version of skiff (form %d, this one reads %d)", filepath.Join(e.path, recordFile), r.Version, version)
 	}
 	return r, nil
 }

@@ -1,0 +1,189 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+)
+
+// Record is what is known of a container.
+type Record struct {
+	OCIVersion  string
+	ID          string
+	Bundle      string
+	Rootfs      string
+	Created     time.Time
+	Annotations map[string]string
+
+	// The first process; all zero while the container is being made.
+	Pid       int
+	StartTime uint64 // clock ticks after boot, /proc/PID/stat
+	BootID    string // a pid means nothing after a reboot
+
+	Namespaces uint64            // CLONE_NEW* flags of what an exec joins
+	Cgroups    map[string]string // directory by controller; "" is cgroup v2
+	Under      uint64            // without a mount namespace: id of the mount that the container's root covers
+	Hooks      bool              // the configuration has poststart or poststop hooks
+	Tail       []plan.Step       // what is left to do at start, for its errors
+	First      int               // index of the first of these in the program
+}
+
+// The record's form: a line with its version, then a line for each value, with
+// a key before it; strings are quoted as in Go. It is no JSON, because every
+// command reads it, and encoding/json takes longer to get ready than the rest
+// of most commands.
+const header = "skiff state 1"
+
+func (r *Record) encode() []byte {
+	b := make([]byte, 0, 2048)
+	b = append(b, header...)
+	text := func(key string, values ...string) {
+		b = append(append(b, '\n'), key...)
+		for _, v := range values {
+			b = strconv.AppendQuote(append(b, ' '), v)
+		}
+	}
+	number := func(key string, v uint64) {
+		if v != 0 {
+			b = append(append(b, '\n'), key...)
+			b = strconv.AppendUint(append(b, ' '), v, 10)
+		}
+	}
+	text("ociVersion", r.OCIVersion)
+	text("id", r.ID)
+	text("bundle", r.Bundle)
+	text("rootfs", r.Rootfs)
+	text("created", r.Created.Format(time.RFC3339Nano))
+	for _, k := range slices.Sorted(maps.Keys(r.Annotations)) {
+		text("annotation", k, r.Annotations[k])
+	}
+	number("pid", uint64(r.Pid))
+	number("startTime", r.StartTime)
+	text("bootID", r.BootID)
+	number("namespaces", r.Namespaces)
+	for _, k := range slices.Sorted(maps.Keys(r.Cgroups)) {
+		text("cgroup", k, r.Cgroups[k])
+	}
+	number("under", r.Under)
+	if r.Hooks {
+		number("hooks", 1)
+	}
+	number("first", uint64(r.First))
+	for i := range r.Tail {
+		s := &r.Tail[i]
+		text("step", append([]string{strconv.Itoa(int(s.Kind)), strconv.FormatUint(s.Flags, 10), s.Field}, s.Words...)...)
+	}
+	return append(b, '\n')
+}
+
+func decode(b []byte) (*Record, error) {
+	first, rest, _ := bytes.Cut(b, []byte("\n"))
+	if string(first) != header {
+		return nil, fmt.Errorf("it begins with %q, not with %q: another version of skiff wrote it", first, header)
+	}
+	r := new(Record)
+	for line := range strings.Lines(string(rest)) {
+		key, values, err := fields(strings.TrimSuffix(line, "\n"))
+		if err == nil {
+			err = r.set(key, values)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("line %q: %w", line, err)
+		}
+	}
+	return r, nil
+}
+
+// fields splits a line into its key and its values.
+func fields(line string) (key string, values []string, err error) {
+	key, rest, _ := strings.Cut(line, " ")
+	for rest != "" {
+		v, after := rest, ""
+		if rest[0] == '"' {
+			if v, err = strconv.QuotedPrefix(rest); err != nil {
+				return "", nil, err
+			}
+			after = rest[len(v):]
+			if v, err = strconv.Unquote(v); err != nil {
+				return "", nil, err
+			}
+		}
+		values = append(values, v)
+		rest = strings.TrimPrefix(after, " ")
+	}
+	return key, values, nil
+}
+
+func (r *Record) set(key string, v []string) (err error) {
+	want := 1
+	switch key {
+	case "annotation", "cgroup":
+		want = 2
+	case "step":
+		want = 3
+	}
+	if len(v) < want {
+		return fmt.Errorf("%d values, expected %d", len(v), want)
+	}
+	switch key {
+	case "ociVersion":
+		r.OCIVersion = v[0]
+	case "id":
+		r.ID = v[0]
+	case "bundle":
+		r.Bundle = v[0]
+	case "rootfs":
+		r.Rootfs = v[0]
+	case "created":
+		r.Created, err = time.Parse(time.RFC3339Nano, v[0])
+	case "annotation":
+		put(&r.Annotations, v)
+	case "pid":
+		r.Pid, err = strconv.Atoi(v[0])
+	case "startTime":
+		r.StartTime, err = strconv.ParseUint(v[0], 10, 64)
+	case "bootID":
+		r.BootID = v[0]
+	case "namespaces":
+		r.Namespaces, err = strconv.ParseUint(v[0], 10, 64)
+	case "cgroup":
+		put(&r.Cgroups, v)
+	case "under":
+		r.Under, err = strconv.ParseUint(v[0], 10, 64)
+	case "hooks":
+		r.Hooks = v[0] == "1"
+	case "first":
+		r.First, err = strconv.Atoi(v[0])
+	case "step":
+		err = r.addStep(v)
+	default:
+		return fmt.Errorf("unknown key %q", key)
+	}
+	return err
+}
+
+func put(m *map[string]string, v []string) {
+	if *m == nil {
+		*m = make(map[string]string)
+	}
+	(*m)[v[0]] = v[1]
+}
+
+func (r *Record) addStep(v []string) error {
+	kind, err := strconv.ParseUint(v[0], 10, 16)
+	if err != nil {
+		return err
+	}
+	flags, err := strconv.ParseUint(v[1], 10, 64)
+	if err != nil {
+		return err
+	}
+	r.Tail = append(r.Tail, plan.Step{Kind: plan.Kind(kind), Flags: flags, Field: v[2], Words: v[3:]})
+	return nil
+}
