@@ -56,7 +56,7 @@ conformance: skiff
 	tests/oci/run $(CURDIR)/skiff
 
 test-engines: deps skiff
-	SKIFF=$(CURDIR)/skiff tests/engines/run
+	RUNTIME=$(CURDIR)/skiff tests/engines/run -v
 
 test-machine: deps skiff
 	tests/machine/run

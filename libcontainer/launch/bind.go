@@ -56,6 +56,9 @@ func bind(r *Request) (*binding, error) {
 	} else {
 		b.preserved = plan.NoSlot
 	}
+	if err := b.checkLimits(); err != nil {
+		return nil, err
+	}
 	if r.Hold {
 		b.listen = b.prog.Inherit(1)
 	}

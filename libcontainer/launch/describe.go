@@ -110,6 +110,8 @@ func detail(m wire.Message) string {
 		return "the place is the container's root itself"
 	case wire.OtherNode:
 		return "another file is there already"
+	case wire.OtherKind:
+		return "not a directory (a directory cannot be mounted on a file, nor a file on a directory)"
 	case wire.NotPtmx:
 		return "/dev/pts/ptmx is not the kernel's terminal multiplexer (is a devpts mounted on /dev/pts?)"
 	case wire.NotNull:
@@ -165,7 +167,8 @@ func lookupFailed(s plan.Step, m wire.Message) error {
 	case m.Detail == wire.NotFound:
 		return fmt.Errorf("exec: %q: executable file not found in $PATH", name)
 	case m.Detail == wire.IsDir:
-		return fmt.Errorf("exec: %q: is a directory", name)
+		// Engines know one phrase or the other.
+		return fmt.Errorf("exec: %q: is a directory: %w", name, unix.EACCES)
 	case m.Errno == unix.ENOENT || m.Errno == unix.ENOTDIR || m.Errno == unix.ELOOP:
 		return fmt.Errorf("exec: %q: stat %s: %w", name, name, m.Errno)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/undo"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
+	"golang.org/x/sys/unix"
 )
 
 // Request is one process to start.
@@ -211,6 +212,25 @@ func (b *binding) answer(s *spawned, run *Running, m wire.Message) error {
 		return err
 	}
 	return s.conn.Answer(m.Type, int64(s.pid))
+}
+
+// checkLimits tells early what the child could not do: it has no privilege to
+// raise a hard limit either, and would say so at start only.
+func (b *binding) checkLimits() error {
+	if b.setsLimits() {
+		return nil
+	}
+	for _, r := range b.Launch.Process.Rlimits {
+		_, hard, err := sys.Getrlimit(r.Resource)
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.Field, err)
+		}
+		if r.Hard > hard {
+			return fmt.Errorf("%s.hard: %s %s is above skiff's own hard limit %s: %w (CAP_SYS_RESOURCE is needed to raise it)",
+				r.Field, r.Name, amount(r.Hard), amount(hard), unix.EPERM)
+		}
+	}
+	return nil
 }
 
 // limits sets the resource limits from outside: the child has none of the

@@ -302,6 +302,13 @@ func Prlimit(pid, resource int, soft, hard uint64) error {
 	return nil
 }
 
+// Getrlimit gets this process's own limits of a resource.
+func Getrlimit(resource int) (soft, hard uint64, err error) {
+	var lim unix.Rlimit
+	err = wrap("getrlimit", "", unix.Prlimit(0, resource, nil, &lim))
+	return lim.Cur, lim.Max, err
+}
+
 // SendFD sends fd over the AF_UNIX socket at path, with name as the message:
 // the console and pidfd hand-over of runc.
 func SendFD(path, name string, fd int) error {

@@ -78,6 +78,7 @@ const (
 	FSLog              // Text is the file system's own message
 	NotPasswd          //
 	Where              // Text names the object
+	OtherKind          // a directory where a file is needed, or a file where a directory is
 )
 
 // Message is one message of the child.

@@ -4,6 +4,7 @@ package engines
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -131,8 +132,16 @@ func TestCtrTaskKill(t *testing.T) {
 			c.exec(t, id, nil, "true").ok(t) // by then the trap is set
 			c.do(t, "task", "kill", "-s", k.signal, id).ok(t)
 			c.awaitStatus(t, id, "STOPPED")
-			c.do(t, "task", "delete", id).fails(t, k.code)
+			exited(t, c.do(t, "task", "delete", id), k.code)
 		})
+	}
+}
+
+// exited checks the exit code of the task that was deleted, which ctr passes on or, in older versions, warns of.
+func exited(t *testing.T, o outcome, code int) {
+	t.Helper()
+	if o.code != code && !strings.Contains(o.err, fmt.Sprintf("non-zero exit code %d", code)) {
+		t.Errorf("want the task's exit code %d: %v", code, o)
 	}
 }
 
@@ -148,7 +157,7 @@ func TestCtrTaskKillOfAStoppedTask(t *testing.T) {
 
 func TestCtrTaskKillAll(t *testing.T) {
 	c := ctr(t)
-	id := c.start(t, []string{"--with-ns", "pid:/proc/1/ns/pid"}, "sh", "-c", "sleep 4272 & sleep 4273 & wait")
+	id := c.start(t, []string{"--with-ns", fmt.Sprintf("pid:/proc/%d/ns/pid", os.Getpid())}, "sh", "-c", "sleep 4272 & sleep 4273 & wait")
 	eventually(t, func() error { return countProcesses("(sleep 427", 2) })
 	c.do(t, "task", "kill", "-a", "-s", "KILL", id).ok(t)
 	c.awaitStatus(t, id, "STOPPED")
@@ -177,7 +186,7 @@ func TestCtrTaskDeleteOfARunningTaskIsRefused(t *testing.T) {
 		t.Errorf("no error: %v", o)
 	}
 	c.awaitStatus(t, id, "RUNNING")
-	c.do(t, "task", "delete", "-f", id).fails(t, 137)
+	exited(t, c.do(t, "task", "delete", "-f", id), 137)
 	c.awaitStatus(t, id, "gone")
 }
 
@@ -236,7 +245,11 @@ func TestCtrCreateAndStart(t *testing.T) {
 	c := ctr(t)
 	id := c.reserve(t)
 	args := c.runArgs(id, nil, "sh", "-c", "echo started; exit 3")
-	c.do(t, slices.Concat([]string{"container", "create"}, args[1:])...).ok(t)
+	created := c.do(t, slices.Concat([]string{"container", "create"}, args[1:])...)
+	if strings.Contains(created.out+created.err, "not defined: -runc-binary") {
+		t.Skip("this ctr takes --runc-binary with run alone")
+	}
+	created.ok(t)
 	o := c.do(t, "task", "start", id)
 	o.fails(t, 3)
 	equal(t, "output", o.out, "started")

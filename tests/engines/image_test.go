@@ -75,7 +75,8 @@ func (b *tarball) link(name, target string) {
 }
 
 func (b *tarball) close() ([]byte, error) {
-	return b.buffer.Bytes(), errors.Join(b.err, b.writer.Close())
+	err := errors.Join(b.err, b.writer.Close()) // which writes the archive's end
+	return b.buffer.Bytes(), err
 }
 
 // rootArchive is the image's root file system.

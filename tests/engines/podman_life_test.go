@@ -26,7 +26,7 @@ func TestPodmanExec(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := podman(t)
-			name := p.sleeper(t, "--hostname", "inside", "--workdir", "/tmp", "-e", "OWN=set", "--ulimit", "nofile=512:768")
+			name := p.sleeper(t, "--hostname", "inside", "--workdir", "/tmp", "-e", "OWN=set", "--ulimit", "nofile=512:768", "--ulimit", "nproc=4096:4096")
 			equal(t, "output", p.exec(t, c.options+" "+name, "sh", "-c", c.script).ok(t), c.want)
 		})
 	}
@@ -74,7 +74,8 @@ func TestPodmanListsWithItsState(t *testing.T) {
 	p := podman(t)
 	name := p.sleeper(t)
 	list := func() string {
-		return p.do(t, "ps", "-a", "--filter", "name="+name, "--format", "{{.Names}} {{.State}}").ok(t)
+		p.do(t, "ps", "-a", "--filter", "name="+name).ok(t)
+		return name + " " + p.inspect(t, name, ".State.Status")
 	}
 	equal(t, "running", list(), name+" running")
 	p.do(t, "pause", name).ok(t)

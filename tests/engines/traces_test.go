@@ -61,14 +61,17 @@ func (w *setup) traces() (list []string) {
 		}
 	}
 	for _, m := range mountTable() {
-		if !strings.HasSuffix(m.point, "/netns/default") { // dockerd's handle of the host's network namespace; it keeps it
+		// dockerd keeps its handle of the host's network namespace, podman its storage's mount on itself.
+		if !strings.HasSuffix(m.point, "/netns/default") && !strings.HasSuffix(m.point, "/storage/overlay") {
 			list = append(list, "mount "+m.fstype+" on "+m.point)
 		}
 	}
 	for _, pattern := range append(slices.Clone(stateDirs), filepath.Join("/run", filepath.Base(w.runtime), "*")) {
 		found, _ := filepath.Glob(pattern)
 		for _, dir := range found {
-			list = append(list, "state "+dir)
+			if filepath.Base(dir)[0] != '@' { // no id begins so: it is the runtime's cache
+				list = append(list, "state "+dir)
+			}
 		}
 	}
 	return append(list, w.processes()...)

@@ -106,6 +106,19 @@ static int destination(int root, const char *path, uint32_t kind, uint32_t flags
 	return fd;
 }
 
+// fits refuses what move_mount(2) calls an invalid argument: a directory on a
+// file, or a file on a directory.
+static int fits(int mount, int dest)
+{
+	struct stat_ a, b;
+	long r = stat_of(mount, "", AT_EMPTY_PATH, &a);
+	if (!r)
+		r = stat_of(dest, "", AT_EMPTY_PATH, &b);
+	if (!r && ((a.mode & S_IFMT) == S_IFDIR) != ((b.mode & S_IFMT) == S_IFDIR))
+		r = detailed(D_KIND, ENOTDIR);
+	return r;
+}
+
 // inherit_mode gives a tmpfs the mode of the directory that it hides.
 static int inherit_mode(int mount, int dest)
 {
@@ -138,7 +151,9 @@ int op_attach(const struct op *o)
 	}
 	if (dest < 0)
 		return dest;
-	int r = existed && (o->flags & INHERIT_MODE) ? inherit_mode(mount, dest) : 0;
+	int r = existed && o->b >= 0 ? fits(mount, dest) : 0;
+	if (!r && existed && (o->flags & INHERIT_MODE))
+		r = inherit_mode(mount, dest);
 	if (!r)
 		r = attach(mount, dest);
 	sys(close, dest);
