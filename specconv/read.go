@@ -136,7 +136,11 @@ func explain(raw []byte, start int64, err error) error {
 		line, column := position(raw, start+syntax.Offset)
 		return fmt.Errorf("line %d, column %d: %s", line, column, strings.TrimPrefix(syntax.Error(), "json: "))
 	case errors.As(err, &wrong):
-		return fmt.Errorf("%s: got a %s, expected %s", pathAt(raw, start+wrong.Offset), wrong.Value, kindName(wrong))
+		article := "a"
+		if strings.HasPrefix(wrong.Value, "a") || strings.HasPrefix(wrong.Value, "o") {
+			article = "an" // array, object
+		}
+		return fmt.Errorf("%s: got %s %s, expected %s", pathAt(raw, start+wrong.Offset), article, wrong.Value, kindName(wrong))
 	}
 	return err
 }

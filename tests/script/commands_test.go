@@ -100,12 +100,16 @@ func cmdBundle(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cmdPatch is "patch FILE PATCH".
+// cmdPatch is "patch FILE PATCH"; a PATCH that begins with @ is a file's name.
 func cmdPatch(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: patch FILE PATCH")
 	}
-	ts.Check(patchText(ts.MkAbs(args[0]), args[1]))
+	patch := args[1]
+	if file, ok := strings.CutPrefix(patch, "@"); ok {
+		patch = ts.ReadFile(file)
+	}
+	ts.Check(patchText(ts.MkAbs(args[0]), patch))
 }
 
 // cmdJSON is "[!] json FILE PATH [VALUE]".

@@ -1,0 +1,192 @@
+package script
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/skiff-oci/skiff/tests/isolate"
+)
+
+// badInput is a call that must fail.
+type badInput struct {
+	name  string
+	patch string   // of config.json, a JSON merge patch
+	raw   string   // config.json itself, in place of a patch
+	args  []string // of skiff; nil: run --bundle BUNDLE web
+	want  string   // what the message says after the verb; $B is the bundle
+}
+
+func badInputs() []badInput {
+	return []badInput{
+		// The document.
+		{name: "empty file", raw: " ", want: "$B/config.json: line 1, column 1: unexpected end of JSON input"},
+		{name: "cut short", raw: `{"ociVersion": "1.0.0",`, want: "$B/config.json: line 1, column 23: unexpected end of JSON input"},
+		{name: "no JSON", raw: "ociVersion: 1.0.0", want: "$B/config.json: line 1, column 1: invalid character 'o' looking for beginning of value"},
+		{name: "comma", raw: "{\n\t\"ociVersion\": \"1.0.0\",\n}", want: "$B/config.json: line 3, column 1: invalid character '}' looking for beginning of object key string"},
+		{name: "garbage behind", raw: "{} x", want: "$B/config.json: line 1, column 4: invalid character 'x' after top-level value"},
+		{name: "array", raw: "[]", want: "$B/config.json: the document: got an array, expected an object"},
+		{name: "wrong type of version", raw: `{"ociVersion": 1}`, want: "$B/config.json: ociVersion: got a number, expected a string"},
+		{name: "string for object", patch: `{"root": "rootfs"}`, want: "$B/config.json: root: got a string, expected an object"},
+		{name: "string for array", patch: `{"process": {"args": "sh"}}`, want: "$B/config.json: process.args: got a string, expected an array"},
+		{name: "number in array", patch: `{"process": {"args": ["sh", 1]}}`, want: "$B/config.json: process.args[1]: got a number, expected a string"},
+		{name: "string for bool", patch: `{"process": {"terminal": "no"}}`, want: "$B/config.json: process.terminal: got a string, expected true or false"},
+		{name: "negative id", patch: `{"process": {"user": {"uid": -1}}}`, want: "$B/config.json: process.user.uid: got a number -1, expected an integer that is not negative (uint32)"},
+		{name: "id too large", patch: `{"process": {"user": {"gid": 4294967296}}}`, want: "$B/config.json: process.user.gid: got a number 4294967296, expected an integer that is not negative (uint32)"},
+		{name: "NUL", patch: `{"process": {"args": ["sh", "a\u0000b"]}}`, want: `$B/config.json: process.args[1]: "a\x00b" has a NUL byte`},
+		{name: "NUL in a key", patch: `{"annotations": {"a\u0000": "b"}}`, want: `$B/config.json: annotations.` + "a\x00" + `: "a\x00" has a NUL byte`},
+
+		// The top.
+		{name: "no version", patch: `{"ociVersion": null}`, want: "ociVersion: is required"},
+		{name: "version", patch: `{"ociVersion": "one"}`, want: `ociVersion: "one" is not a version like 1.3.0`},
+		{name: "next version", patch: `{"ociVersion": "2.0.0"}`, want: `ociVersion: "2.0.0": only version 1 of the specification is supported`},
+		{name: "no root", patch: `{"root": null}`, want: "root: is required"},
+		{name: "empty root", patch: `{"root": {"path": ""}}`, want: "root.path: is required"},
+		{name: "root of the host", patch: `{"root": {"path": "/"}}`, want: "root.path: must not be the root directory of the host"},
+		{name: "missing root", patch: `{"root": {"path": "nosuch"}}`, want: "root.path: lstat $B/nosuch: no such file or directory"},
+		{name: "root is a file", patch: `{"root": {"path": "config.json"}}`, want: "root.path: $B/config.json is not a directory"},
+		{name: "empty annotation", patch: `{"annotations": {"": "x"}}`, want: "annotations: a key must not be empty"},
+		{name: "hostname too long", patch: `{"hostname": "` + strings.Repeat("x", 65) + `"}`, want: "hostname: has 65 bytes, at most 64 are possible"},
+
+		// The process.
+		{name: "no args", patch: `{"process": {"args": []}}`, want: "process.args: must not be empty: the program to run is expected"},
+		{name: "empty program", patch: `{"process": {"args": [""]}}`, want: "process.args[0]: must not be empty: the program to run is expected"},
+		{name: "no cwd", patch: `{"process": {"cwd": ""}}`, want: "process.cwd: is required"},
+		{name: "relative cwd", patch: `{"process": {"cwd": "tmp"}}`, want: `process.cwd: "tmp" must be an absolute path`},
+		{name: "env", patch: `{"process": {"env": ["A=1", "B"]}}`, want: `process.env[1]: "B" is not of the form NAME=VALUE`},
+		{name: "rlimit", patch: `{"process": {"rlimits": [{"type": "RLIMIT_FOO", "soft": 1, "hard": 1}]}}`, want: `process.rlimits[0].type: unknown resource limit "RLIMIT_FOO", expected a name like RLIMIT_NOFILE`},
+		{name: "rlimit twice", patch: `{"process": {"rlimits": [{"type": "RLIMIT_CORE"}, {"type": "RLIMIT_CORE"}]}}`, want: `process.rlimits[1].type: "RLIMIT_CORE" is there twice`},
+		{name: "soft above hard", patch: `{"process": {"rlimits": [{"type": "RLIMIT_CORE", "soft": 2, "hard": 1}]}}`, want: "process.rlimits[0].soft: 2 is above the hard limit 1"},
+		{name: "oomScoreAdj", patch: `{"process": {"oomScoreAdj": 1001}}`, want: "process.oomScoreAdj: 1001 must be from -1000 to 1000"},
+		{name: "umask", patch: `{"process": {"user": {"umask": 512}}}`, want: "process.user.umask: 01000 must be from 0 to 0777"},
+
+		// linux.
+		{name: "namespace", patch: `{"linux": {"namespaces": [{"type": "net"}, {"type": "mount"}, {"type": "uts"}]}}`, want: `linux.namespaces[0].type: "net" is none of user, time, ipc, uts, network, pid, cgroup, mount`},
+		{name: "namespace twice", patch: `{"linux": {"namespaces": [{"type": "mount"}, {"type": "uts"}, {"type": "uts"}]}}`, want: `linux.namespaces[2].type: "uts" is there twice`},
+		{name: "relative namespace", patch: `{"linux": {"namespaces": [{"type": "mount"}, {"type": "uts", "path": "ns"}]}}`, want: `linux.namespaces[1].path: "ns" must be an absolute path`},
+		{name: "missing namespace", patch: `{"linux": {"namespaces": [{"type": "mount"}, {"type": "uts", "path": "/nosuch"}]}}`, want: "linux.namespaces[1].path: open /nosuch: no such file or directory"},
+		{name: "device type", patch: `{"linux": {"devices": [{"path": "/dev/x", "type": "x"}]}}`, want: `linux.devices[0].type: "x" must be c, u, b or p`},
+		{name: "device number", patch: `{"linux": {"devices": [{"path": "/dev/x", "type": "c", "major": 4096}]}}`, want: "linux.devices[0].major: 4096 must be from 0 to 4095"},
+		{name: "masked path", patch: `{"linux": {"maskedPaths": ["proc/kcore"]}}`, want: `linux.maskedPaths[0]: "proc/kcore" must be an absolute path`},
+		{name: "propagation", patch: `{"linux": {"rootfsPropagation": "rw"}}`, want: `linux.rootfsPropagation: "rw" is none of shared, slave, private, unbindable, and these with r before them`},
+		{name: "seccomp action", patch: `{"linux": {"seccomp": {"defaultAction": "ALLOW"}}}`, want: `linux.seccomp.defaultAction: unknown word "ALLOW"`},
+		{name: "seccomp argument", patch: `{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["kill"], "action": "SCMP_ACT_KILL", "args": [{"index": 6, "op": "SCMP_CMP_EQ"}]}]}}}`, want: "linux.seccomp.syscalls[0].args[0].index: 6 must be from 0 to 5"},
+		{name: "device rule", patch: `{"linux": {"resources": {"devices": [{"allow": true, "access": "rx"}]}}}`, want: `linux.resources.devices[0].access: "rx": must be made of r, w and m`},
+		{name: "unified key", patch: `{"linux": {"resources": {"unified": {"../x": "1"}}}}`, want: ""},
+
+		// Mounts and hooks.
+		{name: "no destination", patch: `{"mounts": [{"type": "tmpfs"}]}`, want: "mounts[0].destination: is required"},
+		{name: "mount on root", patch: `{"mounts": [{"destination": "/", "type": "tmpfs"}]}`, want: "mounts[0].destination: must not be the container's root directory: root.path says what that is"},
+		{name: "no type", patch: `{"mounts": [{"destination": "/m"}]}`, want: "mounts[0].type: is required, but for a bind mount"},
+		{name: "no source", patch: `{"mounts": [{"destination": "/m", "type": "bind"}]}`, want: "mounts[0].source: is required for a bind mount"},
+		{name: "file system", patch: `{"mounts": [{"destination": "/tmp", "type": "nosuchfs"}]}`, want: "mounts[0]: mount nosuchfs: no such device (the kernel has no such file system, or its module is not loaded)"},
+		{name: "mount option", patch: `{"mounts": [{"destination": "/tmp", "type": "tmpfs", "options": ["size=x"]}]}`, want: "mounts[0]: mount tmpfs: invalid argument (tmpfs: Bad value for 'size')"},
+		{name: "hook path", patch: `{"hooks": {"poststop": [{"path": "true"}]}}`, want: `hooks.poststop[0].path: "true" must be an absolute path`},
+		{name: "hook timeout", patch: `{"hooks": {"prestart": [{"path": "/bin/true", "timeout": 0}]}}`, want: "hooks.prestart[0].timeout: 0 must be greater than 0 (seconds)"},
+		{name: "hook missing", patch: `{"hooks": {"createContainer": [{"path": "/nosuch"}]}}`, want: "hooks.createContainer[0]: /nosuch: exit status 127 (no such program?)"},
+
+		// Several at once.
+		{name: "all together", patch: `{"ociVersion": "x", "process": {"cwd": "x", "env": ["B"]}, "mounts": [{"type": "tmpfs"}]}`, want: `ociVersion: "x" is not a version like 1.3.0; mounts[0].destination: is required; process.cwd: "x" must be an absolute path; process.env[0]: "B" is not of the form NAME=VALUE`},
+
+		// What is not supported yet.
+		{name: "time namespace", patch: `{"linux": {"namespaces": [{"type": "mount"}, {"type": "uts"}, {"type": "time"}]}}`, want: "linux.namespaces[2].type: time namespaces are not supported yet"},
+		{name: "apparmor", patch: `{"process": {"apparmorProfile": "x"}}`, want: "process.apparmorProfile: AppArmor is not supported yet"},
+
+		// Arguments.
+		{name: "id", args: []string{"run", "--bundle", "$B", "a/b"}, want: `invalid container ID format: "a/b": only letters, digits and _+.- are allowed`},
+		{name: "dots", args: []string{"run", "--bundle", "$B", ".."}, want: `invalid container ID format: ".."`},
+		{name: "no id", args: []string{"run", "--bundle", "$B"}, want: "too few arguments: got 0; usage: skiff run [flags] CONTAINER-ID"},
+		{name: "two ids", args: []string{"run", "--bundle", "$B", "a", "b"}, want: "too many arguments: [\"a\" \"b\"]; usage: skiff run [flags] CONTAINER-ID"},
+		{name: "no bundle", args: []string{"run", "--bundle", "$B/nosuch", "web"}, want: "JSON specification file config.json not found in the bundle $B/nosuch: no such file or directory"},
+		{name: "unknown flag", args: []string{"run", "--nosuch", "web"}, want: "flag provided but not defined: -nosuch"},
+		{name: "start of nothing", args: []string{"start", "web"}, want: "container does not exist"},
+		{name: "console socket", patch: `{"process": {"terminal": true}}`, args: []string{"create", "--bundle", "$B", "web"}, want: "cannot allocate tty if skiff will detach without setting console socket (--console-socket)"},
+	}
+}
+
+// Each bad input has one clear line, an exit status, and leaves nothing.
+func TestBadInput(t *testing.T) {
+	isolate.Require(t)
+	for _, b := range badInputs() {
+		t.Run(b.name, func(t *testing.T) { b.test(t) })
+	}
+}
+
+func (b *badInput) test(t *testing.T) {
+	dir := t.TempDir()
+	w := &world{root: filepath.Join(dir, ".root"), cgroup: "/badinput", work: dir}
+	t.Cleanup(func() {
+		if err := w.remove(); err != nil {
+			t.Error(err)
+		}
+	})
+	bundle := filepath.Join(dir, "b")
+	b.bundle(t, w, bundle)
+	args := b.args
+	if args == nil {
+		args = []string{"run", "--bundle", "$B", "web"}
+	}
+	var real []string
+	for _, a := range args {
+		real = append(real, strings.ReplaceAll(a, "$B", bundle))
+	}
+	r, err := w.run(dir, os.Environ(), append([]string{"--log", dir + "/.log", "--log-format", "json"}, real...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.code == 0 {
+		t.Error("exit status 0")
+	}
+	text, err := os.ReadFile(dir + "/.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(text), "\n"); n != 1 {
+		t.Errorf("%d lines of log, expected 1:\n%s", n, text)
+	}
+	var record struct{ Msg string }
+	if err := json.Unmarshal(text, &record); err != nil {
+		t.Fatalf("log %q: %v", text, err)
+	}
+	want := args[0] + ": " + strings.ReplaceAll(b.want, "$B", bundle)
+	if record.Msg != want && (b.want != "" || !strings.HasPrefix(record.Msg, "run: linux.resources.unified")) {
+		t.Errorf("message\n%q\nexpected\n%q", record.Msg, want)
+	}
+	left, err := w.leftovers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+func (b *badInput) bundle(t *testing.T, w *world, dir string) {
+	if err := fillRootfs(dir + "/rootfs"); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := w.run(dir, os.Environ(), "spec", "--bundle", dir); err != nil || r.code != 0 {
+		t.Fatal(err, r)
+	}
+	config := dir + "/config.json"
+	if b.raw != "" {
+		if err := os.WriteFile(config, []byte(b.raw), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	base := map[string]any{
+		"process": map[string]any{"terminal": false, "args": []any{"true"}},
+		"linux":   map[string]any{"cgroupsPath": w.cgroup + "/b"},
+	}
+	if err := patchFile(config, base); err != nil {
+		t.Fatal(err)
+	}
+	if b.patch != "" {
+		if err := patchText(config, b.patch); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
