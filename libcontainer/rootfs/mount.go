@@ -16,7 +16,7 @@ func index(field string, i int) string { return field + "[" + strconv.Itoa(i) + 
 // child/mount.c.
 func (t *Tree) mount(p *plan.Program, m *mount) {
 	switch {
-	case m.Remount && !m.Bind:
+	case m.Remount:
 		t.remount(p, m)
 	case m.Bind:
 		t.bind(p, m)
@@ -77,9 +77,13 @@ func (t *Tree) mount2(p *plan.Program, m *mount) {
 	t.propagate(p, m, fs)
 }
 
-// remount changes what is mounted at the destination.
+// remount changes what is mounted at the destination: the file system and its
+// mount, with bind the mount alone (mount(8)).
 func (t *Tree) remount(p *plan.Program, m *mount) {
-	s := slices.Concat([]string{m.Destination}, parameters(m))
+	s := []string{m.Destination}
+	if !m.Bind {
+		s = append(s, parameters(m)...)
+	}
 	set, clr := m.AttrSet, m.AttrClear
 	if m.RecAttrSet|m.RecAttrClear != 0 {
 		p.Add(plan.Op{Kind: plan.OpRemount, B: t.Root, S: []string{m.Destination}, N: [3]uint64{m.RecAttrSet, m.RecAttrClear}, Flags: 1, Field: m.Field})

@@ -55,7 +55,7 @@ func New(r plan.Rootfs, shared, userns bool, view CgroupView, p *plan.Program) *
 	}
 	for _, m := range expandCgroups(r.Mounts, view) {
 		m.slot = plan.NoSlot
-		if m.Bind && !t.below(m.Source) {
+		if m.Bind && !m.Remount && !t.below(m.Source) {
 			m.slot = p.Inherit(1)
 		}
 		t.mounts = append(t.mounts, m)

@@ -1,0 +1,108 @@
+package seccomp
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+func entries(t *testing.T, dir string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*"+suffix))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// A filter from the cache is the filter, and whatever is wrong with an entry
+// only means that it is compiled again.
+func TestCached(t *testing.T) {
+	p, dir := defaultProfile(t), filepath.Join(t.TempDir(), "cache")
+	want, err := Compile(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(when string) {
+		t.Helper()
+		got, err := Cached(dir, p)
+		if err != nil {
+			t.Fatalf("%s: %v", when, err)
+		}
+		if !bytes.Equal(got.BPF, want.BPF) || got.Flags != want.Flags {
+			t.Errorf("%s: another filter", when)
+		}
+		if n := len(entries(t, dir)); n != 1 {
+			t.Errorf("%s: %d entries", when, n)
+		}
+	}
+	check("empty")
+	check("stored")
+	path := entries(t, dir)[0]
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, damage := range map[string]func() error{
+		"cut short": func() error { return os.WriteFile(path, whole[:len(whole)/2], 0o600) },
+		"changed": func() error {
+			b := bytes.Clone(whole)
+			b[len(b)-4] ^= 1 // the constant of the last instruction
+			return os.WriteFile(path, b, 0o600)
+		},
+		"empty":                 func() error { return os.WriteFile(path, nil, 0o600) },
+		"writable by everybody": func() error { return os.Chmod(path, 0o666) },
+		"a link":                func() error { return replaceByLink(path, whole) },
+	} {
+		if err := damage(); err != nil {
+			t.Fatal(err)
+		}
+		check(name)
+	}
+}
+
+func replaceByLink(path string, content []byte) error {
+	other := path + ".elsewhere"
+	if err := os.WriteFile(other, content, 0o600); err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil {
+		return err
+	}
+	return os.Symlink(other, path)
+}
+
+// The keys of different profiles differ, in every field that shapes a filter.
+func TestKeys(t *testing.T) {
+	base := func() *specs.LinuxSeccomp {
+		return &specs.LinuxSeccomp{
+			DefaultAction: specs.ActErrno, Architectures: []specs.Arch{specs.ArchX86_64},
+			Syscalls: []specs.LinuxSyscall{{Names: []string{"read", "write"}, Action: specs.ActAllow, Args: []specs.LinuxSeccompArg{{Index: 1, Value: 2, Op: specs.OpEqualTo}}}},
+		}
+	}
+	seen := map[key]string{keyOf(base()): "base"}
+	for name, change := range map[string]func(p *specs.LinuxSeccomp){
+		"default":   func(p *specs.LinuxSeccomp) { p.DefaultAction = specs.ActKill },
+		"errno":     func(p *specs.LinuxSeccomp) { p.DefaultErrnoRet = errno(2) },
+		"archs":     func(p *specs.LinuxSeccomp) { p.Architectures = nil },
+		"names":     func(p *specs.LinuxSeccomp) { p.Syscalls[0].Names = []string{"readwrite"} },
+		"action":    func(p *specs.LinuxSeccomp) { p.Syscalls[0].Action = specs.ActLog },
+		"errnoRet":  func(p *specs.LinuxSeccomp) { p.Syscalls[0].ErrnoRet = errno(0) },
+		"index":     func(p *specs.LinuxSeccomp) { p.Syscalls[0].Args[0].Index = 2 },
+		"value":     func(p *specs.LinuxSeccomp) { p.Syscalls[0].Args[0].Value = 3 },
+		"value two": func(p *specs.LinuxSeccomp) { p.Syscalls[0].Args[0].ValueTwo = 3 },
+		"operator":  func(p *specs.LinuxSeccomp) { p.Syscalls[0].Args[0].Op = specs.OpNotEqual },
+		"fewer":     func(p *specs.LinuxSeccomp) { p.Syscalls = nil },
+	} {
+		p := base()
+		change(p)
+		k := keyOf(p)
+		if other, ok := seen[k]; ok {
+			t.Errorf("%s has the key of %s", name, other)
+		}
+		seen[k] = name
+	}
+}

@@ -1,0 +1,257 @@
+package specconv
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+var options = Options{ID: "web", Bundle: "/bundle"}
+
+// TestGolden compiles testdata/NAME.json and compares the launch with
+// NAME.golden.
+func TestGolden(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			raw, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			spec, err := decodeSpec(raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := newCompiler(spec, options)
+			c.all = true
+			l, warnings, err := c.launch()
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, strings.TrimSuffix(file, ".json")+".golden", l, warnings)
+		})
+	}
+}
+
+func golden(t *testing.T, file string, l *plan.Launch, warnings []Warning) {
+	t.Helper()
+	got, err := json.MarshalIndent(map[string]any{"launch": l, "warnings": warnings}, "", "\t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = append(got, '\n')
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != string(want) {
+		t.Errorf("%s differs; compiled to\n%s", file, got)
+	}
+}
+
+// The sections are decoded one by one; the whole is what encoding/json makes of
+// it at once.
+func TestDecodeSections(t *testing.T) {
+	files, _ := filepath.Glob("testdata/*.json")
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := decodeSpec(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := new(specs.Spec)
+		if err := json.Unmarshal(raw, want); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: decoded to\n%+v\nexpected\n%+v", file, got, want)
+		}
+	}
+}
+
+// Keys match as encoding/json matches them, and what is unknown is ignored.
+func TestDecodeKeys(t *testing.T) {
+	s, err := decodeSpec([]byte(`{"OCIVERSION": "1.0.0", "Process": {"ARGS": ["sh"], "nosuch": 1}, "nosuch": {}, "linux": {"NameSpaces": [{"TYPE": "pid"}]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Version != "1.0.0" || s.Process.Args[0] != "sh" || s.Linux.Namespaces[0].Type != "pid" {
+		t.Errorf("decoded to %+v", s)
+	}
+}
+
+// The table is searched, so it must be sorted; and it has every option of the
+// specification.
+func TestMountOptions(t *testing.T) {
+	if !slices.IsSortedFunc(mountOptions[:], func(a, b mountOption) int { return strings.Compare(a.name, b.name) }) {
+		t.Error("mountOptions is not sorted")
+	}
+	spec := `async atime bind defaults dev diratime dirsync exec iversion lazytime loud mand noatime nodev nodiratime
+		noexec noiversion nolazytime nomand norelatime nostrictatime nosuid nosymfollow private ratime rbind rdev rdiratime
+		relatime remount rexec rnoatime rnodiratime rnoexec rnorelatime rnostrictatime rnosuid rnosymfollow ro rprivate
+		rrelatime rro rrw rshared rslave rstrictatime rsuid rsymfollow runbindable rw shared silent slave strictatime suid
+		symfollow sync tmpcopyup unbindable idmap ridmap`
+	for _, name := range strings.Fields(spec) {
+		if _, ok := findOption(name); !ok {
+			t.Errorf("%s is unknown", name)
+		}
+	}
+	if o, ok := findOption("size=1k"); ok {
+		t.Errorf("size=1k is %+v", o)
+	}
+}
+
+func TestSysctlPath(t *testing.T) {
+	for key, want := range map[string]string{
+		"net.ipv4.ip_forward":               "net/ipv4/ip_forward",
+		"net/ipv4/ip_forward":               "net/ipv4/ip_forward",
+		"net.ipv4.conf.eth0/100.forwarding": "net/ipv4/conf/eth0.100/forwarding",
+		"net/ipv4/conf/eth0.100/forwarding": "net/ipv4/conf/eth0.100/forwarding",
+		"kernel":                            "kernel",
+	} {
+		if got := sysctlPath(key); got != want {
+			t.Errorf("%s: %s, expected %s", key, got, want)
+		}
+	}
+}
+
+// What cannot be a path below /proc/sys is refused, whatever namespaces there
+// are.
+func TestSysctlEscape(t *testing.T) {
+	for _, key := range []string{"net/../kernel/panic", "net/ipv4//x", "/net/x", "net/x/", "", "net/./x"} {
+		s := Example(false)
+		s.Linux.Sysctl = map[string]string{key: "1"}
+		if l, _, err := Compile(s, options); err == nil {
+			t.Errorf("%q compiled to %+v", key, l.Sysctl)
+		}
+	}
+}
+
+func TestMaps(t *testing.T) {
+	m := func(c, h, n uint32) specs.LinuxIDMapping { return specs.LinuxIDMapping{ContainerID: c, HostID: h, Size: n} }
+	tests := []struct {
+		maps []specs.LinuxIDMapping
+		want string
+	}{
+		{[]specs.LinuxIDMapping{m(0, 1000, 10), m(10, 2000, 10)}, ""},
+		{[]specs.LinuxIDMapping{m(0, 1000, 10), m(9, 2000, 10)}, "linux.uidMappings[1].containerID: overlaps with another entry"},
+		{[]specs.LinuxIDMapping{m(0, 1000, 10), m(10, 1009, 10)}, "linux.uidMappings[1].hostID: overlaps with another entry"},
+		{[]specs.LinuxIDMapping{m(0, 1000, 0)}, "linux.uidMappings[0].size: must not be 0"},
+		{[]specs.LinuxIDMapping{m(0, 1<<32-1, 2)}, "linux.uidMappings[0]: goes beyond the largest id"},
+		{nil, "linux.uidMappings: is required for a new user namespace"},
+	}
+	for _, test := range tests {
+		s := Example(false)
+		s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
+		s.Linux.UIDMappings, s.Linux.GIDMappings = test.maps, []specs.LinuxIDMapping{m(0, 1000, 100)}
+		_, _, err := Compile(s, options)
+		if got := text(err); got != test.want && !(test.want != "" && strings.HasPrefix(got, test.want)) {
+			t.Errorf("%v: %q, expected %q", test.maps, got, test.want)
+		}
+	}
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// An exec takes the container's namespaces, and its paths begin at the process.
+func TestCompileExec(t *testing.T) {
+	l, _, err := CompileExec(Example(false), &specs.Process{Args: []string{"ls"}, Cwd: "/"}, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !l.Joined || len(l.Namespaces) != 0 || len(l.Rootfs.Mounts) != 0 {
+		t.Errorf("compiled to %+v", l)
+	}
+	_, _, err = CompileExec(Example(false), &specs.Process{Cwd: "x", Rlimits: []specs.POSIXRlimit{{Type: "X"}}}, options)
+	want := `args: must not be empty: the program to run is expected; cwd: "x" must be an absolute path; ` +
+		`rlimits[0].type: unknown resource limit "X", expected a name like RLIMIT_NOFILE`
+	if text(err) != want {
+		t.Errorf("error %q, expected %q", text(err), want)
+	}
+}
+
+// The features are those of the tables.
+func TestFeatures(t *testing.T) {
+	f := Features()
+	if !slices.Contains(f.MountOptions, "rro") || slices.Contains(f.MountOptions, "idmap") {
+		t.Errorf("mountOptions %v", f.MountOptions)
+	}
+	if !slices.Contains(f.Linux.Namespaces, "user") || slices.Contains(f.Linux.Namespaces, "time") {
+		t.Errorf("namespaces %v", f.Linux.Namespaces)
+	}
+	if slices.Contains(f.Linux.Seccomp.Actions, "SCMP_ACT_NOTIFY") {
+		t.Error("SCMP_ACT_NOTIFY is listed, and refused")
+	}
+}
+
+// FuzzCompile: whatever the configuration is, the compiler ends, and gives the
+// same answer twice.
+func FuzzCompile(f *testing.F) {
+	files, _ := filepath.Glob("testdata/*.json")
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
+	}
+	f.Add([]byte(`{"process": {"args": ["\u0000"]}, "mounts": [1]}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		spec, err := decodeSpec(raw)
+		if err != nil {
+			if strings.Contains(err.Error(), "\n") {
+				t.Errorf("an error of several lines: %q", err)
+			}
+			return
+		}
+		one, _, err1 := Compile(spec, options)
+		two, _, err2 := Compile(spec, options)
+		if text(err1) != text(err2) || !reflect.DeepEqual(one, two) {
+			t.Errorf("%v, then %v", err1, err2)
+		}
+	})
+}
+
+func BenchmarkCompile(b *testing.B) {
+	raw, err := os.ReadFile("testdata/full.json")
+	if err != nil {
+		b.Fatal(err)
+	}
+	spec, err := decodeSpec(raw)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		c := newCompiler(spec, options)
+		c.all = true
+		if _, _, err := c.launch(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
