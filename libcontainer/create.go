@@ -172,10 +172,10 @@ func (h *Host) request(l *plan.Launch, io IO) *launch.Request {
 // connect says what happens at the points where the child waits for us.
 func (c *Container) connect(r *launch.Request, l *plan.Launch, io IO, p *Process, u *undo.Stack) error {
 	r.Console = p.console(io.ConsoleSocket)
-	if n := l.Hooks; len(n.Prestart)+len(n.CreateRuntime) > 0 { //nolint:staticcheck // prestart is deprecated, not gone
+	if n := l.Hooks; len(n.Prestart)+len(n.CreateRuntime) > 0 {
 		r.Mounted = func(pid int) error {
 			s := hooks.State(l, specs.StateCreating, pid)
-			if err := hooks.Run(n.Prestart, "prestart", s); err != nil { //nolint:staticcheck // see above
+			if err := hooks.Run(n.Prestart, "prestart", s); err != nil {
 				return err
 			}
 			return hooks.Run(n.CreateRuntime, "createRuntime", s)
@@ -302,7 +302,7 @@ func (h *Host) Plan(l *plan.Launch, _ *specs.Spec, io IO) (*plan.Program, error)
 	}
 	r := h.request(l, io)
 	r.Cgroup, r.CgroupView = group, cgroupView(l, group)
-	if n := l.Hooks; len(n.Prestart)+len(n.CreateRuntime) > 0 { //nolint:staticcheck // prestart is deprecated, not gone
+	if n := l.Hooks; len(n.Prestart)+len(n.CreateRuntime) > 0 {
 		r.Mounted = func(int) error { return nil }
 	}
 	return launch.Plan(r)

@@ -149,7 +149,9 @@ func TestSysctlEscape(t *testing.T) {
 }
 
 func TestMaps(t *testing.T) {
-	m := func(c, h, n uint32) specs.LinuxIDMapping { return specs.LinuxIDMapping{ContainerID: c, HostID: h, Size: n} }
+	m := func(c, h, n uint32) specs.LinuxIDMapping {
+		return specs.LinuxIDMapping{ContainerID: c, HostID: h, Size: n}
+	}
 	tests := []struct {
 		maps []specs.LinuxIDMapping
 		want string

@@ -12,7 +12,7 @@ func (c *compiler) hooks() {
 		return
 	}
 	c.out.Hooks = *h
-	c.hookList(h.Prestart, "hooks.prestart") //nolint:staticcheck // deprecated, not gone
+	c.hookList(h.Prestart, "hooks.prestart")
 	c.hookList(h.CreateRuntime, "hooks.createRuntime")
 	c.hookList(h.CreateContainer, "hooks.createContainer")
 	c.hookList(h.StartContainer, "hooks.startContainer")

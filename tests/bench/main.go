@@ -246,7 +246,7 @@ func (b *bench) with(id string, f func() error) error {
 		if err := c.call("run", "--detach", "--bundle", bundle, c.own(id)); err != nil {
 			return err
 		}
-		defer c.call("delete", "--force", c.own(id)) //nolint:errcheck // the namespace ends with us
+		defer c.call("delete", "--force", c.own(id))
 	}
 	if err := f(); err != nil {
 		return err
@@ -416,7 +416,7 @@ func (b *bench) list() error {
 			if err := c.call("run", "--detach", "--bundle", bundle, c.own(fmt.Sprintf("list%d", n))); err != nil {
 				return err
 			}
-			defer c.call("delete", "--force", c.own(fmt.Sprintf("list%d", n))) //nolint:errcheck // the namespace ends with us
+			defer c.call("delete", "--force", c.own(fmt.Sprintf("list%d", n)))
 		}
 	}
 	return b.time("list of 100 containers", "<= crun", b.rounds/2, func(c *contender) error { return c.call("list") })
