@@ -39,11 +39,18 @@ func hierarchies() ([]hierarchy, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := mounted(self, table)
+	all := slices.DeleteFunc(mounted(self, table), hidden)
 	if len(all) == 0 {
 		return nil, fmt.Errorf("no cgroup file system is mounted (expected one on %s)", unifiedMount)
 	}
 	return all, nil
+}
+
+// hidden tells that something else is mounted over the hierarchy: the mount
+// table lists it all the same.
+func hidden(h hierarchy) bool {
+	var st unix.Statfs_t
+	return unix.Statfs(h.mount, &st) != nil || !isCgroup(&st)
 }
 
 // readProc reads a file of /proc. Unlike [os.ReadFile] it leaves the runtime's
