@@ -1,8 +1,10 @@
 package specconv
 
 import (
+	"bytes"
 	"encoding/json"
 	"flag"
+	"math/rand"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -224,20 +226,65 @@ func FuzzCompile(f *testing.F) {
 		f.Add(raw)
 	}
 	f.Add([]byte(`{"process": {"args": ["\u0000"]}, "mounts": [1]}`))
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		spec, err := decodeSpec(raw)
-		if err != nil {
-			if strings.Contains(err.Error(), "\n") {
-				t.Errorf("an error of several lines: %q", err)
+	f.Fuzz(checkCompile)
+}
+
+// TestMutations does the same with damaged configurations, in every run.
+func TestMutations(t *testing.T) {
+	raw, err := os.ReadFile("testdata/full.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewSource(1))
+	for range 3000 {
+		b := bytes.Clone(raw)
+		for range 1 + r.Intn(4) {
+			at := r.Intn(len(b))
+			switch r.Intn(3) {
+			case 0:
+				b[at] = byte(r.Intn(256))
+			case 1:
+				b = slices.Delete(b, at, min(at+r.Intn(30), len(b)))
+			case 2:
+				b = slices.Insert(b, at, b[at:min(at+r.Intn(30), len(b))]...)
 			}
-			return
 		}
-		one, _, err1 := Compile(spec, options)
-		two, _, err2 := Compile(spec, options)
-		if text(err1) != text(err2) || !reflect.DeepEqual(one, two) {
-			t.Errorf("%v, then %v", err1, err2)
+		checkCompile(t, b)
+	}
+}
+
+func checkCompile(t *testing.T, raw []byte) {
+	t.Helper()
+	spec, err := decodeSpec(raw)
+	if err != nil {
+		if strings.Contains(err.Error(), "\n") {
+			t.Errorf("an error of several lines: %q", err)
 		}
+		return
+	}
+	whole := new(specs.Spec)
+	if json.Unmarshal(raw, whole) == nil && !reflect.DeepEqual(spec, whole) && !repeats(raw) {
+		t.Errorf("decoded to %+v, by encoding/json to %+v", spec, whole)
+	}
+	one, _, err1 := Compile(spec, options)
+	two, _, err2 := Compile(spec, options)
+	if text(err1) != text(err2) || !reflect.DeepEqual(one, two) {
+		t.Errorf("%v, then %v", err1, err2)
+	}
+}
+
+// repeats tells that an object has a key twice, in whatever case: encoding/json
+// merges the values, we take the last.
+func repeats(raw []byte) bool {
+	seen, twice := make(map[string]bool), false
+	walk(raw, func(path string, token json.Token, _ int64) bool {
+		if key, ok := token.(string); ok && strings.HasSuffix(path, key) {
+			twice = twice || seen[strings.ToLower(path)]
+			seen[strings.ToLower(path)] = true
+		}
+		return true
 	})
+	return twice
 }
 
 func BenchmarkCompile(b *testing.B) {

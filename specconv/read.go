@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -37,40 +40,79 @@ func Read(bundle string) (spec *specs.Spec, raw []byte, err error) {
 	return spec, raw, nil
 }
 
-// decodeSpec decodes the sections that Linux has one by one. encoding/json
-// prepares for every type that it can reach from the one it decodes, and the
-// sections of other platforms take it longer than a container takes to start.
+// decodeSpec decodes a configuration as encoding/json does.
+//
+// But it takes the large objects member by member: encoding/json prepares for
+// every type that it can reach from the one it decodes, other platforms' and
+// those of absent members too, and that takes it longer than a container takes
+// to start.
 func decodeSpec(raw []byte) (*specs.Spec, error) {
-	var top struct {
-		Version     string            `json:"ociVersion"`
-		Process     json.RawMessage   `json:"process"`
-		Root        json.RawMessage   `json:"root"`
-		Hostname    string            `json:"hostname"`
-		Domainname  string            `json:"domainname"`
-		Mounts      json.RawMessage   `json:"mounts"`
-		Hooks       json.RawMessage   `json:"hooks"`
-		Annotations map[string]string `json:"annotations"`
-		Linux       json.RawMessage   `json:"linux"`
-	}
-	if err := explain(raw, 0, json.Unmarshal(raw, &top)); err != nil {
+	s := new(specs.Spec)
+	if err := decodeMembers(raw, raw, reflect.ValueOf(s).Elem()); err != nil {
 		return nil, err
-	}
-	s := &specs.Spec{Version: top.Version, Hostname: top.Hostname, Domainname: top.Domainname, Annotations: top.Annotations}
-	sections := [...]struct {
-		text json.RawMessage
-		into any
-	}{{top.Process, &s.Process}, {top.Root, &s.Root}, {top.Mounts, &s.Mounts}, {top.Hooks, &s.Hooks}, {top.Linux, &s.Linux}}
-	for _, part := range sections {
-		if part.text == nil {
-			continue
-		}
-		if err := json.Unmarshal(part.text, part.into); err != nil {
-			// The section is a copy: where it stands is found by its text.
-			return nil, explain(raw, int64(bytes.Index(raw, part.text)), err)
-		}
 	}
 	return s, checkNUL(raw)
 }
+
+// large are the types that are decoded member by member.
+func large(t reflect.Type) bool {
+	switch reflect.Zero(t).Interface().(type) {
+	case specs.Spec, specs.Process, specs.Linux, specs.LinuxResources:
+		return true
+	}
+	return false
+}
+
+// decodeMembers decodes the object part, which is somewhere in doc, into a
+// struct.
+func decodeMembers(doc, part []byte, into reflect.Value) error {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(part, &members); err != nil {
+		return explain(doc, offset(doc, part), err)
+	}
+	for _, key := range slices.Sorted(maps.Keys(members)) {
+		field, ok := fieldNamed(into.Type(), key)
+		if !ok {
+			continue
+		}
+		if err := decodeMember(doc, members[key], into.Field(field)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func decodeMember(doc, part []byte, into reflect.Value) error {
+	t := into.Type()
+	if t.Kind() == reflect.Pointer && large(t.Elem()) && string(part) != "null" {
+		into.Set(reflect.New(t.Elem()))
+		return decodeMembers(doc, part, into.Elem())
+	}
+	if err := json.Unmarshal(part, into.Addr().Interface()); err != nil {
+		return explain(doc, offset(doc, part), err)
+	}
+	return nil
+}
+
+// fieldNamed finds the field for a key: the one of that very name, else one
+// whose name differs in case alone.
+func fieldNamed(t reflect.Type, key string) (index int, ok bool) {
+	index = -1
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		if name == key {
+			return i, true
+		}
+		if index < 0 && strings.EqualFold(name, key) {
+			index = i
+		}
+	}
+	return index, index >= 0
+}
+
+// offset is where part, a copy of some bytes of doc, stands. Of two that are
+// the same the first is as good.
+func offset(doc, part []byte) int64 { return int64(max(0, bytes.Index(doc, part))) }
 
 // ReadProcess reads the process of an exec from a file.
 func ReadProcess(file string) (*specs.Process, error) {
