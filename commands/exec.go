@@ -82,7 +82,11 @@ func (c *call) exec(ctx *cli.Context) error {
 
 // compileExec reads the flags that shape the process.
 func (c *call) compileExec(ctx *cli.Context, container *libcontainer.Container) (*plan.Launch, error) {
-	frozen, err := container.Spec()
+	raw, err := container.Config()
+	if err != nil {
+		return nil, err
+	}
+	frozen, err := specconv.Decode(raw)
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,8 @@ type Host struct {
 	// Warn is told of what does not stop a command but should be known; nil
 	// for nobody.
 	Warn func(format string, args ...any)
+
+	owners map[uint32]string // names of users that were looked up
 }
 
 // IO is what a new process gets from its caller.

@@ -1,14 +1,12 @@
 package libcontainer
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os/user"
 	"strconv"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 	"github.com/skiff-oci/skiff/libcontainer/store"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
@@ -78,18 +76,8 @@ func (h *Host) List() (all []*Container, broken []error, err error) {
 // ID is the container's id.
 func (c *Container) ID() string { return c.record.ID }
 
-// Spec is the configuration that the container was made with.
-func (c *Container) Spec() (*specs.Spec, error) {
-	b, err := c.entry.Config()
-	if err != nil {
-		return nil, err
-	}
-	s := new(specs.Spec)
-	if err := json.Unmarshal(b, s); err != nil {
-		return nil, fmt.Errorf("%s: %w", c.entry.Path(), err)
-	}
-	return s, nil
-}
+// Config is the config.json that the container was made with, as it was then.
+func (c *Container) Config() ([]byte, error) { return c.entry.Config() }
 
 // Status looks what the container is doing.
 func (c *Container) Status() (Status, error) {
@@ -179,12 +167,19 @@ func (c *Container) owner() string {
 	if err := unix.Stat(c.entry.Path(), &st); err != nil {
 		return ""
 	}
-	uid := strconv.FormatUint(uint64(st.Uid), 10)
-	u, err := user.LookupId(uid)
-	if err != nil {
-		return "#" + uid
+	if name, ok := c.host.owners[st.Uid]; ok {
+		return name
 	}
-	return u.Username
+	uid := strconv.FormatUint(uint64(st.Uid), 10)
+	name := "#" + uid
+	if u, err := user.LookupId(uid); err == nil {
+		name = u.Username
+	}
+	if c.host.owners == nil {
+		c.host.owners = make(map[uint32]string)
+	}
+	c.host.owners[st.Uid] = name
+	return name
 }
 
 func (h *Host) warn(format string, args ...any) {

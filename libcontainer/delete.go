@@ -46,16 +46,16 @@ func (c *Container) Delete(force bool) error {
 	if err := c.unmountRoot(); err != nil {
 		return err
 	}
-	spec, specErr := c.specWithHooks()
+	h, hooksErr := c.hooks()
 	if err := c.entry.Remove(); err != nil {
-		return errors.Join(err, specErr)
+		return errors.Join(err, hooksErr)
 	}
-	if specErr != nil || spec == nil {
-		return specErr
+	if hooksErr != nil || len(h.Poststop) == 0 {
+		return hooksErr
 	}
 	// Failing poststop hooks are warned of, and the others still run
 	// (runtime.md, "Lifecycle", step 13).
-	for _, err := range hooks.RunAll(spec.Hooks.Poststop, "poststop", c.hookState(specs.StateStopped)) {
+	for _, err := range hooks.RunAll(h.Poststop, "poststop", c.hookState(specs.StateStopped)) {
 		c.host.warn("%v", err)
 	}
 	return nil

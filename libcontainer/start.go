@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -41,11 +42,11 @@ func (c *Container) Start() error {
 	if err := launch.Release(conn, c.record.Tail, c.record.First); err != nil {
 		return err
 	}
-	spec, err := c.specWithHooks()
-	if err != nil || spec == nil {
+	h, err := c.hooks()
+	if err != nil {
 		return err
 	}
-	return c.poststart(spec.Hooks.Poststart)
+	return c.poststart(h.Poststart)
 }
 
 // poststart runs the hooks of that name. One that fails ends the container
@@ -64,13 +65,21 @@ func (c *Container) poststart(list []specs.Hook) error {
 	return err
 }
 
-// specWithHooks is the container's configuration if it has hooks, else nil:
-// most have none, and reading it costs more than all the rest of start.
-func (c *Container) specWithHooks() (*specs.Spec, error) {
+// hooks are the hooks of the container's configuration, which is read only if
+// it has some: most have none, and it costs more than all the rest of start.
+func (c *Container) hooks() (specs.Hooks, error) {
+	var config struct{ Hooks specs.Hooks }
 	if !c.record.Hooks {
-		return nil, nil
+		return config.Hooks, nil
 	}
-	return c.Spec()
+	b, err := c.Config()
+	if err != nil {
+		return config.Hooks, err
+	}
+	if err := json.Unmarshal(b, &config); err != nil {
+		return config.Hooks, fmt.Errorf("%s: %w", c.entry.Path(), err)
+	}
+	return config.Hooks, nil
 }
 
 // hookState is the document for hooks that run when the container exists.

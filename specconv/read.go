@@ -40,6 +40,9 @@ func Read(bundle string) (spec *specs.Spec, raw []byte, err error) {
 	return spec, raw, nil
 }
 
+// Decode decodes a configuration that was read before.
+func Decode(raw []byte) (*specs.Spec, error) { return decodeSpec(raw) }
+
 // decodeSpec decodes a configuration as encoding/json does.
 //
 // But it takes the large objects member by member: encoding/json prepares for

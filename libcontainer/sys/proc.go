@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -47,13 +48,15 @@ func ReadStat(pid int) (*Stat, error) {
 
 // BootID tells one boot of the machine from another; empty if the kernel does
 // not say.
-func BootID() string {
+func BootID() string { return bootID() }
+
+var bootID = sync.OnceValue(func() string {
 	b, err := ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return ""
 	}
 	return strings.TrimSpace(string(b))
-}
+})
 
 // IsMemfd tells whether the program that pid runs is a file without a name:
 // the interpreter, which has not yet executed the user's program.
