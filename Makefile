@@ -56,7 +56,7 @@ conformance: skiff
 	tests/oci/run $(CURDIR)/skiff
 
 test-engines: deps skiff
-	RUNTIME=$(CURDIR)/skiff tests/engines/run -v
+	RUNTIME=$(CURDIR)/skiff tests/engines/run
 
 test-machine: deps skiff
 	tests/machine/run

@@ -26,9 +26,6 @@ func (b *binding) program() error {
 		p.Add(plan.Op{Kind: plan.OpOOMScore, S: []string{decimal(*n)}, Field: "process.oomScoreAdj"})
 	}
 	p.Add(plan.Op{Kind: plan.OpNoDump})
-	if b.awaitsGo() {
-		p.Add(plan.Op{Kind: plan.OpAwait, N: [3]uint64{uint64(wire.Go)}}) // into the v1 cgroups, before a cgroup namespace is made
-	}
 
 	// Into the namespaces. Only a new child is in a pid namespace that we join.
 	b.enterNamespaces()
@@ -73,8 +70,10 @@ func (b *binding) program() error {
 	return nil
 }
 
-// enterNamespaces joins what is there and makes what is new. The new cgroup
-// namespace has the container's cgroup for its root, since we are in it.
+// enterNamespaces joins what is there and makes what is new. A new cgroup
+// namespace is made when we are in the container's cgroups: they become its
+// root. Where these are v1, and we have to wait for that, the other namespaces
+// are made meanwhile.
 func (b *binding) enterNamespaces() {
 	p := b.prog
 	if b.Init != nil {
@@ -85,6 +84,7 @@ func (b *binding) enterNamespaces() {
 	}
 	rest := b.made &^ b.cloned
 	if b.made&unix.CLONE_NEWUSER != 0 { // first: it is to own the others
+		b.awaitCgroups()
 		p.Add(plan.Op{Kind: plan.OpUnshare, N: [3]uint64{unix.CLONE_NEWUSER}, Field: "linux.namespaces"})
 		p.Add(plan.Op{Kind: plan.OpSync, N: [3]uint64{uint64(wire.Maps)}})
 		// We still are the host's root, who may go where the root is, but whose
@@ -95,6 +95,11 @@ func (b *binding) enterNamespaces() {
 		b.becomeRoot()
 		b.unshare(rest)
 	} else {
+		if b.awaitsGo() {
+			b.unshare(rest &^ unix.CLONE_NEWCGROUP)
+			rest &= unix.CLONE_NEWCGROUP
+		}
+		b.awaitCgroups()
 		b.unshare(rest)
 		b.attachRoot()
 		if b.userns {
@@ -103,6 +108,13 @@ func (b *binding) enterNamespaces() {
 	}
 	if b.forks {
 		p.Add(plan.Op{Kind: plan.OpFork})
+	}
+}
+
+// awaitCgroups waits until the runtime has moved us into the v1 cgroups.
+func (b *binding) awaitCgroups() {
+	if b.awaitsGo() {
+		b.prog.Add(plan.Op{Kind: plan.OpAwait, N: [3]uint64{uint64(wire.Go)}})
 	}
 }
 
