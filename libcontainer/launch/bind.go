@@ -3,7 +3,9 @@ package launch
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/skiff-oci/skiff/libcontainer/cred"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
@@ -158,6 +160,9 @@ func (b *binding) open() (files []*os.File, err error) {
 			return files, err
 		}
 		files = append(files, f)
+		if err := b.refuseHostSysctl(n.Namespace, f); err != nil {
+			return files, err
+		}
 	}
 	if b.tree == nil {
 		return files, nil
@@ -179,6 +184,34 @@ func openNamespace(n plan.Namespace) (*os.File, error) {
 		return nil, fmt.Errorf("%s.path: %s is not a %s namespace", n.Field, n.Path, n.Type)
 	}
 	return f, nil
+}
+
+// refuseHostSysctl refuses kernel parameters of a namespace that is joined by
+// path and is the runtime's own: they would change the host.
+func (b *binding) refuseHostSysctl(n plan.Namespace, f *os.File) error {
+	name, prefixes := "", []string(nil)
+	switch n.Flag {
+	case unix.CLONE_NEWNET:
+		name, prefixes = "net", []string{"net/"}
+	case unix.CLONE_NEWIPC:
+		name, prefixes = "ipc", []string{"kernel/msg", "kernel/sem", "kernel/shm", "fs/mqueue/"}
+	case unix.CLONE_NEWUTS:
+		name, prefixes = "uts", []string{"kernel/domainname"}
+	}
+	for _, s := range b.Launch.Sysctl {
+		of := slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(s.Path, p) })
+		if !of {
+			continue
+		}
+		own, err := sys.IsFile(f, "/proc/self/ns/"+name)
+		if err != nil {
+			return err
+		}
+		if own {
+			return fmt.Errorf("%s: is not allowed in the host's own %s namespace (%s)", s.Field, n.Type, n.Path)
+		}
+	}
+	return nil
 }
 
 func closeAll(files []*os.File) {

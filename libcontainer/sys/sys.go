@@ -101,6 +101,18 @@ func OpenNamespace(path string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
+// IsFile tells whether path leads to the file that f is.
+func IsFile(f *os.File, path string) (bool, error) {
+	var a, b unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &a); err != nil {
+		return false, wrap("fstat", f.Name(), err)
+	}
+	if err := unix.Stat(path, &b); err != nil {
+		return false, wrap("stat", path, err)
+	}
+	return a.Dev == b.Dev && a.Ino == b.Ino, nil
+}
+
 // OpenIn opens path inside the directory root, as if root were "/"; no magic
 // links (openat2(2), Linux 5.6). It tries again while a rename elsewhere makes
 // the kernel unsure.
