@@ -48,9 +48,6 @@ func (h *Host) Create(l *plan.Launch, spec *specs.Spec, raw []byte, io IO) (_ *C
 		return nil, nil, err
 	}
 	defer c.entry.Unlock()
-	if err := c.entry.WriteConfig(raw); err != nil {
-		return nil, nil, err
-	}
 	if err := group.Create(); err != nil {
 		return nil, nil, err
 	}
@@ -59,6 +56,7 @@ func (h *Host) Create(l *plan.Launch, spec *specs.Spec, raw []byte, io IO) (_ *C
 	r := h.request(l, io)
 	r.Cgroup, r.Limit = group, true
 	r.CgroupView = cgroupView(l, group)
+	r.Meanwhile = func() error { return c.entry.WriteConfig(raw) }
 	p := new(Process)
 	if err := c.connect(r, l, io, p, &u); err != nil {
 		return nil, nil, err

@@ -45,9 +45,10 @@ type Request struct {
 	Root           *os.File // its root directory; only where it has no mount namespace
 
 	// What the caller does at the points where the child waits for it.
-	Mounted func(pid int) error         // the mounts are made; nil if there is nothing to do
-	Console func(master *os.File) error // the terminal's master; takes it over
-	Ready   func(r *Running) error      // all but the user's program is done
+	Meanwhile func() error                // what can be done while the child is at work; may be nil
+	Mounted   func(pid int) error         // the mounts are made; nil if there is nothing to do
+	Console   func(master *os.File) error // the terminal's master; takes it over
+	Ready     func(r *Running) error      // all but the user's program is done
 }
 
 // Running is a process that was started, or with Hold waits for start.
@@ -97,6 +98,11 @@ func Run(r *Request) (_ *Running, err error) {
 	defer s.conn.Close()
 	if err := b.place(s); err != nil {
 		return nil, err
+	}
+	if b.Meanwhile != nil {
+		if err := b.Meanwhile(); err != nil {
+			return nil, err
+		}
 	}
 	run := &Running{Pid: s.pid, Pidfd: s.pidfd, Tail: b.left(), First: b.tail}
 	if err := b.converse(s, run); err != nil {
