@@ -1,42 +1,22 @@
 package commands
 
-/*
-#include <errno.h>
-#include <signal.h>
-#include <stddef.h>
-#include <unistd.h>
-
-static int caught = -1;
-
-static void catch_one(int sig)
-{
-	int saved = errno;
-	unsigned char b = sig;
-	// A full pipe loses a signal, as the kernel does with one that is pending.
-	if (write(caught, &b, 1) < 0)
-		errno = saved;
-	errno = saved;
-}
-
-static int catch_all(int fd, const unsigned char *list, size_t n)
-{
-	struct sigaction a = { .sa_handler = catch_one, .sa_flags = SA_ONSTACK | SA_RESTART };
-	caught = fd;
-	sigfillset(&a.sa_mask);
-	for (size_t i = 0; i < n; i++)
-		if (sigaction(list[i], &a, NULL))
-			return errno;
-	return 0;
-}
-*/
-import "C"
-
 import (
 	"fmt"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
+
+// caught is the descriptor that the handler writes to.
+var caught uintptr
+
+// catchAction is the kernel's struct sigaction with the handler, which writes
+// the number of its signal as a byte, and all signals blocked meanwhile. The
+// struct differs between machines: see catch_GOARCH.s.
+//
+// The handler is machine code because it runs wherever the signal finds a
+// thread, where a Go function could not.
+var catchAction [4]uintptr
 
 // catchSignals has the given signals written to a pipe, one byte each, and
 // returns its other end. os/signal would take two changes of threads for each
@@ -46,16 +26,18 @@ func catchSignals(list []unix.Signal) (int, error) {
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
 		return -1, fmt.Errorf("pipe: %w", err)
 	}
-	// The handler must not wait, whatever happens at the other end.
-	if err := unix.SetNonblock(p[1], true); err != nil {
+	caught = uintptr(p[1])
+	// The handler must not wait, whatever happens at the other end: a full
+	// pipe loses a signal, as the kernel does with one that is pending.
+	if err := unix.SetNonblock(int(caught), true); err != nil {
 		return -1, fmt.Errorf("pipe: %w", err)
 	}
-	numbers := make([]byte, 0, len(list))
+	const maskSize = 8
 	for _, s := range list {
-		numbers = append(numbers, byte(s))
-	}
-	if e := C.catch_all(C.int(p[1]), (*C.uchar)(unsafe.Pointer(&numbers[0])), C.size_t(len(numbers))); e != 0 {
-		return -1, fmt.Errorf("sigaction: %w", unix.Errno(e))
+		_, _, e := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s), uintptr(unsafe.Pointer(&catchAction)), 0, maskSize, 0, 0)
+		if e != 0 {
+			return -1, fmt.Errorf("sigaction: %w", e)
+		}
 	}
 	return p[0], nil
 }

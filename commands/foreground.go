@@ -30,7 +30,7 @@ func forwarded(reap bool) []unix.Signal {
 		switch s {
 		case unix.SIGKILL, unix.SIGSTOP, unix.SIGURG, unix.SIGPIPE, unix.SIGTTIN, unix.SIGTTOU:
 		case unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGTRAP, unix.SIGPROF:
-		case 32, 33: // the C library's own
+		case 32, 33: // a C library's own, and the Go runtime's
 		case unix.SIGCHLD:
 			if reap {
 				all = append(all, s)

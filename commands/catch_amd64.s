@@ -1,0 +1,32 @@
+#include "textflag.h"
+
+#define SYS_write        1
+#define SYS_rt_sigreturn 15
+
+// SA_RESTORER, SA_ONSTACK (a goroutine's stack is too small) and SA_RESTART.
+#define FLAGS 0x1c000000
+
+// The handler comes from the kernel with the signal in DI, on the thread's
+// signal stack, and not from Go: there is no g. All registers are restored by
+// rt_sigreturn.
+TEXT catch<>(SB),NOSPLIT|NOFRAME,$0-0
+	PUSHQ	DI
+	MOVQ	·caught(SB), DI
+	MOVQ	SP, SI // the lowest byte of the number
+	MOVL	$1, DX
+	MOVL	$SYS_write, AX
+	SYSCALL
+	POPQ	DI
+	RET
+
+// The handler returns to this; other machines' kernels have it themselves.
+TEXT restore<>(SB),NOSPLIT|NOFRAME,$0-0
+	MOVL	$SYS_rt_sigreturn, AX
+	SYSCALL
+	INT	$3
+
+DATA ·catchAction+0(SB)/8, $catch<>(SB)
+DATA ·catchAction+8(SB)/8, $FLAGS
+DATA ·catchAction+16(SB)/8, $restore<>(SB)
+DATA ·catchAction+24(SB)/8, $-1 // sa_mask
+GLOBL ·catchAction(SB), RODATA, $32
