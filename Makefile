@@ -4,15 +4,19 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 GO      ?= go
 
-# netgo and osusergo keep the C library's resolvers out of the static binary;
-# urfave_cli_no_docs keeps out a Markdown parser, which start-up would pay for.
-TAGS    := netgo osusergo urfave_cli_no_docs
+# urfave_cli_no_docs keeps out a Markdown parser, which start-up would pay for,
+# as it would for cgo. Without cgo the binary is static.
+TAGS    := urfave_cli_no_docs
 COMMIT  := $(shell git rev-parse --short HEAD 2>/dev/null)
-LDFLAGS := -s -w -linkmode external -extldflags -static -X main.commit=$(COMMIT)
-BUILD   := CGO_ENABLED=1 $(GO) build -buildvcs=false -trimpath -tags "$(TAGS)"
+LDFLAGS := -s -w -X main.commit=$(COMMIT)
+BUILD   := CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -tags "$(TAGS)"
 
+# What is embedded.
+SECCOMP := libcontainer/seccomp
 CHILD   := libcontainer/child/child.bin
-SOURCES := $(shell find main.go commands libcontainer specconv VERSION go.mod go.sum -name "*.go" -o -name VERSION -o -name "go.*")
+HELPER  := $(SECCOMP)/helper.bin $(SECCOMP)/helper.txt
+
+SOURCES := $(shell find main.go commands libcontainer specconv VERSION go.mod go.sum -name "*.go" -o -name "*.s" -o -name VERSION -o -name "go.*")
 
 BUILD_DEPS := gcc libc6-dev pkg-config libseccomp-dev
 RUN_DEPS   := busybox-static
@@ -25,13 +29,18 @@ all: deps skiff
 deps:
 	@contrib/deps $(BUILD_DEPS)
 
-skiff: $(CHILD) $(SOURCES)
+skiff: $(CHILD) $(HELPER) $(SOURCES)
 	$(BUILD) -ldflags "$(LDFLAGS)" -o $@ .
 
 # The interpreter is part of the binary; it must stay small.
 $(CHILD): $(wildcard libcontainer/child/src/*) libcontainer/child/build.sh
 	libcontainer/child/build.sh child.bin
 	@test "$$(wc -c <$@)" -le 65536 || { echo "$@ is larger than 64 KiB" >&2; rm $@; exit 1; }
+
+# So is the seccomp compiler, a program with libseccomp in it. Filters that
+# another build of it has cached are compiled again.
+$(HELPER) &: $(filter-out %_test.go,$(wildcard $(addprefix $(SECCOMP)/,bpf/*.go compiler/*.go helper/*.go))) $(SECCOMP)/build.sh go.mod go.sum
+	GO="$(GO)" $(SECCOMP)/build.sh
 
 # A container from busybox that says hello.
 run: deps
@@ -45,7 +54,7 @@ test: deps
 	@contrib/deps $(TEST_DEPS)
 	@$(MAKE) --no-print-directory unit script conformance
 
-unit: $(CHILD)
+unit: $(CHILD) $(HELPER)
 	$(GO) vet -tags "$(TAGS)" ./...
 	tests/go-test -race -tags "$(TAGS)" ./commands/... ./libcontainer/... ./specconv/... ./tests/isolate/...
 
@@ -64,11 +73,11 @@ test-machine: deps skiff
 bench: deps skiff
 	tests/bench/run
 
-lint: deps $(CHILD)
+lint: deps $(CHILD) $(HELPER)
 	.ci/lint
 
 install: skiff
 	install -D -m 0755 skiff $(DESTDIR)$(PREFIX)/sbin/skiff
 
 clean:
-	rm -rf skiff build $(CHILD)
+	rm -rf skiff build $(CHILD) $(HELPER)

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"github.com/skiff-oci/skiff/libcontainer/seccomp"
 	"github.com/skiff-oci/skiff/specconv"
 	"github.com/urfave/cli/v2"
 )
@@ -21,7 +22,7 @@ func (c *call) featuresCommand() *cli.Command {
 			if c.build.Commit != "" {
 				f.Annotations["io.github.skiff-oci.skiff.commit"] = c.build.Commit
 			}
-			f.Annotations["io.github.seccomp.libseccomp.version"] = libseccompVersion()
+			f.Annotations["io.github.seccomp.libseccomp.version"] = seccomp.LibraryVersion()
 			return printJSON(f, "    ")
 		},
 	}

@@ -6,7 +6,7 @@ import (
 	"runtime"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"github.com/seccomp/libseccomp-golang"
+	"github.com/skiff-oci/skiff/libcontainer/seccomp"
 )
 
 // printVersion prints lines that engines parse. Docker takes every line with
@@ -18,10 +18,5 @@ func (c *call) printVersion(w io.Writer) {
 	}
 	fmt.Fprintln(w, "spec:", specs.Version)
 	fmt.Fprintln(w, "go:", runtime.Version())
-	fmt.Fprintln(w, "libseccomp:", libseccompVersion())
-}
-
-func libseccompVersion() string {
-	major, minor, micro := seccomp.GetLibraryVersion()
-	return fmt.Sprintf("%d.%d.%d", major, minor, micro)
+	fmt.Fprintln(w, "libseccomp:", seccomp.LibraryVersion())
 }

@@ -73,7 +73,7 @@ func bind(r *Request) (*binding, error) {
 	}
 	b.namespaces()
 	if l.Seccomp != nil {
-		f, err := seccomp.Cached(r.SeccompCache, l.Seccomp)
+		f, err := seccomp.Cached(r.SeccompCache, r.Scratch, l.Seccomp)
 		if err != nil {
 			return nil, err
 		}

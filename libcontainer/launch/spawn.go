@@ -32,7 +32,7 @@ func (b *binding) spawn(files []*os.File) (*spawned, error) {
 	// The Go runtime shuffles descriptors in the child before it executes a
 	// path that names one (golang.org/issue/61751): it must be out of reach.
 	high := 2*(int(plan.SlotFirst)+len(b.Preserve)+len(files)) + 64
-	exe, err := executable(b.Scratch, high)
+	exe, err := sys.Executable("skiff-init", child.Binary, b.Scratch, high)
 	if err != nil {
 		return nil, err
 	}
@@ -108,20 +108,6 @@ func startHint(err error, flags uint64) error {
 		return fmt.Errorf("%w (is /proc mounted?)", err)
 	}
 	return err
-}
-
-// executable gives the interpreter as a sealed memfd, or as a file without a
-// name where memfds may not be executed (sysctl vm.memfd_noexec=2).
-func executable(scratch string, high int) (int, error) {
-	fd, err := sys.SealedMemfd("skiff-init", child.Binary, true, high)
-	if err == nil || !errors.Is(err, unix.EACCES) {
-		return fd, err
-	}
-	fd, fileErr := sys.HiddenExecutable(child.Binary, high, scratch, "/run", "/var/lib", "/var/tmp", "/tmp")
-	if fileErr != nil {
-		return -1, fmt.Errorf("%w (vm.memfd_noexec refuses it), and %w", err, fileErr)
-	}
-	return fd, nil
 }
 
 // forked takes note that the child has forked the process that goes on.

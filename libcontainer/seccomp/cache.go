@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/seccomp/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -36,27 +37,21 @@ const (
 	staleTemp = time.Minute
 )
 
-// Cached is [Compile] with the program kept in dir. A program that is found
-// there costs some ten microseconds, without a call of libseccomp. The cache
-// is never a reason to fail: what cannot be read, or is not whole, is compiled
-// again, and what cannot be stored is compiled each time.
-func Cached(dir string, p *specs.LinuxSeccomp) (*Filter, error) {
-	k := keyOf(p)
-	bpf, ok := load(entryPath(dir, k), k)
-	if !ok {
-		return compileAndStore(dir, k, p)
-	}
+// Cached makes the filter of p, with the program kept in dir. A program that is
+// found there costs some ten microseconds, without a run of the compiler, for
+// which scratch may hold a file without a name. The cache is never a reason to
+// fail: what cannot be read, or is not whole, is compiled again, and what cannot
+// be stored is compiled each time.
+func Cached(dir, scratch string, p *specs.LinuxSeccomp) (*Filter, error) {
 	f, err := settings(p)
 	if err != nil {
 		return nil, err
 	}
-	f.BPF = bpf
-	return f, nil
-}
-
-func compileAndStore(dir string, k key, p *specs.LinuxSeccomp) (*Filter, error) {
-	f, err := Compile(p)
-	if err != nil {
+	k, ok := keyOf(p), false
+	if f.BPF, ok = load(entryPath(dir, k), k); ok {
+		return f, nil
+	}
+	if f.BPF, err = compile(scratch, p); err != nil {
 		return nil, err
 	}
 	if store(dir, k, f.BPF) == nil {
@@ -71,7 +66,7 @@ func entryPath(dir string, k key) string {
 
 // load reads an entry; ok is false if it is not there, or not to be trusted.
 // It uses the system calls directly: os.File would cost as much as the rest.
-func load(path string, k key) (bpf []byte, ok bool) {
+func load(path string, k key) (prog []byte, ok bool) {
 	// O_NONBLOCK: a FIFO in its place must not hang the runtime.
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -97,21 +92,21 @@ func trusted(fd int) (size int, ok bool) {
 		return 0, false
 	}
 	ours := st.Mode&unix.S_IFMT == unix.S_IFREG && int(st.Uid) == os.Geteuid() && st.Mode&0o022 == 0
-	fits := int64(headerSize) < st.Size && st.Size <= int64(headerSize+maxInsns*insnSize)
+	fits := int64(headerSize) < st.Size && st.Size <= int64(headerSize+bpf.MaxSize)
 	return int(st.Size), ours && fits
 }
 
 // open takes the program out of an entry.
-func open(entry []byte, k key) (bpf []byte, ok bool) {
-	bpf = entry[headerSize:]
-	return bpf, string(entry[:headerSize]) == string(header(k, bpf)) && plausible(bpf)
+func open(entry []byte, k key) (prog []byte, ok bool) {
+	prog = entry[headerSize:]
+	return prog, string(entry[:headerSize]) == string(header(k, prog)) && bpf.Plausible(prog)
 }
 
-func header(k key, bpf []byte) []byte {
+func header(k key, prog []byte) []byte {
 	sum := sha256.New()
 	sum.Write([]byte(magic))
 	sum.Write(k[:])
-	sum.Write(bpf)
+	sum.Write(prog)
 	h := make([]byte, 0, headerSize)
 	h = append(h, magic...)
 	h = append(h, k[:]...)
@@ -121,7 +116,7 @@ func header(k key, bpf []byte) []byte {
 // store writes an entry beside its name and renames it, so that a reader sees
 // all of it or nothing. Writers of the same key write the same, so the last
 // one may win. There is no fsync: what a crash leaves is found by its sum.
-func store(dir string, k key, bpf []byte) error {
+func store(dir string, k key, prog []byte) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -129,7 +124,7 @@ func store(dir string, k key, bpf []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = temp.Write(append(header(k, bpf), bpf...))
+	_, err = temp.Write(append(header(k, prog), prog...))
 	if cerr := temp.Close(); err == nil {
 		err = cerr
 	}

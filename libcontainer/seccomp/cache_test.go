@@ -2,12 +2,29 @@ package seccomp
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
+
+// defaultProfile is of the size and shape of the engines' default profile.
+func defaultProfile(t *testing.T) *specs.LinuxSeccomp {
+	t.Helper()
+	data, err := os.ReadFile("compiler/testdata/default.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := new(specs.LinuxSeccomp)
+	if err := json.Unmarshal(data, p); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func errno(n uint) *uint { return &n }
 
 func entries(t *testing.T, dir string) []string {
 	t.Helper()
@@ -22,13 +39,13 @@ func entries(t *testing.T, dir string) []string {
 // only means that it is compiled again.
 func TestCached(t *testing.T) {
 	p, dir := defaultProfile(t), filepath.Join(t.TempDir(), "cache")
-	want, err := Compile(p)
+	want, err := Cached(filepath.Join(t.TempDir(), "other"), "", p)
 	if err != nil {
 		t.Fatal(err)
 	}
 	check := func(when string) {
 		t.Helper()
-		got, err := Cached(dir, p)
+		got, err := Cached(dir, "", p)
 		if err != nil {
 			t.Fatalf("%s: %v", when, err)
 		}
@@ -104,5 +121,11 @@ func TestKeys(t *testing.T) {
 			t.Errorf("%s has the key of %s", name, other)
 		}
 		seen[k] = name
+	}
+	facts := helperFacts
+	defer func() { helperFacts = facts }()
+	helperFacts = "2.5.4\n0123456789\n"
+	if other, ok := seen[keyOf(base())]; ok {
+		t.Errorf("another helper has the key of %s", other)
 	}
 }

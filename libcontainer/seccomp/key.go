@@ -6,12 +6,10 @@ import (
 	"runtime"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-	libseccomp "github.com/seccomp/libseccomp-golang"
 )
 
 // formatVersion is part of each key. Raise it with every change of this
-// package that makes another program of the same profile, or another file of
-// the same program.
+// package that makes another file of the same program.
 const formatVersion = 1
 
 // key is the name of a program in the cache: SHA-256 over everything that
@@ -23,20 +21,17 @@ func keyOf(p *specs.LinuxSeccomp) key {
 	return sha256.Sum256(canonical(p))
 }
 
-// canonical writes, so that no two inputs give the same bytes, what the
-// compiler reads: itself, the library, the machine, the profile. Lengths come
-// before strings and lists, and absent differs from zero and empty.
+// canonical writes, so that no two inputs give the same bytes, what shapes the
+// program: the helper, which is the compiler and its library, the machine, the
+// profile. Lengths come before strings and lists, and absent differs from zero
+// and empty.
 //
-// The kernel is not in it, as the compiler does not ask the kernel (see
-// apiLevel). Nor are listenerPath and listenerMetadata: they are for whoever
+// The kernel is not in it, as the compiler does not ask the kernel. Nor are listenerPath and listenerMetadata: they are for whoever
 // hands the listener on, and often differ from container to container.
 func canonical(p *specs.LinuxSeccomp) []byte {
-	major, minor, micro := libseccomp.GetLibraryVersion()
 	e := make(encoder, 0, 16<<10)
 	e.number(formatVersion)
-	e.number(uint64(major))
-	e.number(uint64(minor))
-	e.number(uint64(micro))
+	e.text(helperSum())
 	e.text(runtime.GOARCH)
 
 	e.text(string(p.DefaultAction))

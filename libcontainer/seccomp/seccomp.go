@@ -2,10 +2,10 @@
 // program and the flags that seccomp(2) takes, and keeps compiled programs so
 // that each profile is compiled once a host.
 //
-// libseccomp writes the program; this package gives it the rules, puts in
-// front what libseccomp cannot express (ENOSYS for system calls that are newer
-// than the profile, see enosys.go), and works out the flags. Loading is the
-// child's work.
+// The compiler (package compiler) is C in part, so it is in a program of its
+// own (package helper) that is embedded here and run where the cache does not
+// have the filter. This package works out the flags. Loading is the child's
+// work.
 package seccomp
 
 import (
@@ -22,27 +22,8 @@ type Filter struct {
 	Notify bool   // seccomp(2) returns a listener, for linux.seccomp.listenerPath
 }
 
-// Compile makes the filter of p. The result depends on p, on the machine's
-// architecture and on libseccomp's version, not on the running kernel; only
-// SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV is refused where the kernel lacks it.
-//
-// System calls that libseccomp does not know are left out, as every runtime
-// does: profiles name calls of all kernels and machines. Any other word or
-// value that cannot be honoured is an error with its JSON path.
-func Compile(p *specs.LinuxSeccomp) (*Filter, error) {
-	f, err := settings(p)
-	if err != nil {
-		return nil, err
-	}
-	f.BPF, err = compile(p)
-	if err != nil {
-		return nil, err
-	}
-	return f, nil
-}
-
-// settings works out everything but the program: a cached program needs this
-// each time, so it makes no use of libseccomp.
+// settings works out everything but the program. The flag WAIT_KILLABLE_RECV is
+// refused where the running kernel lacks it; nothing else depends on the kernel.
 func settings(p *specs.LinuxSeccomp) (*Filter, error) {
 	f := &Filter{Notify: notifies(p)}
 	if p.Flags == nil {

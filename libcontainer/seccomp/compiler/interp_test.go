@@ -1,10 +1,14 @@
-package seccomp
+//go:build cgo
+
+package compiler
 
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"testing"
 
+	"github.com/skiff-oci/skiff/libcontainer/seccomp/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -26,16 +30,16 @@ func (c call) data() []byte {
 	return d
 }
 
-func decode(t testing.TB, bpf []byte) []unix.SockFilter {
+func decode(t testing.TB, filter []byte) []unix.SockFilter {
 	t.Helper()
-	if len(bpf)%insnSize != 0 {
-		t.Fatalf("a program of %d bytes", len(bpf))
+	if len(filter)%bpf.InsnSize != 0 {
+		t.Fatalf("a program of %d bytes", len(filter))
 	}
 	var prog []unix.SockFilter
-	for ; len(bpf) > 0; bpf = bpf[insnSize:] {
+	for in := range slices.Chunk(filter, bpf.InsnSize) {
 		prog = append(prog, unix.SockFilter{
-			Code: binary.NativeEndian.Uint16(bpf), Jt: bpf[2], Jf: bpf[3],
-			K: binary.NativeEndian.Uint32(bpf[4:]),
+			Code: binary.NativeEndian.Uint16(in), Jt: in[2], Jf: in[3],
+			K: binary.NativeEndian.Uint32(in[4:]),
 		})
 	}
 	return prog

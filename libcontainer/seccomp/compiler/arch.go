@@ -1,4 +1,6 @@
-package seccomp
+//go:build cgo
+
+package compiler
 
 import (
 	"fmt"
@@ -25,9 +27,9 @@ const x32Bit = 0x40000000
 // (__ARM_NR_BASE): no age can be read from their numbers.
 const armPrivate = 0x0f0000
 
-// Archs returns the architectures that a profile may name: those of the
+// archWords returns the architectures that a profile may name: those of the
 // specification that this build's libseccomp has.
-func Archs() []string {
+func archWords() []string {
 	words := []string{
 		"SCMP_ARCH_X86", "SCMP_ARCH_X86_64", "SCMP_ARCH_X32",
 		"SCMP_ARCH_ARM", "SCMP_ARCH_AARCH64",
@@ -126,7 +128,7 @@ func nativeArch() (arch, error) {
 	if err != nil {
 		return arch{}, fmt.Errorf("seccomp: find the native architecture: %w", err)
 	}
-	for _, word := range Archs() {
+	for _, word := range archWords() {
 		if a, err := archOf(specs.Arch(word)); err == nil && a.lib == native {
 			return a, nil
 		}

@@ -1,4 +1,6 @@
-package seccomp
+//go:build cgo
+
+package compiler
 
 import (
 	"errors"
@@ -9,14 +11,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	libseccomp "github.com/seccomp/libseccomp-golang"
+	"github.com/skiff-oci/skiff/libcontainer/seccomp/bpf"
 	"golang.org/x/sys/unix"
-)
-
-// The kernel's limit of a program's length (BPF_MAXINSNS), and the size of
-// struct sock_filter.
-const (
-	maxInsns = 4096
-	insnSize = 8
 )
 
 // binaryTreeFrom is the number of rules from which libseccomp is to order the
@@ -43,8 +39,14 @@ type compiler struct {
 	rules  int                   // added so far
 }
 
-// compile makes the whole program: the ENOSYS part and libseccomp's.
-func compile(p *specs.LinuxSeccomp) ([]byte, error) {
+// Compile makes the program of p: an array of struct sock_filter in the host's
+// byte order. It depends on p, on the machine's architecture and on
+// libseccomp's version, not on the running kernel.
+//
+// System calls that libseccomp does not know are left out, as every runtime
+// does: profiles name calls of all kernels and machines. Any other word or
+// value that cannot be honoured is an error with its JSON path.
+func Compile(p *specs.LinuxSeccomp) ([]byte, error) {
 	library.Lock()
 	defer library.Unlock()
 	list, err := archs(p.Architectures)
@@ -201,11 +203,11 @@ func (c *compiler) export() ([]byte, error) {
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return nil, fmt.Errorf("seccomp: read the compiled filter: %w", err)
 	}
-	bpf, err := io.ReadAll(file)
+	prog, err := io.ReadAll(file)
 	if err != nil {
 		return nil, fmt.Errorf("seccomp: read the compiled filter: %w", err)
 	}
-	return bpf, nil
+	return prog, nil
 }
 
 // memfile makes an anonymous file, not executable where the kernel can say so
@@ -224,12 +226,12 @@ func memfile(name string) (*os.File, error) {
 // join puts head before libseccomp's program and checks what the kernel would
 // answer EINVAL for.
 func join(head []unix.SockFilter, body []byte) ([]byte, error) {
-	if !plausible(body) {
+	if !bpf.Plausible(body) {
 		return nil, fmt.Errorf("seccomp: libseccomp wrote %d bytes, not a whole program", len(body))
 	}
-	bpf := append(encode(head), body...)
-	if n := len(bpf) / insnSize; n > maxInsns {
-		return nil, fmt.Errorf("linux.seccomp: the filter has %d instructions, the kernel takes %d", n, maxInsns)
+	prog := append(encode(head), body...)
+	if n := len(prog) / bpf.InsnSize; n > bpf.MaxInsns {
+		return nil, fmt.Errorf("linux.seccomp: the filter has %d instructions, the kernel takes %d", n, bpf.MaxInsns)
 	}
-	return bpf, nil
+	return prog, nil
 }

@@ -1,4 +1,6 @@
-package seccomp
+//go:build cgo
+
+package compiler
 
 import (
 	"encoding/binary"
@@ -7,6 +9,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	libseccomp "github.com/seccomp/libseccomp-golang"
+	"github.com/skiff-oci/skiff/libcontainer/seccomp/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -135,7 +138,7 @@ const (
 	opEqual    = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
 	opGreater  = unix.BPF_JMP | unix.BPF_JGT | unix.BPF_K
 	opNotBelow = unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K
-	opReturn   = unix.BPF_RET | unix.BPF_K
+	opReturn   = bpf.Return
 
 	offsetNumber = 0
 	offsetArch   = 4
@@ -196,21 +199,11 @@ func archBlock(ranges []numberRange, audit uint32) []unix.SockFilter {
 
 // encode gives the array of struct sock_filter that the kernel reads.
 func encode(prog []unix.SockFilter) []byte {
-	bpf := make([]byte, 0, insnSize*len(prog))
+	b := make([]byte, 0, bpf.InsnSize*len(prog))
 	for _, in := range prog {
-		bpf = binary.NativeEndian.AppendUint16(bpf, in.Code)
-		bpf = append(bpf, in.Jt, in.Jf)
-		bpf = binary.NativeEndian.AppendUint32(bpf, in.K)
+		b = binary.NativeEndian.AppendUint16(b, in.Code)
+		b = append(b, in.Jt, in.Jf)
+		b = binary.NativeEndian.AppendUint32(b, in.K)
 	}
-	return bpf
-}
-
-// plausible reports whether bpf can be a whole program: instructions of 8
-// bytes, no more than the kernel takes, the last of which returns.
-func plausible(bpf []byte) bool {
-	n := len(bpf)
-	if n == 0 || n%insnSize != 0 || n > maxInsns*insnSize {
-		return false
-	}
-	return binary.NativeEndian.Uint16(bpf[n-insnSize:]) == opReturn
+	return b
 }

@@ -1,4 +1,6 @@
-package seccomp
+//go:build cgo
+
+package compiler
 
 import (
 	"fmt"
@@ -217,11 +219,11 @@ func sampleArgs(p *specs.LinuxSeccomp) [][6]uint64 {
 // returns how many calls were compared.
 func agree(t testing.TB, p *specs.LinuxSeccomp) (compared int) {
 	t.Helper()
-	f, err := Compile(p)
+	filter, err := Compile(p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	prog, o := decode(t, f.BPF), newOracle(p)
+	prog, o := decode(t, filter), newOracle(p)
 	samples := sampleArgs(p)
 	for _, c := range allCalls() {
 		wanted := samples

@@ -1,0 +1,85 @@
+//go:build cgo
+
+package compiler
+
+import (
+	"fmt"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	libseccomp "github.com/seccomp/libseccomp-golang"
+	"golang.org/x/sys/unix"
+)
+
+func action(word specs.LinuxSeccompAction) (libseccomp.ScmpAction, error) {
+	switch word {
+	case specs.ActKill, specs.ActKillThread:
+		return libseccomp.ActKillThread, nil
+	case specs.ActKillProcess:
+		return libseccomp.ActKillProcess, nil
+	case specs.ActTrap:
+		return libseccomp.ActTrap, nil
+	case specs.ActErrno:
+		return libseccomp.ActErrno, nil
+	case specs.ActTrace:
+		return libseccomp.ActTrace, nil
+	case specs.ActAllow:
+		return libseccomp.ActAllow, nil
+	case specs.ActLog:
+		return libseccomp.ActLog, nil
+	case specs.ActNotify:
+		return libseccomp.ActNotify, nil
+	}
+	return libseccomp.ActInvalid, fmt.Errorf("unknown seccomp action %q", word)
+}
+
+// withErrno gives an action its errno (ERRNO, for a tracer also any 16-bit
+// value); the default is EPERM. The specification wants an error where the
+// action takes none.
+func withErrno(word specs.LinuxSeccompAction, ret *uint) (libseccomp.ScmpAction, error) {
+	act, err := action(word)
+	if err != nil {
+		return act, err
+	}
+	code := uint(unix.EPERM)
+	if ret != nil {
+		code = *ret
+	}
+	switch act {
+	case libseccomp.ActErrno:
+		if code > maxErrno {
+			return act, fmt.Errorf("errno %d: the kernel returns none above %d", code, maxErrno)
+		}
+	case libseccomp.ActTrace:
+		if code > unix.SECCOMP_RET_DATA {
+			return act, fmt.Errorf("value %d for the tracer is above %d", code, unix.SECCOMP_RET_DATA)
+		}
+	default:
+		if ret != nil {
+			return act, fmt.Errorf("action %s takes no errno", word)
+		}
+	}
+	return act.SetReturnCode(int16(uint16(code))), nil
+}
+
+// maxErrno is MAX_ERRNO, to which the kernel cuts a filter's errno (580c57f10768).
+const maxErrno = 4095
+
+func operator(word specs.LinuxSeccompOperator) (libseccomp.ScmpCompareOp, error) {
+	switch word {
+	case specs.OpNotEqual:
+		return libseccomp.CompareNotEqual, nil
+	case specs.OpLessThan:
+		return libseccomp.CompareLess, nil
+	case specs.OpLessEqual:
+		return libseccomp.CompareLessOrEqual, nil
+	case specs.OpEqualTo:
+		return libseccomp.CompareEqual, nil
+	case specs.OpGreaterEqual:
+		return libseccomp.CompareGreaterEqual, nil
+	case specs.OpGreaterThan:
+		return libseccomp.CompareGreater, nil
+	case specs.OpMaskedEqual:
+		return libseccomp.CompareMaskedEqual, nil
+	}
+	return libseccomp.CompareInvalid, fmt.Errorf("unknown seccomp operator %q", word)
+}

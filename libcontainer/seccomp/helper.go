@@ -1,0 +1,121 @@
+package seccomp
+
+import (
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"syscall"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/seccomp/bpf"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"golang.org/x/sys/unix"
+)
+
+//go:generate sh build.sh
+
+// helper is the program that compiles a profile: package helper, which has
+// libseccomp.
+//
+//go:embed helper.bin
+var helper []byte
+
+// helperFacts has two lines: libseccomp's version and helper's SHA-256.
+//
+//go:embed helper.txt
+var helperFacts string
+
+// LibraryVersion is that of the libseccomp that filters are compiled with.
+func LibraryVersion() string {
+	version, _, _ := strings.Cut(helperFacts, "\n")
+	return version
+}
+
+func helperSum() string {
+	_, sum, _ := strings.Cut(helperFacts, "\n")
+	return strings.TrimSpace(sum)
+}
+
+// compile has the helper make the program of p. Both sides of the exchange are
+// files in memory, so neither can keep the other waiting, and what the helper
+// writes is read only when it has ended.
+func compile(scratch string, p *specs.LinuxSeccomp) ([]byte, error) {
+	profile, err := json.Marshal(p)
+	if err != nil {
+		return nil, fmt.Errorf("linux.seccomp: %w", err)
+	}
+	in, err := sys.SealedMemfd("seccomp-profile", profile, false, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(in)
+	if _, err := unix.Seek(in, 0, io.SeekStart); err != nil {
+		return nil, fmt.Errorf("seccomp: pass the profile on: %w", err)
+	}
+	out, err := sys.Memfd("seccomp-program")
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(out)
+	status, err := runHelper(scratch, in, out)
+	if err != nil {
+		return nil, fmt.Errorf("seccomp: run the filter compiler: %w", err)
+	}
+	return answer(status, out)
+}
+
+// runHelper returns the exit status of the helper, in the shell's form.
+func runHelper(scratch string, in, out int) (int, error) {
+	// The Go runtime shuffles descriptors above those of the new process
+	// before it executes the path that names this one: it must be out of reach.
+	exe, err := sys.Executable("skiff-seccomp", helper, scratch, max(in, out)+16)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(exe)
+	pid, _, err := syscall.StartProcess(fmt.Sprintf("/proc/self/fd/%d", exe), []string{"skiff-seccomp"}, &syscall.ProcAttr{
+		Env: []string{}, Files: []uintptr{uintptr(in), uintptr(out), uintptr(out)},
+		// What is typed at the terminal (^C) is for the container.
+		Sys: &syscall.SysProcAttr{Setpgid: true},
+	})
+	if errors.Is(err, unix.ENOENT) {
+		return -1, fmt.Errorf("%w (is /proc mounted?)", err)
+	}
+	if err != nil {
+		return -1, err
+	}
+	return sys.Wait(pid)
+}
+
+// answer reads what the helper wrote: the program, or if it failed, why.
+func answer(status, out int) ([]byte, error) {
+	text := make([]byte, bpf.MaxSize+1)
+	n, err := unix.Pread(out, text, 0)
+	if err != nil {
+		return nil, fmt.Errorf("seccomp: read the compiled filter: %w", err)
+	}
+	text = text[:n]
+	switch {
+	case status != 0:
+		return nil, failure(status, string(text))
+	case !bpf.Plausible(text):
+		return nil, fmt.Errorf("seccomp: the filter compiler wrote %d bytes, not a whole program", n)
+	}
+	return text, nil
+}
+
+// failure gives the helper's words as they are: they name the profile's field.
+// A helper that crashed says more than a line, the first of which tells why.
+func failure(status int, said string) error {
+	line, _, _ := strings.Cut(said, "\n")
+	switch {
+	case status > 128:
+		return fmt.Errorf("seccomp: the filter compiler was killed by signal %d (%s)", status-128, unix.SignalName(unix.Signal(status-128)))
+	case status != 1 || line == "":
+		return fmt.Errorf("seccomp: the filter compiler failed with status %d: %s", status, line)
+	}
+	return errors.New(line)
+}

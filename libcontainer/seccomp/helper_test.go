@@ -1,0 +1,143 @@
+package seccomp
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/seccomp/bpf"
+	"golang.org/x/sys/unix"
+)
+
+// The test binary stands in for the helper, too.
+func TestMain(m *testing.M) {
+	if os.Args[0] == "skiff-seccomp" {
+		misbehave()
+	}
+	os.Exit(m.Run())
+}
+
+// misbehave does what the profile has for its default action.
+func misbehave() {
+	p := new(specs.LinuxSeccomp)
+	if err := json.NewDecoder(os.Stdin).Decode(p); err != nil {
+		panic(err)
+	}
+	switch p.DefaultAction {
+	case "be killed":
+		_ = unix.Kill(os.Getpid(), unix.SIGKILL)
+	case "panic":
+		panic("why")
+	case "fail":
+		os.Exit(1)
+	case "write too much":
+		os.Stdout.Write(make([]byte, 10*bpf.MaxSize))
+	case "write a part":
+		os.Stdout.Write(make([]byte, 8000))
+	case "show the environment":
+		fmt.Fprintln(os.Stderr, os.Environ())
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// withHelper has another program in the helper's place.
+func withHelper(t *testing.T, program []byte) {
+	t.Helper()
+	whole := helper
+	helper = program
+	t.Cleanup(func() { helper = whole })
+}
+
+// The helper runs for a filter that is not in the cache, and only then.
+func TestHelperRunsOnce(t *testing.T) {
+	p, dir := defaultProfile(t), t.TempDir()
+	first, err := Cached(dir, "", p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	withHelper(t, []byte("no program"))
+	again, err := Cached(dir, "", p)
+	if err != nil || !bytes.Equal(first.BPF, again.BPF) {
+		t.Errorf("with the filter in the cache: %v", err)
+	}
+	if _, err := Cached(t.TempDir(), "", p); err == nil {
+		t.Error("without the filter in the cache: a filter from nowhere")
+	}
+}
+
+// What the helper says of a profile is the error, word for word.
+func TestHelperErrors(t *testing.T) {
+	p := &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{
+		{Names: []string{"read", "write"}, Action: specs.ActNotify},
+	}}
+	_, err := Cached(t.TempDir(), "", p)
+	if want := "linux.seccomp.syscalls[0].names[1]: SCMP_ACT_NOTIFY cannot be used for the write syscall"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// Whatever else the helper does is an error that says so.
+func TestHelperFails(t *testing.T) {
+	self, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	withHelper(t, self)
+	for act, want := range map[specs.LinuxSeccompAction]string{
+		"be killed":            "the filter compiler was killed by signal 9 (SIGKILL)",
+		"panic":                "status 2: panic: why",
+		"fail":                 "status 1: ",
+		"write too much":       "not a whole program",
+		"write a part":         "wrote 8000 bytes, not a whole program",
+		"write nothing":        "wrote 0 bytes, not a whole program",
+		"show the environment": "[]",
+	} {
+		_, err := Cached(t.TempDir(), "", &specs.LinuxSeccomp{DefaultAction: act})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", act, err, want)
+		}
+	}
+}
+
+// helper.txt is of this helper.bin.
+func TestHelperFacts(t *testing.T) {
+	sum := sha256.Sum256(helper)
+	if got := helperSum(); got != hex.EncodeToString(sum[:]) {
+		t.Errorf("helper.txt says %s, helper.bin has %x", got, sum)
+	}
+	out, err := exec.Command("./helper.bin", "version").Output()
+	if err != nil || string(out) != LibraryVersion()+"\n" {
+		t.Errorf("helper.txt says %s, helper.bin %q, %v", LibraryVersion(), out, err)
+	}
+}
+
+// A run leaves no descriptor behind.
+func TestHelperClosesFiles(t *testing.T) {
+	count := func() int {
+		files, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(files)
+	}
+	if _, err := compile("", defaultProfile(t)); err != nil {
+		t.Fatal(err)
+	}
+	before := count()
+	for range 3 {
+		if _, err := compile("", defaultProfile(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := count(); after != before {
+		t.Errorf("%d descriptors before, %d after", before, after)
+	}
+}
