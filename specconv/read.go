@@ -6,10 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"path/filepath"
-	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -43,79 +40,14 @@ func Read(bundle string) (spec *specs.Spec, raw []byte, err error) {
 // Decode decodes a configuration that was read before.
 func Decode(raw []byte) (*specs.Spec, error) { return decodeSpec(raw) }
 
-// decodeSpec decodes a configuration as encoding/json does.
-//
-// But it takes the large objects member by member: encoding/json prepares for
-// every type that it can reach from the one it decodes, other platforms' and
-// those of absent members too, and that takes it longer than a container takes
-// to start.
 func decodeSpec(raw []byte) (*specs.Spec, error) {
 	s := new(specs.Spec)
-	if err := decodeMembers(raw, raw, reflect.ValueOf(s).Elem()); err != nil {
-		return nil, err
+	if decodeFast(raw, s) {
+		return s, checkNUL(raw)
 	}
-	return s, checkNUL(raw)
+	s = new(specs.Spec)
+	return s, decode(raw, s)
 }
-
-// large are the types that are decoded member by member.
-func large(t reflect.Type) bool {
-	switch reflect.Zero(t).Interface().(type) {
-	case specs.Spec, specs.Process, specs.Linux, specs.LinuxResources:
-		return true
-	}
-	return false
-}
-
-// decodeMembers decodes the object part, which is somewhere in doc, into a
-// struct.
-func decodeMembers(doc, part []byte, into reflect.Value) error {
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(part, &members); err != nil {
-		return explain(doc, offset(doc, part), err)
-	}
-	for _, key := range slices.Sorted(maps.Keys(members)) {
-		field, ok := fieldNamed(into.Type(), key)
-		if !ok {
-			continue
-		}
-		if err := decodeMember(doc, members[key], into.Field(field)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func decodeMember(doc, part []byte, into reflect.Value) error {
-	t := into.Type()
-	if t.Kind() == reflect.Pointer && large(t.Elem()) && string(part) != "null" {
-		into.Set(reflect.New(t.Elem()))
-		return decodeMembers(doc, part, into.Elem())
-	}
-	if err := json.Unmarshal(part, into.Addr().Interface()); err != nil {
-		return explain(doc, offset(doc, part), err)
-	}
-	return nil
-}
-
-// fieldNamed finds the field for a key: the one of that very name, else one
-// whose name differs in case alone.
-func fieldNamed(t reflect.Type, key string) (index int, ok bool) {
-	index = -1
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		if name == key {
-			return i, true
-		}
-		if index < 0 && strings.EqualFold(name, key) {
-			index = i
-		}
-	}
-	return index, index >= 0
-}
-
-// offset is where part, a copy of some bytes of doc, stands. Of two that are
-// the same the first is as good.
-func offset(doc, part []byte) int64 { return int64(max(0, bytes.Index(doc, part))) }
 
 // ReadProcess reads the process of an exec from a file.
 func ReadProcess(file string) (*specs.Process, error) {
@@ -124,6 +56,10 @@ func ReadProcess(file string) (*specs.Process, error) {
 		return nil, err
 	}
 	p := new(specs.Process)
+	if decodeFast(raw, p) {
+		return p, checkNUL(raw)
+	}
+	p = new(specs.Process)
 	if err := decode(raw, p); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
@@ -165,27 +101,26 @@ func readRegular(path string) ([]byte, error) {
 
 // decode decodes one JSON document into v.
 func decode(raw []byte, v any) error {
-	if err := explain(raw, 0, json.Unmarshal(raw, v)); err != nil {
+	if err := explain(raw, json.Unmarshal(raw, v)); err != nil {
 		return err
 	}
 	return checkNUL(raw)
 }
 
-// explain puts an error of encoding/json into words; its offsets count from
-// start in raw.
-func explain(raw []byte, start int64, err error) error {
+// explain puts an error of encoding/json into words.
+func explain(raw []byte, err error) error {
 	var syntax *json.SyntaxError
 	var wrong *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &syntax):
-		line, column := position(raw, start+syntax.Offset)
+		line, column := position(raw, syntax.Offset)
 		return fmt.Errorf("line %d, column %d: %s", line, column, strings.TrimPrefix(syntax.Error(), "json: "))
 	case errors.As(err, &wrong):
 		article := "a"
 		if strings.HasPrefix(wrong.Value, "a") || strings.HasPrefix(wrong.Value, "o") {
 			article = "an" // array, object
 		}
-		return fmt.Errorf("%s: got %s %s, expected %s", pathAt(raw, start+wrong.Offset), article, wrong.Value, kindName(wrong))
+		return fmt.Errorf("%s: got %s %s, expected %s", pathAt(raw, wrong.Offset), article, wrong.Value, kindName(wrong))
 	}
 	return err
 }

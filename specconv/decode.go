@@ -1,0 +1,354 @@
+package specconv
+
+import (
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// decodeFast decodes an ordinary JSON document into the struct that v points
+// to. It reports false for anything out of the ordinary: what is no JSON, does
+// not fit the type, has a key twice or in another case. Then v is spoilt, and
+// encoding/json decides what it means or what is wrong with it.
+//
+// There is no other reason for it than time. encoding/json prepares for each
+// type that it meets by reflection, which pays for a server and takes this
+// program, which decodes one document in its life, longer than the document
+// itself.
+func decodeFast(doc []byte, v any) bool {
+	d := fastDecoder{doc: doc}
+	if !d.value(reflect.ValueOf(v).Elem(), 0) {
+		return false
+	}
+	d.space()
+	return d.at == len(doc)
+}
+
+type fastDecoder struct {
+	doc []byte
+	at  int
+}
+
+// maxDepth bounds the recursion; config.json has about ten levels.
+const maxDepth = 64
+
+func (d *fastDecoder) space() {
+	for d.at < len(d.doc) {
+		switch d.doc[d.at] {
+		case ' ', '\t', '\n', '\r':
+			d.at++
+		default:
+			return
+		}
+	}
+}
+
+// peek is the next byte that is not white space, 0 at the end.
+func (d *fastDecoder) peek() byte {
+	d.space()
+	if d.at == len(d.doc) {
+		return 0
+	}
+	return d.doc[d.at]
+}
+
+// take passes the next byte if it is c.
+func (d *fastDecoder) take(c byte) bool {
+	if d.peek() != c {
+		return false
+	}
+	d.at++
+	return true
+}
+
+func (d *fastDecoder) word(w string) bool {
+	d.space()
+	if len(d.doc)-d.at < len(w) || string(d.doc[d.at:d.at+len(w)]) != w {
+		return false
+	}
+	d.at += len(w)
+	return true
+}
+
+func (d *fastDecoder) value(into reflect.Value, depth int) bool {
+	if depth > maxDepth {
+		return false
+	}
+	if d.peek() == 'n' {
+		// null leaves what is no pointer as it is: the zero value.
+		return d.word("null")
+	}
+	switch into.Kind() {
+	case reflect.Pointer:
+		into.Set(reflect.New(into.Type().Elem()))
+		return d.value(into.Elem(), depth+1)
+	case reflect.Struct:
+		return d.object(into, depth)
+	case reflect.Map:
+		return d.table(into, depth)
+	case reflect.Slice:
+		return d.array(into, depth)
+	case reflect.String:
+		s, ok := d.text()
+		into.SetString(s)
+		return ok
+	case reflect.Bool:
+		yes := d.peek() == 't'
+		into.SetBool(yes)
+		return yes && d.word("true") || d.word("false")
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		n, err := strconv.ParseInt(d.integer(), 10, 64)
+		if err != nil || into.OverflowInt(n) {
+			return false
+		}
+		into.SetInt(n)
+		return true
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		n, err := strconv.ParseUint(d.integer(), 10, 64)
+		if err != nil || into.OverflowUint(n) {
+			return false
+		}
+		into.SetUint(n)
+		return true
+	}
+	return false
+}
+
+// integer is the text of a number that has neither fraction nor exponent;
+// empty if there is none.
+func (d *fastDecoder) integer() string {
+	d.space()
+	from := d.at
+	if d.at < len(d.doc) && d.doc[d.at] == '-' {
+		d.at++
+	}
+	digits := d.at
+	for d.at < len(d.doc) && '0' <= d.doc[d.at] && d.doc[d.at] <= '9' {
+		d.at++
+	}
+	if d.at == len(d.doc) || d.at-digits > 1 && d.doc[digits] == '0' {
+		return ""
+	}
+	if c := d.doc[d.at]; c == '.' || c == 'e' || c == 'E' {
+		return ""
+	}
+	return string(d.doc[from:d.at])
+}
+
+// members calls f for each member of an object, at its value.
+func (d *fastDecoder) members(f func(key string) bool) bool {
+	if !d.take('{') {
+		return false
+	}
+	if d.take('}') {
+		return true
+	}
+	for {
+		key, ok := d.text()
+		if !ok || !d.take(':') || !f(key) {
+			return false
+		}
+		if d.take('}') {
+			return true
+		}
+		if !d.take(',') {
+			return false
+		}
+	}
+}
+
+// elements calls f for each element of an array, at its value.
+func (d *fastDecoder) elements(f func() bool) bool {
+	if !d.take('[') {
+		return false
+	}
+	if d.take(']') {
+		return true
+	}
+	for {
+		if !f() {
+			return false
+		}
+		if d.take(']') {
+			return true
+		}
+		if !d.take(',') {
+			return false
+		}
+	}
+}
+
+// object decodes the members that the struct has fields for.
+func (d *fastDecoder) object(into reflect.Value, depth int) bool {
+	t, next, seen := into.Type(), 0, uint64(0)
+	if t.NumField() > 64 {
+		return false
+	}
+	return d.members(func(key string) bool {
+		i, ok := fieldFrom(t, key, next)
+		if !ok {
+			return false
+		}
+		if i < 0 {
+			return d.skip(depth + 1)
+		}
+		if seen&(1<<i) != 0 {
+			return false
+		}
+		seen |= 1 << i
+		next = i + 1
+		return d.value(into.Field(i), depth+1)
+	})
+}
+
+// fieldFrom finds the field for a key, looking from field next on: most
+// documents are in the order of the struct. It is -1 for an unknown key, and
+// not ok for one that a field has in another case, or an embedded struct may
+// have.
+func fieldFrom(t reflect.Type, key string, next int) (i int, ok bool) {
+	n, similar := t.NumField(), false
+	for k := range n {
+		i := (next + k) % n
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == key {
+			return i, true
+		}
+		similar = similar || f.Anonymous || strings.EqualFold(name, key)
+	}
+	return -1, !similar
+}
+
+func (d *fastDecoder) table(into reflect.Value, depth int) bool {
+	t := into.Type()
+	if t.Key().Kind() != reflect.String {
+		return false
+	}
+	into.Set(reflect.MakeMap(t))
+	return d.members(func(key string) bool {
+		k, v := reflect.New(t.Key()).Elem(), reflect.New(t.Elem()).Elem()
+		k.SetString(key)
+		if into.MapIndex(k).IsValid() || !d.value(v, depth+1) {
+			return false
+		}
+		into.SetMapIndex(k, v)
+		return true
+	})
+}
+
+func (d *fastDecoder) array(into reflect.Value, depth int) bool {
+	if into.Type().Elem().Kind() == reflect.Uint8 {
+		return false // base64
+	}
+	into.Set(reflect.MakeSlice(into.Type(), 0, 4))
+	return d.elements(func() bool {
+		n := into.Len()
+		into.Grow(1)
+		into.SetLen(n + 1)
+		return d.value(into.Index(n), depth+1)
+	})
+}
+
+// skip passes a value that no field is for.
+func (d *fastDecoder) skip(depth int) bool {
+	if depth > maxDepth {
+		return false
+	}
+	switch d.peek() {
+	case '{':
+		return d.members(func(string) bool { return d.skip(depth + 1) })
+	case '[':
+		return d.elements(func() bool { return d.skip(depth + 1) })
+	case '"':
+		_, ok := d.text()
+		return ok
+	case 't':
+		return d.word("true")
+	case 'f':
+		return d.word("false")
+	case 'n':
+		return d.word("null")
+	}
+	s := d.integer()
+	return s != "" && s != "-"
+}
+
+// text decodes a string.
+func (d *fastDecoder) text() (string, bool) {
+	if !d.take('"') {
+		return "", false
+	}
+	from := d.at
+	for ; d.at < len(d.doc); d.at++ {
+		switch c := d.doc[d.at]; {
+		case c == '"':
+			s := d.doc[from:d.at]
+			d.at++
+			return string(s), utf8.Valid(s)
+		case c == '\\':
+			return d.escaped(from)
+		case c < ' ':
+			return "", false
+		}
+	}
+	return "", false
+}
+
+// escaped decodes a string that has escapes in it, from the first one on;
+// what is before it begins at from.
+func (d *fastDecoder) escaped(from int) (string, bool) {
+	s := append([]byte(nil), d.doc[from:d.at]...)
+	for d.at < len(d.doc) {
+		c := d.doc[d.at]
+		d.at++
+		switch {
+		case c == '"':
+			return string(s), utf8.Valid(s)
+		case c < ' ':
+			return "", false
+		case c != '\\':
+			s = append(s, c)
+		default:
+			r, ok := d.escape()
+			if !ok {
+				return "", false
+			}
+			s = utf8.AppendRune(s, r)
+		}
+	}
+	return "", false
+}
+
+// escape decodes what follows a backslash. Surrogates, which come in pairs,
+// are out of the ordinary.
+func (d *fastDecoder) escape() (rune, bool) {
+	if d.at == len(d.doc) {
+		return 0, false
+	}
+	c := d.doc[d.at]
+	d.at++
+	switch c {
+	case '"', '\\', '/':
+		return rune(c), true
+	case 'b':
+		return '\b', true
+	case 'f':
+		return '\f', true
+	case 'n':
+		return '\n', true
+	case 'r':
+		return '\r', true
+	case 't':
+		return '\t', true
+	case 'u':
+		if len(d.doc)-d.at < 4 {
+			return 0, false
+		}
+		n, err := strconv.ParseUint(string(d.doc[d.at:d.at+4]), 16, 16)
+		d.at += 4
+		return rune(n), err == nil && n <= math.MaxUint16 && utf8.ValidRune(rune(n))
+	}
+	return 0, false
+}
