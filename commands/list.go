@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -79,20 +80,23 @@ func (c *call) states(all []*libcontainer.Container) []*libcontainer.State {
 }
 
 func printIDs(w io.Writer, all []*libcontainer.Container) error {
+	out := bufio.NewWriter(w)
 	for _, container := range all {
-		if _, err := fmt.Fprintln(w, container.ID()); err != nil {
-			return err
-		}
+		fmt.Fprintln(out, container.ID())
 	}
-	return nil
+	return out.Flush()
 }
 
 func printTable(w io.Writer, states []*libcontainer.State) error {
-	t := tabwriter.NewWriter(w, 12, 1, 3, ' ', 0)
+	out := bufio.NewWriter(w) // the table is written cell by cell
+	t := tabwriter.NewWriter(out, 12, 1, 3, ' ', 0)
 	fmt.Fprint(t, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
 	for _, s := range states {
 		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\n",
 			s.ID, s.Pid, s.Status, s.Bundle, s.Created.Format(time.RFC3339Nano), s.Owner)
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return out.Flush()
 }

@@ -92,7 +92,7 @@ func (m *member) freezeV1(on bool, deadline time.Time) error {
 // may have used v1's. A group that does not exist is not frozen.
 func (g *Group) Frozen() (bool, error) {
 	if m := g.unified(); m != nil {
-		s, err := m.read("cgroup.freeze")
+		s, err := m.peek("cgroup.freeze")
 		if s == "1" {
 			return true, nil
 		}
@@ -101,7 +101,7 @@ func (g *Group) Frozen() (bool, error) {
 		}
 	}
 	if m := g.legacy("freezer"); m != nil {
-		s, err := m.read("freezer.state")
+		s, err := m.peek("freezer.state")
 		if err != nil && !gone(err) {
 			return false, err
 		}

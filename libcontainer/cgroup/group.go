@@ -206,6 +206,19 @@ func (m *member) read(name string) (string, error) {
 	return d.read(name)
 }
 
+// peek reads a file without a look at the directory first: for what is only
+// told, as every `state` and `list` does it.
+func (m *member) peek(name string) (string, error) {
+	path := m.path + "/" + name
+	fd, err := openat2(unix.AT_FDCWD, path, unix.O_RDONLY, unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_MAGICLINKS)
+	if err != nil {
+		return "", &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	s, err := readAll(fd)
+	return strings.TrimSpace(s), err
+}
+
 // Pids lists the processes of the group and of all cgroups below it.
 func (g *Group) Pids() ([]int, error) {
 	m := g.witness()

@@ -4,28 +4,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ReadFile reads a whole file. Unlike [os.ReadFile] it leaves the Go runtime's
-// poller alone, which costs a start more than the reading.
+// ReadFile reads a whole file: an ordinary one, or one of procfs that the
+// kernel gives in one piece, so that a short read is the end. Unlike
+// [os.ReadFile] it leaves the Go runtime's poller alone, which costs a start
+// more than the reading.
 func ReadFile(path string) ([]byte, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, wrap("open", path, err)
 	}
 	defer unix.Close(fd)
-	b := make([]byte, 0, 2048)
+	b := make([]byte, 0, 4096)
 	for {
 		n := 0
 		err := retry(func() (err error) { n, err = unix.Read(fd, b[len(b):cap(b)]); return err })
 		if err != nil {
 			return nil, wrap("read", path, err)
 		}
-		if n == 0 {
+		b = b[:len(b)+n]
+		if len(b) < cap(b) {
 			return b, nil
 		}
-		b = b[:len(b)+n]
-		if len(b) == cap(b) {
-			b = append(b, 0)[:len(b)]
-		}
+		b = append(b, 0)[:len(b)]
 	}
 }
 
