@@ -70,12 +70,13 @@ func (c *call) run(args []string) error {
 }
 
 func (c *call) app() *cli.App {
+	cli.HelpFlag, cli.VersionFlag = quickFlag(cli.HelpFlag), quickFlag(cli.VersionFlag)
 	cli.VersionPrinter = func(*cli.Context) { c.printVersion(os.Stdout) }
 	return &cli.App{
 		Name:                      "skiff",
 		Usage:                     "run containers from OCI bundles",
 		Version:                   c.build.Version,
-		Flags:                     append(globalFlags(), cli.HelpFlag),
+		Flags:                     append(quick(globalFlags()), cli.HelpFlag),
 		Before:                    c.before,
 		Action:                    noVerb,
 		OnUsageError:              usageError,
@@ -127,6 +128,7 @@ func (c *call) command(name string) *cli.Command {
 		return nil
 	}
 	act := cmd.Action
+	cmd.Flags = quick(cmd.Flags)
 	cmd.Action = func(ctx *cli.Context) error { return prefix(name, act(ctx)) }
 	cmd.HideHelpCommand = true // else `state help` is not the state of "help"
 	cmd.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return prefix(name, err) }
