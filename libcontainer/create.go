@@ -56,7 +56,7 @@ func (h *Host) Create(l *plan.Launch, spec *specs.Spec, raw []byte, io IO) (_ *C
 	r := h.request(l, io)
 	r.Cgroup, r.Limit = group, true
 	r.CgroupView = cgroupView(l, group)
-	r.Meanwhile = func() error { return c.entry.WriteConfig(raw) }
+	r.Meanwhile = func(run *launch.Running) error { return c.prepare(run, raw) }
 	p := new(Process)
 	if err := c.connect(r, l, io, p, &u); err != nil {
 		return nil, nil, err
@@ -188,8 +188,13 @@ func (c *Container) connect(r *launch.Request, l *plan.Launch, io IO, p *Process
 	return err
 }
 
-// ready stores the state of a container that is made, and tells the caller.
-func (c *Container) ready(run *launch.Running, io IO, u *undo.Stack) error {
+// prepare writes the configuration and the record of a container that is being
+// made, which [Container.ready] puts in its place: by then the child waits for
+// us, now it does not.
+func (c *Container) prepare(run *launch.Running, raw []byte) error {
+	if err := c.entry.WriteConfig(raw); err != nil {
+		return err
+	}
 	st, err := sys.ReadStat(run.Pid)
 	if err != nil {
 		return err
@@ -199,7 +204,12 @@ func (c *Container) ready(run *launch.Running, io IO, u *undo.Stack) error {
 	}
 	c.record.Pid, c.record.StartTime, c.record.BootID = run.Pid, st.Start, sys.BootID()
 	c.record.Tail, c.record.First = run.Tail, run.First
-	if err := c.entry.Write(c.record); err != nil {
+	return c.entry.Prepare(c.record)
+}
+
+// ready makes the container known as made, and tells the caller.
+func (c *Container) ready(run *launch.Running, io IO, u *undo.Stack) error {
+	if err := c.entry.Commit(); err != nil {
 		return err
 	}
 	return announce(run, io, u)

@@ -22,8 +22,9 @@ func (c *Container) Delete(force bool) error {
 	if err != nil && !force {
 		return err
 	}
+	stopped := err == nil && status == Stopped
 	switch {
-	case status == Stopped, force:
+	case stopped, force:
 	default:
 		// One that is created is refused, too (runtime.md, "Delete": MUST).
 		return fmt.Errorf("cannot delete container %s that is not stopped: %s (--force kills it)", c.ID(), status)
@@ -34,14 +35,18 @@ func (c *Container) Delete(force bool) error {
 	if err != nil {
 		return err
 	}
-	if err := g.Kill(); err != nil {
-		return err
+	if !g.RemoveEmpty() {
+		if err := g.Kill(); err != nil {
+			return err
+		}
+		if err := g.Remove(time.Now().Add(endWait)); err != nil {
+			return fmt.Errorf("container init still running: %w", err)
+		}
 	}
-	if err := g.Remove(time.Now().Add(endWait)); err != nil {
-		return fmt.Errorf("container init still running: %w", err)
-	}
-	if err := c.awaitInit(); err != nil {
-		return err
+	if !stopped {
+		if err := c.awaitInit(); err != nil {
+			return err
+		}
 	}
 	if err := c.unmountRoot(); err != nil {
 		return err

@@ -22,6 +22,17 @@ func (g *Group) Remove(deadline time.Time) error {
 	return errors.Join(errs...)
 }
 
+// RemoveEmpty removes the group's cgroups if each of them is empty, and tells
+// whether it did. If not, some may be gone.
+func (g *Group) RemoveEmpty() bool {
+	for i := range g.members {
+		if rmdir(g.members[i].path) != nil {
+			return false
+		}
+	}
+	return true
+}
+
 func (m *member) remove(deadline time.Time) error {
 	// A single rmdir(2) cannot hurt, whatever the path: a root and a cgroup
 	// with processes refuse it. Only what comes after looks below.

@@ -45,7 +45,7 @@ type Request struct {
 	Root           *os.File // its root directory; only where it has no mount namespace
 
 	// What the caller does at the points where the child waits for it.
-	Meanwhile func() error                // what can be done while the child is at work; may be nil
+	Meanwhile func(r *Running) error      // what can be done while the child is at work; may be nil
 	Mounted   func(pid int) error         // the mounts are made; nil if there is nothing to do
 	Console   func(master *os.File) error // the terminal's master; takes it over
 	Ready     func(r *Running) error      // all but the user's program is done
@@ -99,12 +99,12 @@ func Run(r *Request) (_ *Running, err error) {
 	if err := b.place(s); err != nil {
 		return nil, err
 	}
-	if b.Meanwhile != nil {
-		if err := b.Meanwhile(); err != nil {
+	run := &Running{Pid: s.pid, Pidfd: s.pidfd, Tail: b.left(), First: b.tail}
+	if !b.forks {
+		if err := b.meanwhile(run); err != nil {
 			return nil, err
 		}
 	}
-	run := &Running{Pid: s.pid, Pidfd: s.pidfd, Tail: b.left(), First: b.tail}
 	if err := b.converse(s, run); err != nil {
 		return nil, err
 	}
@@ -161,12 +161,26 @@ func (b *binding) converse(s *spawned, run *Running) error {
 		if err := b.answer(s, run, m); err != nil {
 			return err
 		}
+		if m.Type == wire.Forked {
+			if err := b.meanwhile(run); err != nil {
+				return err
+			}
+		}
 		script = rest
 	}
 	if b.Hold {
 		return nil
 	}
 	return b.awaitExec(s)
+}
+
+// meanwhile is called when the process that goes on is known, and has enough
+// to do.
+func (b *binding) meanwhile(run *Running) error {
+	if b.Meanwhile == nil {
+		return nil
+	}
+	return b.Meanwhile(run)
 }
 
 // left describes what create leaves to do.

@@ -105,16 +105,30 @@ func (e *Entry) Write(r *Record) error {
 	return e.replace(recordFile, r.encode())
 }
 
+// Prepare writes a record that [Entry.Commit] puts in the place of the other.
+func (e *Entry) Prepare(r *Record) error { return e.writeNew(recordFile, r.encode()) }
+
+// Commit replaces the record by the one that was prepared.
+func (e *Entry) Commit() error { return e.renameNew(recordFile) }
+
 // WriteConfig stores the configuration.
 func (e *Entry) WriteConfig(b []byte) error { return e.replace(configFile, b) }
 
 // replace writes a file by rename. The name of the new one is fixed: only the
 // holder of the lock writes.
 func (e *Entry) replace(name string, b []byte) error {
-	path := filepath.Join(e.path, name)
-	if err := sys.WriteFile(path+".new", b); err != nil {
+	if err := e.writeNew(name, b); err != nil {
 		return err
 	}
+	return e.renameNew(name)
+}
+
+func (e *Entry) writeNew(name string, b []byte) error {
+	return sys.WriteFile(filepath.Join(e.path, name)+".new", b)
+}
+
+func (e *Entry) renameNew(name string) error {
+	path := filepath.Join(e.path, name)
 	if err := unix.Rename(path+".new", path); err != nil {
 		return &os.PathError{Op: "rename", Path: path, Err: err}
 	}
