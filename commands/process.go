@@ -27,7 +27,11 @@ func baseProcess(ctx *cli.Context, frozen *specs.Spec) (*specs.Process, error) {
 	case file != "" && len(command) > 0:
 		return nil, fmt.Errorf("--process %s has a command, and %q is another", file, command)
 	case file != "":
-		return specconv.ReadProcess(file)
+		p, err := specconv.ReadProcess(file)
+		if err == nil && frozen.Process != nil {
+			inherit(p, frozen.Process)
+		}
+		return p, err
 	case len(command) == 0:
 		return nil, errors.New("process args cannot be empty: a command after the container id, or --process, is expected")
 	case frozen.Process == nil:
@@ -38,6 +42,41 @@ func baseProcess(ctx *cli.Context, frozen *specs.Spec) (*specs.Process, error) {
 	p.CommandLine = ""
 	p.Terminal = false // unless --tty is given
 	return p, nil
+}
+
+// inherit gives a process what its own file does not say and the container's
+// says, of all that confines it. So do the engines' runtimes, and an exec
+// without a capabilities object or a label would be another thing than what
+// the container is.
+func inherit(p, from *specs.Process) {
+	from = copyProcess(from)
+	if p.Capabilities == nil {
+		p.Capabilities = from.Capabilities
+	}
+	if p.User.Umask == nil {
+		p.User.Umask = from.User.Umask
+	}
+	if len(p.Rlimits) == 0 {
+		p.Rlimits = from.Rlimits
+	}
+	if p.OOMScoreAdj == nil {
+		p.OOMScoreAdj = from.OOMScoreAdj
+	}
+	if p.Scheduler == nil {
+		p.Scheduler = from.Scheduler
+	}
+	if p.IOPriority == nil {
+		p.IOPriority = from.IOPriority
+	}
+	if p.ExecCPUAffinity == nil {
+		p.ExecCPUAffinity = from.ExecCPUAffinity
+	}
+	if p.ApparmorProfile == "" {
+		p.ApparmorProfile = from.ApparmorProfile
+	}
+	if p.SelinuxLabel == "" {
+		p.SelinuxLabel = from.SelinuxLabel
+	}
 }
 
 // copyProcess copies all that flags can change.

@@ -119,10 +119,33 @@ func TestExecProcessFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !p.Terminal || !slices.Equal(p.Args, []string{"id"}) || p.Cwd != "/x" || p.User.UID != 3 || p.User.GID != 4 || p.Capabilities != nil {
+	if !p.Terminal || !slices.Equal(p.Args, []string{"id"}) || p.Cwd != "/x" || p.User.UID != 3 || p.User.GID != 4 || !slices.Equal(p.Env, []string{"P=1"}) {
 		t.Errorf("got %+v, want what is in the file", p)
 	}
 	if p, err = processOf(t, frozenSpec(), "-p", file, "-u", "9", "x"); err != nil || p.User.UID != 9 {
 		t.Errorf("with --user 9: got %+v, %v", p, err)
+	}
+}
+
+// A process from a file has of the container's what it does not say itself.
+func TestExecProcessInherits(t *testing.T) {
+	frozen := frozenSpec()
+	umask, score := uint32(0o27), 7
+	own := frozen.Process
+	own.User.Umask, own.OOMScoreAdj = &umask, &score
+	own.ApparmorProfile, own.SelinuxLabel = "profile", "label"
+	own.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_CORE"}}
+	own.IOPriority, own.Scheduler = &specs.LinuxIOPriority{Priority: 1}, &specs.Scheduler{Policy: specs.SchedBatch}
+	own.ExecCPUAffinity = &specs.CPUAffinity{Initial: "0"}
+	want := *own
+	want.Args, want.Cwd, want.Env, want.Terminal = []string{"ls"}, "/", nil, false
+	want.User.UID, want.User.GID, want.User.AdditionalGids = 1, 2, nil
+	file := filepath.Join(t.TempDir(), "process.json")
+	if err := os.WriteFile(file, []byte(`{"args": ["ls"], "cwd": "/", "user": {"uid": 1, "gid": 2}}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p, err := processOf(t, frozen, "--process", file, "x")
+	if err != nil || !reflect.DeepEqual(p, &want) {
+		t.Errorf("process %+v, %v\nexpected %+v", p, err, &want)
 	}
 }

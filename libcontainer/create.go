@@ -43,7 +43,7 @@ func (h *Host) Create(l *plan.Launch, spec *specs.Spec, raw []byte, io IO) (_ *C
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := h.intent(l, group, &u)
+	c, err := h.intent(l, group, io, &u)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -98,7 +98,7 @@ func newGroup(l *plan.Launch) (*cgroup.Group, error) {
 }
 
 // intent makes the state directory and writes down what is about to be made.
-func (h *Host) intent(l *plan.Launch, group *cgroup.Group, u *undo.Stack) (*Container, error) {
+func (h *Host) intent(l *plan.Launch, group *cgroup.Group, io IO, u *undo.Stack) (*Container, error) {
 	c := &Container{host: h, entry: store.At(h.Root, l.ID)}
 	err := c.entry.Make()
 	if errors.Is(err, fs.ErrExist) {
@@ -111,7 +111,7 @@ func (h *Host) intent(l *plan.Launch, group *cgroup.Group, u *undo.Stack) (*Cont
 	c.record = &store.Record{
 		OCIVersion: l.OCIVersion, ID: l.ID, Bundle: l.Bundle, Rootfs: l.Rootfs.Path, Created: time.Now().UTC(),
 		Annotations: l.Annotations, Cgroups: group.Paths(), Namespaces: namespaceFlags(l),
-		Hooks: len(l.Hooks.Poststart)+len(l.Hooks.Poststop) > 0,
+		Hooks: len(l.Hooks.Poststart)+len(l.Hooks.Poststop) > 0, NoKeyring: io.NoNewKeyring,
 	}
 	if launch.SharesMounts(l) {
 		if c.record.Under, err = sys.MountID(l.Rootfs.Path); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/hooks"
+	"golang.org/x/sys/unix"
 )
 
 // Delete removes a container that has stopped; with force, one that runs, or
@@ -44,7 +45,7 @@ func (c *Container) Delete(force bool) error {
 		}
 	}
 	if !stopped {
-		if err := c.awaitInit(); err != nil {
+		if err := c.endInit(); err != nil {
 			return err
 		}
 	}
@@ -66,8 +67,19 @@ func (c *Container) Delete(force bool) error {
 	return nil
 }
 
-// awaitInit waits for the end of the first process: a cgroup can be removed
-// before the last of a process is gone.
+// endInit kills the first process if somebody has moved it out of the
+// container's cgroup, and waits for its end: a cgroup can be removed before the
+// last of a process is gone.
+func (c *Container) endInit() error {
+	if alive, err := c.init(); err != nil || !alive {
+		return err
+	}
+	if err := c.signalInit(unix.SIGKILL); err != nil && !errors.Is(err, ErrNotRunning) {
+		return err
+	}
+	return c.awaitInit()
+}
+
 func (c *Container) awaitInit() error {
 	limit := time.Now().Add(endWait)
 	for wait := 50 * time.Microsecond; ; wait *= 2 {

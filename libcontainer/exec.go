@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 	"github.com/skiff-oci/skiff/libcontainer/launch"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/undo"
+	"github.com/skiff-oci/skiff/libcontainer/wire"
 	"golang.org/x/sys/unix"
 )
 
@@ -36,6 +38,7 @@ func (c *Container) Exec(l *plan.Launch, io IO, o ExecOptions) (_ *Process, err 
 	var u undo.Stack
 	defer u.Unwind(&err)
 	p := new(Process)
+	io.NoNewKeyring = c.record.NoKeyring
 	r := c.host.request(l, io)
 	r.Cgroup = group
 	r.Init, r.InitPid, r.InitNamespaces = init, c.record.Pid, c.record.Namespaces
@@ -49,7 +52,7 @@ func (c *Container) Exec(l *plan.Launch, io IO, o ExecOptions) (_ *Process, err 
 	c.host.warnWithheld(r)
 	run, err := launch.Run(r)
 	if err != nil {
-		return nil, oomCause(group, err)
+		return nil, execOOM(group, err)
 	}
 	p.Pid, p.Pidfd = run.Pid, run.Pidfd
 	u.Release()
@@ -67,4 +70,14 @@ func (c *Container) takesExec(o ExecOptions) error {
 		return fmt.Errorf("cannot exec in a container that is not running: it is %s", status)
 	}
 	return nil
+}
+
+// execOOM adds to err that the kernel has killed processes of the container
+// for want of memory. The count is that of its whole life, so it says something
+// of an exec only if that was killed, and then "possibly", as runc does.
+func execOOM(g *cgroup.Group, err error) error {
+	if n, oomErr := g.OOMKills(); errors.Is(err, wire.ErrClosed) && oomErr == nil && n > 0 {
+		return fmt.Errorf("%w (possibly OOM-killed)", err)
+	}
+	return err
 }

@@ -57,10 +57,12 @@ func ReadProcess(file string) (*specs.Process, error) {
 	}
 	p := new(specs.Process)
 	if decodeFast(raw, p) {
-		return p, checkNUL(raw)
+		err = checkNUL(raw)
+	} else {
+		p = new(specs.Process)
+		err = decode(raw, p)
 	}
-	p = new(specs.Process)
-	if err := decode(raw, p); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return p, nil

@@ -389,3 +389,38 @@ func TestLegacyHybrid(t *testing.T) {
 		t.Errorf("a page size that the host lacks: %v", err)
 	}
 }
+
+// A path of exec --cgroup is for the hierarchies of the controllers it names.
+func TestLegacySub(t *testing.T) {
+	legacyHost(t)
+	g := newGroup(t, Config{})
+	pids, cpu := g.legacy("pids"), g.legacy("cpu")
+	if pids == nil || cpu == nil {
+		t.Skip("the host has no v1 hierarchies of pids and cpu")
+	}
+	for _, dir := range []string{pids.path + "/a", pids.path + "-sibling"} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = unix.Rmdir(dir) })
+	}
+	s, err := g.Sub(map[string]string{"pids": "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.legacy("pids").path != pids.path+"/a" || s.legacy("cpu").path != cpu.path || g.legacy("pids").path != pids.path {
+		t.Errorf("sub-group in %v of %v", s.Paths(), g.Paths())
+	}
+	pid := spawn(t, s, "sleep")
+	if got := readFile(t, pids.path, "a/cgroup.procs"); got != fmt.Sprint(pid) {
+		t.Errorf("processes %q, want %d", got, pid)
+	}
+	for _, sub := range []string{"../" + filepath.Base(pids.path) + "-sibling", "..", "a/../..", "missing"} {
+		if s, err := g.Sub(map[string]string{"pids": sub}); err == nil {
+			t.Errorf("Sub(%q) = %v", sub, s.Paths())
+		}
+	}
+	if s, err := g.Sub(map[string]string{"nosuch": "a"}); err == nil || !strings.Contains(err.Error(), `controller "nosuch"`) {
+		t.Errorf("Sub of an unknown controller: %v, %v", s, err)
+	}
+}

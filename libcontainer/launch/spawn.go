@@ -63,18 +63,22 @@ func (b *binding) spawn(files []*os.File) (*spawned, error) {
 }
 
 // clone clones the child into its cgroup. A cgroup that manages others takes
-// no process (EBUSY): an exec then goes where the container's init is.
+// no process (EBUSY): an exec then goes where the container's init is, unless
+// it was told where to go.
 func (b *binding) clone(s *spawned, exe int, fds []uintptr) error {
 	err := b.cloneInto(s, b.Cgroup, exe, fds)
-	if errors.Is(err, unix.EBUSY) && b.Init != nil {
-		near, nearErr := b.Cgroup.Of(b.InitPid)
-		if nearErr != nil {
-			return fmt.Errorf("%w (%w)", err, nearErr)
-		}
-		b.Cgroup = near
-		err = b.cloneInto(s, near, exe, fds)
+	if !errors.Is(err, unix.EBUSY) || b.Init == nil {
+		return err
 	}
-	return err
+	if len(b.Launch.Cgroup.Sub) > 0 {
+		return fmt.Errorf("--cgroup: %w (controllers are enabled in this cgroup's cgroup.subtree_control, so it takes no process)", err)
+	}
+	near, nearErr := b.Cgroup.Of(b.InitPid)
+	if nearErr != nil {
+		return fmt.Errorf("the container's cgroup takes no process: %w; nor does its first process's: %w", err, nearErr)
+	}
+	b.Cgroup = near
+	return b.cloneInto(s, near, exe, fds)
 }
 
 func (b *binding) cloneInto(s *spawned, g *cgroup.Group, exe int, fds []uintptr) error {
@@ -82,6 +86,9 @@ func (b *binding) cloneInto(s *spawned, g *cgroup.Group, exe int, fds []uintptr)
 	attr := &syscall.SysProcAttr{Cloneflags: uintptr(b.cloned), PidFD: &pidfd}
 	if g != nil {
 		dir, err := g.Open()
+		if errors.Is(err, unix.ENOENT) {
+			return fmt.Errorf("the container's cgroup does not exist any more: %w", err)
+		}
 		if err != nil {
 			return err
 		}
@@ -94,7 +101,7 @@ func (b *binding) cloneInto(s *spawned, g *cgroup.Group, exe int, fds []uintptr)
 		Dir: "", Env: []string{}, Files: fds, Sys: attr,
 	})
 	if err != nil {
-		return fmt.Errorf("start the container's first process: %w", startHint(err, b.cloned))
+		return fmt.Errorf("start the child: %w", startHint(err, b.cloned))
 	}
 	s.pid, s.pidfd = pid, os.NewFile(uintptr(pidfd), "pidfd")
 	return nil

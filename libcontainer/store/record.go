@@ -30,6 +30,7 @@ type Record struct {
 	Cgroups    map[string]string // directory by controller; "" is cgroup v2
 	Under      uint64            // without a mount namespace: id of the mount that the container's root covers
 	Hooks      bool              // the configuration has poststart or poststop hooks
+	NoKeyring  bool              // its processes keep the session keyring of who starts them
 	Tail       []plan.Step       // what is left to do at start, for its errors
 	First      int               // index of the first of these in the program
 }
@@ -73,6 +74,9 @@ func (r *Record) encode() []byte {
 	number("under", r.Under)
 	if r.Hooks {
 		number("hooks", 1)
+	}
+	if r.NoKeyring {
+		number("noKeyring", 1)
 	}
 	number("first", uint64(r.First))
 	for i := range r.Tail {
@@ -158,6 +162,8 @@ func (r *Record) set(key string, v []string) (err error) {
 		r.Under, err = strconv.ParseUint(v[0], 10, 64)
 	case "hooks":
 		r.Hooks = v[0] == "1"
+	case "noKeyring":
+		r.NoKeyring = v[0] == "1"
 	case "first":
 		r.First, err = strconv.Atoi(v[0])
 	case "step":

@@ -16,7 +16,7 @@ func full() *Record {
 		Annotations: map[string]string{"a": "", "b c": "d\x00\xff", "": "x"},
 		Pid:         42, StartTime: 1 << 63, BootID: "boot", Namespaces: 7,
 		Cgroups: map[string]string{"": "/sys/fs/cgroup/web", "cpu": "/c"},
-		Under:   9, Hooks: true, First: 3,
+		Under:   9, Hooks: true, NoKeyring: true, First: 3,
 		Tail: []plan.Step{{Kind: plan.OpExec, Flags: 2, Field: "process.args[0]", Words: []string{"sh", "", "-c"}}, {Kind: plan.OpListen, Words: []string{}}},
 	}
 }

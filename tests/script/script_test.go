@@ -6,15 +6,19 @@
 //	patch FILE PATCH             apply a JSON merge patch to FILE; a key "name+" appends to the list name
 //	[!] json FILE PATH [VALUE]   compare FILE (or stdout, stderr) at PATH (a.b[0].c) with a JSON value or a bare word
 //	status ID STATUS             wait until the container has that status
+//	listen SOCKET                make a socket that file descriptors can be sent to
+//	received SOCKET              write what was sent: its name, its link in /proc, a terminal's text or a pidfd's /proc/self/fdinfo
 //	clean                        check that no container, cgroup, mount or process of the script is left
 //
 // $ROOT is the script's state directory, $CGROUP the path of its own cgroup,
 // under which bundle puts the containers. [isolated] tells whether containers
-// can be run. All containers in $ROOT are deleted at the end.
+// can be run, [controllers] whether cgroup v2 has any. All containers in $ROOT are deleted at the end.
 package script
 
 import (
+	"bytes"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -67,13 +71,20 @@ func TestScripts(t *testing.T) {
 			"json":   cmdJSON,
 			"status": cmdStatus,
 			"clean":  cmdClean,
+
+			"listen":   cmdListen,
+			"received": cmdReceived,
 		},
 	})
 }
 
 func condition(cond string) (bool, error) {
-	if cond == "isolated" {
+	switch cond {
+	case "isolated":
 		return isolate.Active(), nil
+	case "controllers":
+		b, err := os.ReadFile("/sys/fs/cgroup/cgroup.controllers")
+		return len(bytes.TrimSpace(b)) > 0, err
 	}
 	return false, fmt.Errorf("unknown condition")
 }
@@ -95,6 +106,8 @@ func setup(e *testscript.Env) error {
 		root:   filepath.Join(e.WorkDir, ".root"),
 		cgroup: "/script-" + filepath.Base(e.WorkDir),
 		work:   e.WorkDir,
+
+		sockets: make(map[string]*net.UnixListener),
 	}
 	e.Values[worldKey{}] = w
 	e.Setenv("ROOT", w.root)

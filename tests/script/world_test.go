@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,6 +26,8 @@ type world struct {
 	root   string // state directory
 	cgroup string // cgroup path
 	work   string // working directory, with all bundles
+
+	sockets map[string]*net.UnixListener // of the command listen, by name
 }
 
 type worldKey struct{}
