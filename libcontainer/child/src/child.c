@@ -68,8 +68,8 @@ static void __attribute__((noreturn)) fail(uint32_t index, int err)
 	struct iovec_ v = { &m, offsetof(struct message_, text) + n };
 	struct msghdr_ h = { .iov = &v, .iovlen = 1 };
 	sys(sendmsg, slot[SLOT_SOCKET], &h, MSG_NOSIGNAL);
-	for (;;)
-		sys(exit_group, 1);
+	sys(exit_group, 1);
+	__builtin_trap(); // the user's filter forbids to exit
 }
 
 static int keep(int32_t s, long fd)
