@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"math/rand"
 	"os"
 	"path/filepath"
@@ -174,6 +175,43 @@ func TestCompileExec(t *testing.T) {
 		`rlimits[0].type: unknown resource limit "X", expected a name like RLIMIT_NOFILE`
 	if text(err) != want {
 		t.Errorf("error %q, expected %q", text(err), want)
+	}
+}
+
+// A list of CPUs or nodes is a mask of whole words, the lowest byte first.
+func TestSet(t *testing.T) {
+	for list, want := range map[string]string{
+		"": "", "0": "0100000000000000", "0-3,7": "8f00000000000000", "64": "00000000000000000100000000000000", " 1, 2": "0600000000000000",
+		"63": "0000000000000080", "-1": "!", "1-": "!", "2-1": "!", ",": "!", "1,,2": "!", "0x1": "!", "65536": "!", "0-4294967295": "!", "99999999999": "!",
+	} {
+		c := newCompiler(Example(false), options)
+		got := fmt.Sprintf("%x", c.set(list, "f", "CPU"))
+		if len(c.bad) > 0 {
+			got = "!"
+		}
+		if got != want {
+			t.Errorf("%q: %s %v, expected %s", list, got, c.bad, want)
+		}
+	}
+}
+
+// An exec has the container's scheduling where it has none of its own.
+func TestExecTuning(t *testing.T) {
+	s := Example(false)
+	s.Process.Scheduler = &specs.Scheduler{Policy: specs.SchedBatch}
+	s.Process.ExecCPUAffinity = &specs.CPUAffinity{Initial: "0", Final: "1"}
+	s.Linux.Personality = &specs.LinuxPersonality{Domain: specs.PerLinux32}
+	own := &specs.Process{Args: []string{"ls"}, Cwd: "/", ExecCPUAffinity: &specs.CPUAffinity{Final: "3"}}
+	l, _, err := CompileExec(s, own, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := l.Process
+	if p.Scheduler == nil || p.Scheduler.Policy != 3 || p.CPUInitial != nil || p.CPUFinal[0] != 8 || p.Personality == nil || *p.Personality != 8 {
+		t.Errorf("compiled to %+v", p)
+	}
+	if l, _, err = Compile(s, options); err != nil || l.Process.CPUInitial != nil || l.Process.CPUFinal != nil {
+		t.Errorf("the container itself: %+v, %v", l, err)
 	}
 }
 

@@ -20,6 +20,7 @@ func Features() *features.Features {
 			Seccomp: &features.Seccomp{
 				Enabled: &yes, Actions: supportedActions(), Operators: seccompOperators[:], Archs: seccompArchs[:], KnownFlags: seccompFlags[:],
 			},
+			MemoryPolicy:    &features.MemoryPolicy{Modes: wordsOf(memoryModes[:]), Flags: wordsOf(memoryFlags[:])},
 			Apparmor:        &features.Apparmor{Enabled: &no},
 			Selinux:         &features.Selinux{Enabled: &no},
 			IntelRdt:        &features.IntelRdt{Enabled: &no},

@@ -43,6 +43,9 @@ func (c *compiler) process(p *specs.Process, field string) {
 	if n := p.OOMScoreAdj; n != nil && (*n < -1000 || *n > 1000) {
 		c.fault(under(field, "oomScoreAdj"), "%d must be from -1000 to 1000", *n)
 	}
+	c.tuning(p, field)
+	c.memoryPolicy()
+	c.personality()
 }
 
 // noID is the id that system calls take for "leave it as it is".

@@ -15,8 +15,6 @@ func (c *compiler) unsupported() {
 	}
 	c.refuse(len(l.TimeOffsets) > 0, "linux.timeOffsets", "time namespaces are")
 	c.refuse(l.MountLabel != "", "linux.mountLabel", "SELinux is")
-	c.refuse(l.Personality != nil, "linux.personality", "it is")
-	c.refuse(l.MemoryPolicy != nil, "linux.memoryPolicy", "it is")
 	c.refuse(len(l.NetDevices) > 0, "linux.netDevices", "it is")
 	c.refuse(l.IntelRdt != nil, "linux.intelRdt", "it is")
 	for i := range c.out.Rootfs.Mounts {
@@ -41,9 +39,6 @@ func (c *compiler) unsupportedProcess(p *specs.Process, field string) {
 	}
 	c.refuse(p.ApparmorProfile != "", under(field, "apparmorProfile"), "AppArmor is")
 	c.refuse(p.SelinuxLabel != "", under(field, "selinuxLabel"), "SELinux is")
-	c.refuse(p.Scheduler != nil, under(field, "scheduler"), "it is")
-	c.refuse(p.IOPriority != nil, under(field, "ioPriority"), "it is")
-	c.refuse(p.ExecCPUAffinity != nil, under(field, "execCPUAffinity"), "it is")
 }
 
 func (c *compiler) refuse(given bool, field, what string) {

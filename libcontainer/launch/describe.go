@@ -6,6 +6,7 @@ import (
 
 	"github.com/skiff-oci/skiff/libcontainer/hooks"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/tune"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 	"golang.org/x/sys/unix"
 )
@@ -91,6 +92,16 @@ func what(s *plan.Step) string {
 		return "load the seccomp filter"
 	case plan.OpRlimit:
 		return "set " + s.Word(0)
+	case plan.OpSched:
+		return "set " + s.Word(0)
+	case plan.OpIOPrio:
+		return "set the I/O priority"
+	case plan.OpAffinity:
+		return "set the CPU affinity"
+	case plan.OpMemPolicy:
+		return "set the memory policy " + s.Word(0)
+	case plan.OpPersona:
+		return "set the personality"
 	case plan.OpListen:
 		return "wait for start"
 	case 0:
@@ -138,7 +149,7 @@ func hint(s *plan.Step, errno unix.Errno) string {
 	case s.Kind == plan.OpUnshare && errno == unix.EINVAL:
 		return " (the kernel lacks one of them)"
 	}
-	return ""
+	return tune.Hint(s.Kind, errno)
 }
 
 // hookFailed: a hook runs between fork and exec, so its own exit status 127

@@ -16,6 +16,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/tune"
 	"github.com/skiff-oci/skiff/libcontainer/undo"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 	"golang.org/x/sys/unix"
@@ -222,7 +223,10 @@ func (b *binding) answer(s *spawned, run *Running, m wire.Message) error {
 	case wire.Mounted:
 		err = b.Mounted(s.pid)
 	case wire.Ready:
-		if err = b.limits(s.pid); err == nil {
+		if err = b.limits(s.pid); err == nil && b.tunes() {
+			err = tune.Apply(s.pid, &b.Launch.Process)
+		}
+		if err == nil {
 			err = b.Ready(run)
 		}
 	default:

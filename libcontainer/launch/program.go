@@ -8,6 +8,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/hooks"
 	"github.com/skiff-oci/skiff/libcontainer/idmap"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/tune"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 	"golang.org/x/sys/unix"
 )
@@ -23,7 +24,7 @@ func (b *binding) program() error {
 	// On the host: what has to be done while its /proc is in sight, and while
 	// nobody in the container can look at us.
 	if n := l.Process.OOMScoreAdj; n != nil {
-		p.Add(plan.Op{Kind: plan.OpOOMScore, S: []string{decimal(*n)}, Field: "process.oomScoreAdj"})
+		p.Add(plan.Op{Kind: plan.OpOOMScore, S: []string{decimal(*n)}, Field: b.field("oomScoreAdj")})
 	}
 	p.Add(plan.Op{Kind: plan.OpNoDump})
 
@@ -46,6 +47,7 @@ func (b *binding) program() error {
 	}
 
 	// Root in the container, its tree complete.
+	tune.Add(p, &l.Process, b.tunes())
 	b.userAndDirectory()
 	if len(l.Process.Args) > 0 {
 		b.lookup()
@@ -214,10 +216,7 @@ func (b *binding) sysctls() {
 // root alone or to the user alone, so both try.
 func (b *binding) userAndDirectory() {
 	p, proc := b.prog, &b.Launch.Process
-	field := "cwd"
-	if proc.Field != "" {
-		field = proc.Field + ".cwd"
-	}
+	field := b.field("cwd")
 	make_ := uint32(plan.ChdirMake)
 	if b.Launch.Joined {
 		make_ = 0
@@ -230,6 +229,14 @@ func (b *binding) userAndDirectory() {
 		umask = *proc.Umask
 	}
 	p.Add(plan.Op{Kind: plan.OpUmask, N: [3]uint64{uint64(umask)}})
+}
+
+// field is the JSON path of a member of the process.
+func (b *binding) field(name string) string {
+	if b.Launch.Process.Field == "" {
+		return name
+	}
+	return b.Launch.Process.Field + "." + name
 }
 
 // ownLimits sets the resource limits that the runtime has no privilege to set
@@ -247,6 +254,10 @@ func (b *binding) ownLimits() {
 // setsLimits tells that the runtime may set any resource limit of the child
 // (prlimit(2)).
 func (b *binding) setsLimits() bool { return b.own>>unix.CAP_SYS_RESOURCE&1 != 0 }
+
+// tunes tells that scheduler and I/O priority are set from outside: the
+// runtime has a privilege for it that the child's user namespace takes away.
+func (b *binding) tunes() bool { return b.userns && b.own>>unix.CAP_SYS_NICE&1 != 0 }
 
 // spare is what has to be kept until the filter is loaded: without
 // no_new_privs, seccomp(2) wants CAP_SYS_ADMIN.

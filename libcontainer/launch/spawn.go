@@ -10,6 +10,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/child"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/tune"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 	"golang.org/x/sys/unix"
 )
@@ -55,7 +56,7 @@ func (b *binding) spawn(files []*os.File) (*spawned, error) {
 		fds = append(fds, f.Fd())
 	}
 	s := &spawned{conn: wire.NewConn(ours)}
-	if err := b.clone(s, exe, fds); err != nil {
+	if err := tune.Near(&b.Launch.Process, func() error { return b.clone(s, exe, fds) }); err != nil {
 		s.conn.Close()
 		return nil, err
 	}

@@ -63,11 +63,11 @@ const (
 	OpLookup    // S0 args[0], S1... candidates, Flags LookupPath
 	OpHome      // N0 uid: set HOME from /etc/passwd
 	OpRlimit    // N0 resource, N1 soft, N2 hard
-	OpSched     // Data: struct sched_attr
+	OpSched     // S0 policy, Data: struct sched_attr
 	OpIOPrio    // N0 value
 	OpAffinity  // Data: CPU mask
 	OpPersona   // N0
-	OpMemPolicy // N0 mode, Data: node mask
+	OpMemPolicy // S0 mode, N0 mode and flags, Data: node mask
 	OpLabel     // S0 value, S1... attribute files to try, relative to the procfs in A
 	OpKeepFDs   // A first of N0 fds that become 3, 4 ...: everything else is closed
 	OpListen    // A listening socket: wait for start

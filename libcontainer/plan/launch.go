@@ -181,6 +181,7 @@ type Rlimit struct {
 
 // Scheduler is struct sched_attr of sched_setattr(2).
 type Scheduler struct {
+	Name                      string // "SCHED_FIFO"
 	Policy                    uint32
 	Flags                     uint64
 	Nice                      int32
@@ -190,6 +191,7 @@ type Scheduler struct {
 
 // MemoryPolicy is set_mempolicy(2)'s mode (flags or'ed in) and node mask.
 type MemoryPolicy struct {
+	Name  string // "MPOL_BIND", without flags
 	Mode  uint32
 	Nodes []byte // little end first
 }

@@ -77,7 +77,7 @@ func (op *Op) countsFromZero(i int) bool {
 	switch op.Kind {
 	case OpSetID:
 		return i < 2
-	case OpUmask, OpBounding, OpAmbient:
+	case OpUmask, OpBounding, OpAmbient, OpPersona:
 		return i < 1
 	case OpCaps, OpRlimit:
 		return true

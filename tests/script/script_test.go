@@ -12,7 +12,9 @@
 //
 // $ROOT is the script's state directory, $CGROUP the path of its own cgroup,
 // under which bundle puts the containers. [isolated] tells whether containers
-// can be run, [controllers] whether cgroup v2 has any. All containers in $ROOT are deleted at the end.
+// can be run, [controllers] whether cgroup v2 has any, [realtime] whether a process may have a real-time policy,
+// [cpus:N] whether there are N CPUs, [numa] whether the kernel knows of memory
+// nodes. All containers in $ROOT are deleted at the end.
 package script
 
 import (
@@ -22,6 +24,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -79,12 +84,21 @@ func TestScripts(t *testing.T) {
 }
 
 func condition(cond string) (bool, error) {
-	switch cond {
+	name, arg, _ := strings.Cut(cond, ":")
+	switch name {
 	case "isolated":
 		return isolate.Active(), nil
 	case "controllers":
 		b, err := os.ReadFile("/sys/fs/cgroup/cgroup.controllers")
 		return len(bytes.TrimSpace(b)) > 0, err
+	case "realtime":
+		return exec.Command("chrt", "-f", "1", "true").Run() == nil, nil
+	case "cpus":
+		n, err := strconv.Atoi(arg)
+		return runtime.NumCPU() >= n, err
+	case "numa":
+		_, err := os.Stat("/proc/self/numa_maps")
+		return err == nil, nil
 	}
 	return false, fmt.Errorf("unknown condition")
 }

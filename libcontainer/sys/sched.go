@@ -1,0 +1,47 @@
+package sys
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// SchedSetattr sets the scheduling of the process pid; attr is a struct
+// sched_attr (sched_setattr(2)).
+func SchedSetattr(pid int, attr []byte) error {
+	_, _, e := unix.RawSyscall(unix.SYS_SCHED_SETATTR, uintptr(pid), uintptr(unsafe.Pointer(&attr[0])), 0)
+	return errno(e)
+}
+
+// SetIOPriority sets the I/O priority of the process pid, in the form of
+// ioprio_set(2): class<<13 | level.
+func SetIOPriority(pid int, value uint32) error {
+	const whoProcess = 1
+	_, _, e := unix.RawSyscall(unix.SYS_IOPRIO_SET, whoProcess, uintptr(pid), uintptr(value))
+	return errno(e)
+}
+
+// SchedSetaffinity sets the CPUs of the thread tid, 0 for this one. The mask
+// may be longer than [unix.CPUSet].
+func SchedSetaffinity(tid int, mask []byte) error {
+	_, _, e := unix.RawSyscall(unix.SYS_SCHED_SETAFFINITY, uintptr(tid), uintptr(len(mask)), uintptr(unsafe.Pointer(&mask[0])))
+	return errno(e)
+}
+
+// SchedGetaffinity gets the CPUs of the thread tid, 0 for this one.
+func SchedGetaffinity(tid int) ([]byte, error) {
+	mask := make([]byte, 1<<13)
+	n, _, e := unix.RawSyscall(unix.SYS_SCHED_GETAFFINITY, uintptr(tid), uintptr(len(mask)), uintptr(unsafe.Pointer(&mask[0])))
+	if e != 0 {
+		return nil, wrap("sched_getaffinity", "", e)
+	}
+	return mask[:n], nil
+}
+
+// errno is e as an error, nil for none.
+func errno(e unix.Errno) error {
+	if e == 0 {
+		return nil
+	}
+	return e
+}

@@ -1,0 +1,131 @@
+// Package tune sets how the user's process is scheduled and where its memory
+// comes from: scheduler, I/O priority, CPU affinity, memory policy,
+// personality.
+//
+// A process may lower its own claims. To raise them takes CAP_SYS_NICE in the
+// host's user namespace, which a process in the container's has not: there the
+// runtime sets scheduler and I/O priority from outside ([Apply]), if it has
+// the privilege itself. In all other cases the child does it before it becomes
+// the user ([Add]).
+package tune
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"runtime"
+
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"golang.org/x/sys/unix"
+)
+
+// Add adds what the child does by itself. It runs after the last fork: a
+// forked process may lose its policy (SCHED_FLAG_RESET_ON_FORK), and one with
+// SCHED_DEADLINE may not fork. It runs when the cgroups are joined, as the
+// kernel sets the CPUs anew then; and the scheduler comes before the CPUs,
+// since SCHED_DEADLINE is only for a process that may run on all of them.
+//
+// outside says that the runtime calls [Apply].
+func Add(p *plan.Program, proc *plan.Process, outside bool) {
+	if s := proc.Scheduler; s != nil && !outside {
+		p.Add(plan.Op{Kind: plan.OpSched, S: []string{s.Name}, Data: attr(s), Field: field(proc, "scheduler")})
+	}
+	if n := proc.IOPriority; n != nil && !outside {
+		p.Add(plan.Op{Kind: plan.OpIOPrio, N: [3]uint64{uint64(*n)}, Field: field(proc, "ioPriority")})
+	}
+	if mask := proc.CPUFinal; mask != nil {
+		p.Add(plan.Op{Kind: plan.OpAffinity, Data: mask, Field: field(proc, "execCPUAffinity.final")})
+	}
+	if m := proc.MemoryPolicy; m != nil {
+		p.Add(plan.Op{Kind: plan.OpMemPolicy, S: []string{m.Name}, N: [3]uint64{uint64(m.Mode)}, Data: m.Nodes, Field: "linux.memoryPolicy"})
+	}
+	if n := proc.Personality; n != nil {
+		p.Add(plan.Op{Kind: plan.OpPersona, N: [3]uint64{uint64(*n)}, Field: "linux.personality"})
+	}
+}
+
+// Apply sets scheduler and I/O priority of the process pid from outside.
+func Apply(pid int, proc *plan.Process) error {
+	if s := proc.Scheduler; s != nil {
+		if err := sys.SchedSetattr(pid, attr(s)); err != nil {
+			return fmt.Errorf("%s: set %s: %w%s", field(proc, "scheduler"), s.Name, err, Hint(plan.OpSched, err))
+		}
+	}
+	if n := proc.IOPriority; n != nil {
+		if err := sys.SetIOPriority(pid, *n); err != nil {
+			return fmt.Errorf("%s: %w%s", field(proc, "ioPriority"), err, Hint(plan.OpIOPrio, err))
+		}
+	}
+	return nil
+}
+
+// Near calls start on the CPUs of execCPUAffinity.initial: what it clones is
+// there from its first instruction on, before it is in the container's cgroup.
+func Near(proc *plan.Process, start func() error) error {
+	if proc.CPUInitial == nil {
+		return start()
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	before, err := sys.SchedGetaffinity(0)
+	if err != nil {
+		return err
+	}
+	if err := sys.SchedSetaffinity(0, proc.CPUInitial); err != nil {
+		return fmt.Errorf("%s: %w%s", field(proc, "execCPUAffinity.initial"), err, Hint(plan.OpAffinity, err))
+	}
+	err = start()
+	_ = sys.SchedSetaffinity(0, before) // one that the cpuset has just lost is no error of the start
+	return err
+}
+
+// attr is struct sched_attr in the size that Linux 5.3 gave it. The clamps have
+// no place in config.json: those that are asked for are 0.
+func attr(s *plan.Scheduler) []byte {
+	const size = 56
+	b := make([]byte, 0, size)
+	le := binary.NativeEndian
+	b = le.AppendUint32(b, size)
+	b = le.AppendUint32(b, s.Policy)
+	b = le.AppendUint64(b, s.Flags)
+	b = le.AppendUint32(b, uint32(s.Nice))
+	b = le.AppendUint32(b, s.Priority)
+	b = le.AppendUint64(b, s.Runtime)
+	b = le.AppendUint64(b, s.Deadline)
+	b = le.AppendUint64(b, s.Period)
+	return append(b, make([]byte, size-len(b))...)
+}
+
+// Hint says what to do about a refusal; empty if there is nothing to say.
+func Hint(kind plan.Kind, err error) string {
+	is := func(errno unix.Errno) bool { return errors.Is(err, errno) }
+	switch {
+	case kind == plan.OpSched && is(unix.EPERM):
+		return " (a real-time policy or a negative nice value needs CAP_SYS_NICE, and in a v1 cpu cgroup a cpu.rt_runtime_us; SCHED_DEADLINE also needs all CPUs of its cpuset)"
+	case kind == plan.OpSched && is(unix.EBUSY):
+		return " (the deadlines of all processes together are more than the CPUs can keep)"
+	case kind == plan.OpSched && is(unix.EINVAL):
+		return " (the kernel has no such policy or flag)"
+	case kind == plan.OpSched && is(unix.EOPNOTSUPP):
+		return " (the kernel has no utilisation clamping)"
+	case kind == plan.OpIOPrio && is(unix.EPERM):
+		return " (IOPRIO_CLASS_RT needs CAP_SYS_NICE)"
+	case kind == plan.OpAffinity && is(unix.EINVAL):
+		return " (none of these CPUs is there, or in the cgroup's cpuset)"
+	case kind == plan.OpAffinity && is(unix.EBUSY):
+		return " (SCHED_DEADLINE needs all CPUs)"
+	case kind == plan.OpMemPolicy && is(unix.EINVAL):
+		return " (none of these nodes is there, or in the cgroup's cpuset; or the kernel does not know the mode)"
+	case kind == plan.OpMemPolicy && is(unix.ENOSYS):
+		return " (the kernel is built without NUMA)"
+	}
+	return ""
+}
+
+func field(p *plan.Process, name string) string {
+	if p.Field == "" {
+		return name
+	}
+	return p.Field + "." + name
+}

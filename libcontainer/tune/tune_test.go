@@ -1,0 +1,64 @@
+package tune
+
+import (
+	"encoding/binary"
+	"runtime"
+	"testing"
+
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"golang.org/x/sys/unix"
+)
+
+// The structure is the kernel's: what is set is what sched_getattr(2) tells.
+func TestAttr(t *testing.T) {
+	s := &plan.Scheduler{Policy: unix.SCHED_DEADLINE, Flags: 1, Nice: -2, Priority: 3, Runtime: 4, Deadline: 5, Period: 6}
+	b := attr(s)
+	if len(b) != unix.SizeofSchedAttr || binary.NativeEndian.Uint32(b) != unix.SizeofSchedAttr {
+		t.Fatalf("%d bytes, size %d", len(b), binary.NativeEndian.Uint32(b))
+	}
+	done := make(chan struct{})
+	go func() { // a thread that ends with its goroutine
+		defer close(done)
+		runtime.LockOSThread()
+		tid := unix.Gettid()
+		if err := sys.SchedSetattr(tid, attr(&plan.Scheduler{Policy: unix.SCHED_BATCH, Nice: 5})); err != nil {
+			t.Error(err)
+			return
+		}
+		got, err := unix.SchedGetAttr(tid, 0)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if got.Policy != unix.SCHED_BATCH || got.Nice != 5 {
+			t.Errorf("got %+v", got)
+		}
+	}()
+	<-done
+}
+
+// With a privilege that the child lacks the runtime sets what takes it, and
+// the child the rest.
+func TestOutside(t *testing.T) {
+	n, persona := uint32(1<<13), uint32(8)
+	proc := &plan.Process{
+		Field: "process", Scheduler: &plan.Scheduler{Name: "SCHED_RR"}, IOPriority: &n, CPUFinal: make([]byte, 8),
+		MemoryPolicy: &plan.MemoryPolicy{Name: "MPOL_LOCAL"}, Personality: &persona,
+	}
+	for outside, want := range map[bool][]plan.Kind{
+		false: {plan.OpSched, plan.OpIOPrio, plan.OpAffinity, plan.OpMemPolicy, plan.OpPersona},
+		true:  {plan.OpAffinity, plan.OpMemPolicy, plan.OpPersona},
+	} {
+		p := new(plan.Program)
+		Add(p, proc, outside)
+		for i, op := range p.Ops {
+			if i >= len(want) || op.Kind != want[i] {
+				t.Errorf("outside %v: operation %d is %v, expected %v", outside, i, &op, want)
+			}
+		}
+		if len(p.Ops) != len(want) {
+			t.Errorf("outside %v: %d operations, expected %v", outside, len(p.Ops), want)
+		}
+	}
+}

@@ -1,0 +1,273 @@
+package specconv
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"golang.org/x/sys/unix"
+)
+
+type numbered struct {
+	name string
+	n    uint64
+}
+
+// find looks a word up, and reports one that is not there.
+func (c *compiler) find(table []numbered, word, field string) (uint64, bool) {
+	i := slices.IndexFunc(table, func(e numbered) bool { return e.name == word })
+	switch {
+	case i >= 0:
+		return table[i].n, true
+	case word == "":
+		c.fault(field, "is required: %s is expected", names(table))
+	default:
+		c.fault(field, "%q is none of %s", word, names(table))
+	}
+	return 0, false
+}
+
+func names(table []numbered) string { return strings.Join(wordsOf(table), ", ") }
+
+func wordsOf(table []numbered) []string {
+	s := make([]string, len(table))
+	for i := range table {
+		s[i] = table[i].name
+	}
+	return s
+}
+
+// config.md, "Linux Process"; the numbers are those of sched(7). The kernel
+// has kept one for SCHED_ISO, and never had the policy.
+var (
+	schedPolicies = [...]numbered{
+		{"SCHED_OTHER", unix.SCHED_NORMAL}, {"SCHED_FIFO", unix.SCHED_FIFO}, {"SCHED_RR", unix.SCHED_RR}, {"SCHED_BATCH", unix.SCHED_BATCH},
+		{"SCHED_ISO", 4}, {"SCHED_IDLE", unix.SCHED_IDLE}, {"SCHED_DEADLINE", unix.SCHED_DEADLINE},
+	}
+	schedFlags = [...]numbered{
+		{"SCHED_FLAG_RESET_ON_FORK", unix.SCHED_FLAG_RESET_ON_FORK}, {"SCHED_FLAG_RECLAIM", unix.SCHED_FLAG_RECLAIM},
+		{"SCHED_FLAG_DL_OVERRUN", unix.SCHED_FLAG_DL_OVERRUN}, {"SCHED_FLAG_KEEP_POLICY", unix.SCHED_FLAG_KEEP_POLICY},
+		{"SCHED_FLAG_KEEP_PARAMS", unix.SCHED_FLAG_KEEP_PARAMS}, {"SCHED_FLAG_UTIL_CLAMP_MIN", unix.SCHED_FLAG_UTIL_CLAMP_MIN},
+		{"SCHED_FLAG_UTIL_CLAMP_MAX", unix.SCHED_FLAG_UTIL_CLAMP_MAX},
+	}
+	ioClasses = [...]numbered{{"IOPRIO_CLASS_RT", 1}, {"IOPRIO_CLASS_BE", 2}, {"IOPRIO_CLASS_IDLE", 3}}
+)
+
+// tuning compiles how the process is scheduled. What an exec does not say is
+// as the container has it.
+func (c *compiler) tuning(p *specs.Process, field string) {
+	scheduler, priority, cpus := p.Scheduler, p.IOPriority, p.ExecCPUAffinity
+	if base := c.spec.Process; c.out.Joined && base != nil {
+		scheduler, priority, cpus = or(scheduler, base.Scheduler), or(priority, base.IOPriority), or(cpus, base.ExecCPUAffinity)
+	}
+	if scheduler != nil {
+		c.scheduler(scheduler, under(field, "scheduler"))
+	}
+	if priority != nil {
+		c.ioPriority(priority, under(field, "ioPriority"))
+	}
+	if cpus != nil {
+		c.affinity(cpus, under(field, "execCPUAffinity"))
+	}
+}
+
+func or[T any](p, q *T) *T {
+	if p != nil {
+		return p
+	}
+	return q
+}
+
+func (c *compiler) scheduler(s *specs.Scheduler, field string) {
+	policy, ok := c.find(schedPolicies[:], string(s.Policy), field+".policy")
+	out := &plan.Scheduler{
+		Name: string(s.Policy), Policy: uint32(policy), Nice: s.Nice, Priority: uint32(s.Priority),
+		Runtime: s.Runtime, Deadline: s.Deadline, Period: s.Period,
+	}
+	for i, f := range s.Flags {
+		bit, _ := c.find(schedFlags[:], string(f), at(field+".flags", i))
+		out.Flags |= bit
+	}
+	c.out.Process.Scheduler = out
+	if s.Nice < -20 || s.Nice > 19 {
+		c.fault(field+".nice", "%d must be from -20 to 19", s.Nice)
+	}
+	if !ok {
+		return
+	}
+	if policy != unix.SCHED_NORMAL && policy != unix.SCHED_BATCH && s.Nice != 0 {
+		c.warn(field+".nice", "%d has no effect with %s", s.Nice, s.Policy)
+	}
+	realtime := policy == unix.SCHED_FIFO || policy == unix.SCHED_RR
+	switch {
+	case realtime && (s.Priority < 1 || s.Priority > 99):
+		c.fault(field+".priority", "%d must be from 1 to 99 for %s", s.Priority, s.Policy)
+	case !realtime && s.Priority != 0:
+		c.fault(field+".priority", "%d is for SCHED_FIFO and SCHED_RR, not for %s", s.Priority, s.Policy)
+	}
+	c.deadline(s, out.Flags, field)
+}
+
+// deadline checks the parameters of SCHED_DEADLINE, in nanoseconds
+// (sched_setattr(2)): 1024 <= runtime <= deadline <= period < 2^63.
+func (c *compiler) deadline(s *specs.Scheduler, flags uint64, field string) {
+	if s.Policy != specs.SchedDeadline {
+		if s.Runtime|s.Deadline|s.Period != 0 {
+			c.fault(field, "runtime, deadline and period are for SCHED_DEADLINE, not for %s", s.Policy)
+		}
+		if flags&(unix.SCHED_FLAG_RECLAIM|unix.SCHED_FLAG_DL_OVERRUN) != 0 {
+			c.fault(field+".flags", "SCHED_FLAG_RECLAIM and SCHED_FLAG_DL_OVERRUN are for SCHED_DEADLINE, not for %s", s.Policy)
+		}
+		return
+	}
+	period := s.Period
+	if period == 0 {
+		period = s.Deadline // the kernel's default
+	}
+	switch {
+	case s.Runtime < 1024:
+		c.fault(field+".runtime", "%d ns must be 1024 at least", s.Runtime)
+	case s.Runtime > s.Deadline:
+		c.fault(field+".runtime", "%d ns is above the deadline, %d ns", s.Runtime, s.Deadline)
+	case s.Deadline > period:
+		c.fault(field+".deadline", "%d ns is above the period, %d ns", s.Deadline, period)
+	case period > 1<<63-1:
+		c.fault(field+".period", "%d ns must be below 2^63", period)
+	}
+}
+
+// ioPriority compiles to ioprio_set(2)'s value, the class in its upper bits.
+func (c *compiler) ioPriority(p *specs.LinuxIOPriority, field string) {
+	class, _ := c.find(ioClasses[:], string(p.Class), field+".class")
+	if p.Priority < 0 || p.Priority > 7 {
+		c.fault(field+".priority", "%d must be from 0 to 7", p.Priority)
+	}
+	value := uint32(class)<<13 | uint32(p.Priority&7)
+	c.out.Process.IOPriority = &value
+}
+
+// affinity is for execs alone; in a container's own configuration it is
+// checked, and kept there for them.
+func (c *compiler) affinity(a *specs.CPUAffinity, field string) {
+	initial := c.set(a.Initial, field+".initial", "CPU")
+	final := c.set(a.Final, field+".final", "CPU")
+	if c.out.Joined {
+		c.out.Process.CPUInitial, c.out.Process.CPUFinal = initial, final
+	}
+}
+
+// maxSet bounds the numbers in a list: more CPUs and nodes than any kernel
+// can be built for.
+const maxSet = 1 << 16
+
+// set reads a list of numbers and ranges ("0-3,7") into a bit mask, the lowest
+// byte first, whole words of 8 bytes; nil for an empty list.
+func (c *compiler) set(list, field, what string) []byte {
+	if list == "" {
+		return nil
+	}
+	var mask []byte
+	for part := range strings.SplitSeq(list, ",") {
+		from, to, ok := span(part)
+		if !ok {
+			c.fault(field, "%q: a list of numbers and ranges like 0-3,7 is expected", list)
+			return nil
+		}
+		if to >= maxSet {
+			c.fault(field, "%q: %s %d is above %d", list, what, to, maxSet-1)
+			return nil
+		}
+		if n := int(to)/64*8 + 8; n > len(mask) {
+			mask = append(mask, make([]byte, n-len(mask))...)
+		}
+		for i := from; i <= to; i++ {
+			mask[i/8] |= 1 << (i % 8)
+		}
+	}
+	return mask
+}
+
+// span reads "3" or "0-3".
+func span(part string) (from, to uint64, ok bool) {
+	low, high, ranged := strings.Cut(strings.TrimSpace(part), "-")
+	if !ranged {
+		high = low
+	}
+	from, err := strconv.ParseUint(low, 10, 32)
+	to, err2 := strconv.ParseUint(high, 10, 32)
+	return from, to, err == nil && err2 == nil && from <= to
+}
+
+// config-linux.md, "Memory policy"; the numbers are those of set_mempolicy(2).
+const (
+	mpolDefault       = 0
+	mpolPreferred     = 1
+	mpolBind          = 2
+	mpolLocal         = 4
+	mpolPreferredMany = 5
+
+	mpolNumaBalancing = 1 << 13
+	mpolRelativeNodes = 1 << 14
+	mpolStaticNodes   = 1 << 15
+)
+
+var (
+	memoryModes = [...]numbered{
+		{"MPOL_DEFAULT", mpolDefault}, {"MPOL_BIND", mpolBind}, {"MPOL_INTERLEAVE", 3}, {"MPOL_WEIGHTED_INTERLEAVE", 6},
+		{"MPOL_PREFERRED", mpolPreferred}, {"MPOL_PREFERRED_MANY", mpolPreferredMany}, {"MPOL_LOCAL", mpolLocal},
+	}
+	memoryFlags = [...]numbered{
+		{"MPOL_F_NUMA_BALANCING", mpolNumaBalancing}, {"MPOL_F_RELATIVE_NODES", mpolRelativeNodes}, {"MPOL_F_STATIC_NODES", mpolStaticNodes},
+	}
+)
+
+// memoryPolicy checks what the kernel would call an invalid argument
+// (mm/mempolicy.c, mpol_new and sanitize_mpol_flags).
+func (c *compiler) memoryPolicy() {
+	m := c.linux.MemoryPolicy
+	if m == nil {
+		return
+	}
+	const field = "linux.memoryPolicy"
+	mode, ok := c.find(memoryModes[:], string(m.Mode), field+".mode")
+	var flags uint64
+	for i, f := range m.Flags {
+		bit, _ := c.find(memoryFlags[:], string(f), at(field+".flags", i))
+		flags |= bit
+	}
+	nodes := c.set(m.Nodes, field+".nodes", "node")
+	c.out.Process.MemoryPolicy = &plan.MemoryPolicy{Name: string(m.Mode), Mode: uint32(mode | flags), Nodes: nodes}
+	none := mode == mpolDefault || mode == mpolLocal
+	const where = mpolRelativeNodes | mpolStaticNodes
+	switch {
+	case !ok:
+	case none && m.Nodes != "":
+		c.fault(field+".nodes", "must be empty for %s", m.Mode)
+	case !none && mode != mpolPreferred && m.Nodes == "":
+		c.fault(field+".nodes", "must not be empty for %s", m.Mode)
+	case flags&where == where:
+		c.fault(field+".flags", "MPOL_F_RELATIVE_NODES and MPOL_F_STATIC_NODES exclude each other")
+	case flags&where != 0 && m.Nodes == "":
+		c.fault(field+".flags", "MPOL_F_RELATIVE_NODES and MPOL_F_STATIC_NODES say what nodes means, which is empty")
+	case flags&mpolNumaBalancing != 0 && mode != mpolBind && mode != mpolPreferredMany:
+		c.fault(field+".flags", "MPOL_F_NUMA_BALANCING is for MPOL_BIND and MPOL_PREFERRED_MANY, not for %s", m.Mode)
+	}
+}
+
+// config-linux.md, "Personality"; the numbers are those of personality(2).
+var personalities = [...]numbered{{"LINUX", 0}, {"LINUX32", 8}}
+
+func (c *compiler) personality() {
+	p := c.linux.Personality
+	if p == nil {
+		return
+	}
+	domain, _ := c.find(personalities[:], string(p.Domain), "linux.personality.domain")
+	for i, f := range p.Flags {
+		c.fault(at("linux.personality.flags", i), "%q: there are no flags that may be given", f)
+	}
+	value := uint32(domain)
+	c.out.Process.Personality = &value
+}
