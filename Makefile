@@ -22,7 +22,7 @@ BUILD_DEPS := gcc libc6-dev pkg-config libseccomp-dev
 RUN_DEPS   := busybox-static
 TEST_DEPS  := $(RUN_DEPS) git procps util-linux
 
-.PHONY: all deps run test unit script conformance test-engines test-machine bench lint install clean
+.PHONY: all deps run test unit script fuzz conformance test-engines test-machine bench lint install clean
 
 all: deps skiff
 
@@ -60,6 +60,14 @@ unit: $(CHILD) $(HELPER)
 
 script: skiff
 	SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/script/...
+
+# Looks for inputs that break what must hold for each configuration. Without
+# the last flag Go minimizes the first interesting input for a minute.
+FUZZTIME ?= 1m
+fuzz:
+	for f in FuzzCompile FuzzDecode; do \
+		$(GO) test -tags "$(TAGS)" ./specconv -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x || exit; \
+	done
 
 conformance: skiff
 	tests/oci/run $(CURDIR)/skiff

@@ -1,14 +1,11 @@
 package specconv
 
 import (
-	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
-	"math/rand"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -226,65 +223,6 @@ func TestFeatures(t *testing.T) {
 	}
 	if slices.Contains(f.Linux.Seccomp.Actions, "SCMP_ACT_NOTIFY") {
 		t.Error("SCMP_ACT_NOTIFY is listed, and refused")
-	}
-}
-
-// FuzzCompile: whatever the configuration is, the compiler ends, and gives the
-// same answer twice.
-func FuzzCompile(f *testing.F) {
-	files, _ := filepath.Glob("testdata/*.json")
-	for _, file := range files {
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(raw)
-	}
-	f.Add([]byte(`{"process": {"args": ["\u0000"]}, "mounts": [1]}`))
-	f.Fuzz(checkCompile)
-}
-
-// TestMutations does the same with damaged configurations, in every run.
-func TestMutations(t *testing.T) {
-	raw, err := os.ReadFile("testdata/full.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := rand.New(rand.NewSource(1))
-	for range 3000 {
-		b := bytes.Clone(raw)
-		for range 1 + r.Intn(4) {
-			at := r.Intn(len(b))
-			switch r.Intn(3) {
-			case 0:
-				b[at] = byte(r.Intn(256))
-			case 1:
-				b = slices.Delete(b, at, min(at+r.Intn(30), len(b)))
-			case 2:
-				b = slices.Insert(b, at, b[at:min(at+r.Intn(30), len(b))]...)
-			}
-		}
-		checkCompile(t, b)
-	}
-}
-
-func checkCompile(t *testing.T, raw []byte) {
-	t.Helper()
-	spec, err := decodeSpec(raw)
-	if err != nil {
-		if strings.Contains(err.Error(), "\n") {
-			t.Errorf("an error of several lines: %q", err)
-		}
-		return
-	}
-	whole := new(specs.Spec)
-	if json.Unmarshal(raw, whole) == nil && !reflect.DeepEqual(spec, whole) {
-		t.Errorf("decoded to %+v, by encoding/json to %+v", spec, whole)
-	}
-	one, _, err1 := Compile(spec, options)
-	two, _, err2 := Compile(spec, options)
-	if text(err1) != text(err2) || !reflect.DeepEqual(one, two) {
-		t.Errorf("%v, then %v", err1, err2)
 	}
 }
 

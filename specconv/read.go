@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -239,14 +241,24 @@ func path(stack []level) string {
 		case l.array:
 			fmt.Fprintf(&b, "[%d]", l.index)
 		case !l.value:
-		case strings.ContainsAny(l.key, ".[]\""):
-			fmt.Fprintf(&b, "[%q]", l.key)
-		default:
+		case plain(l.key):
 			if b.Len() > 0 {
 				b.WriteByte('.')
 			}
 			b.WriteString(l.key)
+		default:
+			fmt.Fprintf(&b, "[%q]", l.key)
 		}
 	}
 	return b.String()
+}
+
+// plain tells that a key needs no quotes in a path.
+func plain(key string) bool {
+	for _, r := range key {
+		if strings.ContainsRune(`.[]"\`, r) || !strconv.IsPrint(r) {
+			return false
+		}
+	}
+	return key != "" && utf8.ValidString(key)
 }

@@ -36,7 +36,7 @@ func badInputs() []badInput {
 		{name: "negative id", patch: `{"process": {"user": {"uid": -1}}}`, want: "$B/config.json: process.user.uid: got a number -1, expected an integer that is not negative (uint32)"},
 		{name: "id too large", patch: `{"process": {"user": {"gid": 4294967296}}}`, want: "$B/config.json: process.user.gid: got a number 4294967296, expected an integer that is not negative (uint32)"},
 		{name: "NUL", patch: `{"process": {"args": ["sh", "a\u0000b"]}}`, want: `$B/config.json: process.args[1]: "a\x00b" has a NUL byte`},
-		{name: "NUL in a key", patch: `{"annotations": {"a\u0000": "b"}}`, want: `$B/config.json: annotations.` + "a\x00" + `: "a\x00" has a NUL byte`},
+		{name: "NUL in a key", patch: `{"annotations": {"a\u0000": "b"}}`, want: `$B/config.json: annotations["a\x00"]: "a\x00" has a NUL byte`},
 
 		// The top.
 		{name: "no version", patch: `{"ociVersion": null}`, want: "ociVersion: is required"},

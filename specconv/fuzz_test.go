@@ -1,0 +1,516 @@
+package specconv
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+)
+
+// Fuzzing needs -fuzzminimizetime 1x (make fuzz): else Go spends its first
+// minute on making the first interesting input smaller, byte by byte.
+
+// FuzzCompile changes configurations that are right: it puts other values in,
+// takes members away, doubles them, moves what belongs elsewhere in. Nearly all
+// of them are JSON, so they reach the compiler.
+func FuzzCompile(f *testing.F) {
+	m := newMutator(f)
+	for i := range m.docs {
+		f.Add([]byte{byte(i)})
+		f.Add([]byte{byte(i), 0, 0, 9, 3, 1, 0, 17, 40, 2, 0, 3, 0, 3, 1, 30, 7})
+	}
+	f.Fuzz(func(t *testing.T, choices []byte) { checkCompile(t, m.mutate(choices)) })
+}
+
+// FuzzDecode changes the text of configurations, for the decoder's sake.
+func FuzzDecode(f *testing.F) {
+	for _, doc := range newMutator(f).docs {
+		f.Add(doc.text)
+	}
+	f.Add([]byte(`{"process": {"args": ["\u0000"]}, "mounts": [1]}`))
+	f.Fuzz(checkCompile)
+}
+
+// TestMutations does a little of both in every run.
+func TestMutations(t *testing.T) {
+	m := newMutator(t)
+	r := rand.New(rand.NewSource(1))
+	for range 5000 {
+		choices := make([]byte, 1+4*(1+r.Intn(6)))
+		r.Read(choices)
+		checkCompile(t, m.mutate(choices))
+	}
+	for range 2000 {
+		checkCompile(t, damage(r, m.docs[r.Intn(len(m.docs))].text))
+	}
+}
+
+func damage(r *rand.Rand, doc []byte) []byte {
+	b := bytes.Clone(doc)
+	for range 1 + r.Intn(4) {
+		at := r.Intn(len(b))
+		switch r.Intn(3) {
+		case 0:
+			b[at] = byte(r.Intn(256))
+		case 1:
+			b = slices.Delete(b, at, min(at+r.Intn(30), len(b)-1))
+		case 2:
+			b = slices.Insert(b, at, b[at:min(at+r.Intn(30), len(b))]...)
+		}
+	}
+	return b
+}
+
+// checkCompile holds for every document:
+//   - what decodeFast decodes is what encoding/json makes of it, and what
+//     encoding/json decodes is decoded;
+//   - an error is one line, and each fault names a field that is there or
+//     could be there;
+//   - compiling is quick, changes nothing, and gives the same again.
+func checkCompile(t *testing.T, raw []byte) {
+	t.Helper()
+	start := time.Now()
+	whole := new(specs.Spec)
+	wholeErr := json.Unmarshal(raw, whole)
+	spec, err := decodeSpec(raw)
+	if err != nil {
+		oneLine(t, err)
+		if wholeErr == nil && !strings.Contains(err.Error(), "NUL") {
+			t.Errorf("%s: %v, and encoding/json decodes it", raw, err)
+		}
+		return
+	}
+	if wholeErr != nil || !reflect.DeepEqual(spec, whole) {
+		t.Errorf("%s: decoded to %+v, by encoding/json to %+v, %v", raw, spec, whole, wholeErr)
+	}
+	one := checkOnce(t, spec, func() (*plan.Launch, []Warning, error) { return Compile(spec, options) })
+	two := checkOnce(t, spec, func() (*plan.Launch, []Warning, error) { return Compile(spec, options) })
+	if !reflect.DeepEqual(one, two) {
+		t.Errorf("%s: %+v, then %+v", raw, one, two)
+	}
+	if p := spec.Process; p != nil {
+		inProcess := &specs.Spec{Process: p}
+		l, _, err := CompileExec(spec, p, options)
+		if (l == nil) == (err == nil) {
+			t.Errorf("%s: exec: %v, %v", raw, l, err)
+		}
+		for _, v := range faults(err) {
+			if reaches(reflect.ValueOf(inProcess), "process."+v.Path) != nil && reaches(reflect.ValueOf(spec), v.Path) != nil {
+				t.Errorf("%s: exec: %v: there is no such field", raw, v)
+			}
+		}
+	}
+	if !reflect.DeepEqual(spec, whole) {
+		t.Errorf("%s: compiling it made %+v of %+v", raw, spec, whole)
+	}
+	if d := time.Since(start); d > 5*time.Second {
+		t.Errorf("%s: took %v", raw, d)
+	}
+}
+
+type compiled struct {
+	launch   *plan.Launch
+	warnings []Warning
+	err      string
+}
+
+func checkOnce(t *testing.T, spec *specs.Spec, compile func() (*plan.Launch, []Warning, error)) compiled {
+	t.Helper()
+	l, warnings, err := compile()
+	if (l == nil) == (err == nil) {
+		t.Errorf("compiled to %v, %v", l, err)
+	}
+	if err != nil {
+		oneLine(t, err)
+	}
+	for _, v := range faults(err) {
+		if why := reaches(reflect.ValueOf(spec), v.Path); why != nil {
+			t.Errorf("%v: %v", v, why)
+		}
+	}
+	for _, w := range warnings {
+		if why := reaches(reflect.ValueOf(spec), w.Path); why != nil || strings.ContainsAny(w.String(), "\n\x00") {
+			t.Errorf("warning %q: %v", w, why)
+		}
+	}
+	return compiled{l, warnings, text(err)}
+}
+
+func faults(err error) Violations {
+	v, _ := err.(Violations)
+	return v
+}
+
+func oneLine(t *testing.T, err error) {
+	t.Helper()
+	if s := err.Error(); s == "" || strings.ContainsAny(s, "\n\r\x00") {
+		t.Errorf("the error is not one line: %q", s)
+	}
+}
+
+// reaches walks a path of an error through a value: names are fields, [n] an
+// element that is there, ["k"] a key that is there. Below what is not there
+// the types alone count: a field that is required is missing.
+func reaches(v reflect.Value, path string) error {
+	for path != "" {
+		for v.Kind() == reflect.Pointer {
+			if v.IsNil() {
+				v = reflect.New(v.Type().Elem())
+			}
+			v = v.Elem()
+		}
+		var err error
+		switch {
+		case strings.HasPrefix(path, `["`):
+			v, path, err = reachKey(v, path)
+		case path[0] == '[':
+			v, path, err = reachElement(v, path)
+		default:
+			v, path, err = reachField(v, strings.TrimPrefix(path, "."))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func reachKey(v reflect.Value, path string) (reflect.Value, string, error) {
+	quoted, err := strconv.QuotedPrefix(path[1:])
+	if err != nil || v.Kind() != reflect.Map {
+		return v, "", fmt.Errorf("%s: no key of a %v", path, v.Type())
+	}
+	key, err := strconv.Unquote(quoted)
+	if err != nil {
+		return v, "", err
+	}
+	found := v.MapIndex(reflect.ValueOf(key).Convert(v.Type().Key()))
+	if !found.IsValid() {
+		return v, "", fmt.Errorf("%s: no such key", path)
+	}
+	at := reflect.New(found.Type()).Elem()
+	at.Set(found)
+	return at, strings.TrimPrefix(path[1+len(quoted):], "]"), nil
+}
+
+func reachElement(v reflect.Value, path string) (reflect.Value, string, error) {
+	digits, rest, _ := strings.Cut(path[1:], "]")
+	i, err := strconv.Atoi(digits)
+	if err != nil || v.Kind() != reflect.Slice || i < 0 || i >= v.Len() {
+		return v, "", fmt.Errorf("%s: no such element", path)
+	}
+	return v.Index(i), rest, nil
+}
+
+func reachField(v reflect.Value, path string) (reflect.Value, string, error) {
+	end := strings.IndexAny(path, ".[")
+	if end < 0 {
+		end = len(path)
+	}
+	if v.Kind() != reflect.Struct {
+		return v, "", fmt.Errorf("%s: no field of a %v", path, v.Type())
+	}
+	for i := range v.NumField() {
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		if name == path[:end] {
+			return v.Field(i), path[end:], nil
+		}
+	}
+	return v, "", fmt.Errorf("%s: no such field", path)
+}
+
+// The property is no better than this walk.
+func TestReaches(t *testing.T) {
+	s := &specs.Spec{Mounts: []specs.Mount{{}}, Linux: &specs.Linux{Sysctl: map[string]string{"a.b": ""}}}
+	for path, want := range map[string]bool{
+		"root": true, "root.path": true, "mounts[0].options": true, `linux.sysctl["a.b"]`: true, "linux.seccomp.defaultAction": true,
+		"mounts[0]": true, "mounts": true,
+		"mounts[1]": false, "mounts[0].option": false, "roots": false, `linux.sysctl["a"]`: false, "linux.sysctl.a": false,
+		"mounts.options": false, "root[0]": false, "mounts[0].options[0]": false, "process.env[0]": false,
+	} {
+		if err := reaches(reflect.ValueOf(s), path); (err == nil) != want {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+// mutator changes documents as a list of choices has it.
+type mutator struct {
+	docs   []mutable
+	values [][]byte          // that are put in
+	alike  map[byte][][]byte // these by their kind
+}
+
+// kindOf is the kind of the value that begins with c: most are replaced by
+// their own kind, or few documents would pass the decoder.
+func kindOf(c byte) byte {
+	switch {
+	case '0' <= c && c <= '9', c == '-':
+		return '0'
+	case c == 't', c == 'f':
+		return 't'
+	}
+	return c
+}
+
+// mutable is a document and the places of its values.
+type mutable struct {
+	text  []byte
+	spans []place
+}
+
+// place is where a value is: text[from:to]. A member of an object begins at key, an
+// element of a list has key == from.
+type place struct{ key, from, to int }
+
+// newMutator takes the documents of testdata, and of the full one each part by
+// itself: the smaller a document, the more tries in a second.
+func newMutator(t testing.TB) *mutator {
+	t.Helper()
+	files, err := filepath.Glob("testdata/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	m := new(mutator)
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, doc := range parts(t, raw) {
+			doc = compacted(t, doc)
+			m.docs = append(m.docs, mutable{doc, spans(doc)})
+		}
+	}
+	m.values = words()
+	for _, d := range m.docs { // what belongs elsewhere
+		for _, s := range d.spans {
+			if s.to-s.from < 300 {
+				m.values = append(m.values, d.text[s.from:s.to])
+			}
+		}
+	}
+	m.alike = make(map[byte][][]byte)
+	for _, v := range m.values {
+		m.alike[kindOf(v[0])] = append(m.alike[kindOf(v[0])], v)
+	}
+	return m
+}
+
+// parts are the document as a whole, and each member of it, and of its linux
+// object, with what every configuration has to have.
+func parts(t testing.TB, raw []byte) [][]byte {
+	t.Helper()
+	var doc, linux map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &doc); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(doc["linux"], &linux); err != nil {
+		t.Fatal(err)
+	}
+	with := func(name string, value any) []byte {
+		part := map[string]any{"ociVersion": "1.3.0", "root": map[string]string{"path": "rootfs"}}
+		if name != "" {
+			part[name] = value
+		}
+		b, err := json.Marshal(part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	list := [][]byte{with("", nil)}
+	for _, name := range sortedKeys(doc) {
+		if name != "linux" {
+			list = append(list, with(name, doc[name]))
+		}
+	}
+	for _, name := range sortedKeys(linux) {
+		list = append(list, with("linux", map[string]json.RawMessage{"namespaces": linux["namespaces"], name: linux[name]}))
+	}
+	return append(list, raw)
+}
+
+// compacted takes the white space out, so that a key is followed by its colon.
+func compacted(t testing.TB, doc []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := json.Compact(&b, doc); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func sortedKeys(m map[string]json.RawMessage) (keys []string) {
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// spans finds the values of a document, whatever is wrong with them.
+func spans(doc []byte) (list []place) {
+	var open []int // the lists and objects that we are in, as indexes of list
+	key := -1
+	begin := func(at int) {
+		s := place{key: at, from: at, to: len(doc)}
+		if key >= 0 {
+			s.key, key = key, -1
+		}
+		list = append(list, s)
+	}
+	for at := 0; at < len(doc); {
+		switch c := doc[at]; {
+		case c == '{' || c == '[':
+			begin(at)
+			open = append(open, len(list)-1)
+			at++
+		case (c == '}' || c == ']') && len(open) > 0:
+			at++
+			list[open[len(open)-1]].to = at
+			open = open[:len(open)-1]
+		case strings.IndexByte(" \t\r\n,:}]", c) >= 0:
+			at++
+		default:
+			end := scalar(doc, at)
+			if c == '"' && end < len(doc) && doc[end] == ':' {
+				key = at
+			} else {
+				begin(at)
+				list[len(list)-1].to = end
+			}
+			at = end
+		}
+	}
+	if len(list) < 2 {
+		return nil
+	}
+	return list[1:] // the document itself is no value to change
+}
+
+// scalar is the end of a string, a number or a word.
+func scalar(doc []byte, at int) int {
+	if doc[at] != '"' {
+		for at++; at < len(doc) && strings.IndexByte(" \t\r\n,:}]{[\"", doc[at]) < 0; at++ {
+		}
+		return at
+	}
+	for at++; at < len(doc); at++ {
+		switch doc[at] {
+		case '\\':
+			at++
+		case '"':
+			return at + 1
+		}
+	}
+	return len(doc)
+}
+
+// words are values that are right in some place, and ones that are right in
+// none.
+func words() (list [][]byte) {
+	for _, s := range []string{
+		`null`, `true`, `false`, `{}`, `[]`, `""`, `[null]`, `[""]`, `{"":""}`, `{"a":{}}`, `[[]]`,
+		`0`, `-0`, `1`, `-1`, `5`, `7`, `10`, `19`, `20`, `99`, `255`, `511`, `512`, `1000`, `1001`, `4095`, `4096`, `65535`, `65536`,
+		`2147483647`, `2147483648`, `-2147483648`, `-2147483649`, `4294967294`, `4294967295`, `4294967296`,
+		`9223372036854775807`, `9223372036854775808`, `-9223372036854775808`, `18446744073709551615`, `18446744073709551616`, `1.5`, `1e3`, `01`,
+		`"/"`, `"."`, `".."`, `"/.."`, `"x"`, `"/x"`, `"//x/./y/../z"`, `"rootfs"`, `"/proc"`, `"/proc/self"`, `"/proc/uptime"`, `"/dev"`, `"/dev/ptmx"`, `"/dev/null"`,
+		`"A=B"`, `"=B"`, `"A="`, `"A"`, `"A=\nB"`, `"a\u0000b"`, `"\n"`, `"\ud83d\ude00"`, `"\ud83d"`, `"é"`, "\"\xff\"", `"` + strings.Repeat("x", 300) + `"`,
+		`"bind"`, `"tmpfs"`, `"cgroup"`, `"c"`, `"b"`, `"p"`, `"u"`, `"a"`, `"rwm"`, `"size=1k"`, `"=x"`, `"idmap=x"`, `"0-3"`, `"3-0"`, `"0,2-4,,"`, `"99999999999"`,
+		`"1.0.0"`, `"1.3.0-rc.1+x"`, `"2.0.0"`, `"1"`, `"net.ipv4.ip_forward"`, `"kernel.domainname"`, `"kernel/shmmax"`, `"user.max_user_namespaces"`,
+		`"RLIMIT_NOFILE"`, `"boottime"`, `"monotonic"`, `"LINUX32"`, `"MPOL_BIND"`, `"MPOL_F_STATIC_NODES"`, `"SCHED_DEADLINE"`, `"SCHED_OTHER"`, `"IOPRIO_CLASS_RT"`,
+		`{"net.core.somaxconn":"1","kernel.hostname":"x","net/../x":"1","a\nb":"1"}`, `{"x.y":"a\u0000"}`, `{"a\nb":"\u0000"}`,
+		`{"containerID":0,"hostID":4294967295,"size":4294967295}`, `[{"containerID":0,"hostID":0,"size":1},{"containerID":0,"hostID":5,"size":1}]`,
+	} {
+		list = append(list, []byte(s))
+	}
+	add := func(names ...string) {
+		for _, n := range names {
+			list = append(list, []byte(strconv.Quote(n)))
+		}
+	}
+	for _, o := range mountOptions {
+		add(o.name)
+	}
+	for _, n := range namespaceTypes {
+		add(string(n.name))
+	}
+	add(capabilityNames[:5]...)
+	add(seccompActions[:]...)
+	add(seccompOperators[:]...)
+	add(seccompArchs[:3]...)
+	add(seccompFlags[:]...)
+	return list
+}
+
+// mutate takes the document that the first byte chooses and changes it as
+// often as there are four more: what to do, in which place (two bytes), with
+// which value. Every change counts its places anew.
+func (m *mutator) mutate(choices []byte) []byte {
+	if len(choices) == 0 {
+		choices = []byte{0}
+	}
+	d := m.docs[int(choices[0])%len(m.docs)]
+	const most = 8 // changes: more of them only make it slower
+	for c := choices[1:min(len(choices), 1+4*most)]; len(c) >= 4 && len(d.spans) > 0; c = c[4:] {
+		s := d.spans[(int(c[1])<<8|int(c[2]))%len(d.spans)]
+		values := m.alike[kindOf(d.text[s.from])]
+		if c[0]&7 == 3 || len(values) == 0 {
+			values = m.values
+		}
+		value := values[(int(c[0])>>3<<8|int(c[3]))%len(values)]
+		d = mutable{text: changed(d.text, s, c[0]&7, value)}
+		if len(c) >= 8 {
+			d.spans = spans(d.text)
+		}
+	}
+	return d.text
+}
+
+func changed(doc []byte, s place, what byte, value []byte) []byte {
+	splice := func(from, to int, with ...[]byte) []byte {
+		return slices.Concat(doc[:from], bytes.Join(with, nil), doc[to:])
+	}
+	switch what {
+	case 4: // take it away
+		from, to := s.key, s.to
+		if to < len(doc) && doc[to] == ',' {
+			to++
+		} else if from > 0 && doc[from-1] == ',' {
+			from--
+		}
+		return splice(from, to)
+	case 5: // have it twice, perhaps with another value
+		if len(value)%2 == 0 {
+			value = doc[s.from:s.to]
+		}
+		return splice(s.to, s.to, []byte(","), doc[s.key:s.from], value)
+	case 6: // a key in another case
+		return splice(s.key, s.from, bytes.ToUpper(doc[s.key:s.from]))
+	case 7: // in a list
+		return splice(s.from, s.to, []byte("["), doc[s.from:s.to], []byte(","), value, []byte("]"))
+	}
+	return splice(s.from, s.to, value)
+}
+
+func BenchmarkMutations(b *testing.B) {
+	m := newMutator(b)
+	r := rand.New(rand.NewSource(1))
+	choices := make([]byte, 17)
+	for b.Loop() {
+		r.Read(choices)
+		checkCompile(new(testing.T), m.mutate(choices))
+	}
+}
