@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
+	"github.com/skiff-oci/skiff/libcontainer/netdev"
 	"github.com/skiff-oci/skiff/libcontainer/store"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
@@ -18,6 +19,8 @@ type Container struct {
 	host   *Host
 	entry  *store.Entry
 	record *store.Record
+
+	net *netdev.Move // network devices that a create which fails has to return
 }
 
 // Load finds a container by its id; [ErrNotExist], [ErrInvalidID].

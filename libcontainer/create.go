@@ -79,6 +79,9 @@ func (h *Host) Create(l *plan.Launch, spec *specs.Spec, raw []byte, io IO) (_ *C
 		}
 	}
 	u.Release()
+	if c.net != nil {
+		c.net.Close()
+	}
 	return c, p, nil
 }
 
@@ -167,11 +170,20 @@ func (h *Host) request(l *plan.Launch, io IO) *launch.Request {
 	return r
 }
 
+// waitsMounted tells that the runtime has something to do when the namespaces
+// and the mounts are made.
+func waitsMounted(l *plan.Launch) bool {
+	return len(l.Hooks.Prestart)+len(l.Hooks.CreateRuntime)+len(l.NetDevices) > 0
+}
+
 // connect says what happens at the points where the child waits for us.
 func (c *Container) connect(r *launch.Request, l *plan.Launch, io IO, p *Process, u *undo.Stack) error {
 	r.Console = p.console(io.ConsoleSocket)
-	if n := l.Hooks; len(n.Prestart)+len(n.CreateRuntime) > 0 {
+	if n := l.Hooks; waitsMounted(l) {
 		r.Mounted = func(pid int) error {
+			if err := c.moveDevices(l, pid, u); err != nil {
+				return err
+			}
 			s := hooks.State(l, specs.StateCreating, pid)
 			if err := hooks.Run(n.Prestart, "prestart", s); err != nil {
 				return err
@@ -310,7 +322,7 @@ func (h *Host) Plan(l *plan.Launch, _ *specs.Spec, io IO) (*plan.Program, error)
 	}
 	r := h.request(l, io)
 	r.Cgroup, r.CgroupView = group, cgroupView(l, group)
-	if n := l.Hooks; len(n.Prestart)+len(n.CreateRuntime) > 0 {
+	if waitsMounted(l) {
 		r.Mounted = func(int) error { return nil }
 	}
 	return launch.Plan(r)

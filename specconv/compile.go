@@ -65,6 +65,7 @@ func (c *compiler) launch() (*plan.Launch, []Warning, error) {
 	c.devices()
 	c.paths()
 	c.sysctl()
+	c.netDevices()
 	c.cgroup()
 	c.seccomp()
 	c.hooks()

@@ -15,7 +15,6 @@ func (c *compiler) unsupported() {
 	}
 	c.refuse(len(l.TimeOffsets) > 0, "linux.timeOffsets", "time namespaces are")
 	c.refuse(l.MountLabel != "", "linux.mountLabel", "SELinux is")
-	c.refuse(len(l.NetDevices) > 0, "linux.netDevices", "it is")
 	c.refuse(l.IntelRdt != nil, "linux.intelRdt", "it is")
 	for i := range c.out.Rootfs.Mounts {
 		m := &c.out.Rootfs.Mounts[i]

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/skiff-oci/skiff/libcontainer/netdev"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 )
 
@@ -29,6 +30,8 @@ type Record struct {
 	Namespaces uint64            // CLONE_NEW* flags of what an exec joins
 	Cgroups    map[string]string // directory by controller; "" is cgroup v2
 	Under      uint64            // without a mount namespace: id of the mount that the container's root covers
+	NetNS      string            // while devices are moved: the network namespace that they go to, if it has a path
+	NetDevices []netdev.Device   // and the devices
 	Hooks      bool              // the configuration has poststart or poststop hooks
 	NoKeyring  bool              // its processes keep the session keyring of who starts them
 	Tail       []plan.Step       // what is left to do at start, for its errors
@@ -72,6 +75,13 @@ func (r *Record) encode() []byte {
 		text("cgroup", k, r.Cgroups[k])
 	}
 	number("under", r.Under)
+	if r.NetNS != "" {
+		text("netns", r.NetNS)
+	}
+	for i := range r.NetDevices {
+		d := &r.NetDevices[i]
+		text("netdev", append([]string{d.Name, index(d.Index), strconv.FormatBool(d.Up), d.NewName, index(d.NewIndex)}, d.Addresses...)...)
+	}
 	if r.Hooks {
 		number("hooks", 1)
 	}
@@ -131,6 +141,8 @@ func (r *Record) set(key string, v []string) (err error) {
 		want = 2
 	case "step":
 		want = 3
+	case "netdev":
+		want = 5
 	}
 	if len(v) < want {
 		return fmt.Errorf("%d values, expected %d", len(v), want)
@@ -160,6 +172,10 @@ func (r *Record) set(key string, v []string) (err error) {
 		put(&r.Cgroups, v)
 	case "under":
 		r.Under, err = strconv.ParseUint(v[0], 10, 64)
+	case "netns":
+		r.NetNS = v[0]
+	case "netdev":
+		err = r.addNetDevice(v)
 	case "hooks":
 		r.Hooks = v[0] == "1"
 	case "noKeyring":
@@ -191,5 +207,26 @@ func (r *Record) addStep(v []string) error {
 		return err
 	}
 	r.Tail = append(r.Tail, plan.Step{Kind: plan.Kind(kind), Flags: flags, Field: v[2], Words: v[3:]})
+	return nil
+}
+
+func index(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
+
+func (r *Record) addNetDevice(v []string) error {
+	from, err := strconv.ParseUint(v[1], 10, 32)
+	if err != nil {
+		return err
+	}
+	up, err := strconv.ParseBool(v[2])
+	if err != nil {
+		return err
+	}
+	to, err := strconv.ParseUint(v[4], 10, 32)
+	if err != nil {
+		return err
+	}
+	d := netdev.Device{Name: v[0], Index: uint32(from), Up: up, NewName: v[3], NewIndex: uint32(to)}
+	d.Addresses = append(d.Addresses, v[5:]...)
+	r.NetDevices = append(r.NetDevices, d)
 	return nil
 }

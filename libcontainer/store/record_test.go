@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/skiff-oci/skiff/libcontainer/netdev"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 )
 
@@ -16,7 +17,12 @@ func full() *Record {
 		Annotations: map[string]string{"a": "", "b c": "d\x00\xff", "": "x"},
 		Pid:         42, StartTime: 1 << 63, BootID: "boot", Namespaces: 7,
 		Cgroups: map[string]string{"": "/sys/fs/cgroup/web", "cpu": "/c"},
-		Under:   9, Hooks: true, NoKeyring: true, First: 3,
+		NetNS:   "/run/netns/a b",
+		NetDevices: []netdev.Device{
+			{Name: "eth0", Index: 2, Up: true, NewName: "eth%d", NewIndex: 3, Addresses: []string{"\x02\x18\x80\x00\xff", ""}},
+			{Name: "a\"b", NewName: "c", NewIndex: 1<<32 - 1},
+		},
+		Under: 9, Hooks: true, NoKeyring: true, First: 3,
 		Tail: []plan.Step{{Kind: plan.OpExec, Flags: 2, Field: "process.args[0]", Words: []string{"sh", "", "-c"}}, {Kind: plan.OpListen, Words: []string{}}},
 	}
 }
@@ -42,6 +48,7 @@ func TestRecordRefused(t *testing.T) {
 		header + "\nid \"x\n":                "invalid syntax",
 		header + "\nid\n":                    "expected 1",
 		header + "\nstep \"1\" \"2\"\n":      "expected 3",
+		header + "\nnetdev \"a\" \"1\"\n":    "expected 5",
 		header + "\nstep \"x\" \"2\" \"\"\n": "invalid syntax",
 	} {
 		if r, err := decode([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {

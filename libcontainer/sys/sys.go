@@ -295,3 +295,9 @@ func MountID(path string) (uint64, error) {
 func Detach(path string) error {
 	return wrap("umount", path, unix.Unmount(path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW))
 }
+
+// Setns moves the calling thread into the namespace f of the type flag
+// (setns(2)).
+func Setns(f *os.File, flag int) error {
+	return wrap("setns", f.Name(), unix.Setns(int(f.Fd()), flag))
+}

@@ -97,6 +97,13 @@ func badInputs() []badInput {
 		{name: "device rule", patch: `{"linux": {"resources": {"devices": [{"allow": true, "access": "rx"}]}}}`, want: `linux.resources.devices[0].access: "rx": must be made of r, w and m`},
 		{name: "unified key", patch: `{"linux": {"resources": {"unified": {"../x": "1"}}}}`, want: ""},
 
+		{name: "netDevices without namespace", patch: `{"linux": {"namespaces": [{"type": "mount"}, {"type": "uts"}], "netDevices": {"eth0": {}}}}`, want: "linux.netDevices: needs a network namespace in linux.namespaces"},
+		{name: "netDevices in the host's namespace", patch: `{"linux": {"namespaces": [{"type": "mount"}, {"type": "uts"}, {"type": "network", "path": "/proc/self/ns/net"}], "netDevices": {"eth0": {}}}}`, want: "linux.netDevices: the container has the runtime's own network namespace: there is nowhere to move a device to"},
+		{name: "netDevices missing", patch: `{"linux": {"netDevices": {"nosuch0": {}}}}`, want: `linux.netDevices["nosuch0"]: there is no such network device: no such device`},
+		{name: "netDevices name too long", patch: `{"linux": {"netDevices": {"eth0": {"name": "abcdefghijklmnop"}}}}`, want: `linux.netDevices["eth0"].name: "abcdefghijklmnop" has 16 bytes, at most 15 are possible`},
+		{name: "netDevices name", patch: `{"linux": {"netDevices": {"eth0": {"name": "a/b"}, "eth1": {"name": ".."}, "": {}, "e%d": {}, "eth2": {"name": "%d%d"}}}}`, want: `linux.netDevices[""]: a name is expected; linux.netDevices["e%d"]: "e%d": the only use of % is one %d in the name inside the container; linux.netDevices["eth0"].name: "a/b" is no name of a network device; linux.netDevices["eth1"].name: ".." is no name of a network device; linux.netDevices["eth2"].name: "%d%d": the only use of % is one %d in the name inside the container`},
+		{name: "netDevices name twice", patch: `{"linux": {"netDevices": {"eth0": {"name": "x0"}, "eth1": {"name": "x0"}, "x0": {}, "eth3": {"name": "y%d"}, "eth4": {"name": "y%d"}}}}`, want: `linux.netDevices["eth1"].name: "x0" is the name of linux.netDevices["eth0"] already; linux.netDevices["x0"]: "x0" is the name of linux.netDevices["eth1"] already`},
+
 		// Mounts and hooks.
 		{name: "no destination", patch: `{"mounts": [{"type": "tmpfs"}]}`, want: "mounts[0].destination: is required"},
 		{name: "mount on root", patch: `{"mounts": [{"destination": "/", "type": "tmpfs"}]}`, want: "mounts[0].destination: must not be the container's root directory: root.path says what that is"},

@@ -1,0 +1,71 @@
+package netdev
+
+import (
+	"encoding/binary"
+
+	"golang.org/x/sys/unix"
+)
+
+// link is a network device in one namespace.
+type link struct {
+	index uint32
+	name  string
+	up    bool
+}
+
+// infomsg is a struct ifinfomsg that names a device by index; change says
+// which of the flags are to be set as they are in flags.
+func infomsg(index, flags, change uint32) []byte {
+	b := make([]byte, unix.SizeofIfInfomsg)
+	binary.NativeEndian.PutUint32(b[4:], index)
+	binary.NativeEndian.PutUint32(b[8:], flags)
+	binary.NativeEndian.PutUint32(b[12:], change)
+	return b
+}
+
+func readLink(body []byte) (l link) {
+	if len(body) < unix.SizeofIfInfomsg {
+		return l
+	}
+	l.index = binary.NativeEndian.Uint32(body[4:])
+	l.up = binary.NativeEndian.Uint32(body[8:])&unix.IFF_UP != 0
+	l.name = cstring(attrs(body[unix.SizeofIfInfomsg:])[unix.IFLA_IFNAME])
+	return l
+}
+
+// byName finds a device; ENODEV.
+func (c *conn) byName(name string) (l link, err error) {
+	m := newMessage(unix.RTM_GETLINK, 0, infomsg(0, 0, 0))
+	m.text(unix.IFLA_IFNAME, name)
+	err = c.do(m, func(body []byte) { l = readLink(body) })
+	return l, err
+}
+
+// byIndex finds a device; ENODEV.
+func (c *conn) byIndex(index uint32) (l link, err error) {
+	err = c.do(newMessage(unix.RTM_GETLINK, 0, infomsg(index, 0, 0)), func(body []byte) { l = readLink(body) })
+	return l, err
+}
+
+// links lists all devices of the namespace.
+func (c *conn) links() (all []link, err error) {
+	m := newMessage(unix.RTM_GETLINK, unix.NLM_F_DUMP, infomsg(0, 0, 0))
+	err = c.do(m, func(body []byte) { all = append(all, readLink(body)) })
+	return all, err
+}
+
+// up sets a device up.
+func (c *conn) up(index uint32) error {
+	return c.do(newMessage(unix.RTM_SETLINK, 0, infomsg(index, unix.IFF_UP, unix.IFF_UP)), nil)
+}
+
+// move moves a device into the namespace ns (a descriptor), where it gets the
+// given name and index, and sets it down, in one request. The kernel may fail
+// at the name when the device is there already.
+func (c *conn) move(index uint32, ns int, name string, newIndex uint32) error {
+	m := newMessage(unix.RTM_SETLINK, 0, infomsg(index, 0, unix.IFF_UP))
+	m.number(unix.IFLA_NET_NS_FD, uint32(ns))
+	m.number(unix.IFLA_NEW_IFINDEX, newIndex)
+	m.text(unix.IFLA_IFNAME, name)
+	return c.do(m, nil)
+}

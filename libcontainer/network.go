@@ -1,0 +1,64 @@
+package libcontainer
+
+import (
+	"fmt"
+
+	"github.com/skiff-oci/skiff/libcontainer/netdev"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/undo"
+	"golang.org/x/sys/unix"
+)
+
+// moveDevices moves the container's network devices into its network
+// namespace, which is that of the process pid.
+func (c *Container) moveDevices(l *plan.Launch, pid int, u *undo.Stack) error {
+	if len(l.NetDevices) == 0 {
+		return nil
+	}
+	m, err := netdev.Prepare(l.NetDevices, fmt.Sprintf("/proc/%d/ns/net", pid))
+	if err != nil {
+		return err
+	}
+	// The namespace is held until the container is made: a new one would take
+	// the devices with it when the process is killed.
+	c.net = m
+	u.Push(func() error {
+		defer m.Close()
+		return m.Undo()
+	})
+	if err := c.recordDevices(l, m.Devices); err != nil {
+		return err
+	}
+	return m.Do()
+}
+
+// recordDevices writes down the move into a namespace that is there without
+// the container, in case this runtime is killed. The record without them is
+// made ready again: once the container is made, its devices stay with the
+// namespace (config-linux.md, "Namespace Lifecycle and Container
+// Termination").
+func (c *Container) recordDevices(l *plan.Launch, devices []netdev.Device) error {
+	r := *c.record
+	for _, n := range l.Namespaces {
+		if n.Flag == unix.CLONE_NEWNET {
+			r.NetNS = n.Path
+		}
+	}
+	if r.NetNS == "" {
+		return nil
+	}
+	r.Pid, r.StartTime, r.NetDevices = 0, 0, devices
+	if err := c.entry.Write(&r); err != nil {
+		return err
+	}
+	return c.entry.Prepare(c.record)
+}
+
+// recoverDevices returns the devices that a runtime which was killed has
+// moved.
+func (c *Container) recoverDevices() error {
+	if len(c.record.NetDevices) == 0 {
+		return nil
+	}
+	return netdev.Recover(c.record.NetDevices, c.record.NetNS)
+}

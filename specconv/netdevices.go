@@ -1,0 +1,60 @@
+package specconv
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// netDevices are the network devices to move into the container
+// (config-linux.md, "Network Devices").
+func (c *compiler) netDevices() {
+	list := c.linux.NetDevices
+	if len(list) == 0 {
+		return
+	}
+	const field = "linux.netDevices"
+	switch {
+	case !c.has(specs.NetworkNamespace):
+		c.fault(field, "needs a network namespace in linux.namespaces")
+	case c.Rootless:
+		c.fault(field, "is not possible without privileges on the host")
+	}
+	names := make(map[string]string) // new name to old
+	for _, old := range slices.Sorted(maps.Keys(list)) {
+		at := fmt.Sprintf("%s[%q]", field, old)
+		c.deviceName(at, old, false)
+		name := list[old].Name
+		if name == "" {
+			name = old
+		} else {
+			at += ".name"
+			c.deviceName(at, name, true)
+		}
+		if other, ok := names[name]; ok && !strings.Contains(name, "%") {
+			c.fault(at, "%q is the name of %s[%q] already", name, field, other)
+		}
+		names[name] = old
+	}
+	c.out.NetDevices = list
+}
+
+// deviceName checks a name as the kernel does (dev_valid_name). A new one may
+// be a template: with one %d, in whose place the kernel puts the first number
+// that is free.
+func (c *compiler) deviceName(field, name string, template bool) {
+	switch {
+	case name == "":
+		c.fault(field, "a name is expected")
+	case len(name) >= unix.IFNAMSIZ:
+		c.fault(field, "%q has %d bytes, at most %d are possible", name, len(name), unix.IFNAMSIZ-1)
+	case name == ".", name == "..", strings.ContainsAny(name, "/: \t\n\v\f\r"):
+		c.fault(field, "%q is no name of a network device", name)
+	case template && strings.Contains(strings.Replace(name, "%d", "", 1), "%"), !template && strings.Contains(name, "%"):
+		c.fault(field, "%q: the only use of %% is one %%d in the name inside the container", name)
+	}
+}
