@@ -1,6 +1,8 @@
 package commands
 
 import (
+	"slices"
+
 	"github.com/skiff-oci/skiff/libcontainer/seccomp"
 	"github.com/skiff-oci/skiff/specconv"
 	"github.com/urfave/cli/v2"
@@ -15,6 +17,10 @@ func (c *call) featuresCommand() *cli.Command {
 				return err
 			}
 			f := specconv.Features()
+			// What depends on the host, and on what skiff was built with.
+			s := f.Linux.Seccomp
+			s.SupportedFlags = seccomp.SupportedFlags()
+			s.Archs = slices.DeleteFunc(slices.Clone(s.Archs), func(a string) bool { return !seccomp.HasArch(a) })
 			if f.Annotations == nil {
 				f.Annotations = make(map[string]string)
 			}

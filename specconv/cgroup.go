@@ -9,6 +9,9 @@ const systemdProperty = "org.systemd.property."
 func (c *compiler) cgroup() {
 	g := &c.out.Cgroup
 	g.Path, g.Resources, g.Systemd = c.linux.CgroupsPath, c.linux.Resources, c.SystemdCgroup
+	if !c.SystemdCgroup {
+		return
+	}
 	for k, v := range c.spec.Annotations {
 		if name, ok := strings.CutPrefix(k, systemdProperty); ok {
 			if g.SystemdProps == nil {

@@ -212,20 +212,6 @@ func TestExecTuning(t *testing.T) {
 	}
 }
 
-// The features are those of the tables.
-func TestFeatures(t *testing.T) {
-	f := Features()
-	if !slices.Contains(f.MountOptions, "rro") || slices.Contains(f.MountOptions, "idmap") {
-		t.Errorf("mountOptions %v", f.MountOptions)
-	}
-	if !slices.Contains(f.Linux.Namespaces, "user") || slices.Contains(f.Linux.Namespaces, "time") {
-		t.Errorf("namespaces %v", f.Linux.Namespaces)
-	}
-	if slices.Contains(f.Linux.Seccomp.Actions, "SCMP_ACT_NOTIFY") {
-		t.Error("SCMP_ACT_NOTIFY is listed, and refused")
-	}
-}
-
 func BenchmarkCompile(b *testing.B) {
 	raw, err := os.ReadFile("testdata/full.json")
 	if err != nil {

@@ -6,8 +6,9 @@ import (
 )
 
 // Features is the document of `skiff features` (features.md), made from the
-// tables that the compiler works with. It does not depend on the host, but for
-// linux.seccomp.supportedFlags, which the caller adds.
+// tables that the compiler works with. It does not depend on the host: the
+// caller adds linux.seccomp.supportedFlags, and takes architectures away that
+// its libseccomp lacks.
 func Features() *features.Features {
 	yes, no := true, false
 	f := &features.Features{

@@ -27,6 +27,19 @@ func SupportedFlags() []string {
 	return words
 }
 
+// HasArch tells whether the libseccomp that filters are compiled with has an
+// architecture of the specification: some are younger than the oldest one that
+// can be built with.
+func HasArch(word string) bool {
+	switch word {
+	case "SCMP_ARCH_LOONGARCH64", "SCMP_ARCH_M68K", "SCMP_ARCH_SH", "SCMP_ARCH_SHEB":
+		var major, minor int
+		_, err := fmt.Sscanf(LibraryVersion(), "%d.%d", &major, &minor)
+		return err == nil && (major > 2 || major == 2 && minor >= 6)
+	}
+	return true
+}
+
 // flag resolves a flag. All but one are older than the kernels that this
 // runtime is for, so only that one is asked about.
 func flag(word specs.LinuxSeccompFlag) (uint, error) {
