@@ -25,7 +25,7 @@ func (c *call) create(ctx *cli.Context) error {
 	if ctx.Bool("plan") {
 		return c.printPlan(l)
 	}
-	if err := privileged(); err != nil {
+	if err := c.makeRoot(); err != nil {
 		return err
 	}
 	_, _, err = c.host.Create(l.plan, l.spec, l.raw, l.io)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/skiff-oci/skiff/libcontainer"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 )
@@ -24,10 +25,16 @@ func globalFlags() []cli.Flag {
 // defaultRoot is in a file system that a reboot empties, and that the caller
 // can write to.
 func defaultRoot() string {
-	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" && os.Geteuid() != 0 {
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" && ordinary() {
 		return filepath.Join(dir, "skiff")
 	}
 	return "/run/skiff"
+}
+
+// ordinary tells that the directories of the host's root are not for us: of
+// root in a user namespace, unless $USER says that it plays the host's.
+func ordinary() bool {
+	return os.Geteuid() != 0 || libcontainer.InUserNamespace() && os.Getenv("USER") != "root"
 }
 
 // before acts on the global flags, ahead of any verb.
@@ -35,7 +42,8 @@ func (c *call) before(ctx *cli.Context) error {
 	if err := c.openLog(ctx); err != nil {
 		return err
 	}
-	if err := checkRootless(ctx.String("rootless")); err != nil {
+	var err error
+	if c.host.Rootless, err = rootless(ctx.String("rootless")); err != nil {
 		return err
 	}
 	root, err := stateRoot(ctx.String("root"))
@@ -75,14 +83,34 @@ func stateRoot(dir string) (string, error) {
 	return abs, nil
 }
 
-func checkRootless(mode string) error {
+// rootless reads --rootless. Left to skiff, who is not root, or root in a user
+// namespace alone, has no privileges on the host.
+func rootless(mode string) (bool, error) {
 	switch mode {
-	case "auto", "false", "0", "f", "F", "FALSE", "False":
-		return nil
+	case "auto":
+		return os.Geteuid() != 0 || libcontainer.InUserNamespace(), nil
+	case "false", "0", "f", "F", "FALSE", "False":
+		return false, nil
 	case "true", "1", "t", "T", "TRUE", "True":
-		return fmt.Errorf("--rootless %s: rootless containers are not supported", mode)
+		return true, nil
 	}
-	return fmt.Errorf("--rootless %q: must be true, false or auto", mode)
+	return false, fmt.Errorf("--rootless %q: must be true, false or auto", mode)
+}
+
+// makeRoot makes the default root directory of an ordinary user. The sticky
+// bit keeps it from being cleaned up while containers run (XDG Base Directory
+// Specification).
+func (c *call) makeRoot() error {
+	if !c.ownRoot || !ordinary() || os.Getenv("XDG_RUNTIME_DIR") == "" {
+		return nil
+	}
+	if err := os.MkdirAll(c.host.Root, 0o700); err != nil {
+		return fmt.Errorf("--root: %w", err)
+	}
+	if err := os.Chmod(c.host.Root, 0o700|os.ModeSticky); err != nil {
+		return fmt.Errorf("--root: %w", err)
+	}
+	return nil
 }
 
 // openFrom counts the open file descriptors from first on, up to the first

@@ -34,9 +34,6 @@ func (c *call) list(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := privileged(); err != nil {
-		return err
-	}
 	all, err := c.containers()
 	if err != nil {
 		return err

@@ -33,7 +33,7 @@ func (c *call) runContainer(ctx *cli.Context) error {
 	if ctx.Bool("plan") {
 		return c.printPlan(l)
 	}
-	if err := privileged(); err != nil {
+	if err := c.makeRoot(); err != nil {
 		return err
 	}
 	if detach {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/skiff-oci/skiff/libcontainer/sys"
 )
 
 // Host is where containers live: the state directory and the cgroup driver.
@@ -19,6 +21,10 @@ type Host struct {
 
 	owners map[uint32]string // names of users that were looked up
 }
+
+// InUserNamespace tells that the caller is in a user namespace other than the
+// host's.
+func InUserNamespace() bool { return sys.InUserNamespace() }
 
 // IO is what a new process gets from its caller.
 type IO struct {

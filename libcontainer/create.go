@@ -39,7 +39,7 @@ func (h *Host) Create(l *plan.Launch, spec *specs.Spec, raw []byte, io IO) (_ *C
 
 	// A cgroup that is refused belongs to others: this comes before the record,
 	// since whoever deletes a container kills all that is in its cgroups.
-	group, err := newGroup(l)
+	group, err := h.newGroup(l)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -88,8 +88,8 @@ func (h *Host) Create(l *plan.Launch, spec *specs.Spec, raw []byte, io IO) (_ *C
 // newGroup resolves the container's cgroup. It belongs to the container's root
 // where that one sees it as its own and may write to it (config-linux.md,
 // "Cgroup ownership").
-func newGroup(l *plan.Launch) (*cgroup.Group, error) {
-	c := cgroup.Config{Path: l.Cgroup.Path, ID: l.ID, Resources: l.Cgroup.Resources}
+func (h *Host) newGroup(l *plan.Launch) (*cgroup.Group, error) {
+	c := cgroup.Config{Path: l.Cgroup.Path, ID: l.ID, Resources: l.Cgroup.Resources, Rootless: h.Rootless}
 	const both = unix.CLONE_NEWUSER | unix.CLONE_NEWCGROUP
 	if l.Cgroup.Mounted && namespaceFlags(l)&both == both {
 		if uid, ok := idmap.Host(l.UserMaps.UID, 0); ok {
@@ -276,7 +276,7 @@ func end(g *cgroup.Group) error {
 
 // cgroupView is what a mount of type cgroup shows.
 func cgroupView(l *plan.Launch, g *cgroup.Group) rootfs.CgroupView {
-	v := rootfs.CgroupView{Namespace: namespaceFlags(l)&unix.CLONE_NEWCGROUP != 0}
+	v := rootfs.CgroupView{Namespace: namespaceFlags(l)&unix.CLONE_NEWCGROUP != 0, Outside: g.Outside()}
 	for _, d := range g.Directories() {
 		switch {
 		case d.Controllers != nil:
@@ -316,7 +316,7 @@ func (h *Host) warnWithheld(r *launch.Request) {
 
 // Plan gives the program that Create would run, and makes nothing.
 func (h *Host) Plan(l *plan.Launch, _ *specs.Spec, io IO) (*plan.Program, error) {
-	group, err := newGroup(l)
+	group, err := h.newGroup(l)
 	if err != nil {
 		return nil, err
 	}

@@ -36,6 +36,11 @@ func (c *Container) Delete(force bool) error {
 	if err != nil {
 		return err
 	}
+	if g.Empty() && !stopped {
+		if err := c.signalAll(unix.SIGKILL); err != nil && !errors.Is(err, ErrNotRunning) {
+			return err
+		}
+	}
 	if !g.RemoveEmpty() {
 		if err := g.Kill(); err != nil {
 			return err

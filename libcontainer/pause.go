@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 )
 
 // freezeWait is how long the kernel may take to stop all processes.
@@ -51,6 +53,9 @@ func (c *Container) setFrozen(allowed func(Status) error, on bool) error {
 	g, err := c.group()
 	if err != nil {
 		return err
+	}
+	if g.Empty() {
+		return cgroup.ErrNone
 	}
 	if !on {
 		return g.Thaw(deadline())

@@ -62,6 +62,9 @@ func (c *Container) killAll(alive bool) error {
 	if err != nil {
 		return err
 	}
+	if g.Empty() {
+		return c.signalAll(unix.SIGKILL)
+	}
 	pids, err := g.Pids()
 	if err != nil {
 		return err
@@ -136,8 +139,24 @@ func (c *Container) Pids() ([]int, error) {
 		return nil, err
 	}
 	pids, err := g.Pids()
+	if g.Empty() {
+		pids, err = c.loosePids()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("processes of the container: %w", err)
 	}
 	return pids, nil
+}
+
+// loosePids lists the processes of a container without a cgroup: those of its
+// pid namespace, if that is its own, else its first process alone.
+func (c *Container) loosePids() ([]int, error) {
+	alive, err := c.init()
+	if err != nil || !alive {
+		return nil, err
+	}
+	if c.record.Namespaces&unix.CLONE_NEWPID == 0 || !sys.IsNamespaceInit(c.record.Pid) {
+		return []int{c.record.Pid}, nil
+	}
+	return sys.PidsOfNamespace(c.record.Pid)
 }

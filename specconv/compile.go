@@ -21,7 +21,7 @@ type Options struct {
 	// NoPivot: change the root by moving the mount, not by pivot_root(2).
 	NoPivot       bool
 	SystemdCgroup bool // cgroups are made through systemd
-	Rootless      bool // the caller is not privileged on this host
+	Rootless      bool // the caller is an ordinary user, who has no privileges outside a user namespace
 }
 
 // compiler is one compilation: what goes in, what comes out, what is wrong.
@@ -60,6 +60,7 @@ func (c *compiler) launch() (*plan.Launch, []Warning, error) {
 	c.root()
 	c.namespaces()
 	c.userMaps()
+	c.timeOffsets()
 	c.names()
 	c.mounts()
 	c.devices()

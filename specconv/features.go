@@ -25,19 +25,15 @@ func Features() *features.Features {
 			Apparmor:        &features.Apparmor{Enabled: &no},
 			Selinux:         &features.Selinux{Enabled: &no},
 			IntelRdt:        &features.IntelRdt{Enabled: &no},
-			MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: &no}},
+			MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: &yes}},
 			NetDevices:      &features.NetDevices{Enabled: &yes},
 		},
 	}
 	for _, o := range mountOptions {
-		if o.kind != optIDMap {
-			f.MountOptions = append(f.MountOptions, o.name)
-		}
+		f.MountOptions = append(f.MountOptions, o.name)
 	}
 	for _, n := range namespaceTypes {
-		if n.name != specs.TimeNamespace {
-			f.Linux.Namespaces = append(f.Linux.Namespaces, string(n.name))
-		}
+		f.Linux.Namespaces = append(f.Linux.Namespaces, string(n.name))
 	}
 	return f
 }

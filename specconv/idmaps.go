@@ -8,35 +8,26 @@ import (
 // maxMaps is how many lines a map may have (user_namespaces(7), Linux 4.15).
 const maxMaps = 340
 
-// userMaps are the mappings of a new user namespace.
+// userMaps are the mappings of a new user namespace. Engines give them for one
+// that is joined, too: then they must be what it has.
 func (c *compiler) userMaps() {
 	uid, gid := c.linux.UIDMappings, c.linux.GIDMappings
-	path, there := c.userNamespace()
+	path, there := c.namespacePath(specs.UserNamespace)
 	switch {
 	case !there && len(uid) > 0:
 		c.fault("linux.uidMappings", "needs a user namespace in linux.namespaces")
 	case !there && len(gid) > 0:
 		c.fault("linux.gidMappings", "needs a user namespace in linux.namespaces")
-	case path != "" && len(uid)+len(gid) > 0:
-		c.fault("linux.uidMappings", "cannot be changed in a user namespace that is joined by path")
 	case there && path == "" && len(uid) == 0:
 		c.fault("linux.uidMappings", "is required for a new user namespace")
 	case there && path == "" && len(gid) == 0:
 		c.fault("linux.gidMappings", "is required for a new user namespace")
+	case !there && c.Rootless:
+		c.fault("linux.namespaces", "a user namespace is needed, since skiff is run by an ordinary user (see spec --rootless)")
 	}
 	c.maps(uid, "linux.uidMappings")
 	c.maps(gid, "linux.gidMappings")
 	c.out.UserMaps = plan.UserMaps{UID: uid, GID: gid}
-}
-
-// userNamespace tells whether there is a user namespace, and its path.
-func (c *compiler) userNamespace() (path string, there bool) {
-	for _, n := range c.linux.Namespaces {
-		if n.Type == specs.UserNamespace {
-			return n.Path, true
-		}
-	}
-	return "", false
 }
 
 // maps checks a list of mappings: ranges within 32 bits that do not overlap on

@@ -265,9 +265,11 @@ func (c *compiler) mountMaps(m *specs.Mount, out *plan.Mount) {
 	if (len(m.UIDMappings) > 0) != (len(m.GIDMappings) > 0) {
 		c.fault(out.Field, "uidMappings and gidMappings must both be given, or none of them")
 	}
-	if !out.Bind {
-		c.fault(out.Field, "only a bind mount can be idmapped")
+	if out.Remount {
+		c.fault(out.Field, "a remount cannot be idmapped")
 	}
+	c.maps(m.UIDMappings, out.Field+".uidMappings")
+	c.maps(m.GIDMappings, out.Field+".gidMappings")
 	if out.IDMap == nil {
 		out.IDMap = new(plan.IDMap)
 	}

@@ -1,6 +1,7 @@
 package specconv
 
 import (
+	"fmt"
 	"path/filepath"
 	"slices"
 
@@ -55,6 +56,49 @@ func (c *compiler) namespaces() {
 		c.out.Namespaces = append(c.out.Namespaces, plan.Namespace{Field: field, Type: n.Type, Flag: namespaceTypes[rank].flag, Path: n.Path})
 	}
 	slices.SortStableFunc(c.out.Namespaces, func(a, b plan.Namespace) int { return namespaceRank(a.Type) - namespaceRank(b.Type) })
+}
+
+// timeOffsets are the offsets of a new time namespace (config-linux.md, "Offset
+// for Time Namespace").
+func (c *compiler) timeOffsets() {
+	list := c.linux.TimeOffsets
+	if len(list) == 0 {
+		return
+	}
+	path, there := c.namespacePath(specs.TimeNamespace)
+	switch {
+	case !there:
+		c.fault("linux.timeOffsets", "needs a time namespace in linux.namespaces")
+	case path != "":
+		c.fault("linux.timeOffsets", "cannot be changed in a time namespace that is joined by path")
+	}
+	clocks := make([]string, 0, len(list))
+	for clock := range list {
+		clocks = append(clocks, clock)
+	}
+	slices.Sort(clocks)
+	for _, clock := range clocks {
+		field := fmt.Sprintf("linux.timeOffsets[%q]", clock)
+		o := list[clock]
+		switch {
+		case clock != "monotonic" && clock != "boottime":
+			c.fault(field, "the clock must be monotonic or boottime")
+		case o.Nanosecs >= 1e9:
+			c.fault(field+".nanosecs", "%d must be below 1000000000", o.Nanosecs)
+		}
+		c.out.TimeOffsets = append(c.out.TimeOffsets, plan.TimeOffset{Clock: clock, Secs: o.Secs, Nsecs: o.Nanosecs})
+	}
+}
+
+// namespacePath tells whether the container has a namespace of the type, and
+// the path of one to join.
+func (c *compiler) namespacePath(t specs.LinuxNamespaceType) (path string, there bool) {
+	for i := range c.linux.Namespaces {
+		if n := &c.linux.Namespaces[i]; n.Type == t {
+			return n.Path, true
+		}
+	}
+	return "", false
 }
 
 // has tells that the container has a namespace of the type, new or joined.

@@ -10,16 +10,8 @@ func (c *compiler) unsupported() {
 		return
 	}
 	l := c.linux
-	for i, n := range l.Namespaces {
-		c.refuse(n.Type == specs.TimeNamespace, at("linux.namespaces", i)+".type", "time namespaces are")
-	}
-	c.refuse(len(l.TimeOffsets) > 0, "linux.timeOffsets", "time namespaces are")
 	c.refuse(l.MountLabel != "", "linux.mountLabel", "SELinux is")
 	c.refuse(l.IntelRdt != nil, "linux.intelRdt", "it is")
-	for i := range c.out.Rootfs.Mounts {
-		m := &c.out.Rootfs.Mounts[i]
-		c.refuse(m.IDMap != nil, m.Field, "idmapped mounts are")
-	}
 	if p := l.Seccomp; p != nil {
 		c.refuse(p.ListenerPath != "", "linux.seccomp.listenerPath", "it is")
 		for i := range p.Syscalls {

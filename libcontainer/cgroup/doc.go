@@ -19,6 +19,8 @@ var (
 	ErrProtected = errors.New("the cgroup is the root, the runtime's own, or above it")
 	// ErrNotEmpty: processes are in a cgroup that a container is to be made in.
 	ErrNotEmpty = errors.New("container's cgroup is not empty")
+	// ErrNone: the container runs in the cgroup of the user who made it.
+	ErrNone = errors.New("the container has no cgroup of its own: its user may not make any")
 	// ErrFrozen: a process started in the cgroup would not run.
 	ErrFrozen = errors.New("container's cgroup unexpectedly frozen")
 )

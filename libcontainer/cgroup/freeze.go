@@ -8,6 +8,9 @@ import (
 // Freeze stops all processes of the group and returns when they are stopped.
 // If that takes until the deadline, the group is thawed again.
 func (g *Group) Freeze(deadline time.Time) error {
+	if g.Empty() {
+		return ErrNone
+	}
 	if err := g.guard(); err != nil {
 		return err
 	}

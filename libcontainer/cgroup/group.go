@@ -21,6 +21,10 @@ type Config struct {
 	// OwnerUID, if given, is the host's id of the user that may make cgroups
 	// below this one (specification, "Cgroup ownership"). cgroup v2 only.
 	OwnerUID *int
+	// Rootless: the caller is no root over the host. Without a path it gets a
+	// cgroup where it may make one, and else none: the container then runs in
+	// the caller's, without limits.
+	Rootless bool
 }
 
 // Group is a container's cgroup: a directory in each mounted hierarchy. It
@@ -30,6 +34,8 @@ type Group struct {
 	resources *specs.LinuxResources
 	owner     *int
 	enabling  error // why a controller could not be enabled, for [Group.Limit] to tell
+	rootless  bool
+	outside   string // without members: the caller's own cgroup v2, absolute
 }
 
 // member is the share of one hierarchy in a group.
@@ -47,10 +53,14 @@ func (m *member) unified() bool { return m.names[0] == "" }
 // whoever deletes a container kills all that is in them.
 func New(c Config) (*Group, error) {
 	all, err := hierarchies()
-	if err != nil {
+	g := &Group{resources: c.Resources, owner: c.OwnerUID, rootless: c.Rootless}
+	modest := c.Rootless && c.Path == ""
+	if err != nil && !modest {
 		return nil, err
 	}
-	g := &Group{resources: c.Resources, owner: c.OwnerUID}
+	if modest && !g.delegatedTo(&c, all) {
+		return g, nil
+	}
 	for i := range all {
 		h := &all[i]
 		p, err := resolve(&c, h)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 const pathField = "linux.cgroupsPath"
@@ -36,6 +38,35 @@ func resolve(c *Config, h *hierarchy) (string, error) {
 	}
 	return p, nil
 }
+
+// delegatedTo looks for a place where an ordinary user may make a cgroup: right
+// above the one that it is in, since one that holds processes cannot pass
+// controllers on, or else in that one. It makes that the path of c. Without
+// such a place the group stays empty.
+func (g *Group) delegatedTo(c *Config, all []hierarchy) bool {
+	for i := range all {
+		h := &all[i]
+		if !h.unified() || h.own == "" {
+			continue
+		}
+		for _, base := range [...]string{path.Dir(h.own), h.own} {
+			// A process may move where it may write above both places.
+			top := path.Join(h.mount, base)
+			if len(all) == 1 && writable(top) && writable(top+"/cgroup.procs") {
+				c.Path = path.Join(base, c.ID)
+				return true
+			}
+		}
+		g.outside = path.Join(h.mount, h.own)
+	}
+	return false
+}
+
+func writable(path string) bool { return unix.Access(path, unix.W_OK) == nil }
+
+// Outside is the caller's own cgroup v2, as an absolute path, where the group
+// is empty; it may be empty, too.
+func (g *Group) Outside() string { return g.outside }
 
 // within reports whether p is top or lies below it, comparing whole path
 // components: /x/foobar is not within /x/foo.

@@ -17,7 +17,10 @@ import (
 // the process and those in spare, which a later operation still needs;
 // [Finish] takes the spare ones away. Capabilities outside granted cannot be
 // had and are left out (config.md, "Linux Process": a warning, no error).
-func Become(p *plan.Program, proc *plan.Process, granted, spare uint64) {
+//
+// userns says that setgroups(2) may be denied, as a user namespace can have it
+// (user_namespaces(7)): then there is nothing to clear.
+func Become(p *plan.Program, proc *plan.Process, granted, spare uint64, userns bool) {
 	caps := within(proc.Caps, granted)
 	if proc.Caps.Bounding != ^uint64(0) {
 		p.Add(plan.Op{Kind: plan.OpBounding, N: [3]uint64{proc.Caps.Bounding}, Field: field(proc, "capabilities.bounding")})
@@ -25,7 +28,10 @@ func Become(p *plan.Program, proc *plan.Process, granted, spare uint64) {
 	if proc.UID != 0 {
 		p.Add(plan.Op{Kind: plan.OpKeepCaps})
 	}
-	p.Add(plan.Op{Kind: plan.OpGroups, Data: gids(proc.Groups), Field: field(proc, "user.additionalGids")})
+	groups := p.Add(plan.Op{Kind: plan.OpGroups, Data: gids(proc.Groups), Field: field(proc, "user.additionalGids")})
+	if userns {
+		groups.Flags = 1
+	}
 	p.Add(plan.Op{Kind: plan.OpStdio, N: [3]uint64{uint64(proc.UID), uint64(proc.GID)}})
 	p.Add(plan.Op{Kind: plan.OpSetID, N: [3]uint64{uint64(proc.UID), uint64(proc.GID)}, Field: field(proc, "user")})
 	set(p, proc, caps, spare&granted)

@@ -1,25 +1,55 @@
-// Package idmap writes the id mappings of user namespaces.
+// Package idmap writes and reads the id mappings of user namespaces.
 package idmap
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"golang.org/x/sys/unix"
 )
 
-// Write gives the new user namespace of process pid its mappings. The caller
-// needs CAP_SETUID and CAP_SETGID in the namespace above it
-// (user_namespaces(7)).
-func Write(pid int, m plan.UserMaps) error {
+// Write gives the new user namespace of process pid its mappings. It takes
+// CAP_SETUID and CAP_SETGID in the namespace above it, but for a map of the
+// caller's own id alone (user_namespaces(7)); an ordinary user's other maps
+// are written by newuidmap(1) and newgidmap(1). The JSON paths of the two lists
+// begin with prefix, for errors.
+func Write(pid int, m plan.UserMaps, prefix string) error {
+	if OwnGroup(m) {
+		if err := denyGroups(pid); err != nil {
+			return fmt.Errorf("%sgidMappings: %w", prefix, err)
+		}
+	}
 	// Group ids first or last makes no difference to the kernel; user ids come
 	// last so that a process with mapped user ids has all of its mappings.
-	if err := write(pid, "gid_map", "linux.gidMappings", m.GID); err != nil {
+	if err := write(pid, "gid_map", prefix+"gidMappings", m.GID); err != nil {
 		return err
 	}
-	return write(pid, "uid_map", "linux.uidMappings", m.UID)
+	return write(pid, "uid_map", prefix+"uidMappings", m.UID)
+}
+
+// OwnGroup tells that the group map is an ordinary user's own group alone. It
+// may be written only when setgroups(2) is given up, since to leave a group
+// may give access to a file.
+func OwnGroup(m plan.UserMaps) bool {
+	return os.Geteuid() != 0 && single(m.GID, os.Getegid())
+}
+
+func single(list []specs.LinuxIDMapping, id int) bool {
+	return len(list) == 1 && list[0].Size == 1 && int(list[0].HostID) == id
+}
+
+func denyGroups(pid int) error {
+	f, err := os.OpenFile(fmt.Sprintf("/proc/%d/setgroups", pid), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString("deny")
+	return errors.Join(err, f.Close())
 }
 
 // write writes one file in one call: the kernel takes no second one.
@@ -33,10 +63,78 @@ func write(pid int, file, field string, list []specs.LinuxIDMapping) error {
 		return fmt.Errorf("%s: %w", field, err)
 	}
 	defer f.Close()
-	if _, err := f.Write(b.Bytes()); err != nil {
-		return fmt.Errorf("%s: %w", field, err)
+	_, err = f.Write(b.Bytes())
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, unix.EPERM) && os.Geteuid() != 0:
+		return help(pid, file, field, list)
+	case errors.Is(err, unix.EPERM):
+		return fmt.Errorf("%s: %w (CAP_SETUID and CAP_SETGID are needed, and skiff itself must have the ids)", field, err)
+	}
+	return fmt.Errorf("%s: %w", field, err)
+}
+
+// Check compares the mappings of the namespace that process pid is in with
+// those that a configuration gives. Lines that continue each other are one.
+func Check(pid int, m plan.UserMaps) error {
+	for _, f := range [...]struct {
+		file, field string
+		want        []specs.LinuxIDMapping
+	}{{"uid_map", "linux.uidMappings", m.UID}, {"gid_map", "linux.gidMappings", m.GID}} {
+		have, err := read(pid, f.file)
+		if err != nil {
+			return fmt.Errorf("%s: %w", f.field, err)
+		}
+		if len(f.want) > 0 && !slices.Equal(joined(have), joined(f.want)) {
+			return fmt.Errorf("%s: differs from the mappings of the user namespace that is joined: %s", f.field, text(have))
+		}
 	}
 	return nil
+}
+
+func read(pid int, file string) (list []specs.LinuxIDMapping, err error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
+	if err != nil {
+		return nil, err
+	}
+	for line := range bytes.Lines(b) {
+		var m specs.LinuxIDMapping
+		if _, err := fmt.Sscan(string(line), &m.ContainerID, &m.HostID, &m.Size); err != nil {
+			return nil, fmt.Errorf("/proc/%d/%s: %w", pid, file, err)
+		}
+		list = append(list, m)
+	}
+	return list, nil
+}
+
+// joined sorts the entries and joins those that continue each other.
+func joined(list []specs.LinuxIDMapping) []specs.LinuxIDMapping {
+	list = slices.Clone(list)
+	slices.SortFunc(list, func(a, b specs.LinuxIDMapping) int { return int(int64(a.ContainerID) - int64(b.ContainerID)) })
+	out := list[:0]
+	for _, m := range list {
+		if n := len(out); n > 0 && out[n-1].ContainerID+out[n-1].Size == m.ContainerID && out[n-1].HostID+out[n-1].Size == m.HostID {
+			out[n-1].Size += m.Size
+			continue
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
+func text(list []specs.LinuxIDMapping) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	s := ""
+	for i, m := range list {
+		if i > 0 {
+			s += ", "
+		}
+		s += fmt.Sprintf("%d:%d:%d", m.ContainerID, m.HostID, m.Size)
+	}
+	return s
 }
 
 // Host gives the host's id for id in the namespace; false if it is not mapped.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/skiff-oci/skiff/libcontainer/cred"
+	"github.com/skiff-oci/skiff/libcontainer/idmap"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
 	"github.com/skiff-oci/skiff/libcontainer/seccomp"
@@ -20,11 +21,14 @@ import (
 type binding struct {
 	*Request
 	prog    *plan.Program
+	maps    idNamespaces
 	tree    *rootfs.Tree    // nil when there is no tree to build
 	filter  *seccomp.Filter // nil without seccomp
 	own     uint64          // the runtime's own capabilities
 	granted uint64          // capabilities that can be given
 	userns  bool            // the process is in a user namespace of its own or of the container's
+	inside  bool            // and the runtime itself is in another than the host's
+	byChild bool            // the runtime cannot clone mounts: the child does
 
 	made   uint64 // CLONE_NEW* of the namespaces to make
 	cloned uint64 // those of them that clone(2) makes
@@ -58,7 +62,12 @@ func bind(r *Request) (*binding, error) {
 	} else {
 		b.preserved = plan.NoSlot
 	}
+	b.inside = sys.InUserNamespace()
+	b.byChild = r.byChild || !b.privileged()
 	if err := b.checkLimits(); err != nil {
+		return nil, err
+	}
+	if err := b.checkGroups(); err != nil {
 		return nil, err
 	}
 	if r.Hold {
@@ -80,7 +89,9 @@ func bind(r *Request) (*binding, error) {
 		b.filter = f
 	}
 	if !l.Joined {
-		b.tree = rootfs.New(l.Rootfs, SharesMounts(l), b.userns, b.CgroupView, b.prog)
+		b.tree = rootfs.New(l.Rootfs, rootfs.Setting{
+			Shared: SharesMounts(l), UserNS: b.userns, Inside: b.inside, ByChild: b.byChild, Cgroup: b.CgroupView,
+		}, b.prog)
 	}
 	if b.prog.Inherited == 0 {
 		b.prog.Inherit(0)
@@ -99,8 +110,9 @@ func (b *binding) namespaces() {
 			continue
 		}
 		b.joins = append(b.joins, join{n, b.prog.Inherit(1)})
-		if n.Flag == unix.CLONE_NEWUSER {
+		if n.Flag == unix.CLONE_NEWUSER && b.privileged() {
 			// Last: the host's root may join any other, the container's not.
+			// An ordinary user is nobody's root but the container's.
 			defer func(j join) { b.joins = append(b.joins, j) }(b.joins[len(b.joins)-1])
 			b.joins = b.joins[:len(b.joins)-1]
 		}
@@ -109,8 +121,8 @@ func (b *binding) namespaces() {
 		}
 	}
 	// A process cloned into a new pid namespace is its init at once, which
-	// saves a fork. But a new user namespace is to own it.
-	if b.made&unix.CLONE_NEWUSER == 0 {
+	// saves a fork. But the container's user namespace is to own it.
+	if !b.userns {
 		b.cloned = b.made & unix.CLONE_NEWPID
 	} else if b.made&unix.CLONE_NEWPID != 0 {
 		b.forks = true
@@ -160,6 +172,9 @@ func (b *binding) open() (files []*os.File, err error) {
 			return files, err
 		}
 		files = append(files, f)
+		if err := b.refuseHostNames(n.Namespace, f); err != nil {
+			return files, err
+		}
 		if err := b.refuseHostSysctl(n.Namespace, f); err != nil {
 			return files, err
 		}
@@ -167,8 +182,21 @@ func (b *binding) open() (files []*os.File, err error) {
 	if b.tree == nil {
 		return files, nil
 	}
-	more, err := b.tree.Open()
+	defer b.maps.close()
+	more, err := b.tree.Open(b.mappedNamespace)
 	return append(files, more...), err
+}
+
+// privileged tells that the runtime is root, if only in a user namespace.
+func (b *binding) privileged() bool { return b.own>>unix.CAP_SYS_ADMIN&1 != 0 }
+
+// checkGroups tells early what the child could not do.
+func (b *binding) checkGroups() error {
+	p := &b.Launch.Process
+	if len(p.Groups) == 0 || b.Launch.Joined || b.Launch.UserMaps.Empty() || !idmap.OwnGroup(b.Launch.UserMaps) {
+		return nil
+	}
+	return fmt.Errorf("%s: cannot be set: an ordinary user whose own group alone is mapped has to give up setgroups(2) (map a range of /etc/subgid in linux.gidMappings)", b.field("user.additionalGids"))
 }
 
 // openNamespace opens a namespace by path and makes sure that it is one of
@@ -184,6 +212,22 @@ func openNamespace(n plan.Namespace) (*os.File, error) {
 		return nil, fmt.Errorf("%s.path: %s is not a %s namespace", n.Field, n.Path, n.Type)
 	}
 	return f, nil
+}
+
+// refuseHostNames refuses to name the host: its uts namespace, by path.
+func (b *binding) refuseHostNames(n plan.Namespace, f *os.File) error {
+	field := "hostname"
+	if b.Launch.Hostname == "" {
+		field = "domainname"
+	}
+	if n.Flag != unix.CLONE_NEWUTS || b.Launch.Hostname+b.Launch.Domainname == "" {
+		return nil
+	}
+	own, err := sys.IsFile(f, "/proc/self/ns/uts")
+	if err == nil && own {
+		err = fmt.Errorf("%s: is not allowed in the host's own uts namespace (%s)", field, n.Path)
+	}
+	return err
 }
 
 // refuseHostSysctl refuses kernel parameters of a namespace that is joined by
@@ -221,3 +265,10 @@ func closeAll(files []*os.File) {
 }
 
 func decimal(n int) string { return strconv.Itoa(n) }
+
+func flag(on bool) uint32 {
+	if on {
+		return 1
+	}
+	return 0
+}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/skiff-oci/skiff/libcontainer/hooks"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/rootfs"
 	"github.com/skiff-oci/skiff/libcontainer/tune"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 	"golang.org/x/sys/unix"
@@ -25,6 +26,11 @@ func describe(s plan.Step, m wire.Message) error {
 		return field(s.Field, fmt.Errorf("exec: %q: %w%s", s.Word(0), m.Errno, execHint(m.Errno)))
 	case plan.OpChdir:
 		return chdirFailed(s, m)
+	}
+	if s.Kind == plan.OpSetAttr && m.Errno == unix.EPERM && len(s.Words) == 2 {
+		if err := rootfs.LockedError(s.Word(0), s.Word(1)); err != nil {
+			return field(s.Field+".options", err)
+		}
 	}
 	what := what(&s)
 	if d := detail(m); d != "" {
@@ -104,6 +110,14 @@ func what(s *plan.Step) string {
 		return "set the personality"
 	case plan.OpListen:
 		return "wait for start"
+	case plan.OpTimeNS:
+		return "enter the new time namespace"
+	case plan.OpWorkDir:
+		return "go to " + s.Word(0)
+	case plan.OpGroups:
+		return "set the supplementary groups"
+	case plan.OpResUID:
+		return "become root in the user namespace"
 	case 0:
 		return "run the launch program"
 	}
@@ -129,6 +143,8 @@ func detail(m wire.Message) string {
 		return "/dev/null is not the null device"
 	case wire.NotProc:
 		return "the source is not a proc file system"
+	case wire.NotHost:
+		return "the host's file there, which is used in a user namespace, is not that device"
 	}
 	return ""
 }
@@ -142,6 +158,22 @@ func hint(s *plan.Step, errno unix.Errno) string {
 		return " (raising a hard limit needs CAP_SYS_RESOURCE)"
 	case s.Kind == plan.OpUnshare && errno == unix.ENOSPC:
 		return " (a limit in /proc/sys/user is reached)"
+	case s.Kind == plan.OpUnshare && errno == unix.EPERM:
+		return " (CAP_SYS_ADMIN is needed, or the host does not let its users make user namespaces)"
+	case s.Kind == plan.OpSetns && errno == unix.EPERM:
+		return " (CAP_SYS_ADMIN is needed in the user namespace that it belongs to)"
+	case s.Kind == plan.OpTimeNS && errno == unix.ERANGE:
+		return " (a clock would be negative, or out of the kernel's range)"
+	case s.Kind == plan.OpGroups && errno == unix.EPERM:
+		return " (setgroups is denied in the user namespace)"
+	case s.Kind == plan.OpMknod && errno == unix.ENOENT:
+		return " (in a user namespace the host's node is used)"
+	case s.Kind == plan.OpSetAttr && errno == unix.EINVAL && s.Flags&unix.MOUNT_ATTR_IDMAP != 0:
+		return " (this file system cannot be idmapped)"
+	case s.Kind == plan.OpRemount && errno == unix.EPERM:
+		return " (an option clears a flag of a mount that comes from outside the user namespace, where it is locked)"
+	case s.Kind == plan.OpOOMScore && errno == unix.EACCES:
+		return " (below what skiff itself has, it needs CAP_SYS_RESOURCE)"
 	case s.Kind == plan.OpPivot && errno == unix.EINVAL:
 		return " (the host's root is a ramdisk? then use --no-pivot)"
 	case s.Kind == plan.OpSeccomp && errno == unix.EINVAL:

@@ -45,6 +45,8 @@ type Request struct {
 	InitNamespaces uint64
 	Root           *os.File // its root directory; only where it has no mount namespace
 
+	byChild bool // the runtime was refused to clone mounts
+
 	// What the caller does at the points where the child waits for it.
 	Meanwhile func(r *Running) error      // what can be done while the child is at work; may be nil
 	Mounted   func(pid int) error         // the mounts are made; nil if there is nothing to do
@@ -86,6 +88,14 @@ func Run(r *Request) (_ *Running, err error) {
 		return nil, err
 	}
 	files, err := b.open()
+	if b.inside && !b.byChild && errors.Is(err, unix.EPERM) {
+		// Root in a user namespace, but not over this mount namespace.
+		again := *r
+		again.byChild = true
+		if b, err = bind(&again); err == nil {
+			files, err = b.open()
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -217,7 +227,11 @@ func (b *binding) answer(s *spawned, run *Running, m wire.Message) error {
 			err = b.Cgroup.Limit()
 		}
 	case wire.Maps:
-		err = idmap.Write(s.pid, b.Launch.UserMaps)
+		if b.made&unix.CLONE_NEWUSER != 0 {
+			err = idmap.Write(s.pid, b.Launch.UserMaps, "linux.")
+		} else {
+			err = idmap.Check(s.pid, b.Launch.UserMaps)
+		}
 	case wire.Console:
 		err = b.Console(m.File)
 	case wire.Mounted:

@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -24,9 +25,10 @@ func (b *binding) program() error {
 	// On the host: what has to be done while its /proc is in sight, and while
 	// nobody in the container can look at us.
 	if n := l.Process.OOMScoreAdj; n != nil {
-		p.Add(plan.Op{Kind: plan.OpOOMScore, S: []string{decimal(*n)}, Field: b.field("oomScoreAdj")})
+		// In a user namespace of its own the runtime cannot know what it may
+		// set: engines there ask for what the host's root would get.
+		p.Add(plan.Op{Kind: plan.OpOOMScore, S: []string{decimal(*n)}, Flags: flag(b.inside), Field: b.field("oomScoreAdj")})
 	}
-	p.Add(plan.Op{Kind: plan.OpNoDump})
 
 	// Into the namespaces. Only a new child is in a pid namespace that we join.
 	b.enterNamespaces()
@@ -77,39 +79,96 @@ func (b *binding) program() error {
 // root. Where these are v1, and we have to wait for that, the other namespaces
 // are made meanwhile.
 func (b *binding) enterNamespaces() {
-	p := b.prog
-	if b.Init != nil {
-		p.Add(plan.Op{Kind: plan.OpSetns, A: b.init, N: [3]uint64{b.InitNamespaces}})
+	if b.made&unix.CLONE_NEWUSER == 0 {
+		b.prog.Add(plan.Op{Kind: plan.OpNoDump})
 	}
-	for _, n := range b.joins {
-		p.Add(plan.Op{Kind: plan.OpSetns, A: n.slot, N: [3]uint64{n.Flag}, Field: n.Field + ".path"})
-	}
-	rest := b.made &^ b.cloned
+	b.join()
 	if b.made&unix.CLONE_NEWUSER != 0 { // first: it is to own the others
-		b.awaitCgroups()
-		p.Add(plan.Op{Kind: plan.OpUnshare, N: [3]uint64{unix.CLONE_NEWUSER}, Field: "linux.namespaces"})
-		p.Add(plan.Op{Kind: plan.OpSync, N: [3]uint64{uint64(wire.Maps)}})
-		// We still are the host's root, who may go where the root is, but whose
-		// the new namespaces are not to be.
-		b.unshare(rest & unix.CLONE_NEWNS)
-		rest &^= unix.CLONE_NEWUSER | unix.CLONE_NEWNS
-		b.attachRoot()
-		b.becomeRoot()
-		b.unshare(rest)
+		b.newUserNamespace()
 	} else {
+		rest := b.made &^ b.cloned
 		if b.awaitsGo() {
 			b.unshare(rest &^ unix.CLONE_NEWCGROUP)
 			rest &= unix.CLONE_NEWCGROUP
 		}
 		b.awaitCgroups()
 		b.unshare(rest)
+		b.enterTime()
 		b.attachRoot()
 		if b.userns {
 			b.becomeRoot()
 		}
 	}
 	if b.forks {
-		p.Add(plan.Op{Kind: plan.OpFork})
+		b.prog.Add(plan.Op{Kind: plan.OpFork})
+	}
+}
+
+// join joins the namespaces that are there already.
+func (b *binding) join() {
+	p := b.prog
+	if b.Init != nil {
+		if b.userns {
+			b.dropGroups()
+		}
+		p.Add(plan.Op{Kind: plan.OpSetns, A: b.init, N: [3]uint64{b.InitNamespaces}})
+	}
+	for _, n := range b.joins {
+		if n.Flag == unix.CLONE_NEWUSER {
+			b.dropGroups()
+			b.approachRoot()
+		}
+		p.Add(plan.Op{Kind: plan.OpSetns, A: n.slot, N: [3]uint64{n.Flag}, Field: n.Field + ".path"})
+		if n.Flag == unix.CLONE_NEWUSER && !b.Launch.UserMaps.Empty() {
+			p.Add(plan.Op{Kind: plan.OpSync, N: [3]uint64{uint64(wire.Maps)}})
+		}
+	}
+}
+
+// newUserNamespace makes a user namespace and what it is to own. The files of
+// our /proc/PID, by which the maps are written and the clocks set, are ours as
+// long as we can be dumped; nobody else is in the namespaces yet.
+func (b *binding) newUserNamespace() {
+	p, rest := b.prog, b.made&^b.cloned
+	b.awaitCgroups()
+	b.approachRoot()
+	p.Add(plan.Op{Kind: plan.OpUnshare, N: [3]uint64{unix.CLONE_NEWUSER}, Field: "linux.namespaces"})
+	p.Add(plan.Op{Kind: plan.OpSync, N: [3]uint64{uint64(wire.Maps)}})
+	b.unshare(rest & unix.CLONE_NEWTIME)
+	b.enterTime()
+	p.Add(plan.Op{Kind: plan.OpNoDump})
+	// We still have the caller's user id, who may go where the root is, but
+	// whose the new namespaces are not to be.
+	b.unshare(rest & unix.CLONE_NEWNS)
+	b.attachRoot()
+	b.becomeRoot()
+	b.unshare(rest &^ (unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWTIME))
+}
+
+// enterTime sets the clocks of a new time namespace and enters it.
+func (b *binding) enterTime() {
+	if b.made&unix.CLONE_NEWTIME == 0 {
+		return
+	}
+	var lines strings.Builder
+	for _, o := range b.Launch.TimeOffsets {
+		fmt.Fprintf(&lines, "%s %d %d\n", o.Clock, o.Secs, o.Nsecs)
+	}
+	b.prog.Add(plan.Op{Kind: plan.OpTimeNS, S: []string{lines.String()}, Field: "linux.timeOffsets"})
+}
+
+// dropGroups gives up the runtime's own groups before a user namespace is
+// joined in which setgroups(2) may be denied.
+func (b *binding) dropGroups() {
+	if b.own>>unix.CAP_SETGID&1 != 0 {
+		b.prog.Add(plan.Op{Kind: plan.OpGroups, Flags: flag(b.inside)})
+	}
+}
+
+// approachRoot goes to the rootfs while we may go everywhere.
+func (b *binding) approachRoot() {
+	if b.tree != nil {
+		b.tree.Approach(b.prog)
 	}
 }
 
@@ -222,7 +281,7 @@ func (b *binding) userAndDirectory() {
 		make_ = 0
 	}
 	p.Add(plan.Op{Kind: plan.OpChdir, S: []string{proc.Cwd}, Flags: make_ | plan.ChdirTry, Field: field})
-	cred.Become(p, proc, b.granted, b.spare())
+	cred.Become(p, proc, b.granted, b.spare(), b.userns || b.inside)
 	p.Add(plan.Op{Kind: plan.OpChdir, S: []string{proc.Cwd}, Flags: plan.ChdirCheck, Field: field})
 	umask := uint32(0o022)
 	if proc.Umask != nil {

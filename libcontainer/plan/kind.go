@@ -22,27 +22,27 @@ const (
 	OpDomain   // S0
 	OpLinkUp   // S0 interface
 	OpWrite    // A procfs or NoSlot (then the path as it is), S0 path, S1 value
-	OpOOMScore // S0 value, to /proc/self/oom_score_adj
+	OpOOMScore // S0 value, to /proc/self/oom_score_adj, Flags 1: to be refused is no error
 	OpClose    // A
-	OpResUID   // N0 uid, N1 gid, N2 1: clear the groups; become root in a new user namespace
+	OpResUID   // N0 uid, N1 gid, N2 1: clear the groups, where setgroups(2) is not denied; become root in a user namespace
 
 	// Mounts.
 	OpPropagate // S0 host path, N0 MS_* propagation, Flags 1: recursive
-	OpFsMount   // A out, S0 type, S1 source, S2... options "k=v" or "k", N0 MOUNT_ATTR_* to set
+	OpFsMount   // A out, S0 type, S1 source, S2... options "k=v" or "k", N0 MOUNT_ATTR_* to set, Data a path of the host, NUL-terminated: its tree is cloned where the kernel refuses (EPERM)
 	OpOpenTree  // A out, B directory or NoSlot, S0 path, N0 flags of open_tree
 	OpSetAttr   // A mount, N0 set, N1 clear, N2 propagation, Flags 1: recursive, B user namespace for an idmapped mount
-	OpAttach    // A mount, B root (NoSlot: S0 is a path of the host), S0 destination, Flags Attach*
+	OpAttach    // A mount, B root (NoSlot: S0 is a path of the host, empty for the working directory), S0 destination, Flags Attach*
 	OpMount     // mount(2), for what fsopen cannot say: A out, B root, S0 destination, S1 type, S2 source, S3 data, N0 MS_* flags, Flags Attach*
 	OpRemount   // B root, S0 destination, N0 set, N1 clear, Flags 1: recursive, S1... options
 	OpCopyUp    // A detached tmpfs, B root, S0 directory: copy its content
 	OpPivot     // A root: pivot_root(2) into it, detach the old one
 	OpMoveRoot  // A root: MS_MOVE and chroot in place of pivot_root
 	OpChroot    // A root: chroot alone
-	OpMask      // A detached mount of the host's /dev/null, B root, S0 path
+	OpMask      // A detached mount of the host's /dev/null, B root, S0 path, Flags 1: make sure that it is the null device
 	OpReadonly  // B root, S0 path
 
 	// Files in the root.
-	OpMknod   // B root, S0 path, N0 mode, N1 major<<32|minor, N2 uid<<32|gid, A device to bind where mknod is refused
+	OpMknod   // B root, S0 path, N0 mode, N1 major<<32|minor, N2 uid<<32|gid, A device to bind where mknod is refused, Flags 1: there, the host's node at S0
 	OpSymlink // B root, S0 target, S1 path, Flags 1: replace what is there
 	OpConsole // B root, N0 rows<<16|columns, Flags Console*: make a terminal, send its master
 	OpDevNull // B root: stdio that is /dev/null becomes the container's own
@@ -50,7 +50,7 @@ const (
 	// The user's process.
 	OpHook      // S path, args..., env...; N0 args, N1 env, N2 timeout in ms (0: none); Data state document, its pid a run of '#'
 	OpUmask     // N0
-	OpGroups    // Data: uint32 gids
+	OpGroups    // Data: uint32 gids, Flags 1: to have none and to be refused is no error
 	OpSetID     // N0 uid, N1 gid
 	OpStdio     // N0 uid, N1 gid: give stdio to the user
 	OpBounding  // N0 mask of the capabilities to keep
@@ -72,6 +72,9 @@ const (
 	OpKeepFDs   // A first of N0 fds that become 3, 4 ...: everything else is closed
 	OpListen    // A listening socket: wait for start
 	OpExec      // S args..., env...; N0 args, N1 env
+
+	OpTimeNS  // S0 offsets of the new time namespace, a line each, or empty: write them, and enter it
+	OpWorkDir // S0 path of the host: chdir
 
 	kinds
 )
@@ -110,6 +113,7 @@ var kindNames = [kinds]string{
 	"mknod", "symlink", "console", "devnull",
 	"hook", "umask", "setgroups", "setid", "stdio", "bounding", "keepcaps", "capset", "ambient", "nonewprivs", "seccomp",
 	"chdir", "lookup", "home", "rlimit", "sched", "ioprio", "affinity", "personality", "mempolicy", "label", "keepfds", "listen", "exec",
+	"timens", "workdir",
 }
 
 // String is the operation's name in listings.

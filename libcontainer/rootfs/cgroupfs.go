@@ -12,6 +12,7 @@ import (
 // this host.
 type CgroupView struct {
 	Namespace   bool        // the container has a cgroup namespace of its own
+	Outside     string      // without a cgroup of the container's: that of the runtime, a directory of cgroup v2
 	Unified     string      // cgroup v2: the container's directory on the host; empty on a v1 or hybrid host
 	Hierarchies []Hierarchy // cgroup v1
 }
@@ -25,13 +26,24 @@ type Hierarchy struct {
 
 // expandCgroups resolves mounts of type cgroup for this host, and leaves the
 // others as they are.
-func expandCgroups(mounts []plan.Mount, view CgroupView) []mount {
+//
+// In a user namespace what is bound is read-only: without a cgroup namespace
+// it is the host's own mount, in which an ordinary user's container might have
+// more rights than it should (CVE-2023-25809).
+func (t *Tree) expandCgroups(mounts []plan.Mount) []mount {
 	out := make([]mount, 0, len(mounts))
+	view := t.Cgroup
 	for _, m := range mounts {
+		ours := !m.Bind && !m.Remount && (m.Type == "cgroup" || m.Type == "cgroup2")
+		if ours && !view.Namespace && (t.UserNS || t.Inside) {
+			m.AttrSet |= unix.MOUNT_ATTR_RDONLY
+			m.AttrClear &^= unix.MOUNT_ATTR_RDONLY
+			m.RecAttrClear &^= unix.MOUNT_ATTR_RDONLY
+		}
 		switch {
-		case m.Bind || m.Type != "cgroup" && m.Type != "cgroup2":
+		case !ours:
 			out = append(out, mount{Mount: m})
-		case view.Unified != "" || m.Type == "cgroup2":
+		case view.Unified != "" || view.Outside != "" || m.Type == "cgroup2":
 			out = append(out, mount{Mount: unified(m, view)})
 		default:
 			out = append(out, hierarchies(m, view)...)
@@ -43,11 +55,15 @@ func expandCgroups(mounts []plan.Mount, view CgroupView) []mount {
 // unified shows cgroup v2: a mount of its own inside a cgroup namespace, else
 // a bind of the container's directory, so that nothing above it is seen.
 func unified(m plan.Mount, view CgroupView) plan.Mount {
-	if view.Namespace || view.Unified == "" {
+	source := view.Unified
+	if source == "" {
+		source = view.Outside
+	}
+	if view.Namespace || source == "" {
 		m.Type, m.Source, m.Data = "cgroup2", "cgroup", nil
 		return m
 	}
-	m.Type, m.Source, m.Bind, m.Data = "bind", view.Unified, true, nil
+	m.Type, m.Source, m.Bind, m.Data = "bind", source, true, nil
 	return m
 }
 

@@ -30,7 +30,7 @@ func (t *Tree) Devices(p *plan.Program) {
 			node = t.nodes[i]
 		}
 		p.Add(plan.Op{
-			Kind: plan.OpMknod, A: node, B: t.Root, S: []string{d.Path}, Field: d.Field,
+			Kind: plan.OpMknod, A: node, B: t.Root, S: []string{d.Path}, Flags: flag(t.Inside || t.ByChild), Field: d.Field,
 			N: [3]uint64{uint64(d.Mode), uint64(d.Major)<<32 | uint64(d.Minor), uint64(d.UID)<<32 | uint64(d.GID)},
 		})
 	}

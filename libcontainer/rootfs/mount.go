@@ -30,22 +30,30 @@ func (t *Tree) mount(p *plan.Program, m *mount) {
 	}
 }
 
-// bind attaches a source. One that the runtime opened has its attributes
+// bind attaches a source. One that was opened ahead has its attributes
 // already; one below the rootfs is opened now.
 func (t *Tree) bind(p *plan.Program, m *mount) {
 	src := m.slot
 	if src == plan.NoSlot {
 		src = p.NewSlot()
-		flags := uint64(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
-		if m.Recursive {
-			flags |= unix.AT_RECURSIVE
-		}
-		p.Add(plan.Op{Kind: plan.OpOpenTree, A: src, S: []string{m.Source}, N: [3]uint64{flags}, Field: m.Field + ".source"})
-		for _, a := range t.attributes(m) {
-			p.Add(plan.Op{Kind: plan.OpSetAttr, A: src, N: [3]uint64{a.Attr_set, a.Attr_clr, a.Propagation}, Flags: a.flag(), Field: m.Field})
-		}
+		t.openTree(p, m, src)
 	}
 	p.Add(plan.Op{Kind: plan.OpAttach, A: src, B: t.Root, S: []string{m.Destination}, Flags: attachFlags(m), Field: m.Field})
+}
+
+// openTree lets the child open the source of a bind.
+func (t *Tree) openTree(p *plan.Program, m *mount, src plan.Slot) {
+	flags := uint64(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
+	if m.Recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	p.Add(plan.Op{Kind: plan.OpOpenTree, A: src, S: []string{m.Source}, N: [3]uint64{flags}, Field: m.Field + ".source"})
+	for _, a := range t.attributes(m) {
+		op := p.Add(plan.Op{Kind: plan.OpSetAttr, A: src, N: [3]uint64{a.Attr_set, a.Attr_clr, a.Propagation}, Flags: flag(a.recursive), Field: m.Field})
+		if a.Attr_clr != 0 {
+			op.S = []string{m.Source, clearing(a.Attr_clr)}
+		}
+	}
 }
 
 // fsmount makes a new file system, detached, and attaches it.
@@ -56,12 +64,35 @@ func (t *Tree) fsmount(p *plan.Program, m *mount) {
 		set &^= unix.MOUNT_ATTR_RDONLY
 		t.late = append(t.late, plan.Op{Kind: plan.OpSetAttr, A: fs, N: [3]uint64{unix.MOUNT_ATTR_RDONLY}, Field: m.Field})
 	}
-	p.Add(plan.Op{Kind: plan.OpFsMount, A: fs, S: slices.Concat([]string{m.Type, m.Source}, parameters(m)), N: [3]uint64{set}, Field: m.Field})
+	op := p.Add(plan.Op{Kind: plan.OpFsMount, A: fs, S: slices.Concat([]string{m.Type, m.Source}, parameters(m)), N: [3]uint64{set}, Field: m.Field})
+	if t.UserNS || t.Inside {
+		op.Data, op.N[1] = hostTree(m.Type, set)
+	}
+	if m.ids != plan.NoSlot {
+		p.Add(plan.Op{Kind: plan.OpSetAttr, A: fs, B: m.ids, N: [3]uint64{unix.MOUNT_ATTR_IDMAP}, Field: m.Field})
+	}
 	if m.CopyUp {
 		p.Add(plan.Op{Kind: plan.OpCopyUp, A: fs, B: t.Root, S: []string{m.Destination}, Field: m.Field})
 	}
 	p.Add(plan.Op{Kind: plan.OpAttach, A: fs, B: t.Root, S: []string{m.Destination}, Flags: attachFlags(m), Field: m.Field})
 	t.propagate(p, m, fs)
+}
+
+// hostTree is the place on the host of a file system of which a user namespace
+// may have no new mount: sysfs belongs to a network namespace, proc to a pid
+// namespace, mqueue to an ipc namespace, and what is covered on the host must
+// stay covered. The host's own tree is bound then, with the given attributes.
+// All of sysfs is read-only: cgroups are below it (CVE-2023-25809).
+func hostTree(fsType string, attr uint64) (path []byte, attrs uint64) {
+	switch fsType {
+	case "proc":
+		return []byte("/proc\x00"), attr
+	case "sysfs":
+		return []byte("/sys\x00"), attr | unix.MOUNT_ATTR_RDONLY
+	case "mqueue":
+		return []byte("/dev/mqueue\x00"), attr
+	}
+	return nil, 0
 }
 
 // mount2 uses mount(2), see needsMount2.
@@ -74,6 +105,10 @@ func (t *Tree) mount2(p *plan.Program, m *mount) {
 	s := []string{m.Destination, m.Type, m.Source, strings.Join(m.Data, ",")}
 	p.Add(plan.Op{Kind: plan.OpMount, A: fs, B: t.Root, S: s, N: [3]uint64{flags}, Flags: attachFlags(m), Field: m.Field})
 	p.Add(plan.Op{Kind: plan.OpSetAttr, A: fs, N: [3]uint64{m.AttrSet | m.RecAttrSet, unix.MOUNT_ATTR__ATIME}, Field: m.Field})
+	// A mount that stands already cannot be mapped any more: this fails, by name.
+	if m.ids != plan.NoSlot {
+		p.Add(plan.Op{Kind: plan.OpSetAttr, A: fs, B: m.ids, N: [3]uint64{unix.MOUNT_ATTR_IDMAP}, Field: m.Field})
+	}
 	t.propagate(p, m, fs)
 }
 

@@ -15,13 +15,6 @@ type attr struct {
 	recursive bool
 }
 
-func (a attr) flag() uint32 {
-	if a.recursive {
-		return 1
-	}
-	return 0
-}
-
 // attributes are the calls that give a bind's clone its flags: first the base
 // propagation, so that it is no longer a peer of the host's mount, then what
 // the options say. Flags that no option names stay as the source has them.
@@ -49,10 +42,15 @@ func (t *Tree) attributes(m *mount) []attr {
 	return as
 }
 
-// Open opens what [New] reserved slots for, in the order of the slots: the
-// root, the host's /dev/null, the sources of binds. The caller closes them; on
-// error nothing stays open.
-func (t *Tree) Open() (files []*os.File, err error) {
+// UserNamespaces gives user namespaces with the mappings of mounts, each a
+// descriptor of its own.
+type UserNamespaces func(m *plan.IDMap) (*os.File, error)
+
+// Open opens what [New] reserved slots for, in the order of the slots: user
+// namespaces for mounts of new file systems, the root, the host's /dev/null,
+// device nodes, the sources of binds. The caller closes them; on error nothing
+// stays open.
+func (t *Tree) Open(ns UserNamespaces) (files []*os.File, err error) {
 	defer func() {
 		if err != nil {
 			for _, f := range files {
@@ -61,6 +59,21 @@ func (t *Tree) Open() (files []*os.File, err error) {
 			files = nil
 		}
 	}()
+	for i := range t.mounts {
+		if m := &t.mounts[i]; m.ids != plan.NoSlot {
+			f, err := ns(m.IDMap)
+			if err != nil {
+				return files, fmt.Errorf("%s: %w", m.Field, err)
+			}
+			files = append(files, f)
+		}
+	}
+	if err := t.checkRoot(); err != nil {
+		return files, err
+	}
+	if t.ByChild {
+		return files, t.checkMapped()
+	}
 	root, err := t.openRoot()
 	if err != nil {
 		return files, err
@@ -82,7 +95,7 @@ func (t *Tree) Open() (files []*os.File, err error) {
 	}
 	for i := range t.mounts {
 		if m := &t.mounts[i]; m.slot != plan.NoSlot {
-			f, err := t.openSource(m)
+			f, err := t.openSource(m, ns)
 			if err != nil {
 				return files, err
 			}
@@ -92,16 +105,20 @@ func (t *Tree) Open() (files []*os.File, err error) {
 	return files, nil
 }
 
-func (t *Tree) openRoot() (*os.File, error) {
+func (t *Tree) checkRoot() error {
 	st, err := os.Lstat(t.plan.Path)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("root.path: %w", err)
+		return fmt.Errorf("root.path: %w", err)
 	case st.Mode()&os.ModeSymlink != 0:
-		return nil, fmt.Errorf("root.path: %s is a symlink; give the directory itself", t.plan.Path)
+		return fmt.Errorf("root.path: %s is a symlink; give the directory itself", t.plan.Path)
 	case !st.IsDir():
-		return nil, fmt.Errorf("root.path: %s is not a directory", t.plan.Path)
+		return fmt.Errorf("root.path: %s is not a directory", t.plan.Path)
 	}
+	return nil
+}
+
+func (t *Tree) openRoot() (*os.File, error) {
 	f, err := sys.OpenTree(t.plan.Path, true)
 	if err != nil {
 		return nil, fmt.Errorf("root.path: %w", err)
@@ -140,7 +157,7 @@ func openNode(d *plan.Device) (*os.File, error) {
 	return sys.OpenTreeAt(node)
 }
 
-func (t *Tree) openSource(m *mount) (*os.File, error) {
+func (t *Tree) openSource(m *mount, ns UserNamespaces) (*os.File, error) {
 	f, err := sys.OpenTree(m.Source, m.Recursive)
 	if err != nil {
 		return nil, fmt.Errorf("%s.source: %w", m.Field, err)
@@ -148,7 +165,13 @@ func (t *Tree) openSource(m *mount) (*os.File, error) {
 	for _, a := range t.attributes(m) {
 		if err := sys.MountSetattr(f, a.recursive, a.MountAttr); err != nil {
 			f.Close()
-			return nil, fmt.Errorf("%s.options: %w", m.Field, err)
+			return nil, refused(m, &a, err)
+		}
+	}
+	if m.IDMap != nil {
+		if err := mapIDs(m, f, ns); err != nil {
+			f.Close()
+			return nil, fmt.Errorf("%s: %w", m.Field, err)
 		}
 	}
 	return f, nil

@@ -4,7 +4,9 @@
 // The runtime's share is to open every source of a bind ahead of time, in its
 // own mount namespace, as a detached mount ([Open]); the child attaches them.
 // So no path of the host is resolved inside the container, and no path of the
-// image outside it.
+// image outside it. A runtime without privileges over its mount namespace can
+// clone no mount: then the child does it, as soon as it has a mount namespace
+// of its own and before it gives up the caller's user id.
 package rootfs
 
 import (
@@ -16,11 +18,12 @@ import (
 
 // Tree is the rootfs of one launch, on its way to operations.
 type Tree struct {
+	Setting
 	plan   plan.Rootfs
 	mounts []mount // the plan's mounts, cgroup mounts resolved for this host
 
-	shared bool        // there is no mount namespace: the host's tree is mounted in
-	nodes  []plan.Slot // in a user namespace: the host's device nodes, to bind
+	nodes []plan.Slot // in a user namespace: the host's device nodes, to bind
+	here  bool        // the working directory is where the root goes, see [Tree.Approach]
 
 	Root plan.Slot // the root directory; valid in all operations after [Tree.Attach]
 	null plan.Slot
@@ -30,35 +33,59 @@ type Tree struct {
 // mount is one mount to make: the plan's, and where its source comes from.
 type mount struct {
 	plan.Mount
-	slot  plan.Slot   // of the source opened by the runtime; NoSlot if there is none
+	slot  plan.Slot   // of the source that is opened ahead; NoSlot if there is none
+	ids   plan.Slot   // of the user namespace that a new file system is mapped with; NoSlot if there is none
 	links [][2]string // symlinks to make below it: target, path
+}
+
+// Setting is what the tree has to know of the launch.
+type Setting struct {
+	// Shared: the container has the runtime's own mount namespace. The tree is
+	// then mounted on the host, on the rootfs's path, and the root is changed
+	// by chroot(2).
+	Shared bool
+	// UserNS: the container has a user namespace, in which no device node can
+	// be made (the host's are bound), and not each file system.
+	UserNS bool
+	// Inside: so has the runtime.
+	Inside bool
+	// ByChild: the runtime may not clone mounts; the child opens the sources.
+	ByChild bool
+
+	Cgroup CgroupView
 }
 
 // New resolves the plan's mounts for this host and reserves the slots of what
 // [Open] will open. It opens nothing itself.
-//
-// shared says that the container has the runtime's own mount namespace. The
-// tree is then mounted on the host, on the rootfs's path, and the root is
-// changed by chroot(2).
-//
-// userns says that the container has a user namespace, in which no device node
-// can be made: the host's are bound.
-func New(r plan.Rootfs, shared, userns bool, view CgroupView, p *plan.Program) *Tree {
-	t := &Tree{plan: r, shared: shared, Root: p.Inherit(1), null: plan.NoSlot}
+func New(r plan.Rootfs, on Setting, p *plan.Program) *Tree {
+	t := &Tree{Setting: on, plan: r, null: plan.NoSlot}
+	t.mounts = t.expandCgroups(r.Mounts)
+	for i := range t.mounts {
+		m := &t.mounts[i]
+		m.slot, m.ids = plan.NoSlot, plan.NoSlot
+		if m.IDMap != nil && !m.Bind {
+			m.ids = p.Inherit(1)
+		}
+	}
+	reserve := func() plan.Slot { return p.Inherit(1) }
+	if t.ByChild {
+		p.Inherit(0)
+		reserve = p.NewSlot
+	}
+	t.Root = reserve()
 	if len(r.Masked) > 0 {
-		t.null = p.Inherit(1)
+		t.null = reserve()
 	}
-	if userns && t.ownDev() {
+	if t.UserNS && !t.ByChild && t.ownDev() {
 		for range r.Devices {
-			t.nodes = append(t.nodes, p.Inherit(1))
+			t.nodes = append(t.nodes, reserve())
 		}
 	}
-	for _, m := range expandCgroups(r.Mounts, view) {
-		m.slot = plan.NoSlot
-		if m.Bind && !m.Remount && !t.below(m.Source) {
-			m.slot = p.Inherit(1)
+	for i := range t.mounts {
+		// Who owns the file system alone can map it, which is not the child.
+		if m := &t.mounts[i]; m.Bind && !m.Remount && (m.IDMap != nil || !t.below(m.Source)) {
+			m.slot = reserve()
 		}
-		t.mounts = append(t.mounts, m)
 	}
 	return t
 }
@@ -81,13 +108,47 @@ func (t *Tree) base() uint64 {
 	return unix.MS_SLAVE
 }
 
+// Approach makes the rootfs's directory the working directory, which a new
+// mount namespace takes along: the root of a user namespace may have no way
+// there.
+func (t *Tree) Approach(p *plan.Program) {
+	if t.ByChild || t.Shared {
+		return
+	}
+	t.here = true
+	p.Add(plan.Op{Kind: plan.OpWorkDir, S: []string{t.plan.Path}, Field: "root.path"})
+}
+
 // Attach adds the operations that attach the root at its path on the host: in
 // a user namespace while we still are the user who may go there.
 func (t *Tree) Attach(p *plan.Program) {
-	if !t.shared {
+	if !t.Shared {
 		p.Add(plan.Op{Kind: plan.OpPropagate, S: []string{"/"}, N: [3]uint64{t.base()}, Flags: 1})
 	}
+	if t.ByChild {
+		t.openByChild(p)
+	}
+	if t.here {
+		p.Add(plan.Op{Kind: plan.OpAttach, A: t.Root, S: []string{""}, Field: "root.path"})
+		p.Add(plan.Op{Kind: plan.OpWorkDir, S: []string{"/"}, Field: "root.path"})
+		return
+	}
 	p.Add(plan.Op{Kind: plan.OpAttach, A: t.Root, S: []string{t.plan.Path}, Field: "root.path"})
+}
+
+// openByChild adds the operations that open what [Tree.Open] opens elsewhere.
+func (t *Tree) openByChild(p *plan.Program) {
+	const clone = unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
+	p.Add(plan.Op{Kind: plan.OpOpenTree, A: t.Root, S: []string{t.plan.Path}, N: [3]uint64{clone | unix.AT_RECURSIVE}, Field: "root.path"})
+	p.Add(plan.Op{Kind: plan.OpSetAttr, A: t.Root, N: [3]uint64{0, 0, t.base()}, Flags: 1, Field: "root.path"})
+	if t.null != plan.NoSlot {
+		p.Add(plan.Op{Kind: plan.OpOpenTree, A: t.null, S: []string{"/dev/null"}, N: [3]uint64{clone | unix.AT_SYMLINK_NOFOLLOW}, Field: "linux.maskedPaths"})
+	}
+	for i := range t.mounts {
+		if m := &t.mounts[i]; m.slot != plan.NoSlot {
+			t.openTree(p, m, m.slot)
+		}
+	}
 }
 
 // Mounts adds the operations that make all mounts, in the order of
@@ -102,7 +163,7 @@ func (t *Tree) Mounts(p *plan.Program) {
 func (t *Tree) Enter(p *plan.Program) {
 	kind := plan.OpPivot
 	switch {
-	case t.shared:
+	case t.Shared:
 		kind = plan.OpChroot
 	case t.plan.NoPivot:
 		kind = plan.OpMoveRoot
@@ -120,7 +181,7 @@ func (t *Tree) Seal(p *plan.Program) {
 		p.Add(plan.Op{Kind: plan.OpReadonly, B: t.Root, S: []string{path}, Field: index("linux.readonlyPaths", i)})
 	}
 	for i, path := range t.plan.Masked {
-		p.Add(plan.Op{Kind: plan.OpMask, A: t.null, B: t.Root, S: []string{path}, Field: index("linux.maskedPaths", i)})
+		p.Add(plan.Op{Kind: plan.OpMask, A: t.null, B: t.Root, S: []string{path}, Flags: flag(t.ByChild), Field: index("linux.maskedPaths", i)})
 	}
 	if t.plan.Readonly {
 		p.Add(plan.Op{Kind: plan.OpSetAttr, A: t.Root, N: [3]uint64{unix.MOUNT_ATTR_RDONLY}, Field: "root.readonly"})
@@ -130,8 +191,10 @@ func (t *Tree) Seal(p *plan.Program) {
 	}
 }
 
-func recursive(propagation uint64) uint32 {
-	if propagation&unix.MS_REC != 0 {
+func recursive(propagation uint64) uint32 { return flag(propagation&unix.MS_REC != 0) }
+
+func flag(on bool) uint32 {
+	if on {
 		return 1
 	}
 	return 0

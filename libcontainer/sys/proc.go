@@ -46,6 +46,15 @@ func ReadStat(pid int) (*Stat, error) {
 	return s, nil
 }
 
+// InUserNamespace tells that this process is in a user namespace other than
+// the host's, whose inode number is fixed (linux/nsfs.h, USER_NS_INIT_INO).
+func InUserNamespace() bool { return inUserNamespace() }
+
+var inUserNamespace = sync.OnceValue(func() bool {
+	var st unix.Stat_t
+	return unix.Stat("/proc/self/ns/user", &st) == nil && st.Ino != 0xEFFFFFFD
+})
+
 // BootID tells one boot of the machine from another; empty if the kernel does
 // not say.
 func BootID() string { return bootID() }
@@ -58,9 +67,53 @@ var bootID = sync.OnceValue(func() string {
 	return strings.TrimSpace(string(b))
 })
 
+// IsNamespaceInit tells that pid is the first process of a pid namespace
+// (proc_pid_status(5), NSpid).
+func IsNamespaceInit(pid int) bool {
+	b, err := ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return false
+	}
+	for line := range bytes.Lines(b) {
+		if ids, ok := bytes.CutPrefix(line, []byte("NSpid:")); ok {
+			f := bytes.Fields(ids)
+			return len(f) > 1 && string(f[len(f)-1]) == "1"
+		}
+	}
+	return false
+}
+
+// PidsOfNamespace lists the processes that are in the pid namespace of pid,
+// and pid itself, as far as the caller may see.
+func PidsOfNamespace(pid int) ([]int, error) {
+	ns, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid))
+	if err != nil {
+		return []int{pid}, nil
+	}
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, err
+	}
+	pids := []int{pid}
+	for _, e := range entries {
+		n, err := strconv.Atoi(e.Name())
+		if err != nil || n == pid {
+			continue
+		}
+		if other, err := os.Readlink("/proc/" + e.Name() + "/ns/pid"); err == nil && other == ns {
+			pids = append(pids, n)
+		}
+	}
+	return pids, nil
+}
+
 // IsMemfd tells whether the program that pid runs is a file without a name:
-// the interpreter, which has not yet executed the user's program.
+// the interpreter, which has not yet executed the user's program. An ordinary
+// user is not let see what the interpreter is.
 func IsMemfd(pid int) bool {
 	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
+		return true
+	}
 	return err == nil && (strings.HasPrefix(exe, "/memfd:") || strings.HasSuffix(exe, " (deleted)"))
 }

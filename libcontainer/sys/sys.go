@@ -101,6 +101,15 @@ func OpenNamespace(path string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
+// Dup gives another descriptor of f.
+func Dup(f *os.File) (*os.File, error) {
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, wrap("dup", f.Name(), err)
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil
+}
+
 // IsFile tells whether path leads to the file that f is.
 func IsFile(f *os.File, path string) (bool, error) {
 	var a, b unix.Stat_t

@@ -79,6 +79,7 @@ const (
 	NotPasswd          //
 	Where              // Text names the object
 	OtherKind          // a directory where a file is needed, or a file where a directory is
+	NotHost            // the host's node is not the device asked for
 )
 
 // Message is one message of the child.

@@ -17,6 +17,21 @@ static int bind_node(int dir, const char *base, int node)
 	return r;
 }
 
+// host_node gives the host's node of a device as a detached mount: the one
+// that the runtime opened, or one that we open in the host's tree.
+static int host_node(const struct op *o)
+{
+	if (o->a >= 0)
+		return slot[o->a];
+	int fd = sys(open_tree, AT_FDCWD, str(o, 0), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+	if (fd < 0)
+		return fd;
+	if (is_node(fd, o->n[0] & S_IFMT, o->n[1] >> 32, (uint32_t)o->n[1]))
+		return fd;
+	sys(close, fd);
+	return detailed(D_NOT_HOST, ENXIO);
+}
+
 // same tells whether what exists at base is the node that was asked for.
 static int same(int dir, const char *base, const struct op *o)
 {
@@ -44,8 +59,12 @@ int op_mknod(const struct op *o)
 	long r = sys(mknodat, dir, base, o->n[0], device(o->n[1]));
 	if (r == -EEXIST)
 		r = same(dir, base, o) ? 0 : detailed(D_OTHER_NODE, EEXIST);
-	else if (r == -EPERM && o->a >= 0)
-		r = bind_node(dir, base, slot[o->a]);
+	else if (r == -EPERM && (o->a >= 0 || (o->flags & 1))) {
+		int node = host_node(o);
+		r = node < 0 ? node : bind_node(dir, base, node);
+		if (node >= 0 && o->a < 0)
+			sys(close, node);
+	}
 	else if (!r && o->n[2])
 		r = sys(fchownat, dir, base, o->n[2] >> 32, (uint32_t)o->n[2], AT_SYMLINK_NOFOLLOW);
 	sys(close, dir);

@@ -56,4 +56,6 @@ enum {
 	OP_KEEPFDS = 54,
 	OP_LISTEN = 55,
 	OP_EXEC = 56,
+	OP_TIMENS = 57,
+	OP_WORKDIR = 58,
 };

@@ -48,10 +48,30 @@ static int fs_params(int fs, const struct op *o, uint32_t first)
 	return 0;
 }
 
-// S0 type, S1 source, S2... options, N0 attributes, A out.
+// host_tree clones the host's own mount of a file system that a user namespace
+// gets no new one of: the attributes hold for all of it.
+static int host_tree(const struct op *o)
+{
+	struct mount_attr_ m = { .set = o->n[0] };
+	int fd = sys(open_tree, AT_FDCWD, data(o), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	if (fd == -ENOENT)
+		return -EPERM;
+	if (fd < 0)
+		return fd;
+	long r = sys(mount_setattr, fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &m, sizeof m);
+	if (r)
+		sys(close, fd);
+	else
+		slot[o->a] = fd;
+	return r;
+}
+
+// S0 type, S1 source, S2... options, N0 attributes, A out, data see plan.
 int op_fsmount(const struct op *o)
 {
 	int fs = sys(fsopen, str(o, 0), FSOPEN_CLOEXEC);
+	if (fs == -EPERM && o->data_len)
+		return host_tree(o);
 	if (fs < 0)
 		return fs;
 	long r = *str(o, 1) ? sys(fsconfig, fs, FSCONFIG_SET_STRING, "source", str(o, 1), 0) : 0;
@@ -61,6 +81,10 @@ int op_fsmount(const struct op *o)
 		r = sys(fsconfig, fs, FSCONFIG_CMD_CREATE, 0, 0, 0);
 	if (!r)
 		r = sys(fsmount, fs, FSMOUNT_CLOEXEC, o->n[0]);
+	if (r == -EPERM && o->data_len) {
+		sys(close, fs);
+		return host_tree(o);
+	}
 	if (r < 0)
 		return fs_log(fs, r);
 	slot[o->a] = r;
@@ -139,6 +163,8 @@ int op_attach(const struct op *o)
 {
 	struct stat_ st;
 	int mount = slot[o->a], dest, existed = 1;
+	if (o->b < 0 && !*str(o, 0)) // no permission is needed there, as no name is looked up
+		return attach(mount, AT_FDCWD);
 	if (o->b < 0) {
 		dest = sys(openat, AT_FDCWD, str(o, 0), O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
 	} else {
@@ -269,7 +295,7 @@ static int mask_dir(int dest)
 	return attach(masked_dir, dest);
 }
 
-// A the runtime's /dev/null, verified there; B root, S0 path. A path that does
+// A the runtime's /dev/null, verified there, or here (flags 1); B root, S0 path. A path that does
 // not exist needs no mask.
 int op_mask(const struct op *o)
 {
@@ -282,6 +308,8 @@ int op_mask(const struct op *o)
 	long r = stat_of(dest, "", AT_EMPTY_PATH, &st);
 	if (!r && (st.mode & S_IFMT) == S_IFDIR) {
 		r = mask_dir(dest);
+	} else if (!r && (o->flags & 1) && !is_node(slot[o->a], S_IFCHR, 1, 3)) {
+		r = detailed(D_NOT_NULL, EINVAL);
 	} else if (!r && !null_attached) {
 		r = attach(slot[o->a], dest);
 		null_attached = !r;

@@ -49,6 +49,28 @@ int write_file(int dir, const char *path, const char *value, uint64_t resolve)
 	return r < 0 ? r : r == n ? 0 : -EIO;
 }
 
+// To be a worse victim takes no privilege, to be a better one than before does.
+int op_oomscore(const struct op *o)
+{
+	int r = write_file(AT_FDCWD, "/proc/self/oom_score_adj", str(o, 0), 0);
+	return (o->flags & 1) && (r == -EACCES || r == -EPERM) ? 0 : r;
+}
+
+// Offsets can be written as long as nobody is in the time namespace
+// (time_namespaces(7)); unshare(2) has made it for our children only.
+int op_timens(const struct op *o)
+{
+	long r = *str(o, 0) ? write_file(AT_FDCWD, "/proc/self/timens_offsets", str(o, 0), 0) : 0;
+	if (r)
+		return r;
+	int fd = sys(openat, AT_FDCWD, "/proc/self/ns/time_for_children", O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return fd;
+	r = sys(setns, fd, CLONE_NEWTIME);
+	sys(close, fd);
+	return r;
+}
+
 // A procfs of our own: below it there is nothing but the kernel, so a path
 // cannot be led elsewhere (CVE-2025-52881).
 int op_write(const struct op *o)

@@ -1,0 +1,79 @@
+package launch
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/skiff-oci/skiff/libcontainer/idmap"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/wire"
+	"golang.org/x/sys/unix"
+)
+
+// idNamespaces are user namespaces that mounts are mapped with, by the text of
+// their mappings: many mounts have the same.
+type idNamespaces map[string]*os.File
+
+func (n idNamespaces) close() {
+	for _, f := range n {
+		f.Close()
+	}
+}
+
+// mappedNamespace gives a user namespace with the mappings of a mount, as a
+// descriptor of its own.
+func (b *binding) mappedNamespace(m *plan.IDMap) (*os.File, error) {
+	maps := plan.UserMaps{UID: m.UID, GID: m.GID}
+	if maps.Empty() {
+		for _, n := range b.Launch.Namespaces {
+			if n.Flag == unix.CLONE_NEWUSER && n.Path != "" {
+				return openNamespace(n)
+			}
+		}
+		maps = b.Launch.UserMaps
+	}
+	key := fmt.Sprint(maps)
+	f := b.maps[key]
+	if f == nil {
+		var err error
+		if f, err = throwaway(b.Scratch, maps); err != nil {
+			return nil, err
+		}
+		if b.maps == nil {
+			b.maps = make(idNamespaces)
+		}
+		b.maps[key] = f
+	}
+	return sys.Dup(f)
+}
+
+// throwaway makes a user namespace for its mappings alone. A child makes it,
+// waits for the maps, and ends when the conversation does: the descriptor
+// keeps the namespace.
+func throwaway(scratch string, maps plan.UserMaps) (_ *os.File, err error) {
+	b := &binding{Request: &Request{Launch: new(plan.Launch), Scratch: scratch}, prog: new(plan.Program)}
+	b.prog.Inherit(0)
+	b.prog.Add(plan.Op{Kind: plan.OpUnshare, N: [3]uint64{unix.CLONE_NEWUSER}})
+	b.prog.Add(plan.Op{Kind: plan.OpSync, N: [3]uint64{uint64(wire.Maps)}})
+	s, err := b.spawn(nil)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = s.kill() }()
+	defer s.conn.Close()
+	m, err := s.conn.Receive()
+	if err != nil {
+		return nil, s.died(err)
+	}
+	if _, err := wire.Accept(wire.Script(b.prog), m); err != nil {
+		return nil, err
+	}
+	if m.Type == wire.Failed {
+		return nil, describe(b.prog.Step(m.Index), m)
+	}
+	if err := idmap.Write(s.pid, maps, ""); err != nil {
+		return nil, err
+	}
+	return sys.OpenNamespace(fmt.Sprintf("/proc/%d/ns/user", s.pid))
+}

@@ -1,0 +1,136 @@
+package rootfs
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"golang.org/x/sys/unix"
+)
+
+// mapIDs makes the detached mount f, or all of its tree, an idmapped one
+// (mount_setattr(2), Linux 5.12). It takes CAP_SYS_ADMIN in the user namespace
+// that the file system was mounted in.
+func mapIDs(m *mount, f *os.File, ns UserNamespaces) error {
+	u, err := ns(m.IDMap)
+	if err != nil {
+		return err
+	}
+	defer u.Close()
+	err = sys.MountSetattr(f, m.IDMap.Recursive, unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(u.Fd())})
+	switch {
+	case errors.Is(err, unix.EINVAL):
+		also := ""
+		if m.IDMap.Recursive {
+			also = ", or one mounted below it"
+		}
+		return fmt.Errorf("the file system of %s (%s)%s cannot be idmapped: %w (give up the mapping and the options idmap and ridmap, or copy the data to a file system like ext4, xfs, btrfs or tmpfs)",
+			m.Source, fsType(m.Source), also, err)
+	case errors.Is(err, unix.EPERM):
+		return fmt.Errorf("the mount of %s (%s) cannot be idmapped: %w (CAP_SYS_ADMIN is needed where the file system was mounted, and the mount must not be idmapped already)",
+			m.Source, fsType(m.Source), err)
+	}
+	return err
+}
+
+// checkMapped refuses idmapped binds where the runtime has no privileges.
+func (t *Tree) checkMapped() error {
+	for i := range t.mounts {
+		if m := &t.mounts[i]; m.Bind && m.IDMap != nil {
+			return fmt.Errorf("%s: an ordinary user cannot idmap a mount of the host's: %s is %s, and CAP_SYS_ADMIN is needed where that was mounted (give up the mapping and the options idmap and ridmap)",
+				m.Field, m.Source, fsType(m.Source))
+		}
+	}
+	return nil
+}
+
+// fsType names the type of the file system that path is on, from the mount
+// table (proc_pid_mountinfo(5)).
+func fsType(path string) string {
+	id, err := sys.MountID(path)
+	if err != nil {
+		return "unknown file system"
+	}
+	f, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return "unknown file system"
+	}
+	defer f.Close()
+	for s := bufio.NewScanner(f); s.Scan(); {
+		left, right, _ := strings.Cut(s.Text(), " - ")
+		number, _, _ := strings.Cut(left, " ")
+		if number == strconv.FormatUint(id, 10) {
+			name, _, _ := strings.Cut(right, " ")
+			return name
+		}
+	}
+	return "unknown file system"
+}
+
+// A flag of a mount: the option that clears it, and how statfs(2) shows it.
+var lockable = [...]struct {
+	option string
+	attr   uint64
+	stat   int64
+}{
+	{"rw", unix.MOUNT_ATTR_RDONLY, unix.ST_RDONLY},
+	{"suid", unix.MOUNT_ATTR_NOSUID, unix.ST_NOSUID},
+	{"dev", unix.MOUNT_ATTR_NODEV, unix.ST_NODEV},
+	{"exec", unix.MOUNT_ATTR_NOEXEC, unix.ST_NOEXEC},
+	{"diratime", unix.MOUNT_ATTR_NODIRATIME, unix.ST_NODIRATIME},
+	{"access time", unix.MOUNT_ATTR__ATIME, unix.ST_NOATIME | unix.ST_RELATIME},
+}
+
+// clearing names the options that clear the attributes, with commas between.
+func clearing(attrs uint64) string {
+	var names []string
+	for _, l := range lockable {
+		if attrs&l.attr != 0 {
+			names = append(names, l.option)
+		}
+	}
+	return strings.Join(names, ",")
+}
+
+// Locked picks from options, as clearing gives them, those that would clear a
+// flag which the mount of source has. A mount that comes from a more
+// privileged mount namespace keeps its flags (mount_namespaces(7)).
+func Locked(source, options string) string {
+	var st unix.Statfs_t
+	if unix.Statfs(source, &st) != nil {
+		return ""
+	}
+	var names []string
+	for _, o := range strings.Split(options, ",") {
+		for _, l := range lockable {
+			if l.option == o && int64(st.Flags)&l.stat != 0 {
+				names = append(names, o)
+			}
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// LockedError says which options of a mount ask for what is locked; nil if
+// none does.
+func LockedError(source, options string) error {
+	names := Locked(source, options)
+	if names == "" {
+		return nil
+	}
+	return fmt.Errorf("%s: the mount of %s has a flag that this option would clear, and it is locked: %w (only who mounted it can clear it; leave the option out)", names, source, unix.EPERM)
+}
+
+// refused explains an attribute that could not be set.
+func refused(m *mount, a *attr, err error) error {
+	if errors.Is(err, unix.EPERM) {
+		if locked := LockedError(m.Source, clearing(a.Attr_clr)); locked != nil {
+			err = locked
+		}
+	}
+	return fmt.Errorf("%s.options: %w", m.Field, err)
+}
