@@ -88,6 +88,12 @@ func badInputs() []badInput {
 		{name: "namespace twice", patch: `{"linux": {"namespaces": [{"type": "mount"}, {"type": "uts"}, {"type": "uts"}]}}`, want: `linux.namespaces[2].type: "uts" is there twice`},
 		{name: "relative namespace", patch: `{"linux": {"namespaces": [{"type": "mount"}, {"type": "uts", "path": "ns"}]}}`, want: `linux.namespaces[1].path: "ns" must be an absolute path`},
 		{name: "missing namespace", patch: `{"linux": {"namespaces": [{"type": "mount"}, {"type": "uts", "path": "/nosuch"}]}}`, want: "linux.namespaces[1].path: open /nosuch: no such file or directory"},
+		{name: "clock", patch: `{"linux": {"namespaces+": [{"type": "time"}], "timeOffsets": {"realtime": {"secs": 1}}}}`, want: `linux.timeOffsets["realtime"]: the clock must be monotonic or boottime`},
+		{name: "nanoseconds", patch: `{"linux": {"namespaces+": [{"type": "time"}], "timeOffsets": {"monotonic": {"nanosecs": 1000000000}}}}`, want: `linux.timeOffsets["monotonic"].nanosecs: 1000000000 must be below 1000000000`},
+		{name: "clocks without namespace", patch: `{"linux": {"timeOffsets": {"monotonic": {"secs": 1}}}}`, want: "linux.timeOffsets: needs a time namespace in linux.namespaces"},
+		{name: "half a mapping", patch: `{"mounts": [{"destination": "/m", "type": "bind", "source": ".", "uidMappings": [{"containerID": 0, "hostID": 1, "size": 1}]}]}`, want: "mounts[0]: uidMappings and gidMappings must both be given, or none of them"},
+		{name: "overlapping mapping", patch: `{"mounts": [{"destination": "/m", "type": "bind", "source": ".", "gidMappings": [{"containerID": 0, "hostID": 1, "size": 1}], "uidMappings": [{"containerID": 0, "hostID": 1, "size": 2}, {"containerID": 1, "hostID": 5, "size": 1}]}]}`, want: "mounts[0].uidMappings[1].containerID: overlaps with another entry"},
+		{name: "idmap of nothing", patch: `{"mounts": [{"destination": "/m", "type": "bind", "source": ".", "options": ["idmap"]}]}`, want: "mounts[0]: idmap needs uidMappings and gidMappings, or a user namespace"},
 		{name: "device type", patch: `{"linux": {"devices": [{"path": "/dev/x", "type": "x"}]}}`, want: `linux.devices[0].type: "x" must be c, u, b or p`},
 		{name: "device number", patch: `{"linux": {"devices": [{"path": "/dev/x", "type": "c", "major": 4096}]}}`, want: "linux.devices[0].major: 4096 must be from 0 to 4095"},
 		{name: "masked path", patch: `{"linux": {"maskedPaths": ["proc/kcore"]}}`, want: `linux.maskedPaths[0]: "proc/kcore" must be an absolute path`},
@@ -119,7 +125,6 @@ func badInputs() []badInput {
 		{name: "all together", patch: `{"ociVersion": "x", "process": {"cwd": "x", "env": ["B"]}, "mounts": [{"type": "tmpfs"}]}`, want: `ociVersion: "x" is not a version like 1.3.0; mounts[0].destination: is required; process.cwd: "x" must be an absolute path; process.env[0]: "B" is not of the form NAME=VALUE`},
 
 		// What is not supported yet.
-		{name: "time namespace", patch: `{"linux": {"namespaces": [{"type": "mount"}, {"type": "uts"}, {"type": "time"}]}}`, want: "linux.namespaces[2].type: time namespaces are not supported yet"},
 		{name: "apparmor", patch: `{"process": {"apparmorProfile": "x"}}`, want: "process.apparmorProfile: AppArmor is not supported yet"},
 
 		// Arguments.

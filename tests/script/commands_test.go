@@ -87,14 +87,20 @@ func cmdBundle(ts *testscript.TestScript, neg bool, args []string) {
 	if !bare {
 		ts.Check(fillRootfs(dir + "/rootfs"))
 	}
-	if r := runSkiff(ts, "spec", "--bundle", dir); r.code != 0 {
+	w := worldOf(ts)
+	ts.Check(w.own(dir))
+	call := []string{"spec", "--bundle", dir}
+	patch := map[string]any{"process": map[string]any{"terminal": false}}
+	if w.user {
+		call = append(call, "--rootless")
+	} else {
+		patch["linux"] = map[string]any{"cgroupsPath": w.cgroup + "/" + filepath.Base(dir)}
+	}
+	if r := runSkiff(ts, call...); r.code != 0 {
 		ts.Fatalf("skiff spec: exit status %d: %s", r.code, r.stderr)
 	}
 	config := dir + "/config.json"
-	ts.Check(patchFile(config, map[string]any{
-		"process": map[string]any{"terminal": false},
-		"linux":   map[string]any{"cgroupsPath": worldOf(ts).cgroup + "/" + filepath.Base(dir)},
-	}))
+	ts.Check(patchFile(config, patch))
 	if len(args) == 2 {
 		ts.Check(patchText(config, args[1]))
 	}

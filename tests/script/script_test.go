@@ -8,11 +8,15 @@
 //	status ID STATUS             wait until the container has that status
 //	listen SOCKET                make a socket that file descriptors can be sent to
 //	received SOCKET              write what was sent: its name, its link in /proc, a terminal's text or a pidfd's /proc/self/fdinfo
+//	asuser                       from here on skiff, bundle, status and clean are an ordinary user's
+//	[!] userexec PROGRAM ARG...  run another program as that user
 //	clean                        check that no container, cgroup, mount or process of the script is left
 //
 // $ROOT is the script's state directory, $CGROUP the path of its own cgroup,
 // under which bundle puts the containers. [isolated] tells whether containers
-// can be run, [controllers] whether cgroup v2 has any, [realtime] whether a process may have a real-time policy,
+// can be run, [namespace:time] whether the kernel has that type, [users]
+// whether an ordinary user can make user namespaces and has newuidmap,
+// [controllers] whether cgroup v2 has any, [realtime] whether a process may have a real-time policy,
 // [cpus:N] whether there are N CPUs, [numa] whether the kernel knows of memory
 // nodes. All containers in $ROOT are deleted at the end.
 package script
@@ -77,6 +81,8 @@ func TestScripts(t *testing.T) {
 			"status": cmdStatus,
 			"clean":  cmdClean,
 
+			"asuser":   cmdAsUser,
+			"userexec": cmdUserExec,
 			"listen":   cmdListen,
 			"received": cmdReceived,
 		},
@@ -88,6 +94,11 @@ func condition(cond string) (bool, error) {
 	switch name {
 	case "isolated":
 		return isolate.Active(), nil
+	case "namespace":
+		_, err := os.Stat("/proc/self/ns/" + arg)
+		return err == nil, nil
+	case "users":
+		return ordinaryUsers() == "", nil
 	case "controllers":
 		b, err := os.ReadFile("/sys/fs/cgroup/cgroup.controllers")
 		return len(bytes.TrimSpace(b)) > 0, err

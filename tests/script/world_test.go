@@ -27,6 +27,9 @@ type world struct {
 	cgroup string // cgroup path
 	work   string // working directory, with all bundles
 
+	user  bool   // an ordinary user's
+	skiff string // the binary, for that user
+
 	sockets map[string]*net.UnixListener // of the command listen, by name
 }
 
@@ -55,8 +58,8 @@ func (w *world) run(dir string, env []string, args ...string) (*result, error) {
 	defer forget(errs)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Getenv("SKIFF"), append([]string{"--root", w.root}, args...)...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, env, out, errs
+	cmd := exec.CommandContext(ctx, w.binary(), append([]string{"--root", w.root}, args...)...)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = dir, env, out, errs, w.attr()
 	err = cmd.Run()
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("skiff %q did not end within %v", args, patience)

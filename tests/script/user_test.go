@@ -1,0 +1,187 @@
+package script
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/skiff-oci/skiff/tests/isolate"
+	"golang.org/x/sys/unix"
+)
+
+// The ordinary user of the command asuser, and the ranges of ids that it has
+// in /etc/subuid and /etc/subgid. They exist in the tests' mount namespace
+// alone.
+const (
+	ordinaryID = 15000
+	subFirst   = 300000
+	subSize    = 65536
+)
+
+// ordinaryUser makes the user, once.
+var ordinaryUser = sync.OnceValue(func() error {
+	dir, err := os.MkdirTemp("", "skiff-user")
+	if err != nil {
+		return err
+	}
+	for _, f := range []struct{ path, line string }{
+		{"/etc/passwd", fmt.Sprintf("skiffuser:x:%d:%d::/:/bin/sh\n", ordinaryID, ordinaryID)},
+		{"/etc/group", fmt.Sprintf("skiffuser:x:%d:\n", ordinaryID)},
+		{"/etc/subuid", fmt.Sprintf("skiffuser:%d:%d\n", subFirst, subSize)},
+		{"/etc/subgid", fmt.Sprintf("skiffuser:%d:%d\n", subFirst, subSize)},
+	} {
+		if err := addLine(dir, f.path, f.line); err != nil {
+			return err
+		}
+	}
+	return nil
+})
+
+// addLine shows path with one line more, by a bind.
+func addLine(dir, path, line string) error {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = os.WriteFile(path, nil, 0o644) // an empty file grants nothing
+	}
+	if err != nil {
+		return err
+	}
+	copied := filepath.Join(dir, filepath.Base(path))
+	if err := os.WriteFile(copied, append(b, line...), 0o644); err != nil {
+		return err
+	}
+	return unix.Mount(copied, path, "", unix.MS_BIND, "")
+}
+
+// userSkiff is a copy of skiff that everybody can reach.
+var userSkiff = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "skiff-bin")
+	if err != nil {
+		return "", err
+	}
+	b, err := os.ReadFile(os.Getenv("SKIFF"))
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "skiff")
+	return path, errors.Join(os.Chmod(dir, 0o755), os.WriteFile(path, b, 0o755))
+})
+
+// ordinaryUsers tells why an ordinary user's container cannot be tested here;
+// empty if it can.
+func ordinaryUsers() string {
+	if !isolate.Active() {
+		return "not root"
+	}
+	cmd := exec.Command("unshare", "--user", "--map-root-user", "true")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ordinaryID, Gid: ordinaryID}}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Sprintf("unshare --user as an ordinary user: %v: %s", err, out)
+	}
+	for _, name := range []string{"newuidmap", "newgidmap"} {
+		if _, err := exec.LookPath(name); err != nil {
+			return err.Error() + " (Debian: uidmap)"
+		}
+	}
+	return ""
+}
+
+// cmdAsUser is "asuser": from here on skiff, bundle, status and clean are an
+// ordinary user's, and all that is in the script's directory is that user's.
+func cmdAsUser(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: asuser")
+	}
+	ts.Check(ordinaryUser())
+	skiff, err := userSkiff()
+	ts.Check(err)
+	w := worldOf(ts)
+	w.user, w.skiff = true, skiff
+	// The script's directory is below others that are root's alone.
+	for dir := w.work; dir != "/"; dir = filepath.Dir(dir) {
+		st, err := os.Stat(dir)
+		ts.Check(err)
+		if st.Mode()&0o001 == 0 {
+			ts.Check(os.Chmod(dir, 0o755))
+		}
+	}
+	ts.Check(w.own(w.work))
+}
+
+// own gives what is in dir to the user of the world.
+func (w *world) own(dir string) error {
+	if !w.user {
+		return nil
+	}
+	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Lchown(path, ordinaryID, ordinaryID)
+	})
+}
+
+// attr is how a process of the world's user is started.
+func (w *world) attr() *syscall.SysProcAttr {
+	if !w.user {
+		return nil
+	}
+	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ordinaryID, Gid: ordinaryID}}
+}
+
+// binary is the skiff that the world's user runs.
+func (w *world) binary() string {
+	if w.user {
+		return w.skiff
+	}
+	return os.Getenv("SKIFF")
+}
+
+// cmdUserExec is "[!] userexec PROGRAM ARG...": run it as the ordinary user.
+func cmdUserExec(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) == 0 || !worldOf(ts).user {
+		ts.Fatalf("usage: userexec PROGRAM ARG..., after asuser")
+	}
+	cmd := exec.Command(args[0], args[1:]...)
+	if args[0] == "skiff" {
+		cmd.Path, cmd.Err = worldOf(ts).skiff, nil
+	} else if !strings.Contains(args[0], "/") {
+		path, err := exec.LookPath(args[0])
+		ts.Check(err)
+		cmd.Path, cmd.Err = path, nil
+	}
+	cmd.Dir, cmd.SysProcAttr = ts.MkAbs("."), worldOf(ts).attr()
+	cmd.Env = []string{"PATH=" + filepath.Dir(worldOf(ts).skiff) + ":" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME")}
+	for _, name := range []string{"XDG_RUNTIME_DIR", "ROOT"} {
+		if v := ts.Getenv(name); v != "" {
+			cmd.Env = append(cmd.Env, name+"="+v)
+		}
+	}
+	out, err := os.CreateTemp(worldOf(ts).work, ".out-*")
+	ts.Check(err)
+	defer forget(out)
+	errs, err := os.CreateTemp(worldOf(ts).work, ".err-*")
+	ts.Check(err)
+	defer forget(errs)
+	cmd.Stdout, cmd.Stderr = out, errs
+	failed := cmd.Run()
+	for _, c := range []struct {
+		from *os.File
+		to   interface{ Write([]byte) (int, error) }
+	}{{out, ts.Stdout()}, {errs, ts.Stderr()}} {
+		b, err := os.ReadFile(c.from.Name())
+		ts.Check(err)
+		_, err = c.to.Write(b)
+		ts.Check(err)
+	}
+	if (failed != nil) != neg {
+		ts.Fatalf("%q: %v", args, failed)
+	}
+}
