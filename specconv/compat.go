@@ -1,0 +1,223 @@
+package specconv
+
+// compat is something that the runtimes of the field do, that the
+// specification has otherwise or not at all, and that engines or images count
+// on: a drop-in has to do it, too.
+type compat struct {
+	does  string // what skiff does, as they do
+	spec  string // what the specification says of it
+	code  string // places, as in testdata/coverage.txt
+	tests string // that fail without it, as there
+}
+
+// compatibility is the list of them. What is behaviour of the command line
+// alone is not in it.
+var compatibility = [...]compat{
+	// The document.
+	{
+		does:  "keys of config.json match whatever their case is",
+		spec:  "nothing; JSON keys differ by case (config.md)",
+		code:  "specconv/read.go:decodeSpec, specconv/decode.go:fieldFrom",
+		tests: "specconv/compile_test.go:TestDecodeKeys",
+	},
+	{
+		does:  "a container without process can be created",
+		spec:  "process is required by start alone (config.md, \"Process\"); runc wants it at create",
+		code:  "specconv/compile.go:launch",
+		tests: "process-missing",
+	},
+	{
+		does:  "a hook inside without env has the process's environment, one outside none",
+		spec:  "nothing but POSIX's execve (config.md, \"POSIX-platform Hooks\")",
+		code:  "libcontainer/hooks/hooks.go:Add, libcontainer/hooks/hooks.go:runOne",
+		tests: "hook-environment",
+	},
+
+	// The process.
+	{
+		does:  "the umask is 0022 unless it is given",
+		spec:  "it is not changed then (config.md, \"POSIX-platform User\")",
+		code:  "libcontainer/launch/program.go:userAndDirectory",
+		tests: "process-umask-default",
+	},
+	{
+		does:  "an exec has the container's capabilities, limits, labels, umask, score and scheduling where its own process says nothing of them",
+		spec:  "knows no exec",
+		code:  "commands/process.go:inherit",
+		tests: "exec-process-own, commands/process_test.go:TestExecProcessInherits",
+	},
+	{
+		does:  "exec --user without a group keeps the container's group",
+		spec:  "knows no exec",
+		code:  "commands/user.go:setUser",
+		tests: "exec-user-strict",
+	},
+	{
+		does:  "exec goes to the cgroup of the container's first process where the container's own takes none",
+		spec:  "knows no exec",
+		code:  "libcontainer/launch/spawn.go:clone, libcontainer/cgroup/sub.go:Of",
+		tests: "exec-cgroup-busy",
+	},
+	{
+		does:  "HOME is that of /etc/passwd in the container if it is missing or empty",
+		spec:  "the environment is env (config.md, \"Process\")",
+		code:  "libcontainer/launch/program.go:lookup, OpHome",
+		tests: "process-env-home, process-env-home-empty, process-env-home-unknown",
+	},
+	{
+		does:  "a missing working directory is made",
+		spec:  "nothing",
+		code:  "libcontainer/launch/program.go:userAndDirectory, OpChdir",
+		tests: "process-cwd-made",
+	},
+	{
+		does:  "of two values for one environment variable the last wins",
+		spec:  "both are there, as execve takes them",
+		code:  "specconv/process.go:environment",
+		tests: "process-env",
+	},
+	{
+		does:  "the standard streams are given to the process's user",
+		spec:  "nothing",
+		code:  "libcontainer/cred/cred.go:Become, OpStdio",
+		tests: "process-stdio-owner",
+	},
+	{
+		does:  "the process has a session keyring of the container's own, unless --no-new-keyring is given",
+		spec:  "nothing",
+		code:  "libcontainer/launch/program.go:program, OpKeyring",
+		tests: "process-keyring, exec-keyring",
+	},
+	{
+		does:  "a program that is not found is told of in words that engines look for",
+		spec:  "an error, in any words (runtime.md, \"Errors\")",
+		code:  "libcontainer/launch/describe.go:lookupFailed",
+		tests: "process-not-found, process-no-such-file, process-directory",
+	},
+
+	// The tree.
+	{
+		does:  "a relative destination of a mount is taken from the root, with a warning",
+		spec:  "it should be absolute; so it is for 1.0 (config.md, \"Mounts\")",
+		code:  "specconv/mounts.go:destination",
+		tests: "mount-relative",
+	},
+	{
+		does:  "file systems are mounted if they are listed, and only then",
+		spec:  "/proc, /sys, /dev/pts and /dev/shm should always be there (config-linux.md, \"Default Filesystems\")",
+		code:  "specconv/mounts.go:mounts",
+		tests: "mount-only-listed",
+	},
+	{
+		does:  "a missing destination of a mount is made, a file or a directory as the source is",
+		spec:  "nothing",
+		code:  "libcontainer/rootfs/mount.go:attachFlags, OpAttach",
+		tests: "mount-destination-made, bind-file",
+	},
+	{
+		does:  "a tmpfs without a mode has the mode of the directory that it hides",
+		spec:  "nothing; the kernel's default is 1777",
+		code:  "libcontainer/rootfs/mount.go:attachFlags, OpAttach",
+		tests: "mount-tmpfs-mode",
+	},
+	{
+		does:  "a mount of type cgroup is of the host's version of cgroups, and shows the container's own part of them",
+		spec:  "type and options are the kernel's (config.md, \"Mounts\")",
+		code:  "libcontainer/rootfs/cgroupfs.go:expandCgroups",
+		tests: "mount-cgroup, libcontainer/rootfs/cgroupfs_test.go:TestExpandCgroups",
+	},
+	{
+		does:  "on /proc nothing is mounted but a proc file system, and below it only on the files that lxcfs replaces",
+		spec:  "nothing",
+		code:  "specconv/mounts.go:onProc",
+		tests: "security-proc-below, security-proc-tmpfs",
+	},
+	{
+		does:  "masked and read-only paths that do not exist are passed over",
+		spec:  "nothing",
+		code:  "libcontainer/rootfs/rootfs.go:Seal, OpMask, OpReadonly",
+		tests: "masked-paths, readonly-paths",
+	},
+	{
+		does:  "a bind mount on /dev brings its own devices: none is made, and no link",
+		spec:  "the default devices and links must be there (config-linux.md, \"Default Devices\"; runtime-linux.md)",
+		code:  "libcontainer/rootfs/dev.go:ownDev",
+		tests: "devices-bound-dev",
+	},
+	{
+		does:  "a device of type u is one of type c",
+		spec:  "u is an unbuffered character device (config-linux.md, \"Devices\")",
+		code:  "specconv/devices.go:device",
+		tests: "devices-added",
+	},
+	{
+		does:  "of a device's fileMode the permissions count, whatever type of file it has in it",
+		spec:  "it is the file's mode (config-linux.md, \"Devices\")",
+		code:  "specconv/devices.go:device",
+		tests: "devices-added",
+	},
+	{
+		does:  "the loopback interface of a new network namespace is up",
+		spec:  "nothing",
+		code:  "libcontainer/launch/program.go:names, OpLinkUp",
+		tests: "namespaces-new",
+	},
+
+	// Cgroups.
+	{
+		does:  "rules that allow the default devices, terminals, tun and any mknod come after the user's",
+		spec:  "the list is the whole (config-linux.md, \"Allowed Device list\")",
+		code:  "libcontainer/cgroup/devices.go:builtIn",
+		tests: "libcontainer/cgroup/devices_test.go:TestDeviceDefaults",
+	},
+	{
+		does:  "a cgroup that has processes in it, or is frozen, is refused",
+		spec:  "it may be there before (config-linux.md, \"Cgroups Path\")",
+		code:  "libcontainer/cgroup/create.go:free",
+		tests: "cgroup-not-empty, libcontainer/cgroup/unified_test.go:TestUnifiedFrozenAbove",
+	},
+	{
+		does:  "a relative cgroupsPath is below the caller's cgroup, on v2 below that one's parent",
+		spec:  "the runtime may choose (config-linux.md, \"Cgroups Path\")",
+		code:  "libcontainer/cgroup/path.go:resolve",
+		tests: "libcontainer/cgroup/path_test.go:TestResolve",
+	},
+	{
+		does:  "0 in a limit says that it is not given, but for pids.limit, where it is 1, the least that v2 can have",
+		spec:  "0 is a value like others",
+		code:  "libcontainer/cgroup/setting.go:number, libcontainer/cgroup/setting_v1.go:pids",
+		tests: "libcontainer/cgroup/setting_test.go:TestSettings",
+	},
+	{
+		does:  "v1's values become v2's by the formulas that all runtimes share; memory.reservation is memory.low",
+		spec:  "a conversion, no formula (config-linux.md, \"Unified\")",
+		code:  "libcontainer/cgroup/setting_v2.go:cpuWeight, libcontainer/cgroup/setting_v2.go:ioWeight",
+		tests: "libcontainer/cgroup/setting_test.go:TestConversionsOfTheField",
+	},
+
+	// Seccomp.
+	{
+		does:  "a filter without flags has SPEC_ALLOW",
+		spec:  "nothing; none is meant",
+		code:  "libcontainer/seccomp/seccomp.go:settings",
+		tests: "seccomp-flags",
+	},
+	{
+		does:  "calls that libseccomp does not know are passed over",
+		spec:  "nothing",
+		code:  "libcontainer/seccomp/compiler/compile.go:addName",
+		tests: "libcontainer/seccomp/compiler/compile_test.go:TestUnknownNames",
+	},
+	{
+		does:  "calls that are younger than all that a profile names get ENOSYS, so that programs fall back on older ones",
+		spec:  "they get the default action",
+		code:  "libcontainer/seccomp/compiler/enosys.go:enosysHead",
+		tests: "libcontainer/seccomp/compiler/compile_test.go:TestArchitectures",
+	},
+	{
+		does:  "conditions of one rule on the same argument are alternatives",
+		spec:  "all of them have to hold (config-linux.md, \"Seccomp\")",
+		code:  "libcontainer/seccomp/compiler/compile.go:conditions",
+		tests: "libcontainer/seccomp/compiler/compile_test.go:TestSameArgument",
+	},
+}
