@@ -15,6 +15,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/idmap"
 	"github.com/skiff-oci/skiff/libcontainer/launch"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/rdt"
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
 	"github.com/skiff-oci/skiff/libcontainer/store"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
@@ -43,7 +44,11 @@ func (h *Host) Create(l *plan.Launch, spec *specs.Spec, raw []byte, io IO) (_ *C
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := h.intent(l, group, io, &u)
+	class, err := findClass(l)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := h.intent(l, group, class, io, &u)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -52,6 +57,9 @@ func (h *Host) Create(l *plan.Launch, spec *specs.Spec, raw []byte, io IO) (_ *C
 		return nil, nil, err
 	}
 	u.Push(func() error { return end(group) })
+	if err := c.makeClass(class, &u); err != nil {
+		return nil, nil, err
+	}
 
 	r := h.request(l, io)
 	r.Cgroup, r.Limit = group, true
@@ -101,7 +109,7 @@ func (h *Host) newGroup(l *plan.Launch) (*cgroup.Group, error) {
 }
 
 // intent makes the state directory and writes down what is about to be made.
-func (h *Host) intent(l *plan.Launch, group *cgroup.Group, io IO, u *undo.Stack) (*Container, error) {
+func (h *Host) intent(l *plan.Launch, group *cgroup.Group, class *rdt.Group, io IO, u *undo.Stack) (*Container, error) {
 	c := &Container{host: h, entry: store.At(h.Root, l.ID)}
 	err := c.entry.Make()
 	if errors.Is(err, fs.ErrExist) {
@@ -115,6 +123,9 @@ func (h *Host) intent(l *plan.Launch, group *cgroup.Group, io IO, u *undo.Stack)
 		OCIVersion: l.OCIVersion, ID: l.ID, Bundle: l.Bundle, Rootfs: l.Rootfs.Path, Created: time.Now().UTC(),
 		Annotations: l.Annotations, Cgroups: group.Paths(), Namespaces: namespaceFlags(l),
 		Hooks: len(l.Hooks.Poststart)+len(l.Hooks.Poststop) > 0, NoKeyring: io.NoNewKeyring,
+	}
+	if class != nil {
+		c.record.RDTClass, c.record.RDTMonitor, c.record.RDTRemove = class.Class, class.Monitor, class.Made
 	}
 	if launch.SharesMounts(l) {
 		if c.record.Under, err = sys.MountID(l.Rootfs.Path); err != nil {
@@ -204,6 +215,9 @@ func (c *Container) connect(r *launch.Request, l *plan.Launch, io IO, p *Process
 // made, which [Container.ready] puts in its place: by then the child waits for
 // us, now it does not.
 func (c *Container) prepare(run *launch.Running, raw []byte) error {
+	if err := c.joinClass(run.Pid); err != nil {
+		return err
+	}
 	if err := c.entry.WriteConfig(raw); err != nil {
 		return err
 	}

@@ -60,6 +60,9 @@ func (c *Container) Delete(force bool) error {
 	if err := c.recoverDevices(); err != nil {
 		return err
 	}
+	if err := c.removeClass(); err != nil {
+		return err
+	}
 	h, hooksErr := c.hooks()
 	if err := c.entry.Remove(); err != nil {
 		return errors.Join(err, hooksErr)

@@ -47,6 +47,7 @@ func (c *Container) Exec(l *plan.Launch, io IO, o ExecOptions) (_ *Process, err 
 			return nil, err
 		}
 	}
+	r.Meanwhile = func(run *launch.Running) error { return c.joinClass(run.Pid) }
 	r.Console = p.console(io.ConsoleSocket)
 	r.Ready = func(run *launch.Running) error { return announce(run, io, &u) }
 	c.host.warnWithheld(r)

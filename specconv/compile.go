@@ -67,6 +67,7 @@ func (c *compiler) launch() (*plan.Launch, []Warning, error) {
 	c.paths()
 	c.sysctl()
 	c.netDevices()
+	c.intelRdt()
 	c.cgroup()
 	c.seccomp()
 	c.hooks()

@@ -24,7 +24,7 @@ func Features() *features.Features {
 			MemoryPolicy:    &features.MemoryPolicy{Modes: wordsOf(memoryModes[:]), Flags: wordsOf(memoryFlags[:])},
 			Apparmor:        &features.Apparmor{Enabled: &no},
 			Selinux:         &features.Selinux{Enabled: &no},
-			IntelRdt:        &features.IntelRdt{Enabled: &no},
+			IntelRdt:        &features.IntelRdt{Enabled: &yes, Schemata: &yes, Monitoring: &yes},
 			MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: &yes}},
 			NetDevices:      &features.NetDevices{Enabled: &yes},
 		},

@@ -11,7 +11,6 @@ func (c *compiler) unsupported() {
 	}
 	l := c.linux
 	c.refuse(l.MountLabel != "", "linux.mountLabel", "SELinux is")
-	c.refuse(l.IntelRdt != nil, "linux.intelRdt", "it is")
 	if p := l.Seccomp; p != nil {
 		c.refuse(p.ListenerPath != "", "linux.seccomp.listenerPath", "it is")
 		for i := range p.Syscalls {

@@ -30,6 +30,9 @@ type Record struct {
 	Namespaces uint64            // CLONE_NEW* flags of what an exec joins
 	Cgroups    map[string]string // directory by controller; "" is cgroup v2
 	Under      uint64            // without a mount namespace: id of the mount that the container's root covers
+	RDTClass   string            // directory of the class of service, for exec; empty without
+	RDTMonitor string            // directory of the monitoring group, which goes with the container
+	RDTRemove  bool              // so does the class
 	NetNS      string            // while devices are moved: the network namespace that they go to, if it has a path
 	NetDevices []netdev.Device   // and the devices
 	Hooks      bool              // the configuration has poststart or poststop hooks
@@ -75,6 +78,9 @@ func (r *Record) encode() []byte {
 		text("cgroup", k, r.Cgroups[k])
 	}
 	number("under", r.Under)
+	if r.RDTClass != "" {
+		text("rdt", r.RDTClass, r.RDTMonitor, strconv.FormatBool(r.RDTRemove))
+	}
 	if r.NetNS != "" {
 		text("netns", r.NetNS)
 	}
@@ -139,7 +145,7 @@ func (r *Record) set(key string, v []string) (err error) {
 	switch key {
 	case "annotation", "cgroup":
 		want = 2
-	case "step":
+	case "step", "rdt":
 		want = 3
 	case "netdev":
 		want = 5
@@ -172,6 +178,9 @@ func (r *Record) set(key string, v []string) (err error) {
 		put(&r.Cgroups, v)
 	case "under":
 		r.Under, err = strconv.ParseUint(v[0], 10, 64)
+	case "rdt":
+		r.RDTClass, r.RDTMonitor = v[0], v[1]
+		r.RDTRemove, err = strconv.ParseBool(v[2])
 	case "netns":
 		r.NetNS = v[0]
 	case "netdev":

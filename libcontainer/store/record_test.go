@@ -16,8 +16,9 @@ func full() *Record {
 		Created:     time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC),
 		Annotations: map[string]string{"a": "", "b c": "d\x00\xff", "": "x"},
 		Pid:         42, StartTime: 1 << 63, BootID: "boot", Namespaces: 7,
-		Cgroups: map[string]string{"": "/sys/fs/cgroup/web", "cpu": "/c"},
-		NetNS:   "/run/netns/a b",
+		Cgroups:  map[string]string{"": "/sys/fs/cgroup/web", "cpu": "/c"},
+		RDTClass: "/sys/fs/resctrl/gold", RDTMonitor: "/sys/fs/resctrl/gold/mon_groups/web", RDTRemove: true,
+		NetNS: "/run/netns/a b",
 		NetDevices: []netdev.Device{
 			{Name: "eth0", Index: 2, Up: true, NewName: "eth%d", NewIndex: 3, Addresses: []string{"\x02\x18\x80\x00\xff", ""}},
 			{Name: "a\"b", NewName: "c", NewIndex: 1<<32 - 1},

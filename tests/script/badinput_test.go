@@ -110,6 +110,10 @@ func badInputs() []badInput {
 		{name: "netDevices name", patch: `{"linux": {"netDevices": {"eth0": {"name": "a/b"}, "eth1": {"name": ".."}, "": {}, "e%d": {}, "eth2": {"name": "%d%d"}}}}`, want: `linux.netDevices[""]: a name is expected; linux.netDevices["e%d"]: "e%d": the only use of % is one %d in the name inside the container; linux.netDevices["eth0"].name: "a/b" is no name of a network device; linux.netDevices["eth1"].name: ".." is no name of a network device; linux.netDevices["eth2"].name: "%d%d": the only use of % is one %d in the name inside the container`},
 		{name: "netDevices name twice", patch: `{"linux": {"netDevices": {"eth0": {"name": "x0"}, "eth1": {"name": "x0"}, "x0": {}, "eth3": {"name": "y%d"}, "eth4": {"name": "y%d"}}}}`, want: `linux.netDevices["eth1"].name: "x0" is the name of linux.netDevices["eth0"] already; linux.netDevices["x0"]: "x0" is the name of linux.netDevices["eth1"] already`},
 
+		{name: "intelRdt without resctrl", patch: `{"linux": {"intelRdt": {"schemata": ["L3:0=f"]}}}`, want: "linux.intelRdt: no resctrl file system is mounted (the kernel needs CONFIG_X86_CPU_RESCTRL, the processor RDT; then: mount -t resctrl resctrl /sys/fs/resctrl)"},
+		{name: "intelRdt closID", patch: `{"linux": {"intelRdt": {"closID": "a/b"}}}`, want: `linux.intelRdt.closID: "a/b" must be a name, or / for the default class`},
+		{name: "intelRdt", patch: `{"linux": {"intelRdt": {"closID": "info", "memBwSchema": "L3:0=f\nx", "schemata": ["L3:0=f", "", "a\nb"]}}}`, want: `linux.intelRdt.closID: "info" can be no class of service; linux.intelRdt.memBwSchema: "L3:0=f\nx" must begin with MB:; linux.intelRdt.memBwSchema: "L3:0=f\nx" has a newline; linux.intelRdt.schemata[1]: must not be empty; linux.intelRdt.schemata[2]: "a\nb" has a newline`},
+
 		// Mounts and hooks.
 		{name: "no destination", patch: `{"mounts": [{"type": "tmpfs"}]}`, want: "mounts[0].destination: is required"},
 		{name: "mount on root", patch: `{"mounts": [{"destination": "/", "type": "tmpfs"}]}`, want: "mounts[0].destination: must not be the container's root directory: root.path says what that is"},

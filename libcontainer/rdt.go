@@ -1,0 +1,43 @@
+package libcontainer
+
+import (
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/rdt"
+	"github.com/skiff-oci/skiff/libcontainer/undo"
+)
+
+// findClass looks for the container's class of service; nil if it has none.
+func findClass(l *plan.Launch) (*rdt.Group, error) {
+	if l.IntelRdt == nil {
+		return nil, nil
+	}
+	return rdt.Find(l.IntelRdt, l.ID)
+}
+
+// makeClass makes the class of service that the record tells of. One with a
+// name of its own stays when the container is deleted (config-linux.md,
+// "IntelRdt"); until the container is made it is ours to remove.
+func (c *Container) makeClass(class *rdt.Group, u *undo.Stack) error {
+	if class == nil {
+		return nil
+	}
+	u.Push(class.Undo)
+	c.record.RDTRemove = class.Made && class.Own
+	return class.Make()
+}
+
+// joinClass puts a process of the container into its class of service.
+func (c *Container) joinClass(pid int) error {
+	if c.record.RDTClass == "" {
+		return nil
+	}
+	return rdt.Join(c.record.RDTClass, c.record.RDTMonitor, pid)
+}
+
+func (c *Container) removeClass() error {
+	class := ""
+	if c.record.RDTRemove {
+		class = c.record.RDTClass
+	}
+	return rdt.Remove(class, c.record.RDTMonitor)
+}

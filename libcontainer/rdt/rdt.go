@@ -1,0 +1,150 @@
+// Package rdt puts a container's process into a class of service, and a
+// monitoring group, of Intel's Resource Director Technology, by way of the
+// resctrl file system (config-linux.md, "IntelRdt"; the kernel's
+// Documentation/filesystems/resctrl.rst).
+package rdt
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+const field = "linux.intelRdt"
+
+// Group is a class of service, and perhaps a monitoring group in it, for one
+// container.
+type Group struct {
+	Class   string // directory of the class
+	Monitor string // directory of the monitoring group; empty for none
+
+	Made bool // the class is made by this container
+	Own  bool // and has no name but the container's: it goes when the container goes
+
+	schemata []string // what is to be written, each in a write of its own
+	tree     *tree
+}
+
+// tree is a mounted resctrl.
+type tree struct {
+	mount        string
+	mkdir, rmdir func(path string) error
+}
+
+func kernel(mount string) *tree {
+	return &tree{mount, func(path string) error { return unix.Mkdir(path, 0o755) }, unix.Rmdir}
+}
+
+// Find says which groups the container id is to have, and compares what is
+// there with what is asked for. It makes nothing.
+func Find(r *specs.LinuxIntelRdt, id string) (*Group, error) {
+	table, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	mount := mountPoint(string(table))
+	if mount == "" {
+		return nil, errors.New(field + ": no resctrl file system is mounted (the kernel needs CONFIG_X86_CPU_RESCTRL, the processor RDT; then: mount -t resctrl resctrl /sys/fs/resctrl)")
+	}
+	return kernel(mount).find(r, id)
+}
+
+// mountPoint finds resctrl in a mount table (proc_pid_mountinfo(5)).
+func mountPoint(table string) string {
+	for line := range strings.Lines(table) {
+		head, tail, ok := strings.Cut(line, " - ")
+		f := strings.Fields(head)
+		if ok && strings.HasPrefix(tail, "resctrl ") && len(f) > 4 && f[3] == "/" {
+			return unescape(f[4])
+		}
+	}
+	return ""
+}
+
+func unescape(s string) string {
+	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
+}
+
+func (t *tree) find(r *specs.LinuxIntelRdt, id string) (*Group, error) {
+	g := &Group{tree: t, Class: filepath.Join(t.mount, r.ClosID), schemata: schemata(r)}
+	if r.ClosID == "" {
+		g.Class, g.Own = filepath.Join(t.mount, id), true
+	}
+	if r.EnableMonitoring {
+		g.Monitor = filepath.Join(g.Class, "mon_groups", id)
+	}
+	_, err := os.Lstat(g.Class)
+	switch {
+	case err == nil:
+		g.Own = false
+		return g, g.compare()
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s: %w", field, err)
+	case !g.Own && len(g.schemata) == 0:
+		return nil, fmt.Errorf("%s.closID: there is no class of service %s, and no schema to make it with: %w", field, r.ClosID, unix.ENOENT)
+	}
+	g.Made = true
+	return g, nil
+}
+
+// schemata is what the file of that name is to be given, in the order of the
+// specification.
+func schemata(r *specs.LinuxIntelRdt) (all []string) {
+	for _, s := range [...]string{r.L3CacheSchema, r.MemBwSchema, strings.Join(r.Schemata, "\n")} {
+		if s != "" {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// compare makes sure that a class which exists has the schemata asked for.
+func (g *Group) compare() error {
+	if len(g.schemata) == 0 {
+		return nil
+	}
+	b, err := os.ReadFile(filepath.Join(g.Class, "schemata"))
+	if err != nil {
+		return fmt.Errorf("%s: %w", field, err)
+	}
+	have := parse(string(b))
+	want := parse(strings.Join(g.schemata, "\n")) // a later line replaces an earlier one
+	for key, value := range want {
+		if got, ok := have[key]; got != value {
+			if !ok {
+				got = "not there"
+			}
+			return fmt.Errorf("%s: the class of service %s exists, and its schemata differ: %s is %s, %s is expected", field, g.Class, key, got, value)
+		}
+	}
+	return nil
+}
+
+// parse reads lines like "L3:0=7f0;1=1f" to values by resource and domain:
+// "L3:0". The kernel fills numbers up with blanks and zeros.
+func parse(text string) map[string]string {
+	all := make(map[string]string)
+	for line := range strings.SplitSeq(text, "\n") {
+		resource, domains, _ := strings.Cut(strings.TrimSpace(line), ":")
+		for d := range strings.SplitSeq(domains, ";") {
+			if id, value, ok := strings.Cut(d, "="); ok {
+				all[resource+":"+strings.TrimSpace(id)] = number(value)
+			}
+		}
+	}
+	return all
+}
+
+func number(s string) string {
+	s = strings.TrimPrefix(strings.ToLower(strings.TrimSpace(s)), "0x")
+	if short := strings.TrimLeft(s, "0"); short != "" || s == "" {
+		return short
+	}
+	return "0"
+}

@@ -1,0 +1,52 @@
+package specconv
+
+import "strings"
+
+// intelRdt checks the class of service and its schemata (config-linux.md,
+// "IntelRdt"); what the processor has is the kernel's to say.
+func (c *compiler) intelRdt() {
+	r := c.linux.IntelRdt
+	if r == nil {
+		return
+	}
+	const field = "linux.intelRdt"
+	switch id := r.ClosID; {
+	case id == "" || id == "/":
+		c.classID(c.ID, field+".closID: the container's id")
+	case strings.Contains(id, "/"):
+		c.fault(field+".closID", "%q must be a name, or / for the default class", id)
+	default:
+		c.classID(id, field+".closID")
+	}
+	if s := r.L3CacheSchema; s != "" && !strings.HasPrefix(s, "L3:") {
+		c.warn(field+".l3CacheSchema", "%q should begin with L3:", s)
+	}
+	if s := r.MemBwSchema; s != "" && !strings.HasPrefix(s, "MB:") {
+		c.fault(field+".memBwSchema", "%q must begin with MB:", s)
+	}
+	c.oneLine(r.MemBwSchema, field+".memBwSchema")
+	for i, s := range r.Schemata {
+		if s == "" {
+			c.fault(at(field+".schemata", i), "must not be empty")
+		}
+		c.oneLine(s, at(field+".schemata", i))
+	}
+	c.out.IntelRdt = r
+}
+
+// classID refuses the names that resctrl has for other things.
+func (c *compiler) classID(id, field string) {
+	switch id {
+	case ".", "..", "info", "mon_groups", "mon_data":
+		c.fault(field, "%q can be no class of service", id)
+	}
+	if strings.Contains(id, "\n") {
+		c.fault(field, "%q has a newline", id)
+	}
+}
+
+func (c *compiler) oneLine(s, field string) {
+	if strings.Contains(s, "\n") {
+		c.fault(field, "%q has a newline", s)
+	}
+}
