@@ -25,7 +25,9 @@ func TestExpandCgroups(t *testing.T) {
 		"another file system": {"tmpfs", CgroupView{Namespace: true, Hierarchies: v1}, []string{"tmpfs x on /c []"}},
 	} {
 		var got []string
-		all := expandCgroups([]plan.Mount{{Destination: "/c", Type: c.fsType, Source: "x"}}, c.view)
+		tree := new(Tree)
+		tree.Cgroup = c.view
+		all := tree.expandCgroups([]plan.Mount{{Destination: "/c", Type: c.fsType, Source: "x"}})
 		for _, m := range all {
 			got = append(got, fmt.Sprintf("%s %s on %s %v", m.Type, m.Source, m.Destination, m.Data))
 		}
