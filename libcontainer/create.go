@@ -17,6 +17,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/rdt"
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
+	"github.com/skiff-oci/skiff/libcontainer/seccomp"
 	"github.com/skiff-oci/skiff/libcontainer/store"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/undo"
@@ -35,6 +36,11 @@ func (h *Host) Create(l *plan.Launch, spec *specs.Spec, raw []byte, io IO) (_ *C
 	if err := CheckID(l.ID); err != nil {
 		return nil, nil, err
 	}
+	agent, err := seccomp.Dial(l.Seccomp)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer agent.Close()
 	var u undo.Stack
 	defer u.Unwind(&err)
 
@@ -68,6 +74,11 @@ func (h *Host) Create(l *plan.Launch, spec *specs.Spec, raw []byte, io IO) (_ *C
 	p := new(Process)
 	if err := c.connect(r, l, io, p, &u); err != nil {
 		return nil, nil, err
+	}
+	if agent != nil {
+		r.Notify = func(listener *os.File, pid int) error {
+			return agent.Hand(listener, pid, hooks.State(l, specs.StateCreating, pid))
+		}
 	}
 	h.warnWithheld(r)
 	if io.Subreaper {

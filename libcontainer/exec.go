@@ -3,10 +3,13 @@ package libcontainer
 import (
 	"errors"
 	"fmt"
+	"os"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 	"github.com/skiff-oci/skiff/libcontainer/launch"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/seccomp"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/undo"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
@@ -18,6 +21,11 @@ func (c *Container) Exec(l *plan.Launch, io IO, o ExecOptions) (_ *Process, err 
 	if err := c.takesExec(o); err != nil {
 		return nil, err
 	}
+	agent, err := seccomp.Dial(l.Seccomp)
+	if err != nil {
+		return nil, err
+	}
+	defer agent.Close()
 	group, err := c.group()
 	if err != nil {
 		return nil, err
@@ -50,6 +58,11 @@ func (c *Container) Exec(l *plan.Launch, io IO, o ExecOptions) (_ *Process, err 
 	r.Meanwhile = func(run *launch.Running) error { return c.joinClass(run.Pid) }
 	r.Console = p.console(io.ConsoleSocket)
 	r.Ready = func(run *launch.Running) error { return announce(run, io, &u) }
+	if agent != nil {
+		r.Notify = func(listener *os.File, pid int) error {
+			return agent.Hand(listener, pid, c.hookState(specs.StateRunning))
+		}
+	}
 	c.host.warnWithheld(r)
 	run, err := launch.Run(r)
 	if err != nil {

@@ -19,7 +19,7 @@ func Features() *features.Features {
 			Capabilities: capabilityNames[:],
 			Cgroup:       &features.Cgroup{V1: &yes, V2: &yes, Systemd: &no, SystemdUser: &no, Rdma: &yes},
 			Seccomp: &features.Seccomp{
-				Enabled: &yes, Actions: supportedActions(), Operators: seccompOperators[:], Archs: seccompArchs[:], KnownFlags: seccompFlags[:],
+				Enabled: &yes, Actions: seccompActions[:], Operators: seccompOperators[:], Archs: seccompArchs[:], KnownFlags: seccompFlags[:],
 			},
 			MemoryPolicy:    &features.MemoryPolicy{Modes: wordsOf(memoryModes[:]), Flags: wordsOf(memoryFlags[:])},
 			Apparmor:        &features.Apparmor{Enabled: &no},
@@ -36,13 +36,4 @@ func Features() *features.Features {
 		f.Linux.Namespaces = append(f.Linux.Namespaces, string(n.name))
 	}
 	return f
-}
-
-func supportedActions() (list []string) {
-	for _, a := range seccompActions {
-		if a != string(specs.ActNotify) {
-			list = append(list, a)
-		}
-	}
-	return list
 }

@@ -1,6 +1,7 @@
 package specconv
 
 import (
+	"path/filepath"
 	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -48,8 +49,22 @@ func (c *compiler) seccomp() {
 	for i := range p.Syscalls {
 		c.syscall(&p.Syscalls[i], at("linux.seccomp.syscalls", i))
 	}
+	c.listener(p)
+}
+
+// listener checks where the agent is, which is ignored if no system call asks
+// for it.
+func (c *compiler) listener(p *specs.LinuxSeccomp) {
 	if p.ListenerMetadata != "" && p.ListenerPath == "" {
 		c.fault("linux.seccomp.listenerMetadata", "needs a listenerPath")
+	}
+	i := slices.IndexFunc(p.Syscalls, func(s specs.LinuxSyscall) bool { return s.Action == specs.ActNotify })
+	switch {
+	case i < 0:
+	case p.ListenerPath == "":
+		c.fault("linux.seccomp.listenerPath", "is required: %s is SCMP_ACT_NOTIFY", at("linux.seccomp.syscalls", i)+".action")
+	case !filepath.IsAbs(p.ListenerPath):
+		c.fault("linux.seccomp.listenerPath", "%q must be an absolute path", p.ListenerPath)
 	}
 }
 
@@ -64,7 +79,7 @@ func (c *compiler) syscall(s *specs.LinuxSyscall, field string) {
 	}
 	c.action(s.Action, s.ErrnoRet, field+".action", field+".errnoRet")
 	if s.Action == specs.ActNotify && slices.Contains(s.Names, "write") {
-		c.fault(field+".action", "SCMP_ACT_NOTIFY for write would stop the runtime itself")
+		c.fault(field+".action", "SCMP_ACT_NOTIFY is not possible for write, as in other runtimes, which need it themselves")
 	}
 	for j, a := range s.Args {
 		if a.Index > 5 {

@@ -11,12 +11,6 @@ func (c *compiler) unsupported() {
 	}
 	l := c.linux
 	c.refuse(l.MountLabel != "", "linux.mountLabel", "SELinux is")
-	if p := l.Seccomp; p != nil {
-		c.refuse(p.ListenerPath != "", "linux.seccomp.listenerPath", "it is")
-		for i := range p.Syscalls {
-			c.refuse(p.Syscalls[i].Action == specs.ActNotify, at("linux.seccomp.syscalls", i)+".action", "SCMP_ACT_NOTIFY is")
-		}
-	}
 	c.refuse(c.SystemdCgroup, "--systemd-cgroup", "cgroups through systemd are")
 	if c.spec.Process != nil {
 		c.unsupportedProcess(c.spec.Process, "process")

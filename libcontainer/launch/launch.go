@@ -52,6 +52,10 @@ type Request struct {
 	Mounted   func(pid int) error         // the mounts are made; nil if there is nothing to do
 	Console   func(master *os.File) error // the terminal's master; takes it over
 	Ready     func(r *Running) error      // all but the user's program is done
+
+	// Notify hands the listener of the seccomp filter of process pid on. Then
+	// the process is not waiting: it may already wait for the agent.
+	Notify func(listener *os.File, pid int) error
 }
 
 // Running is a process that was started, or with Hold waits for start.
@@ -237,12 +241,14 @@ func (b *binding) answer(s *spawned, run *Running, m wire.Message) error {
 	case wire.Mounted:
 		err = b.Mounted(s.pid)
 	case wire.Ready:
-		if err = b.limits(s.pid); err == nil && b.tunes() {
+		if err = b.limits(s.pid); err == nil && b.tunes() && !b.notifies() {
 			err = tune.Apply(s.pid, &b.Launch.Process)
 		}
 		if err == nil {
 			err = b.Ready(run)
 		}
+	case wire.Listener:
+		return b.listener(s, m.File) // the child waits for no answer
 	default:
 		err = fmt.Errorf("handshake: %s is not expected", m.Type)
 	}
@@ -250,6 +256,18 @@ func (b *binding) answer(s *spawned, run *Running, m wire.Message) error {
 		return err
 	}
 	return s.conn.Answer(m.Type, int64(s.pid))
+}
+
+// listener hands the listener on. What has been left to us until now, since the
+// child would keep a CPU to itself, is set before.
+func (b *binding) listener(s *spawned, f *os.File) error {
+	defer f.Close()
+	if b.tunes() {
+		if err := tune.Apply(s.pid, &b.Launch.Process); err != nil {
+			return err
+		}
+	}
+	return b.Notify(f, s.pid)
 }
 
 // checkLimits tells early what the child could not do: it has no privilege to

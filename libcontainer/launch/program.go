@@ -56,10 +56,19 @@ func (b *binding) program() error {
 	}
 	p.Add(plan.Op{Kind: plan.OpSync, N: [3]uint64{uint64(wire.Ready)}}) // the runtime sets resource limits and stores the state
 
+	// A listener is handed over while the runtime is there that knows the
+	// agent, so hooks run under the filter, as in runc.
+	if b.notifies() {
+		b.loadFilter()
+	}
+
 	// The user, waiting for start; then its program.
 	b.tail = len(p.Ops)
 	if b.Hold {
 		p.Add(plan.Op{Kind: plan.OpListen, A: b.listen})
+	}
+	if b.notifies() {
+		cred.Finish(p, &l.Process, b.granted, b.spare())
 	}
 	if !l.Joined {
 		state := hooks.State(l, specs.StateCreated, 0)
@@ -315,8 +324,13 @@ func (b *binding) ownLimits() {
 func (b *binding) setsLimits() bool { return b.own>>unix.CAP_SYS_RESOURCE&1 != 0 }
 
 // tunes tells that scheduler and I/O priority are set from outside: the
-// runtime has a privilege for it that the child's user namespace takes away.
-func (b *binding) tunes() bool { return b.userns && b.own>>unix.CAP_SYS_NICE&1 != 0 }
+// runtime has a privilege for it that the child's user namespace takes away,
+// or the child's two threads must not come to compete in real time for a CPU
+// (load_with_listener in child/seccomp.c).
+func (b *binding) tunes() bool { return (b.userns || b.notifies()) && b.own>>unix.CAP_SYS_NICE&1 != 0 }
+
+// notifies tells that the filter has system calls wait for an agent.
+func (b *binding) notifies() bool { return b.filter != nil && b.filter.Notify }
 
 // spare is what has to be kept until the filter is loaded: without
 // no_new_privs, seccomp(2) wants CAP_SYS_ADMIN.
@@ -330,17 +344,25 @@ func (b *binding) spare() uint64 {
 // confine loads the filter as late as can be: it is written for the user's
 // program, not for us. Without no_new_privs one capset comes after it.
 func (b *binding) confine() {
-	p, proc := b.prog, &b.Launch.Process
-	if proc.NoNewPrivs {
-		p.Add(plan.Op{Kind: plan.OpNoNewPriv, Field: "process.noNewPrivileges"})
+	if b.notifies() {
+		return // it is there already
+	}
+	b.loadFilter()
+	if b.filter != nil {
+		cred.Finish(b.prog, &b.Launch.Process, b.granted, b.spare())
+	}
+}
+
+func (b *binding) loadFilter() {
+	if b.Launch.Process.NoNewPrivs {
+		b.prog.Add(plan.Op{Kind: plan.OpNoNewPriv, Field: b.field("noNewPrivileges")})
 	}
 	if f := b.filter; f != nil {
 		op := plan.Op{Kind: plan.OpSeccomp, Data: f.BPF, N: [3]uint64{uint64(f.Flags)}, Field: "linux.seccomp"}
 		if f.Notify {
 			op.Flags = 1
 		}
-		p.Add(op)
-		cred.Finish(p, proc, b.granted, b.spare())
+		b.prog.Add(op)
 	}
 }
 

@@ -58,7 +58,7 @@ const (
 	OpCaps      // N0 effective, N1 permitted, N2 inheritable
 	OpAmbient   // N0 mask
 	OpNoNewPriv //
-	OpSeccomp   // Data: BPF, N0 flags of seccomp(2), Flags 1: send the listener
+	OpSeccomp   // Data: BPF, N0 flags of seccomp(2), Flags 1: send the listener; no other thread may be filtered with this one
 	OpChdir     // S0, Flags Chdir*
 	OpLookup    // S0 args[0], S1... candidates, Flags LookupPath
 	OpHome      // N0 uid: set HOME from /etc/passwd

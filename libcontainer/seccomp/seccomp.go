@@ -25,7 +25,7 @@ type Filter struct {
 // settings works out everything but the program. The flag WAIT_KILLABLE_RECV is
 // refused where the running kernel lacks it; nothing else depends on the kernel.
 func settings(p *specs.LinuxSeccomp) (*Filter, error) {
-	f := &Filter{Notify: notifies(p)}
+	f := &Filter{Notify: Notifies(p)}
 	if p.Flags == nil {
 		// runc's default: without it, the kernel may turn on the costly
 		// mitigation of speculative store bypass in every container
@@ -51,20 +51,15 @@ func listenerFlags(flags uint, notify bool) uint {
 		// and the kernel has EINVAL for it.
 		return flags &^ unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 	}
-	flags |= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
-	if flags&unix.SECCOMP_FILTER_FLAG_TSYNC != 0 {
-		// Both want the return value, the listener's fd and the thread that
-		// could not be synchronised: EINVAL unless the latter becomes ESRCH
-		// (kernel 5.7, 51891498f2da).
-		flags |= unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH
-	}
-	return flags
+	// The child's second thread, which hands the listener over, must not be
+	// filtered; and execve(2) leaves none that would have to be.
+	return flags&^unix.SECCOMP_FILTER_FLAG_TSYNC | unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
 }
 
-// notifies reports whether p asks for a listener. Rules that name only
+// Notifies reports whether p asks for a listener. Rules that name only
 // unknown system calls count: whether an agent is called must not depend on
 // the age of libseccomp.
-func notifies(p *specs.LinuxSeccomp) bool {
+func Notifies(p *specs.LinuxSeccomp) bool {
 	for i := range p.Syscalls {
 		if p.Syscalls[i].Action == specs.ActNotify && len(p.Syscalls[i].Names) > 0 {
 			return true

@@ -263,6 +263,20 @@ func SendFD(path, name string, fd int) error {
 	}))
 }
 
+// SendAll sends b on a stream socket, and with its first byte fd.
+func SendAll(socket int, b []byte, fd int) error {
+	rights := unix.UnixRights(fd)
+	for len(b) > 0 {
+		n := 0
+		err := retry(func() (err error) { n, err = unix.SendmsgN(socket, b, rights, nil, unix.MSG_NOSIGNAL); return err })
+		if err != nil {
+			return wrap("sendmsg", "", err)
+		}
+		b, rights = b[n:], nil
+	}
+	return nil
+}
+
 // ConnectUnix connects to the AF_UNIX socket at path, which may be longer than
 // a socket address (108 bytes): then it is reached through its descriptor.
 func ConnectUnix(path string, kind int) (int, error) {

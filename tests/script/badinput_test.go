@@ -100,6 +100,12 @@ func badInputs() []badInput {
 		{name: "propagation", patch: `{"linux": {"rootfsPropagation": "rw"}}`, want: `linux.rootfsPropagation: "rw" is none of shared, slave, private, unbindable, and these with r before them`},
 		{name: "seccomp action", patch: `{"linux": {"seccomp": {"defaultAction": "ALLOW"}}}`, want: `linux.seccomp.defaultAction: unknown word "ALLOW"`},
 		{name: "seccomp argument", patch: `{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["kill"], "action": "SCMP_ACT_KILL", "args": [{"index": 6, "op": "SCMP_CMP_EQ"}]}]}}}`, want: "linux.seccomp.syscalls[0].args[0].index: 6 must be from 0 to 5"},
+		{name: "seccomp notify by default", patch: `{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_NOTIFY", "listenerPath": "/run/agent"}}}`, want: "linux.seccomp.defaultAction: must not be SCMP_ACT_NOTIFY"},
+		{name: "seccomp notify without agent", patch: `{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]}}}`, want: "linux.seccomp.listenerPath: is required: linux.seccomp.syscalls[0].action is SCMP_ACT_NOTIFY"},
+		{name: "seccomp notify for write", patch: `{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/run/agent", "syscalls": [{"names": ["write"], "action": "SCMP_ACT_NOTIFY"}]}}}`, want: "linux.seccomp.syscalls[0].action: SCMP_ACT_NOTIFY is not possible for write, as in other runtimes, which need it themselves"},
+		{name: "seccomp relative agent", patch: `{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "agent", "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]}}}`, want: `linux.seccomp.listenerPath: "agent" must be an absolute path`},
+		{name: "seccomp metadata for nobody", patch: `{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "listenerMetadata": "x"}}}`, want: "linux.seccomp.listenerMetadata: needs a listenerPath"},
+		{name: "seccomp flag", patch: `{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "flags": ["SECCOMP_FILTER_FLAG_NEW_LISTENER"]}}}`, want: `linux.seccomp.flags[0]: unknown word "SECCOMP_FILTER_FLAG_NEW_LISTENER"`},
 		{name: "device rule", patch: `{"linux": {"resources": {"devices": [{"allow": true, "access": "rx"}]}}}`, want: `linux.resources.devices[0].access: "rx": must be made of r, w and m`},
 		{name: "unified key", patch: `{"linux": {"resources": {"unified": {"../x": "1"}}}}`, want: ""},
 

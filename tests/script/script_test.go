@@ -12,6 +12,8 @@
 //	[!] userexec PROGRAM ARG...  run another program as that user
 //	clean                        check that no container, cgroup, mount or process of the script is left
 //
+// The program seccompagent is contrib/seccompagent.
+//
 // $ROOT is the script's state directory, $CGROUP the path of its own cgroup,
 // under which bundle puts the containers. [isolated] tells whether containers
 // can be run, [namespace:time] whether the kernel has that type, [users]
@@ -23,6 +25,7 @@ package script
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -37,34 +40,35 @@ import (
 	"github.com/skiff-oci/skiff/tests/isolate"
 )
 
-// TestMain builds skiff, unless the environment variable SKIFF has the path of
-// one, before the tests' processes have namespaces of their own.
+// TestMain builds the programs that the scripts run, unless the environment
+// variables SKIFF and SECCOMPAGENT have the paths of some, before the tests'
+// processes have namespaces of their own.
 func TestMain(m *testing.M) {
-	remove, err := build()
+	dir, err := os.MkdirTemp("", "skiff-script")
+	if err == nil {
+		err = errors.Join(build("SKIFF", "../..", dir), build("SECCOMPAGENT", "../../contrib/seccompagent", dir))
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	code := isolate.Main(m)
-	remove()
+	os.RemoveAll(dir)
 	os.Exit(code)
 }
 
-func build() (remove func(), err error) {
-	if os.Getenv("SKIFF") != "" {
-		return func() {}, nil
+// build makes a program and has an environment variable name it.
+func build(variable, source, dir string) error {
+	if os.Getenv(variable) != "" {
+		return nil
 	}
-	dir, err := os.MkdirTemp("", "skiff-script")
-	if err != nil {
-		return nil, err
+	bin := filepath.Join(dir, strings.ToLower(variable))
+	cmd := exec.Command("go", "build", "-tags", "netgo osusergo urfave_cli_no_docs", "-o", bin, source)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
 	}
-	bin := filepath.Join(dir, "skiff")
-	out, err := exec.Command("go", "build", "-tags", "netgo osusergo urfave_cli_no_docs", "-o", bin, "../..").CombinedOutput()
-	if err != nil {
-		os.RemoveAll(dir)
-		return nil, fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return func() { os.RemoveAll(dir) }, os.Setenv("SKIFF", bin)
+	return os.Setenv(variable, bin)
 }
 
 func TestScripts(t *testing.T) {
@@ -120,12 +124,14 @@ func setup(e *testscript.Env) error {
 	if err := os.Mkdir(bin, 0o755); err != nil {
 		return err
 	}
-	skiff, err := filepath.Abs(os.Getenv("SKIFF"))
-	if err != nil {
-		return err
-	}
-	if err := os.Symlink(skiff, filepath.Join(bin, "skiff")); err != nil {
-		return err
+	for _, name := range []string{"skiff", "seccompagent"} {
+		program, err := filepath.Abs(os.Getenv(strings.ToUpper(name)))
+		if err != nil {
+			return err
+		}
+		if err := os.Symlink(program, filepath.Join(bin, name)); err != nil {
+			return err
+		}
 	}
 	w := &world{
 		root:   filepath.Join(e.WorkDir, ".root"),

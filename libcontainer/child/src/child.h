@@ -94,7 +94,6 @@ int op_stdio(const struct op *);
 int op_bounding(const struct op *);
 int op_caps(const struct op *);
 int op_ambient(const struct op *);
-int op_seccomp(const struct op *);
 int op_chdir(const struct op *);
 int op_lookup(const struct op *);
 int op_home(const struct op *);
@@ -103,6 +102,9 @@ int op_keepfds(const struct op *);
 int op_listen(const struct op *);
 int op_exec(const struct op *);
 int write_file(int dir, const char *path, const char *value, uint64_t resolve);
+
+// seccomp.c
+int op_seccomp(const struct op *);
 
 // hook.c
 int op_hook(const struct op *);

@@ -134,20 +134,6 @@ int op_ambient(const struct op *o)
 	return 0;
 }
 
-int op_seccomp(const struct op *o)
-{
-	struct { uint16_t len; const void *filter; } prog = { o->data_len / 8, data(o) };
-	long r = sys(seccomp, SECCOMP_SET_MODE_FILTER, o->n[0], &prog);
-	if (r < 0 || !(o->flags & 1))
-		return r;
-	int fd = r;
-	r = report(M_LISTENER, fd);
-	if (r >= 0)
-		r = answer(M_LISTENER);
-	sys(close, fd);
-	return r;
-}
-
 enum { CHDIR_MAKE = 1, CHDIR_TRY = 2, CHDIR_CHECK = 4 };
 
 // A working directory may be open to root alone or to the user alone, so it is
