@@ -290,13 +290,22 @@ func (b *binding) checkLimits() error {
 }
 
 // limits sets the resource limits from outside: the child has none of the
-// privileges left that raising one takes, and none of them binds it before.
+// privileges left that raising one takes. The one on descriptors would be in
+// the child's way, so here it is raised at most.
 func (b *binding) limits(pid int) error {
 	if !b.setsLimits() {
 		return nil // the child does it
 	}
 	for _, r := range b.Launch.Process.Rlimits {
-		if err := sys.Prlimit(pid, r.Resource, r.Soft, r.Hard); err != nil {
+		soft, hard := r.Soft, r.Hard
+		if r.Resource == unix.RLIMIT_NOFILE {
+			var err error
+			if soft, hard, err = sys.Getrlimit(r.Resource); err != nil {
+				return fmt.Errorf("%s: %w", r.Field, err)
+			}
+			hard = max(hard, r.Hard) // the child lowers it
+		}
+		if err := sys.Prlimit(pid, r.Resource, soft, hard); err != nil {
 			return fmt.Errorf("%s: %s soft %s, hard %s: %w", r.Field, r.Name, amount(r.Soft), amount(r.Hard), err)
 		}
 	}

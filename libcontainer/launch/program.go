@@ -308,13 +308,13 @@ func (b *binding) field(name string) string {
 }
 
 // ownLimits sets the resource limits that the runtime has no privilege to set
-// for another user's process. They come late, since one on descriptors would
-// be in our own way; and none of them can raise a hard limit.
+// for another user's process, and always the one on descriptors, as late as can
+// be, since it would be in our own way. None of them raises a hard limit.
 func (b *binding) ownLimits() {
-	if b.setsLimits() {
-		return
-	}
 	for _, r := range b.Launch.Process.Rlimits {
+		if b.setsLimits() && r.Resource != unix.RLIMIT_NOFILE {
+			continue
+		}
 		b.prog.Add(plan.Op{Kind: plan.OpRlimit, S: []string{r.Name}, N: [3]uint64{uint64(r.Resource), r.Soft, r.Hard}, Field: r.Field})
 	}
 }
