@@ -73,7 +73,7 @@ func runOuter() (code int, err error) {
 	if err := privateMounts(); err != nil {
 		return 1, err
 	}
-	if err := mountOn("cgroup2", cgroupRoot); err != nil {
+	if err := showUnified(); err != nil {
 		return 1, err
 	}
 	enableControllers(cgroupRoot)
@@ -83,6 +83,17 @@ func runOuter() (code int, err error) {
 	}
 	defer func() { err = errors.Join(err, removeCgroup(dir)) }()
 	return startInit(dir)
+}
+
+// showUnified mounts the cgroup v2 tree on /sys/fs/cgroup, unless it is there
+// already: mounting it again would be refused, and would take the options away
+// that the host's init has mounted it with.
+func showUnified() error {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(cgroupRoot, &fs); err == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC {
+		return nil
+	}
+	return mountOn("cgroup2", cgroupRoot)
 }
 
 func startInit(cgroup string) (int, error) {

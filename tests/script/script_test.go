@@ -38,13 +38,18 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/skiff-oci/skiff/tests/isolate"
+	"golang.org/x/sys/unix"
 )
 
 // TestMain builds the programs that the scripts run, unless the environment
 // variables SKIFF and SECCOMPAGENT have the paths of some, before the tests'
 // processes have namespaces of their own.
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "skiff-script")
+	err := allowDevices()
+	dir := ""
+	if err == nil {
+		dir, err = os.MkdirTemp("", "skiff-script")
+	}
 	if err == nil {
 		err = errors.Join(build("SKIFF", "../..", dir), build("SECCOMPAGENT", "../../contrib/seccompagent", dir))
 	}
@@ -55,6 +60,19 @@ func TestMain(m *testing.M) {
 	code := isolate.Main(m)
 	os.RemoveAll(dir)
 	os.Exit(code)
+}
+
+// allowDevices puts the scripts elsewhere when the folder for temporary files
+// is on a file system whose devices do not work, as /tmp is since Debian 13.
+func allowDevices() error {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(os.TempDir(), &fs); err != nil {
+		return fmt.Errorf("statfs %s: %w", os.TempDir(), err)
+	}
+	if fs.Flags&unix.ST_NODEV != 0 {
+		return os.Setenv("TMPDIR", "/var/tmp")
+	}
+	return nil
 }
 
 // build makes a program and has an environment variable name it.
