@@ -5,6 +5,9 @@
 //
 //	go run -C tests/oci . -runtime /path/to/skiff [-run REGEXP] [-v]
 //
+// On a machine without Go, the suite comes built: -build DIR makes it, and
+// -suite DIR runs it.
+//
 // Every program runs in a cell of its own: new pid, mount and cgroup
 // namespaces with private cgroups, so that nothing a runtime does wrong can
 // reach the host, and so that several programs may run at once although all of
@@ -34,6 +37,8 @@ type options struct {
 	runtime  string         // the runtime under test, absolute
 	sysroot  string         // a Debian tree whose /usr is laid over the host's in the cells; "" = none
 	expected string         // the list; "" = compare with nothing
+	build    string         // build the suite into this folder, and end; "" = no
+	suite    string         // the folder of a suite that was built before; "" = build it
 	run      *regexp.Regexp // programs to run; nil = all
 	jobs     int
 	timeout  time.Duration // of one program
@@ -67,6 +72,9 @@ func start(args []string) error {
 	if err != nil {
 		return err
 	}
+	if o.build != "" {
+		return (&suite{dir: o.build}).build()
+	}
 	return conform(o)
 }
 
@@ -88,6 +96,8 @@ func parse(args []string) (options, error) {
 	f.StringVar(&o.runtime, "runtime", "../../skiff", "the runtime's `path`")
 	f.StringVar(&o.sysroot, "sysroot", "", "a Debian `tree` whose /usr the programs see, for a runtime that is linked to it")
 	f.StringVar(&o.expected, "expected", "expected.txt", "the `list` of programs that are known to fail; empty: none")
+	f.StringVar(&o.build, "build", "", "build the suite into this `folder`, run nothing")
+	f.StringVar(&o.suite, "suite", "", "the `folder` that -build has made the suite in")
 	f.IntVar(&o.jobs, "j", 2*runtime.NumCPU(), "programs to run at once")
 	f.DurationVar(&o.timeout, "timeout", 3*time.Minute, "of one program")
 	f.StringVar(&o.view, "view", "auto", "cgroup view: v1, v2 or auto (v1 where the host mounts a v1 hierarchy)")
@@ -100,21 +110,32 @@ func parse(args []string) (options, error) {
 	if f.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	}
-	if o.sysroot != "" {
+	for _, dir := range []*string{&o.build, &o.suite} {
+		if err := absolute(dir); err != nil {
+			return o, err
+		}
+	}
+	if o.sysroot != "" || o.build != "" {
 		return o, nil // the runtime's path is the tree's
 	}
-	abs, err := filepath.Abs(o.runtime)
-	if err != nil {
+	if err := absolute(&o.runtime); err != nil {
 		return o, err
 	}
-	o.runtime = abs
-	if _, err := os.Stat(abs); err != nil {
+	if _, err := os.Stat(o.runtime); err != nil {
 		return o, fmt.Errorf("the runtime: %w", err)
 	}
 	return o, nil
 }
 
-// conform builds the suite, runs it and reports.
+// absolute makes a path that is given so.
+func absolute(path *string) (err error) {
+	if *path != "" {
+		*path, err = filepath.Abs(*path)
+	}
+	return err
+}
+
+// conform runs the suite, building it if need be, and reports.
 func conform(o options) error {
 	h, err := observe(o.view)
 	if err != nil {
@@ -125,11 +146,16 @@ func conform(o options) error {
 	if err != nil {
 		return err
 	}
-	s, err := buildSuite(o.run)
-	if err != nil {
+	s := &suite{dir: o.suite}
+	if o.suite == "" {
+		if s, err = newSuite(); err != nil {
+			return err
+		}
+		defer s.remove()
+	}
+	if err := s.choose(o.run); err != nil {
 		return err
 	}
-	defer s.remove()
 	if err := list.check(s.all); err != nil {
 		return err
 	}

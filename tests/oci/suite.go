@@ -23,15 +23,14 @@ type suite struct {
 	programs []string // those to run
 }
 
-// buildSuite builds all programs that match run (nil: all). go.mod lists them
-// as this module's tools.
-func buildSuite(run *regexp.Regexp) (*suite, error) {
+// newSuite builds the suite in a temporary folder.
+func newSuite() (*suite, error) {
 	dir, err := os.MkdirTemp("", "skiff-oci-")
 	if err != nil {
 		return nil, err
 	}
 	s := &suite{dir: dir}
-	if err := s.build(run); err != nil {
+	if err := s.build(); err != nil {
 		s.remove()
 		return nil, err
 	}
@@ -40,23 +39,30 @@ func buildSuite(run *regexp.Regexp) (*suite, error) {
 
 func (s *suite) remove() { os.RemoveAll(s.dir) }
 
-func (s *suite) build(run *regexp.Regexp) error {
-	// runtimetest runs in a rootfs without a C library, so: static.
-	overlay, err := keepLimits(s.dir)
+// build builds all programs, which go.mod lists as this module's tools.
+func (s *suite) build() error {
+	overlay, err := keepLimits()
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command("go", "build", "-overlay", overlay, "-o", s.dir+"/", "tool")
+	defer os.RemoveAll(filepath.Dir(overlay))
+	// runtimetest runs in a rootfs without a C library, so: static.
+	cmd := exec.Command("go", "build", "-ldflags", "-s -w", "-overlay", overlay, "-o", s.dir+"/", "tool")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the suite: %w\n%s", err, out)
 	}
+	return writeRootfs(filepath.Join(s.dir, "rootfs-"+runtime.GOARCH+".tar.gz"))
+}
+
+// choose lists the programs, and those that match run (nil: all).
+func (s *suite) choose(run *regexp.Regexp) error {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries { // sorted
-		if e.IsDir() || e.Name() == "runtimetest" {
+		if e.IsDir() || e.Name() == "runtimetest" || strings.HasPrefix(e.Name(), "rootfs-") {
 			continue
 		}
 		s.all = append(s.all, e.Name())
@@ -67,13 +73,13 @@ func (s *suite) build(run *regexp.Regexp) error {
 	if len(s.programs) == 0 {
 		return fmt.Errorf("no program of the suite matches %q", run)
 	}
-	return writeRootfs(filepath.Join(s.dir, "rootfs-"+runtime.GOARCH+".tar.gz"))
+	return nil
 }
 
 // keepLimits makes a build overlay in which package syscall does not raise the
 // soft limit of open files at start (Go 1.19 and later do): runtimetest, which
 // is older, reads that limit to see what the runtime has set.
-func keepLimits(dir string) (string, error) {
+func keepLimits() (path string, err error) {
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
 		return "", err
@@ -87,8 +93,8 @@ func keepLimits(dir string) (string, error) {
 	if changed == string(text) {
 		return "", fmt.Errorf("%s raises no limit at start: this Go does it elsewhere", original)
 	}
-	work := filepath.Join(dir, "overlay")
-	if err := os.Mkdir(work, 0o755); err != nil {
+	work, err := os.MkdirTemp("", "skiff-oci-overlay-")
+	if err != nil {
 		return "", err
 	}
 	replacement := filepath.Join(work, "rlimit.go")
@@ -99,7 +105,7 @@ func keepLimits(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(work, "overlay.json")
+	path = filepath.Join(work, "overlay.json")
 	return path, os.WriteFile(path, b, 0o644)
 }
 
