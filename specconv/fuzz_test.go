@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand"
 	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -274,16 +273,81 @@ type mutable struct {
 // element of a list has key == from.
 type place struct{ key, from, to int }
 
-// newMutator takes the documents of testdata, and of the full one each part by
+// everyField is a configuration with every field of the specification.
+const everyField = "testdata/every/config.json"
+
+func TestEveryField(t *testing.T) {
+	raw, err := os.ReadFile(everyField)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, err := decodeSpec(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, field := range specFields(reflect.TypeFor[specs.Spec](), "") {
+		if field == "linux.personality.flags[]" {
+			continue // which the specification has no values for
+		}
+		if !given(reflect.ValueOf(spec).Elem(), strings.FieldsFunc(field, func(r rune) bool { return r == '.' })) {
+			t.Errorf("%s: there is no %s", everyField, field)
+		}
+	}
+	_, _, err = Compile(spec, options)
+	for _, v := range faults(err) {
+		if !strings.HasSuffix(v.Text, "not supported yet") {
+			t.Errorf("%s: %v", everyField, v)
+		}
+	}
+}
+
+// given tells that a value has something at a path, as specFields has it; a
+// number or a text may be the zero value.
+func given(v reflect.Value, path []string) bool {
+	for v.Kind() == reflect.Pointer {
+		if v.IsNil() {
+			return false
+		}
+		v = v.Elem()
+	}
+	if len(path) == 0 {
+		return true
+	}
+	name := strings.TrimRight(path[0], "[]{}")
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		json, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch at := v.Field(i); {
+		case f.Anonymous && given(at, path):
+			return true
+		case json != name || f.Anonymous:
+		case at.Kind() == reflect.Slice:
+			for i := range at.Len() {
+				if given(at.Index(i), path[1:]) {
+					return true
+				}
+			}
+			return false
+		case at.Kind() == reflect.Map:
+			for r := at.MapRange(); r.Next(); {
+				if given(r.Value(), path[1:]) {
+					return true
+				}
+			}
+			return false
+		default:
+			return given(at, path[1:])
+		}
+	}
+	return false
+}
+
+// newMutator takes that document and the example, and each part of them by
 // itself: the smaller a document, the more tries in a second.
 func newMutator(t testing.TB) *mutator {
 	t.Helper()
-	files, err := filepath.Glob("testdata/*.json")
-	if err != nil || len(files) == 0 {
-		t.Fatal(files, err)
-	}
 	m := new(mutator)
-	for _, file := range files {
+	for _, file := range []string{everyField, "testdata/example.json"} {
 		raw, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
