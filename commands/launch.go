@@ -14,6 +14,10 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
+// notifySocket is the variable in which a service manager, such as systemd,
+// says where it wants to hear that the service is ready (sd_notify(3)).
+const notifySocket = "NOTIFY_SOCKET"
+
 // launch is what create and run ask libcontainer for.
 type launch struct {
 	plan *plan.Launch
@@ -65,6 +69,7 @@ func (c *call) prepare(ctx *cli.Context, detach bool) (*launch, error) {
 	}
 	l.io, err = c.processIO(ctx, l.plan.Process.Terminal, detach)
 	l.io.NoNewKeyring = ctx.Bool("no-new-keyring")
+	l.io.NotifySocket = os.Getenv(notifySocket)
 	return l, err
 }
 
@@ -86,6 +91,9 @@ func (c *call) processIO(ctx *cli.Context, terminal, detach bool) (libcontainer.
 		PidFile:       ctx.String("pid-file"),
 		PreserveFDs:   ctx.Int("preserve-fds"),
 		ListenFDs:     listenFDs(),
+	}
+	if io.ListenFDs > 0 {
+		io.ListenNames = os.Getenv("LISTEN_FDNAMES")
 	}
 	if err := checkTerminal(terminal, detach, io.ConsoleSocket); err != nil {
 		return io, err

@@ -3,7 +3,9 @@ package commands
 import (
 	"errors"
 	"fmt"
+	"os"
 
+	"github.com/skiff-oci/skiff/libcontainer"
 	"github.com/urfave/cli/v2"
 )
 
@@ -37,12 +39,44 @@ func (c *call) runContainer(ctx *cli.Context) error {
 		return err
 	}
 	if detach {
-		_, _, err = c.host.Create(l.plan, l.spec, l.raw, l.io)
-		return err
+		return c.runDetached(l)
 	}
 	adoptSize(&l.plan.Process)
 	l.io.Subreaper = !ctx.Bool("no-subreaper")
 	return c.runForeground(l, ctx.Bool("keep"))
+}
+
+// runDetached leaves the container to itself once it is ready, if there is a
+// service manager that waits for that.
+func (c *call) runDetached(l *launch) error {
+	_, process, err := c.host.Create(l.plan, l.spec, l.raw, l.io)
+	if err != nil {
+		return err
+	}
+	c.notify(process, process.Pid, true)
+	return nil
+}
+
+// notify passes on what the container says to the service manager. That it
+// cannot is no reason to fail: the container runs.
+func (c *call) notify(p *libcontainer.Process, main int, untilReady bool) {
+	if err := p.Notify(main, untilReady); err != nil {
+		c.log.warn("%v", err)
+	}
+}
+
+// notifyForeground does so until the container has ended; the channel is closed
+// then. Without a manager it is nil.
+func (c *call) notifyForeground(l *launch, p *libcontainer.Process) chan struct{} {
+	if l.io.NotifySocket == "" {
+		return nil
+	}
+	done := make(chan struct{})
+	go func() {
+		c.notify(p, os.Getpid(), false) // the service's main process is this one
+		close(done)
+	}()
+	return done
 }
 
 func (c *call) runForeground(l *launch, keep bool) error {
@@ -55,7 +89,11 @@ func (c *call) runForeground(l *launch, keep bool) error {
 		return err
 	}
 	c.log.flush()
+	said := c.notifyForeground(l, process)
 	c.code, err = fg.wait(process)
+	if said != nil {
+		<-said
+	}
 	if keep {
 		return err
 	}

@@ -1,6 +1,11 @@
 package commands
 
-import "github.com/urfave/cli/v2"
+import (
+	"os"
+
+	"github.com/skiff-oci/skiff/libcontainer"
+	"github.com/urfave/cli/v2"
+)
 
 func (c *call) startCommand() *cli.Command {
 	return &cli.Command{
@@ -12,7 +17,7 @@ func (c *call) startCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return container.Start()
+			return container.Start(libcontainer.StartOptions{NotifySocket: os.Getenv(notifySocket)})
 		},
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/skiff-oci/skiff/libcontainer/notify"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 )
 
@@ -35,10 +36,17 @@ type IO struct {
 	PidfdSocket   string // AF_UNIX socket that a pidfd of the process is sent to
 	PidFile       string // written atomically, with the pid in decimal
 	PreserveFDs   int    // the caller's fds 3 to 2+PreserveFDs are passed on
-	ListenFDs     int    // LISTEN_FDS: so many more after the preserved ones
+	ListenFDs     int    // LISTEN_FDS: so many more, passed on in their places; the first is 3 (sd_listen_fds(3))
+	ListenNames   string // LISTEN_FDNAMES; may be empty
+	NotifySocket  string // NOTIFY_SOCKET: what the container sends to its own goes there; empty: it has none
 	NoNewKeyring  bool   // keep the caller's session keyring
 	Hold          bool   // create: stop before the user's program until Start
 	Subreaper     bool   // become the reaper of the container's orphans (run in the foreground)
+}
+
+// StartOptions are start's own.
+type StartOptions struct {
+	NotifySocket string // as in IO; of no use unless create had one, too
 }
 
 // ExecOptions are exec's own.
@@ -51,6 +59,8 @@ type Process struct {
 	Pid     int      // as the runtime sees it
 	Pidfd   *os.File // may be nil
 	Console *os.File // the terminal's master; nil without one or when it was sent to a socket
+
+	notify *notify.Proxy
 }
 
 // Status is what a container is doing. It is computed at each look, never

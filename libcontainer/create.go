@@ -14,6 +14,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/hooks"
 	"github.com/skiff-oci/skiff/libcontainer/idmap"
 	"github.com/skiff-oci/skiff/libcontainer/launch"
+	"github.com/skiff-oci/skiff/libcontainer/notify"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/rdt"
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
@@ -67,11 +68,14 @@ func (h *Host) Create(l *plan.Launch, spec *specs.Spec, raw []byte, io IO) (_ *C
 		return nil, nil, err
 	}
 
+	p := new(Process)
+	if p.notify, err = c.addNotify(l, io, &u); err != nil {
+		return nil, nil, err
+	}
 	r := h.request(l, io)
 	r.Cgroup, r.Limit = group, true
 	r.CgroupView = cgroupView(l, group)
 	r.Meanwhile = func(run *launch.Running) error { return c.prepare(run, raw) }
-	p := new(Process)
 	if err := c.connect(r, l, io, p, &u); err != nil {
 		return nil, nil, err
 	}
@@ -187,9 +191,20 @@ func (h *Host) request(l *plan.Launch, io IO) *launch.Request {
 		r.Preserve = append(r.Preserve, fd)
 	}
 	if io.ListenFDs > 0 {
-		l.Process.Env = append(l.Process.Env, fmt.Sprintf("LISTEN_FDS=%d", io.ListenFDs), "LISTEN_PID=1")
+		listenEnv(&l.Process, io)
 	}
 	return r
+}
+
+// listenEnv tells a process of the sockets that are passed on (sd_listen_fds(3)).
+// The child adds LISTEN_PID: it alone knows its number in the pid namespace.
+func listenEnv(p *plan.Process, io IO) {
+	p.UnsetEnv("LISTEN_PID")
+	p.ListenPID = true
+	p.SetEnv("LISTEN_FDS", fmt.Sprint(io.ListenFDs))
+	if io.ListenNames != "" {
+		p.SetEnv("LISTEN_FDNAMES", io.ListenNames)
+	}
 }
 
 // waitsMounted tells that the runtime has something to do when the namespaces
@@ -344,6 +359,9 @@ func (h *Host) Plan(l *plan.Launch, _ *specs.Spec, io IO) (*plan.Program, error)
 	group, err := h.newGroup(l)
 	if err != nil {
 		return nil, err
+	}
+	if io.NotifySocket != "" {
+		notify.Add(l, (&Container{entry: store.At(h.Root, l.ID)}).notifyDir())
 	}
 	r := h.request(l, io)
 	r.Cgroup, r.CgroupView = group, cgroupView(l, group)

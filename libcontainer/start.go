@@ -4,34 +4,71 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/hooks"
 	"github.com/skiff-oci/skiff/libcontainer/launch"
+	"github.com/skiff-oci/skiff/libcontainer/notify"
 	"golang.org/x/sys/unix"
 )
 
 // Start starts the program of a container that was created. An error of the
-// last steps, the execve included, is the container's end.
-func (c *Container) Start() error {
+// last steps, the execve included, is the container's end. Where a manager
+// waits to hear that the container is ready, so does Start, until the container
+// ends.
+func (c *Container) Start(o StartOptions) error {
+	proxy, init, err := c.start(o)
+	if err != nil {
+		return err
+	}
+	if init != nil {
+		defer init.Close()
+		c.awaitReady(proxy, init)
+	}
+	return nil
+}
+
+// start is all that is done with the container locked.
+func (c *Container) start(o StartOptions) (_ *notify.Proxy, init *os.File, err error) {
 	unlock, err := c.lock()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	defer unlock()
-	status, err := c.Status()
-	if err != nil {
-		return err
+	if err := c.takesStart(); err != nil {
+		return nil, nil, err
 	}
-	switch status {
-	case Created:
-	case Stopped, Creating:
+	proxy, err := c.listenNotify(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	if init, err = c.openInit(proxy); err == nil {
+		err = c.release()
+	}
+	if err != nil && proxy != nil {
+		proxy.Close()
+	}
+	return proxy, init, err
+}
+
+func (c *Container) takesStart() error {
+	status, err := c.Status()
+	switch {
+	case err != nil:
+		return err
+	case status == Stopped, status == Creating:
 		return errors.New("cannot start a container that has stopped")
-	case Running:
+	case status == Running:
 		return errors.New("cannot start an already running container")
-	case Paused:
+	case status == Paused:
 		return fmt.Errorf("cannot start: %w", ErrPaused)
 	}
+	return nil
+}
+
+// release lets the first process go on, and runs the hooks for that.
+func (c *Container) release() error {
 	conn, err := c.entry.Connect()
 	if errors.Is(err, unix.ECONNREFUSED) {
 		return errors.New("cannot start an already running container")

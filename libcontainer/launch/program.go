@@ -402,6 +402,9 @@ func (b *binding) exec() plan.Op {
 		env = without(env, "HOME") // the child adds a better one
 	}
 	op := plan.Op{Kind: plan.OpExec, N: [3]uint64{uint64(len(proc.Args)), uint64(len(env))}, Field: "process.args[0]"}
+	if proc.ListenPID {
+		op.Flags = plan.ExecListenPID
+	}
 	op.S = make([]string, 0, len(proc.Args)+len(env))
 	op.S = append(append(op.S, proc.Args...), env...)
 	return op

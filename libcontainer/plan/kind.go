@@ -71,7 +71,7 @@ const (
 	OpLabel     // S0 value, S1... attribute files to try, relative to the procfs in A
 	OpKeepFDs   // A first of N0 fds that become 3, 4 ...: everything else is closed
 	OpListen    // A listening socket: wait for start
-	OpExec      // S args..., env...; N0 args, N1 env
+	OpExec      // S args..., env...; N0 args, N1 env, Flags ExecListenPID
 
 	OpTimeNS  // S0 offsets of the new time namespace, a line each, or empty: write them, and enter it
 	OpWorkDir // S0 path of the host: chdir
@@ -101,6 +101,10 @@ const (
 	ChdirTry               // not allowed is no error: it is tried again as the user
 	ChdirCheck             // the result must be inside the root (CVE-2024-21626)
 )
+
+// ExecListenPID is the flag of OpExec that adds LISTEN_PID to the environment:
+// the process's pid as it sees it itself.
+const ExecListenPID = 1
 
 // LookupPath is the flag of OpLookup for candidates from PATH, not the
 // program's own path.

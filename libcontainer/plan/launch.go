@@ -6,7 +6,12 @@
 // Nothing in this package makes a system call.
 package plan
 
-import "github.com/opencontainers/runtime-spec/specs-go"
+import (
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
 
 // Launch is the intent of one create or exec: config.json compiled. Flags are
 // integers, paths are clean, ids are checked; nothing in it depends on the host.
@@ -142,6 +147,7 @@ type Process struct {
 	Args        []string
 	Env         []string // last of each name wins, order of first appearance kept
 	Cwd         string
+	ListenPID   bool // its own pid goes into LISTEN_PID
 	Terminal    bool
 	ConsoleRows uint16 // 0: leave
 	ConsoleCols uint16
@@ -162,6 +168,17 @@ type Process struct {
 	CPUFinal     []byte
 	Personality  *uint32
 	MemoryPolicy *MemoryPolicy
+}
+
+// SetEnv sets a variable of the environment.
+func (p *Process) SetEnv(name, value string) {
+	p.UnsetEnv(name)
+	p.Env = append(p.Env, name+"="+value)
+}
+
+// UnsetEnv removes a variable from the environment.
+func (p *Process) UnsetEnv(name string) {
+	p.Env = slices.DeleteFunc(p.Env, func(e string) bool { return strings.HasPrefix(e, name+"=") })
 }
 
 // Caps are the five capability sets as bit masks (1<<CAP_*).

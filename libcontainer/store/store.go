@@ -3,6 +3,7 @@
 //
 //	ID/state        the record, written before anything else is made
 //	ID/config.json  the configuration as it was when the container was made
+//	ID/notify/      mounted in the container, where a service manager wants to hear of it
 //	ID/start.sock   a created container's first process waits here for start
 //
 // A record is replaced by rename, so a reader sees the old one or the new one.
@@ -166,7 +167,7 @@ func (e *Entry) Remove() error {
 	}
 	err := unix.Rmdir(e.path)
 	if err == unix.ENOTEMPTY {
-		return os.RemoveAll(e.path) // a temporary file of a runtime that was killed
+		return os.RemoveAll(e.path) // a temporary file of a runtime that was killed, or the directory for notify
 	}
 	if err != nil && err != unix.ENOENT {
 		return &os.PathError{Op: "rmdir", Path: e.path, Err: err}

@@ -29,6 +29,9 @@ func cmdSkiff(ts *testscript.TestScript, neg bool, args []string) {
 
 func runSkiff(ts *testscript.TestScript, args ...string) *result {
 	env := []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME"), "TMPDIR=" + ts.Getenv("TMPDIR")}
+	if s := ts.Getenv("NOTIFY_SOCKET"); s != "" {
+		env = append(env, "NOTIFY_SOCKET="+s)
+	}
 	r, err := worldOf(ts).run(ts.MkAbs("."), env, args...)
 	ts.Check(err)
 	_, err = ts.Stdout().Write([]byte(r.stdout))

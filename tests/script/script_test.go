@@ -8,11 +8,14 @@
 //	status ID STATUS             wait until the container has that status
 //	listen SOCKET                make a socket that file descriptors can be sent to
 //	received SOCKET              write what was sent: its name, its link in /proc, a terminal's text or a pidfd's /proc/self/fdinfo
+//	manager SOCKET               from here on there is a service manager, which NOTIFY_SOCKET leads to
+//	told TEXT                    wait until the manager has been told TEXT, and write all it was told
 //	asuser                       from here on skiff, bundle, status and clean are an ordinary user's
 //	[!] userexec PROGRAM ARG...  run another program as that user
 //	clean                        check that no container, cgroup, mount or process of the script is left
 //
-// The program seccompagent is contrib/seccompagent.
+// The program seccompagent is contrib/seccompagent, sdnotify sends messages to
+// a manager.
 //
 // $ROOT is the script's state directory, $CGROUP the path of its own cgroup,
 // under which bundle puts the containers. [isolated] tells whether containers
@@ -42,7 +45,7 @@ import (
 )
 
 // TestMain builds the programs that the scripts run, unless the environment
-// variables SKIFF and SECCOMPAGENT have the paths of some, before the tests'
+// variables SKIFF, SECCOMPAGENT and SDNOTIFY have the paths of some, before the tests'
 // processes have namespaces of their own.
 func TestMain(m *testing.M) {
 	err := allowDevices()
@@ -51,7 +54,7 @@ func TestMain(m *testing.M) {
 		dir, err = os.MkdirTemp("", "skiff-script")
 	}
 	if err == nil {
-		err = errors.Join(build("SKIFF", "../..", dir), build("SECCOMPAGENT", "../../contrib/seccompagent", dir))
+		err = errors.Join(build("SKIFF", "../..", dir), build("SECCOMPAGENT", "../../contrib/seccompagent", dir), build("SDNOTIFY", "./sdnotify", dir))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -107,6 +110,8 @@ func TestScripts(t *testing.T) {
 			"userexec": cmdUserExec,
 			"listen":   cmdListen,
 			"received": cmdReceived,
+			"manager":  cmdManager,
+			"told":     cmdTold,
 		},
 	})
 }
@@ -142,7 +147,7 @@ func setup(e *testscript.Env) error {
 	if err := os.Mkdir(bin, 0o755); err != nil {
 		return err
 	}
-	for _, name := range []string{"skiff", "seccompagent"} {
+	for _, name := range []string{"skiff", "seccompagent", "sdnotify"} {
 		program, err := filepath.Abs(os.Getenv(strings.ToUpper(name)))
 		if err != nil {
 			return err

@@ -30,6 +30,7 @@ type world struct {
 	user  bool   // an ordinary user's
 	skiff string // the binary, for that user
 
+	manager *manager                     // of the command manager
 	sockets map[string]*net.UnixListener // of the command listen, by name
 }
 

@@ -5,10 +5,10 @@
 enum { OUTPUT = 400 };
 
 // vector makes a NULL-ended array of the next n strings, with one more at its
-// end if extra is given.
+// end if extra is given, and room for another.
 char **vector(const char **s, uint64_t n, const char *extra)
 {
-	long mem = sys(mmap, 0, (n + 2) * sizeof(char *), 3 /* read, write */, 0x22 /* private, anonymous */, -1, 0);
+	long mem = sys(mmap, 0, (n + 3) * sizeof(char *), 3 /* read, write */, 0x22 /* private, anonymous */, -1, 0);
 	if (mem < 0 && mem > -PAGE)
 		return 0;
 	char **v = (char **)mem;

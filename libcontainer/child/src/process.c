@@ -320,12 +320,30 @@ int op_listen(const struct op *o)
 	return r < 0 && r != -EPIPE ? r : 0; // a start that is gone has started it all the same
 }
 
+// decimal writes a number after what is there.
+static char *decimal(char *p, unsigned long n)
+{
+	char digits[20], *d = digits + sizeof digits - 1;
+	*d = 0;
+	do
+		*--d = '0' + n % 10;
+	while (n /= 10);
+	return put(p, d);
+}
+
+enum { EXEC_LISTEN_PID = 1 };
+
 int op_exec(const struct op *o)
 {
+	static char listen_pid[32];
 	const char *s = str(o, 0);
 	char **argv = vector(&s, o->n[0], 0);
 	char **envp = argv ? vector(&s, o->n[1], home[0] ? home : 0) : 0;
 	if (!envp)
 		return -ENOMEM;
+	if (o->flags & EXEC_LISTEN_PID) {
+		decimal(put(listen_pid, "LISTEN_PID="), sys(getpid));
+		envp[o->n[1] + (home[0] ? 1 : 0)] = listen_pid;
+	}
 	return sys(execve, chosen ? chosen : argv[0], argv, envp);
 }

@@ -1,0 +1,83 @@
+package script
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
+)
+
+// manager stands for a service manager: it reads what comes to a socket.
+type manager struct {
+	mu   sync.Mutex
+	told strings.Builder
+}
+
+// cmdManager is "manager SOCKET": from then on NOTIFY_SOCKET is that.
+func cmdManager(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: manager SOCKET")
+	}
+	name := args[0]
+	if !strings.HasPrefix(name, "@") {
+		name = ts.MkAbs(name)
+	}
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
+	ts.Check(err)
+	ts.Defer(func() { conn.Close() })
+	m := new(manager)
+	worldOf(ts).manager = m
+	go m.read(conn)
+	ts.Setenv("NOTIFY_SOCKET", name)
+}
+
+// read notes each message, how many descriptors came with it, and closes them:
+// that is all that a barrier wants.
+func (m *manager) read(conn *net.UnixConn) {
+	data, control := make([]byte, 1<<20), make([]byte, unix.CmsgSpace(4*253))
+	for {
+		n, c, _, _, err := conn.ReadMsgUnix(data, control)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		note := fmt.Sprintf("%q", data[:n])
+		list, _ := unix.ParseSocketControlMessage(control[:c])
+		for i := range list {
+			fds, _ := unix.ParseUnixRights(&list[i])
+			note += fmt.Sprintf(" fds=%d", len(fds))
+			for _, fd := range fds {
+				unix.Close(fd)
+			}
+		}
+		m.mu.Lock()
+		fmt.Fprintln(&m.told, note)
+		m.mu.Unlock()
+	}
+}
+
+// cmdTold is "told TEXT": it waits until the manager has been told TEXT, and
+// writes all that it has been told.
+func cmdTold(ts *testscript.TestScript, neg bool, args []string) {
+	m := worldOf(ts).manager
+	if neg || len(args) != 1 || m == nil {
+		ts.Fatalf("usage: told TEXT, after manager SOCKET")
+	}
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		m.mu.Lock()
+		all := m.told.String()
+		m.mu.Unlock()
+		if strings.Contains(all, args[0]) {
+			_, err := ts.Stdout().Write([]byte(all))
+			ts.Check(err)
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("the manager was told\n%s", all)
+		}
+	}
+}
