@@ -28,7 +28,6 @@ func (c *call) featuresCommand() *cli.Command {
 			if c.build.Commit != "" {
 				f.Annotations["io.github.skiff-oci.skiff.commit"] = c.build.Commit
 			}
-			f.Linux.Seccomp.SupportedFlags = seccomp.SupportedFlags()
 			f.Annotations["io.github.seccomp.libseccomp.version"] = seccomp.LibraryVersion()
 			return printJSON(f, "    ")
 		},

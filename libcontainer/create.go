@@ -14,6 +14,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/hooks"
 	"github.com/skiff-oci/skiff/libcontainer/idmap"
 	"github.com/skiff-oci/skiff/libcontainer/launch"
+	"github.com/skiff-oci/skiff/libcontainer/lsm"
 	"github.com/skiff-oci/skiff/libcontainer/notify"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/rdt"
@@ -35,6 +36,9 @@ const endWait = 10 * time.Second
 // The order is that of DESIGN: state first, then what it tells of.
 func (h *Host) Create(l *plan.Launch, spec *specs.Spec, raw []byte, io IO) (_ *Container, _ *Process, err error) {
 	if err := CheckID(l.ID); err != nil {
+		return nil, nil, err
+	}
+	if err := lsm.Check(l); err != nil {
 		return nil, nil, err
 	}
 	agent, err := seccomp.Dial(l.Seccomp)

@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 	"github.com/skiff-oci/skiff/libcontainer/launch"
+	"github.com/skiff-oci/skiff/libcontainer/lsm"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/seccomp"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
@@ -19,6 +20,9 @@ import (
 // Exec starts another process in the container.
 func (c *Container) Exec(l *plan.Launch, io IO, o ExecOptions) (_ *Process, err error) {
 	if err := c.takesExec(o); err != nil {
+		return nil, err
+	}
+	if err := lsm.Check(l); err != nil {
 		return nil, err
 	}
 	agent, err := seccomp.Dial(l.Seccomp)

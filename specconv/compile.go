@@ -88,7 +88,6 @@ func CompileExec(frozen *specs.Spec, p *specs.Process, o Options) (*plan.Launch,
 	c.out.UserMaps = plan.UserMaps{UID: c.linux.UIDMappings, GID: c.linux.GIDMappings}
 	c.seccomp()
 	c.process(p, "")
-	c.unsupportedProcess(p, "")
 	return c.result()
 }
 

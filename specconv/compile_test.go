@@ -192,10 +192,9 @@ func TestSet(t *testing.T) {
 	}
 }
 
-// An exec has the container's scheduling where it has none of its own.
+// execCPUAffinity is for an exec, personality for all.
 func TestExecTuning(t *testing.T) {
 	s := Example(false)
-	s.Process.Scheduler = &specs.Scheduler{Policy: specs.SchedBatch}
 	s.Process.ExecCPUAffinity = &specs.CPUAffinity{Initial: "0", Final: "1"}
 	s.Linux.Personality = &specs.LinuxPersonality{Domain: specs.PerLinux32}
 	own := &specs.Process{Args: []string{"ls"}, Cwd: "/", ExecCPUAffinity: &specs.CPUAffinity{Final: "3"}}
@@ -204,7 +203,7 @@ func TestExecTuning(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := l.Process
-	if p.Scheduler == nil || p.Scheduler.Policy != 3 || p.CPUInitial != nil || p.CPUFinal[0] != 8 || p.Personality == nil || *p.Personality != 8 {
+	if p.CPUInitial != nil || p.CPUFinal[0] != 8 || p.Personality == nil || *p.Personality != 8 {
 		t.Errorf("compiled to %+v", p)
 	}
 	if l, _, err = Compile(s, options); err != nil || l.Process.CPUInitial != nil || l.Process.CPUFinal != nil {

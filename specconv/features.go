@@ -22,13 +22,14 @@ func Features() *features.Features {
 				Enabled: &yes, Actions: seccompActions[:], Operators: seccompOperators[:], Archs: seccompArchs[:], KnownFlags: seccompFlags[:],
 			},
 			MemoryPolicy:    &features.MemoryPolicy{Modes: wordsOf(memoryModes[:]), Flags: wordsOf(memoryFlags[:])},
-			Apparmor:        &features.Apparmor{Enabled: &no},
-			Selinux:         &features.Selinux{Enabled: &no},
+			Apparmor:        &features.Apparmor{Enabled: &yes},
+			Selinux:         &features.Selinux{Enabled: &yes},
 			IntelRdt:        &features.IntelRdt{Enabled: &yes, Schemata: &yes, Monitoring: &yes},
 			MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: &yes}},
 			NetDevices:      &features.NetDevices{Enabled: &yes},
 		},
 	}
+	f.PotentiallyUnsafeConfigAnnotations = []string{contextAnnotation}
 	for _, o := range mountOptions {
 		f.MountOptions = append(f.MountOptions, o.name)
 	}

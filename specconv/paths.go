@@ -2,6 +2,7 @@ package specconv
 
 import (
 	"path/filepath"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -11,7 +12,7 @@ import (
 func (c *compiler) paths() {
 	c.out.Rootfs.Masked = c.insidePaths(c.linux.MaskedPaths, "linux.maskedPaths")
 	c.out.Rootfs.ReadonlyP = c.insidePaths(c.linux.ReadonlyPaths, "linux.readonlyPaths")
-	c.out.Rootfs.MountLabel = c.linux.MountLabel
+	c.mountLabel()
 	word := c.linux.RootfsPropagation
 	flags, ok := propagation(word)
 	switch {
@@ -21,6 +22,25 @@ func (c *compiler) paths() {
 		c.fault("linux.rootfsPropagation", "%q is not possible with --no-pivot", word)
 	}
 	c.out.Rootfs.Propagation = flags
+}
+
+// contextAnnotation says what part of a file system's context mountLabel is, as
+// with crun: podman has it for volumes whose files have labels of their own.
+const contextAnnotation = "run.oci.mount_context_type"
+
+// mountLabel is a mount option (mount(8), "context=").
+func (c *compiler) mountLabel() {
+	if c.linux.MountLabel == "" {
+		return
+	}
+	option := "context"
+	if word, ok := c.spec.Annotations[contextAnnotation]; ok {
+		if !slices.Contains([]string{"context", "fscontext", "defcontext", "rootcontext"}, word) {
+			c.fault("annotations."+contextAnnotation, "%q is none of context, fscontext, defcontext, rootcontext", word)
+		}
+		option = word
+	}
+	c.out.Rootfs.MountLabel = option + "=" + c.linux.MountLabel
 }
 
 func propagation(word string) (flags uint64, ok bool) {

@@ -55,29 +55,17 @@ var (
 	ioClasses = [...]numbered{{"IOPRIO_CLASS_RT", 1}, {"IOPRIO_CLASS_BE", 2}, {"IOPRIO_CLASS_IDLE", 3}}
 )
 
-// tuning compiles how the process is scheduled. What an exec does not say is
-// as the container has it.
+// tuning compiles how the process is scheduled.
 func (c *compiler) tuning(p *specs.Process, field string) {
-	scheduler, priority, cpus := p.Scheduler, p.IOPriority, p.ExecCPUAffinity
-	if base := c.spec.Process; c.out.Joined && base != nil {
-		scheduler, priority, cpus = or(scheduler, base.Scheduler), or(priority, base.IOPriority), or(cpus, base.ExecCPUAffinity)
+	if p.Scheduler != nil {
+		c.scheduler(p.Scheduler, under(field, "scheduler"))
 	}
-	if scheduler != nil {
-		c.scheduler(scheduler, under(field, "scheduler"))
+	if p.IOPriority != nil {
+		c.ioPriority(p.IOPriority, under(field, "ioPriority"))
 	}
-	if priority != nil {
-		c.ioPriority(priority, under(field, "ioPriority"))
+	if p.ExecCPUAffinity != nil {
+		c.affinity(p.ExecCPUAffinity, under(field, "execCPUAffinity"))
 	}
-	if cpus != nil {
-		c.affinity(cpus, under(field, "execCPUAffinity"))
-	}
-}
-
-func or[T any](p, q *T) *T {
-	if p != nil {
-		return p
-	}
-	return q
 }
 
 func (c *compiler) scheduler(s *specs.Scheduler, field string) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/skiff-oci/skiff/libcontainer/cred"
 	"github.com/skiff-oci/skiff/libcontainer/idmap"
+	"github.com/skiff-oci/skiff/libcontainer/lsm"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
 	"github.com/skiff-oci/skiff/libcontainer/seccomp"
@@ -26,9 +27,10 @@ type binding struct {
 	filter  *seccomp.Filter // nil without seccomp
 	own     uint64          // the runtime's own capabilities
 	granted uint64          // capabilities that can be given
-	userns  bool            // the process is in a user namespace of its own or of the container's
-	inside  bool            // and the runtime itself is in another than the host's
-	byChild bool            // the runtime cannot clone mounts: the child does
+	labels  lsm.Labels
+	userns  bool // the process is in a user namespace of its own or of the container's
+	inside  bool // and the runtime itself is in another than the host's
+	byChild bool // the runtime cannot clone mounts: the child does
 
 	made   uint64 // CLONE_NEW* of the namespaces to make
 	cloned uint64 // those of them that clone(2) makes
@@ -64,6 +66,7 @@ func bind(r *Request) (*binding, error) {
 	}
 	b.inside = sys.InUserNamespace()
 	b.byChild = r.byChild || !b.privileged()
+	b.labels = lsm.New(&l.Process)
 	if err := b.checkLimits(); err != nil {
 		return nil, err
 	}

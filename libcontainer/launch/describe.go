@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/skiff-oci/skiff/libcontainer/hooks"
+	"github.com/skiff-oci/skiff/libcontainer/lsm"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
 	"github.com/skiff-oci/skiff/libcontainer/tune"
@@ -108,6 +109,10 @@ func what(s *plan.Step) string {
 		return "set the memory policy " + s.Word(0)
 	case plan.OpPersona:
 		return "set the personality"
+	case plan.OpAttr:
+		return "open /proc/" + s.Word(0)
+	case plan.OpLabel:
+		return fmt.Sprintf("set %q", s.Word(0))
 	case plan.OpListen:
 		return "wait for start"
 	case plan.OpTimeNS:
@@ -142,7 +147,7 @@ func detail(m wire.Message) string {
 	case wire.NotNull:
 		return "/dev/null is not the null device"
 	case wire.NotProc:
-		return "the source is not a proc file system"
+		return "not a proc file system"
 	case wire.NotHost:
 		return "the host's file there, which is used in a user namespace, is not that device"
 	}
@@ -181,7 +186,7 @@ func hint(s *plan.Step, errno unix.Errno) string {
 	case s.Kind == plan.OpUnshare && errno == unix.EINVAL:
 		return " (the kernel lacks one of them)"
 	}
-	return tune.Hint(s.Kind, errno)
+	return tune.Hint(s.Kind, errno) + lsm.Hint(s.Kind, errno)
 }
 
 // hookFailed: a hook runs between fork and exec, so its own exit status 127

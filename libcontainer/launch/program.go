@@ -46,10 +46,14 @@ func (b *binding) program() error {
 	} else {
 		b.enterRoot()
 		b.console()
+		b.labels.Open(p)
 	}
 
 	// Root in the container, its tree complete.
 	tune.Add(p, &l.Process, b.tunes())
+	if !b.labelsLate() {
+		b.labels.Write(p) // now, so that create can tell of a profile that is not loaded
+	}
 	b.userAndDirectory()
 	if len(l.Process.Args) > 0 {
 		b.lookup()
@@ -76,11 +80,21 @@ func (b *binding) program() error {
 			return err
 		}
 	}
+	if b.labelsLate() {
+		b.labels.Write(p)
+	}
 	p.Add(plan.Op{Kind: plan.OpKeepFDs, A: b.preserved, N: [3]uint64{uint64(len(b.Preserve))}})
 	b.ownLimits()
 	b.confine()
 	p.Add(b.exec())
 	return nil
+}
+
+// labelsLate tells that the child still has hooks to start, which would inherit
+// a label that waits for execve(2). Nothing but one write is to be done then:
+// a filter with a listener may be loaded already.
+func (b *binding) labelsLate() bool {
+	return !b.Launch.Joined && len(b.Launch.Hooks.StartContainer) > 0
 }
 
 // enterNamespaces joins what is there and makes what is new. A new cgroup
@@ -240,6 +254,7 @@ func (b *binding) build() error {
 	b.tree.Enter(p)
 	p.Add(plan.Op{Kind: plan.OpDevNull, B: b.root})
 	b.sysctls()
+	b.labels.Open(p)
 	b.tree.Seal(p)
 	return nil
 }

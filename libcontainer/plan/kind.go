@@ -38,7 +38,7 @@ const (
 	OpPivot     // A root: pivot_root(2) into it, detach the old one
 	OpMoveRoot  // A root: MS_MOVE and chroot in place of pivot_root
 	OpChroot    // A root: chroot alone
-	OpMask      // A detached mount of the host's /dev/null, B root, S0 path, Flags 1: make sure that it is the null device
+	OpMask      // A detached mount of the host's /dev/null, B root, S0 path, S1... options of the tmpfs over a directory, Flags 1: make sure that A is the null device
 	OpReadonly  // B root, S0 path
 
 	// Files in the root.
@@ -68,7 +68,8 @@ const (
 	OpAffinity  // Data: CPU mask
 	OpPersona   // N0
 	OpMemPolicy // S0 mode, N0 mode and flags, Data: node mask
-	OpLabel     // S0 value, S1... attribute files to try, relative to the procfs in A
+	OpAttr      // A out, S... files to try: open one of our own procfs to write to
+	OpLabel     // A from OpAttr, S0 value
 	OpKeepFDs   // A first of N0 fds that become 3, 4 ...: everything else is closed
 	OpListen    // A listening socket: wait for start
 	OpExec      // S args..., env...; N0 args, N1 env, Flags ExecListenPID
@@ -116,7 +117,7 @@ var kindNames = [kinds]string{
 	"propagate", "fsmount", "opentree", "setattr", "attach", "mount", "remount", "copyup", "pivot", "moveroot", "chroot", "mask", "readonly",
 	"mknod", "symlink", "console", "devnull",
 	"hook", "umask", "setgroups", "setid", "stdio", "bounding", "keepcaps", "capset", "ambient", "nonewprivs", "seccomp",
-	"chdir", "lookup", "home", "rlimit", "sched", "ioprio", "affinity", "personality", "mempolicy", "label", "keepfds", "listen", "exec",
+	"chdir", "lookup", "home", "rlimit", "sched", "ioprio", "affinity", "personality", "mempolicy", "attr", "label", "keepfds", "listen", "exec",
 	"timens", "workdir",
 }
 

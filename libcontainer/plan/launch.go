@@ -84,7 +84,7 @@ type Rootfs struct {
 	Devices     []Device // linux.devices, then the default ones that it does not name
 	Masked      []string // linux.maskedPaths, clean
 	ReadonlyP   []string // linux.readonlyPaths, clean
-	MountLabel  string   // linux.mountLabel
+	MountLabel  string   // linux.mountLabel as a mount option, "context=LABEL"
 }
 
 // Mount is one entry of mounts, every option resolved.

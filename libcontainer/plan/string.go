@@ -68,7 +68,7 @@ func (op *Op) String() string {
 
 // opens tells that the operation fills slot A.
 func (op *Op) opens() bool {
-	return op.Kind == OpFsMount || op.Kind == OpOpenTree || op.Kind == OpMount
+	return op.Kind == OpFsMount || op.Kind == OpOpenTree || op.Kind == OpMount || op.Kind == OpAttr
 }
 
 // countsFromZero tells that a number is printed though it and all after it are

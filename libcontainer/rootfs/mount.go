@@ -64,7 +64,7 @@ func (t *Tree) fsmount(p *plan.Program, m *mount) {
 		set &^= unix.MOUNT_ATTR_RDONLY
 		t.late = append(t.late, plan.Op{Kind: plan.OpSetAttr, A: fs, N: [3]uint64{unix.MOUNT_ATTR_RDONLY}, Field: m.Field})
 	}
-	op := p.Add(plan.Op{Kind: plan.OpFsMount, A: fs, S: slices.Concat([]string{m.Type, m.Source}, parameters(m)), N: [3]uint64{set}, Field: m.Field})
+	op := p.Add(plan.Op{Kind: plan.OpFsMount, A: fs, S: slices.Concat([]string{m.Type, m.Source}, parameters(m), t.label(m)), N: [3]uint64{set}, Field: m.Field})
 	if t.UserNS || t.Inside {
 		op.Data, op.N[1] = hostTree(m.Type, set)
 	}
@@ -76,6 +76,34 @@ func (t *Tree) fsmount(p *plan.Program, m *mount) {
 	}
 	p.Add(plan.Op{Kind: plan.OpAttach, A: fs, B: t.Root, S: []string{m.Destination}, Flags: attachFlags(m), Field: m.Field})
 	t.propagate(p, m, fs)
+}
+
+// label is the option that has SELinux take all files of a new mount for ones
+// with linux.mountLabel; empty for those file systems that give their files
+// labels themselves, and where config.json has an option of its own.
+func (t *Tree) label(m *mount) []string {
+	if t.plan.MountLabel == "" {
+		return nil
+	}
+	switch m.Type {
+	case "proc", "sysfs", "mqueue", "cgroup", "cgroup2":
+		return nil
+	}
+	for _, key := range []string{"context", "fscontext", "defcontext", "rootcontext"} {
+		if hasOption(m.Data, key) {
+			return nil
+		}
+	}
+	return []string{t.plan.MountLabel}
+}
+
+// quoted are options for mount(2), where a comma ends one that is not quoted.
+func quoted(options []string) (list []string) {
+	for _, o := range options {
+		key, value, _ := strings.Cut(o, "=")
+		list = append(list, key+`="`+value+`"`)
+	}
+	return list
 }
 
 // hostTree is the place on the host of a file system of which a user namespace
@@ -102,7 +130,7 @@ func (t *Tree) mount2(p *plan.Program, m *mount) {
 	if m.AttrSet&unix.MOUNT_ATTR_RDONLY != 0 && !waits(m) {
 		flags |= unix.MS_RDONLY
 	}
-	s := []string{m.Destination, m.Type, m.Source, strings.Join(m.Data, ",")}
+	s := []string{m.Destination, m.Type, m.Source, strings.Join(slices.Concat(m.Data, quoted(t.label(m))), ",")}
 	p.Add(plan.Op{Kind: plan.OpMount, A: fs, B: t.Root, S: s, N: [3]uint64{flags}, Flags: attachFlags(m), Field: m.Field})
 	p.Add(plan.Op{Kind: plan.OpSetAttr, A: fs, N: [3]uint64{m.AttrSet | m.RecAttrSet, unix.MOUNT_ATTR__ATIME}, Field: m.Field})
 	// A mount that stands already cannot be mapped any more: this fails, by name.

@@ -151,6 +151,14 @@ func (t *Tree) openByChild(p *plan.Program) {
 	}
 }
 
+// maskOptions are those of the tmpfs over masked directories.
+func (t *Tree) maskOptions() []string {
+	if t.plan.MountLabel == "" {
+		return nil
+	}
+	return []string{t.plan.MountLabel}
+}
+
 // Mounts adds the operations that make all mounts, in the order of
 // config.json.
 func (t *Tree) Mounts(p *plan.Program) {
@@ -181,7 +189,7 @@ func (t *Tree) Seal(p *plan.Program) {
 		p.Add(plan.Op{Kind: plan.OpReadonly, B: t.Root, S: []string{path}, Field: index("linux.readonlyPaths", i)})
 	}
 	for i, path := range t.plan.Masked {
-		p.Add(plan.Op{Kind: plan.OpMask, A: t.null, B: t.Root, S: []string{path}, Flags: flag(t.ByChild), Field: index("linux.maskedPaths", i)})
+		p.Add(plan.Op{Kind: plan.OpMask, A: t.null, B: t.Root, S: append([]string{path}, t.maskOptions()...), Flags: flag(t.ByChild), Field: index("linux.maskedPaths", i)})
 	}
 	if t.plan.Readonly {
 		p.Add(plan.Op{Kind: plan.OpSetAttr, A: t.Root, N: [3]uint64{unix.MOUNT_ATTR_RDONLY}, Field: "root.readonly"})

@@ -97,6 +97,7 @@ func badInputs() []badInput {
 		{name: "device type", patch: `{"linux": {"devices": [{"path": "/dev/x", "type": "x"}]}}`, want: `linux.devices[0].type: "x" must be c, u, b or p`},
 		{name: "device number", patch: `{"linux": {"devices": [{"path": "/dev/x", "type": "c", "major": 4096}]}}`, want: "linux.devices[0].major: 4096 must be from 0 to 4095"},
 		{name: "masked path", patch: `{"linux": {"maskedPaths": ["proc/kcore"]}}`, want: `linux.maskedPaths[0]: "proc/kcore" must be an absolute path`},
+		{name: "mount label's part", patch: `{"linux": {"mountLabel": "x"}, "annotations": {"run.oci.mount_context_type": "all"}}`, want: `annotations.run.oci.mount_context_type: "all" is none of context, fscontext, defcontext, rootcontext`},
 		{name: "propagation", patch: `{"linux": {"rootfsPropagation": "rw"}}`, want: `linux.rootfsPropagation: "rw" is none of shared, slave, private, unbindable, and these with r before them`},
 		{name: "seccomp action", patch: `{"linux": {"seccomp": {"defaultAction": "ALLOW"}}}`, want: `linux.seccomp.defaultAction: unknown word "ALLOW"`},
 		{name: "seccomp argument", patch: `{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["kill"], "action": "SCMP_ACT_KILL", "args": [{"index": 6, "op": "SCMP_CMP_EQ"}]}]}}}`, want: "linux.seccomp.syscalls[0].args[0].index: 6 must be from 0 to 5"},
@@ -135,7 +136,6 @@ func badInputs() []badInput {
 		{name: "all together", patch: `{"ociVersion": "x", "process": {"cwd": "x", "env": ["B"]}, "mounts": [{"type": "tmpfs"}]}`, want: `ociVersion: "x" is not a version like 1.3.0; mounts[0].destination: is required; process.cwd: "x" must be an absolute path; process.env[0]: "B" is not of the form NAME=VALUE`},
 
 		// What is not supported yet.
-		{name: "apparmor", patch: `{"process": {"apparmorProfile": "x"}}`, want: "process.apparmorProfile: AppArmor is not supported yet"},
 
 		// Arguments.
 		{name: "id", args: []string{"run", "--bundle", "$B", "a/b"}, want: `invalid container ID format: "a/b": only letters, digits and _+.- are allowed`},

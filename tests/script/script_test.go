@@ -23,7 +23,7 @@
 // whether an ordinary user can make user namespaces and has newuidmap,
 // [controllers] whether cgroup v2 has any, [realtime] whether a process may have a real-time policy,
 // [cpus:N] whether there are N CPUs, [numa] whether the kernel knows of memory
-// nodes. All containers in $ROOT are deleted at the end.
+// nodes, [apparmor] and [selinux] whether labels can be tried. All containers in $ROOT are deleted at the end.
 package script
 
 import (
@@ -40,6 +40,7 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/skiff-oci/skiff/libcontainer/lsm"
 	"github.com/skiff-oci/skiff/tests/isolate"
 	"golang.org/x/sys/unix"
 )
@@ -134,6 +135,10 @@ func condition(cond string) (bool, error) {
 	case "cpus":
 		n, err := strconv.Atoi(arg)
 		return runtime.NumCPU() >= n, err
+	case "apparmor":
+		return lsm.AppArmor(), nil
+	case "selinux":
+		return lsm.SELinux(), nil
 	case "numa":
 		_, err := os.Stat("/proc/self/numa_maps")
 		return err == nil, nil

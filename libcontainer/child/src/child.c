@@ -172,6 +172,7 @@ static int run(const struct op *o)
 	case OP_AFFINITY: { long r = sys(sched_setaffinity, 0, o->data_len, data(o)); return r < 0 ? r : 0; }
 	case OP_PERSONALITY: { long r = sys(personality, o->n[0]); return r < 0 ? r : 0; }
 	case OP_MEMPOLICY: return sys(set_mempolicy, o->n[0], o->data_len ? data(o) : 0, o->data_len * 8 + (o->data_len ? 1 : 0));
+	case OP_ATTR: return op_attr(o);
 	case OP_LABEL: return op_label(o);
 	case OP_KEEPFDS: return op_keepfds(o);
 	case OP_LISTEN: return op_listen(o);

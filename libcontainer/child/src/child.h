@@ -97,6 +97,7 @@ int op_ambient(const struct op *);
 int op_chdir(const struct op *);
 int op_lookup(const struct op *);
 int op_home(const struct op *);
+int op_attr(const struct op *);
 int op_label(const struct op *);
 int op_keepfds(const struct op *);
 int op_listen(const struct op *);

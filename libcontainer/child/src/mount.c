@@ -269,7 +269,7 @@ static int clone_of(int mount)
 
 // mask_dir covers a directory with an empty read-only tmpfs; one superblock
 // serves all of them.
-static int mask_dir(int dest)
+static int mask_dir(const struct op *o, int dest)
 {
 	if (masked_dir >= 0) {
 		int m = clone_of(masked_dir);
@@ -281,7 +281,9 @@ static int mask_dir(int dest)
 	int fs = sys(fsopen, "tmpfs", FSOPEN_CLOEXEC);
 	if (fs < 0)
 		return fs;
-	long r = sys(fsconfig, fs, FSCONFIG_SET_STRING, "nr_blocks", "1", 0);
+	long r = fs_params(fs, o, 1);
+	if (!r)
+		r = sys(fsconfig, fs, FSCONFIG_SET_STRING, "nr_blocks", "1", 0);
 	if (!r)
 		r = sys(fsconfig, fs, FSCONFIG_SET_STRING, "nr_inodes", "2", 0);
 	if (!r)
@@ -307,7 +309,7 @@ int op_mask(const struct op *o)
 		return dest;
 	long r = stat_of(dest, "", AT_EMPTY_PATH, &st);
 	if (!r && (st.mode & S_IFMT) == S_IFDIR) {
-		r = mask_dir(dest);
+		r = mask_dir(o, dest);
 	} else if (!r && (o->flags & 1) && !is_node(slot[o->a], S_IFCHR, 1, 3)) {
 		r = detailed(D_NOT_NULL, EINVAL);
 	} else if (!r && !null_attached) {

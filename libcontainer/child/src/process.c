@@ -276,13 +276,51 @@ int op_home(const struct op *o)
 	return 0;
 }
 
-// A procfs, S0 label, S1... attribute files, the preferred one first.
+// procfs opens a procfs of our own. Where the kernel refuses a new one (an LSM
+// around us, a user namespace that does not own the pid namespace), it is the
+// container's /proc, if that is the root of one.
+static int procfs(void)
+{
+	struct stat_ st;
+	int fs = sys(fsopen, "proc", FSOPEN_CLOEXEC);
+	if (fs >= 0) {
+		long r = sys(fsconfig, fs, FSCONFIG_CMD_CREATE, 0, 0, 0);
+		if (!r)
+			r = sys(fsmount, fs, FSMOUNT_CLOEXEC, 0);
+		sys(close, fs);
+		if (r >= 0)
+			return r;
+	}
+	int fd = sys(openat, AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+	if (fd < 0)
+		return fd;
+	if (fs_magic(fd) == PROC_SUPER_MAGIC && !stat_of(fd, "", AT_EMPTY_PATH, &st) && st.ino == 1)
+		return fd;
+	sys(close, fd);
+	return detailed(D_NOT_PROC, EPERM);
+}
+
+// A out, S... attribute files, the preferred one first. Nothing that is mounted
+// in the procfs is passed.
+int op_attr(const struct op *o)
+{
+	struct open_how_ how = { .flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW, .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS };
+	int dir = procfs(), r = -ENOENT;
+	if (dir < 0)
+		return dir;
+	for (uint32_t i = 0; i < o->nstrings && r == -ENOENT; i++)
+		r = sys(openat2, dir, str(o, i), &how, sizeof how);
+	sys(close, dir);
+	if (r >= 0)
+		slot[o->a] = r;
+	return r < 0 ? r : 0;
+}
+
+// The kernel takes a label in one write.
 int op_label(const struct op *o)
 {
-	int r = -ENOENT;
-	for (uint32_t i = 1; i < o->nstrings && r == -ENOENT; i++)
-		r = write_file(slot[o->a], str(o, i), str(o, 0), RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS);
-	return r;
+	long n = len_(str(o, 0)), r = sys(write, slot[o->a], str(o, 0), n);
+	return r < 0 ? r : r == n ? 0 : -EIO;
 }
 
 // The descriptors that the caller passes on move down to 3; every other one is

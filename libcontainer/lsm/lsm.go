@@ -1,0 +1,116 @@
+// Package lsm makes the operations that give the user's program its AppArmor
+// profile and its SELinux label, and finds out whether the host has these.
+//
+// A label is for the next execve(2) of the child, and a forked process
+// inherits it: what the child still starts itself, the startContainer hooks,
+// is not to have it. It is written through an attribute file that is opened on
+// a procfs of our own, since the container's /proc may lead to another file
+// (CVE-2019-16884, CVE-2025-52881).
+package lsm
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"golang.org/x/sys/unix"
+)
+
+// Unconfined is the AppArmor profile that confines nothing: it is written
+// where there is AppArmor, and needs none.
+const Unconfined = "unconfined"
+
+// Check refuses labels that the host knows nothing of.
+func Check(l *plan.Launch) error {
+	p := &l.Process
+	_, mountLabel, _ := strings.Cut(l.Rootfs.MountLabel, "=")
+	switch {
+	case p.AppArmor != "" && p.AppArmor != Unconfined && !AppArmor():
+		return fmt.Errorf("%s: %q: AppArmor is not enabled on this host", field(p, "apparmorProfile"), p.AppArmor)
+	case p.SELinux != "" && !SELinux():
+		return fmt.Errorf("%s: %q: SELinux is not enabled on this host", field(p, "selinuxLabel"), p.SELinux)
+	case mountLabel != "" && !SELinux():
+		return fmt.Errorf("linux.mountLabel: %q: SELinux is not enabled on this host", mountLabel)
+	}
+	return nil
+}
+
+// AppArmor tells that AppArmor is enabled.
+func AppArmor() bool {
+	b, err := sys.ReadFile("/sys/module/apparmor/parameters/enabled")
+	return err == nil && len(b) > 0 && b[0] == 'Y'
+}
+
+// SELinux tells that SELinux is enabled: its file system is mounted, as in
+// libselinux.
+func SELinux() bool {
+	var st unix.Statfs_t
+	err := unix.Statfs("/sys/fs/selinux", &st)
+	return err == nil && int64(st.Type) == unix.SELINUX_MAGIC
+}
+
+// Labels are those of one process, on their way to operations.
+type Labels []label
+
+type label struct {
+	slot  plan.Slot
+	value string
+	files []string // attribute files, the preferred one first
+	field string
+}
+
+// New are the labels of a process; nil if it has none.
+func New(proc *plan.Process) (l Labels) {
+	if name := proc.AppArmor; name != "" && (name != Unconfined || AppArmor()) {
+		l = append(l, label{
+			value: "exec " + name, field: field(proc, "apparmorProfile"),
+			// The second is shared by all LSMs, and the only one before Linux 5.8.
+			files: []string{"self/attr/apparmor/exec", "self/attr/exec"},
+		})
+	}
+	if proc.SELinux != "" {
+		l = append(l, label{value: proc.SELinux, field: field(proc, "selinuxLabel"), files: []string{"self/attr/exec"}})
+	}
+	return l
+}
+
+// Open adds the operations that open the attribute files, for which the child
+// has to be root still.
+func (l Labels) Open(p *plan.Program) {
+	for i := range l {
+		l[i].slot = p.NewSlot()
+		p.Add(plan.Op{Kind: plan.OpAttr, A: l[i].slot, S: l[i].files, Field: l[i].field})
+	}
+}
+
+// Write adds the operations that write the labels.
+func (l Labels) Write(p *plan.Program) {
+	for i := range l {
+		p.Add(plan.Op{Kind: plan.OpLabel, A: l[i].slot, S: []string{l[i].value}, Field: l[i].field})
+	}
+}
+
+// Hint says what to do about a refusal; empty if there is nothing to say.
+func Hint(kind plan.Kind, err error) string {
+	is := func(errno unix.Errno) bool { return errors.Is(err, errno) }
+	switch {
+	case kind == plan.OpAttr && is(unix.ENOENT):
+		return " (the kernel has no such file in /proc/self/attr)"
+	case kind == plan.OpLabel && is(unix.ENOENT):
+		return " (no profile of this name is loaded)"
+	case kind == plan.OpLabel && is(unix.EINVAL):
+		return " (the policy knows no such label)"
+	case kind == plan.OpLabel && (is(unix.EACCES) || is(unix.EPERM)):
+		return " (the policy does not let this process change to it)"
+	}
+	return ""
+}
+
+func field(p *plan.Process, name string) string {
+	if p.Field == "" {
+		return name
+	}
+	return p.Field + "." + name
+}
