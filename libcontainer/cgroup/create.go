@@ -263,6 +263,9 @@ func (g *Group) delegate(d dir) error {
 	if g.owner == nil {
 		return nil
 	}
+	if g.rootless && *g.owner != os.Geteuid() {
+		return nil // an ordinary user can give nothing away
+	}
 	if err := unix.Fchownat(d.fd, "", *g.owner, -1, unix.AT_EMPTY_PATH); err != nil {
 		return &os.PathError{Op: "chown", Path: d.path, Err: err}
 	}

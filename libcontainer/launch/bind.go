@@ -112,16 +112,18 @@ func (b *binding) namespaces() {
 			b.made |= n.Flag
 			continue
 		}
-		b.joins = append(b.joins, join{n, b.prog.Inherit(1)})
-		if n.Flag == unix.CLONE_NEWUSER && b.privileged() {
-			// Last: the host's root may join any other, the container's not.
-			// An ordinary user is nobody's root but the container's.
-			defer func(j join) { b.joins = append(b.joins, j) }(b.joins[len(b.joins)-1])
-			b.joins = b.joins[:len(b.joins)-1]
-		}
+		b.joins = append(b.joins, join{Namespace: n})
 		if n.Flag == unix.CLONE_NEWPID {
 			b.forks = true
 		}
+	}
+	// The user namespace comes first, but for the host's root, who may join any
+	// other, when the container's may not.
+	if n := len(b.joins); n > 0 && b.joins[0].Flag == unix.CLONE_NEWUSER && b.privileged() {
+		b.joins = append(b.joins[1:n:n], b.joins[0])
+	}
+	for i := range b.joins {
+		b.joins[i].slot = b.prog.Inherit(1)
 	}
 	// A process cloned into a new pid namespace is its init at once, which
 	// saves a fork. But the container's user namespace is to own it.

@@ -159,6 +159,8 @@ func hint(s *plan.Step, errno unix.Errno) string {
 	switch {
 	case s.Kind == plan.OpFsMount && errno == unix.ENODEV:
 		return " (the kernel has no such file system, or its module is not loaded)"
+	case s.Kind == plan.OpFsMount && errno == unix.EPERM:
+		return " (in a user namespace it belongs to a namespace that has to be new, too: mqueue to ipc, sysfs to network, proc to pid, cgroup to cgroup)"
 	case s.Kind == plan.OpRlimit && errno == unix.EPERM:
 		return " (raising a hard limit needs CAP_SYS_RESOURCE)"
 	case s.Kind == plan.OpUnshare && errno == unix.ENOSPC:
@@ -166,7 +168,7 @@ func hint(s *plan.Step, errno unix.Errno) string {
 	case s.Kind == plan.OpUnshare && errno == unix.EPERM:
 		return " (CAP_SYS_ADMIN is needed, or the host does not let its users make user namespaces)"
 	case s.Kind == plan.OpSetns && errno == unix.EPERM:
-		return " (CAP_SYS_ADMIN is needed in the user namespace that it belongs to)"
+		return " (CAP_SYS_ADMIN is needed in the user namespace that it belongs to; an ordinary user can join those of a container that has been started)"
 	case s.Kind == plan.OpTimeNS && errno == unix.ERANGE:
 		return " (a clock would be negative, or out of the kernel's range)"
 	case s.Kind == plan.OpGroups && errno == unix.EPERM:

@@ -28,7 +28,7 @@ const (
 
 	// Mounts.
 	OpPropagate // S0 host path, N0 MS_* propagation, Flags 1: recursive
-	OpFsMount   // A out, S0 type, S1 source, S2... options "k=v" or "k", N0 MOUNT_ATTR_* to set, Data a path of the host, NUL-terminated: its tree is cloned where the kernel refuses (EPERM)
+	OpFsMount   // A out, S0 type, S1 source, S2... options "k=v" or "k", N0 MOUNT_ATTR_* to set, Data a path of the host, NUL-terminated: where the kernel refuses (EPERM) its tree is cloned, with the attributes N1
 	OpOpenTree  // A out, B directory or NoSlot, S0 path, N0 flags of open_tree
 	OpSetAttr   // A mount, N0 set, N1 clear, N2 propagation, Flags 1: recursive, B user namespace for an idmapped mount
 	OpAttach    // A mount, B root (NoSlot: S0 is a path of the host, empty for the working directory), S0 destination, Flags Attach*

@@ -10,7 +10,7 @@
 //	received SOCKET              write what was sent: its name, its link in /proc, a terminal's text or a pidfd's /proc/self/fdinfo
 //	manager SOCKET               from here on there is a service manager, which NOTIFY_SOCKET leads to
 //	told TEXT                    wait until the manager has been told TEXT, and write all it was told
-//	asuser                       from here on skiff, bundle, status and clean are an ordinary user's
+//	asuser [-delegated]          from here on skiff, bundle, status and clean are an ordinary user's, and so is $CGROUP
 //	[!] userexec PROGRAM ARG...  run another program as that user
 //	clean                        check that no container, cgroup, mount or process of the script is left
 //
@@ -21,7 +21,7 @@
 // under which bundle puts the containers. [isolated] tells whether containers
 // can be run, [namespace:time] whether the kernel has that type, [users]
 // whether an ordinary user can make user namespaces and has newuidmap,
-// [controllers] whether cgroup v2 has any, [realtime] whether a process may have a real-time policy,
+// [controllers] whether cgroup v2 has any, [controller:NAME] whether it has that one, [realtime] whether a process may have a real-time policy,
 // [cpus:N] whether there are N CPUs, [numa] whether the kernel knows of memory
 // nodes, [apparmor] and [selinux] whether labels can be tried. All containers in $ROOT are deleted at the end.
 package script
@@ -35,6 +35,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -130,6 +131,9 @@ func condition(cond string) (bool, error) {
 	case "controllers":
 		b, err := os.ReadFile("/sys/fs/cgroup/cgroup.controllers")
 		return len(bytes.TrimSpace(b)) > 0, err
+	case "controller":
+		b, err := os.ReadFile("/sys/fs/cgroup/cgroup.controllers")
+		return slices.Contains(strings.Fields(string(b)), arg), err
 	case "realtime":
 		return exec.Command("chrt", "-f", "1", "true").Run() == nil, nil
 	case "cpus":

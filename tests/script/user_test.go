@@ -93,11 +93,13 @@ func ordinaryUsers() string {
 	return ""
 }
 
-// cmdAsUser is "asuser": from here on skiff, bundle, status and clean are an
-// ordinary user's, and all that is in the script's directory is that user's.
+// cmdAsUser is "asuser [-delegated]": from here on skiff, bundle, status and
+// clean are an ordinary user's, and all that is in the script's directory is
+// that user's; so is the cgroup $CGROUP, with -delegated.
 func cmdAsUser(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) > 0 {
-		ts.Fatalf("usage: asuser")
+	delegated := len(args) == 1 && args[0] == "-delegated"
+	if neg || len(args) > 0 && !delegated {
+		ts.Fatalf("usage: asuser [-delegated]")
 	}
 	ts.Check(ordinaryUser())
 	skiff, err := userSkiff()
@@ -113,6 +115,27 @@ func cmdAsUser(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Check(w.own(w.work))
+	if delegated {
+		ts.Check(w.delegate())
+	}
+}
+
+// delegate makes a cgroup and gives it to the user, whose processes are in one
+// below it (cgroups(7), "Cgroups delegation").
+func (w *world) delegate() error {
+	top := w.cgroupDir()
+	leaf := filepath.Join(top, "leaf")
+	if err := os.MkdirAll(leaf, 0o755); err != nil {
+		return err
+	}
+	for _, path := range []string{top, top + "/cgroup.procs", top + "/cgroup.subtree_control", leaf, leaf + "/cgroup.procs"} {
+		if err := os.Chown(path, ordinaryID, ordinaryID); err != nil {
+			return err
+		}
+	}
+	var err error
+	w.leaf, err = os.Open(leaf)
+	return err
 }
 
 // own gives what is in dir to the user of the world.
@@ -133,7 +156,11 @@ func (w *world) attr() *syscall.SysProcAttr {
 	if !w.user {
 		return nil
 	}
-	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ordinaryID, Gid: ordinaryID}}
+	a := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ordinaryID, Gid: ordinaryID}}
+	if w.leaf != nil {
+		a.UseCgroupFD, a.CgroupFD = true, int(w.leaf.Fd())
+	}
+	return a
 }
 
 // binary is the skiff that the world's user runs.

@@ -27,8 +27,9 @@ type world struct {
 	cgroup string // cgroup path
 	work   string // working directory, with all bundles
 
-	user  bool   // an ordinary user's
-	skiff string // the binary, for that user
+	user  bool     // an ordinary user's
+	skiff string   // the binary, for that user
+	leaf  *os.File // of a delegated cgroup, where that user's processes start
 
 	manager *manager                     // of the command manager
 	sockets map[string]*net.UnixListener // of the command listen, by name
@@ -109,6 +110,10 @@ func (w *world) remove() error {
 			err = errors.Join(err, fmt.Errorf("delete --force %s: %s", id, r.stderr))
 		}
 	}
+	if w.leaf != nil {
+		err = errors.Join(err, w.leaf.Close())
+		_ = os.Remove(w.leaf.Name())
+	}
 	if isolate.Active() {
 		_ = os.WriteFile(w.cgroupDir()+"/cgroup.kill", []byte("1"), 0)
 		_ = os.Remove(w.cgroupDir())
@@ -128,13 +133,17 @@ func (w *world) leftovers() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	left = append(left, groups...)
+	for _, g := range groups {
+		if w.leaf == nil || filepath.Dir(g) != w.leaf.Name() {
+			left = append(left, g)
+		}
+	}
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return nil, err
 	}
 	for line := range strings.Lines(string(mounts)) {
-		if strings.Contains(line, " "+w.work) {
+		if strings.Contains(line, " "+w.work+"/") {
 			left = append(left, "mount "+line)
 		}
 	}
@@ -150,7 +159,9 @@ func (w *world) processes() []string {
 		root, _ := os.Readlink(dir + "/root")
 		cwd, _ := os.Readlink(dir + "/cwd")
 		cmdline, _ := os.ReadFile(dir + "/cmdline")
-		if strings.HasPrefix(root, w.work) || strings.HasPrefix(cwd, w.work) || bytes.Contains(cmdline, []byte(w.work)) {
+		// One script's name may be the beginning of another's.
+		work := w.work + "/"
+		if strings.HasPrefix(root+"/", work) || strings.HasPrefix(cwd+"/", work) || bytes.Contains(cmdline, []byte(work)) {
 			left = append(left, fmt.Sprintf("process %s: %q", filepath.Base(dir), cmdline))
 		}
 	}

@@ -32,6 +32,22 @@ static int host_node(const struct op *o)
 	return detailed(D_NOT_HOST, ENXIO);
 }
 
+static int bind_host(const struct op *o, int dir, const char *base)
+{
+	int node = host_node(o);
+	int r = node < 0 ? node : bind_node(dir, base, node);
+	if (node >= 0 && o->a < 0)
+		sys(close, node);
+	return r;
+}
+
+// is_plain tells that base is an ordinary file, as an earlier bind has left it.
+static int is_plain(int dir, const char *base)
+{
+	struct stat_ st;
+	return !stat_of(dir, base, AT_SYMLINK_NOFOLLOW, &st) && (st.mode & S_IFMT) == S_IFREG;
+}
+
 // same tells whether what exists at base is the node that was asked for.
 static int same(int dir, const char *base, const struct op *o)
 {
@@ -56,15 +72,14 @@ int op_mknod(const struct op *o)
 	int dir = parent_in(slot[o->b], str(o, 0), &base);
 	if (dir < 0)
 		return dir;
+	int binds = o->a >= 0 || (o->flags & 1);
 	long r = sys(mknodat, dir, base, o->n[0], device(o->n[1]));
-	if (r == -EEXIST)
-		r = same(dir, base, o) ? 0 : detailed(D_OTHER_NODE, EEXIST);
-	else if (r == -EPERM && (o->a >= 0 || (o->flags & 1))) {
-		int node = host_node(o);
-		r = node < 0 ? node : bind_node(dir, base, node);
-		if (node >= 0 && o->a < 0)
-			sys(close, node);
-	}
+	if (r == -EEXIST && same(dir, base, o))
+		r = 0;
+	else if (r == -EEXIST && !(binds && is_plain(dir, base)))
+		r = detailed(D_OTHER_NODE, EEXIST);
+	else if (r == -EEXIST || (r == -EPERM && binds))
+		r = bind_host(o, dir, base);
 	else if (!r && o->n[2])
 		r = sys(fchownat, dir, base, o->n[2] >> 32, (uint32_t)o->n[2], AT_SYMLINK_NOFOLLOW);
 	sys(close, dir);

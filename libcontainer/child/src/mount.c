@@ -52,7 +52,7 @@ static int fs_params(int fs, const struct op *o, uint32_t first)
 // gets no new one of: the attributes hold for all of it.
 static int host_tree(const struct op *o)
 {
-	struct mount_attr_ m = { .set = o->n[0] };
+	struct mount_attr_ m = { .set = o->n[1] };
 	int fd = sys(open_tree, AT_FDCWD, data(o), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 	if (fd == -ENOENT)
 		return -EPERM;
