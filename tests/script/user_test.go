@@ -95,7 +95,8 @@ func ordinaryUsers() string {
 
 // cmdAsUser is "asuser [-delegated]": from here on skiff, bundle, status and
 // clean are an ordinary user's, and all that is in the script's directory is
-// that user's; so is the cgroup $CGROUP, with -delegated.
+// that user's; so is the cgroup $CGROUP, with -delegated. $SKIFF is a binary
+// that the user can reach.
 func cmdAsUser(ts *testscript.TestScript, neg bool, args []string) {
 	delegated := len(args) == 1 && args[0] == "-delegated"
 	if neg || len(args) > 0 && !delegated {
@@ -106,6 +107,7 @@ func cmdAsUser(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	w := worldOf(ts)
 	w.user, w.skiff = true, skiff
+	ts.Setenv("SKIFF", skiff)
 	// The script's directory is below others that are root's alone.
 	for dir := w.work; dir != "/"; dir = filepath.Dir(dir) {
 		st, err := os.Stat(dir)
