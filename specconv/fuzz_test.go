@@ -45,13 +45,31 @@ func FuzzDecode(f *testing.F) {
 func TestMutations(t *testing.T) {
 	m := newMutator(t)
 	r := rand.New(rand.NewSource(1))
-	for range 5000 {
+	for range 2000 {
 		choices := make([]byte, 1+4*(1+r.Intn(6)))
 		r.Read(choices)
 		checkCompile(t, m.mutate(choices))
 	}
 	for range 2000 {
 		checkCompile(t, damage(r, m.docs[r.Intn(len(m.docs))].text))
+	}
+}
+
+// TestEveryValue puts each word of its kind, and of no kind, into each field.
+func TestEveryValue(t *testing.T) {
+	m := newMutator(t)
+	seen := make(map[string]bool)
+	for _, d := range m.docs { // the parts come before the whole
+		for _, p := range d.places {
+			if seen[p.path] {
+				continue
+			}
+			seen[p.path] = true
+			for _, value := range append(m.alike[0][kindOf(d.text[p.from])], []byte("null"), []byte("[]")) {
+				checkCompile(t, changed(d.text, p, 0, value))
+			}
+			checkCompile(t, changed(d.text, p, 4, nil))
+		}
 	}
 }
 
@@ -247,8 +265,8 @@ func TestReaches(t *testing.T) {
 // mutator changes documents as a list of choices has it.
 type mutator struct {
 	docs   []mutable
-	values [][]byte          // that are put in
-	alike  map[byte][][]byte // these by their kind
+	values [][]byte             // that are put in
+	alike  [2]map[byte][][]byte // words, and all of them, by their kind
 }
 
 // kindOf is the kind of the value that begins with c: most are replaced by
@@ -265,13 +283,16 @@ func kindOf(c byte) byte {
 
 // mutable is a document and the places of its values.
 type mutable struct {
-	text  []byte
-	spans []place
+	text   []byte
+	places []place
 }
 
-// place is where a value is: text[from:to]. A member of an object begins at key, an
-// element of a list has key == from.
-type place struct{ key, from, to int }
+// place is where a value is: text[from:to]. A member of an object begins at
+// key, an element of a list has key == from.
+type place struct {
+	path          string // of its field, the same for all elements of a list
+	key, from, to int
+}
 
 // everyField is a configuration with every field of the specification.
 const everyField = "testdata/every/config.json"
@@ -354,20 +375,22 @@ func newMutator(t testing.TB) *mutator {
 		}
 		for _, doc := range parts(t, raw) {
 			doc = compacted(t, doc)
-			m.docs = append(m.docs, mutable{doc, spans(doc)})
+			m.docs = append(m.docs, mutable{doc, placesIn(doc)})
 		}
 	}
-	m.values = words()
+	m.values = append(words(), vocabulary()...)
 	for _, d := range m.docs { // what belongs elsewhere
-		for _, s := range d.spans {
+		for _, s := range d.places {
 			if s.to-s.from < 300 {
 				m.values = append(m.values, d.text[s.from:s.to])
 			}
 		}
 	}
-	m.alike = make(map[byte][][]byte)
-	for _, v := range m.values {
-		m.alike[kindOf(v[0])] = append(m.alike[kindOf(v[0])], v)
+	for i, list := range [...][][]byte{words(), m.values} {
+		m.alike[i] = make(map[byte][][]byte)
+		for _, v := range list {
+			m.alike[i][kindOf(v[0])] = append(m.alike[i][kindOf(v[0])], v)
+		}
 	}
 	return m
 }
@@ -424,13 +447,17 @@ func sortedKeys(m map[string]json.RawMessage) (keys []string) {
 	return keys
 }
 
-// spans finds the values of a document, whatever is wrong with them.
-func spans(doc []byte) (list []place) {
+// placesIn finds the values of a document, whatever is wrong with them.
+func placesIn(doc []byte) (list []place) {
 	var open []int // the lists and objects that we are in, as indexes of list
 	key := -1
 	begin := func(at int) {
 		s := place{key: at, from: at, to: len(doc)}
+		if len(open) > 0 {
+			s.path = list[open[len(open)-1]].path + "[]"
+		}
 		if key >= 0 {
+			s.path = strings.TrimSuffix(s.path, "[]") + string(doc[key:at])
 			s.key, key = key, -1
 		}
 		list = append(list, s)
@@ -500,6 +527,11 @@ func words() (list [][]byte) {
 	} {
 		list = append(list, []byte(s))
 	}
+	return list
+}
+
+// vocabulary are the words that the compiler knows.
+func vocabulary() (list [][]byte) {
 	add := func(names ...string) {
 		for _, n := range names {
 			list = append(list, []byte(strconv.Quote(n)))
@@ -528,16 +560,16 @@ func (m *mutator) mutate(choices []byte) []byte {
 	}
 	d := m.docs[int(choices[0])%len(m.docs)]
 	const most = 8 // changes: more of them only make it slower
-	for c := choices[1:min(len(choices), 1+4*most)]; len(c) >= 4 && len(d.spans) > 0; c = c[4:] {
-		s := d.spans[(int(c[1])<<8|int(c[2]))%len(d.spans)]
-		values := m.alike[kindOf(d.text[s.from])]
+	for c := choices[1:min(len(choices), 1+4*most)]; len(c) >= 4 && len(d.places) > 0; c = c[4:] {
+		s := d.places[(int(c[1])<<8|int(c[2]))%len(d.places)]
+		values := m.alike[c[3]&1][kindOf(d.text[s.from])]
 		if c[0]&7 == 3 || len(values) == 0 {
 			values = m.values
 		}
-		value := values[(int(c[0])>>3<<8|int(c[3]))%len(values)]
+		value := values[(int(c[0])>>3<<7|int(c[3])>>1)%len(values)]
 		d = mutable{text: changed(d.text, s, c[0]&7, value)}
 		if len(c) >= 8 {
-			d.spans = spans(d.text)
+			d.places = placesIn(d.text)
 		}
 	}
 	return d.text

@@ -98,7 +98,7 @@ func (c *compiler) action(a specs.LinuxSeccompAction, errno *uint, field, errnoF
 	switch {
 	case errno == nil:
 	case a != specs.ActErrno && a != specs.ActTrace:
-		c.fault(errnoField, "is not possible with action %s", a)
+		c.fault(errnoField, "is not possible with action %q", a)
 	case a == specs.ActErrno && *errno > 4095:
 		c.fault(errnoField, "%d must be from 0 to 4095", *errno)
 	}
