@@ -251,9 +251,9 @@ func (b *binding) build() error {
 	if err := hooks.Add(p, l.Hooks.CreateContainer, "createContainer", state, nil); err != nil {
 		return err
 	}
+	b.sysctls()
 	b.tree.Enter(p)
 	p.Add(plan.Op{Kind: plan.OpDevNull, B: b.root})
-	b.sysctls()
 	b.labels.Open(p)
 	b.tree.Seal(p)
 	return nil
@@ -281,14 +281,18 @@ func (b *binding) console() {
 	b.prog.Add(op)
 }
 
-// sysctls are written through a procfs that nobody else can reach.
+// sysctls are written through a procfs that nobody else can reach, or where
+// there is none in a user namespace, the host's: its tree is still in sight.
 func (b *binding) sysctls() {
 	p, l := b.prog, b.Launch
 	if len(l.Sysctl) == 0 {
 		return
 	}
 	proc := p.NewSlot()
-	p.Add(plan.Op{Kind: plan.OpFsMount, A: proc, S: []string{"proc", "proc"}, Field: "linux.sysctl"})
+	op := p.Add(plan.Op{Kind: plan.OpFsMount, A: proc, S: []string{"proc", "proc"}, Field: "linux.sysctl"})
+	if b.userns || b.inside {
+		op.Data = []byte("/proc\x00") // which shows a parameter of the namespaces of who reads it
+	}
 	for _, s := range l.Sysctl {
 		p.Add(plan.Op{Kind: plan.OpWrite, A: proc, S: []string{"sys/" + s.Path, s.Value}, Field: s.Field})
 	}
