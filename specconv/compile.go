@@ -85,7 +85,7 @@ func (c *compiler) launch() (*plan.Launch, []Warning, error) {
 func CompileExec(frozen *specs.Spec, p *specs.Process, o Options) (*plan.Launch, []Warning, error) {
 	c := newCompiler(frozen, o)
 	c.out.Joined = true
-	c.out.UserMaps = plan.UserMaps{UID: c.linux.UIDMappings, GID: c.linux.GIDMappings}
+	c.out.UserMaps = c.knownMaps()
 	c.seccomp()
 	c.process(p, "")
 	return c.result()

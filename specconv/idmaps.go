@@ -27,7 +27,22 @@ func (c *compiler) userMaps() {
 	}
 	c.maps(uid, "linux.uidMappings")
 	c.maps(gid, "linux.gidMappings")
-	c.out.UserMaps = plan.UserMaps{UID: uid, GID: gid}
+	c.out.UserMaps = c.knownMaps()
+}
+
+// knownMaps are the mappings that config.json gives. Podman gives root's id
+// alone when a user namespace is joined, since runtimes used to want something
+// there: that says nothing of the namespace.
+func (c *compiler) knownMaps() plan.UserMaps {
+	m := plan.UserMaps{UID: c.linux.UIDMappings, GID: c.linux.GIDMappings}
+	if path, _ := c.namespacePath(specs.UserNamespace); path != "" && placeholder(m.UID) && placeholder(m.GID) {
+		return plan.UserMaps{}
+	}
+	return m
+}
+
+func placeholder(list []specs.LinuxIDMapping) bool {
+	return len(list) == 1 && list[0] == specs.LinuxIDMapping{ContainerID: 0, HostID: 0, Size: 1}
 }
 
 // maps checks a list of mappings: ranges within 32 bits that do not overlap on

@@ -58,10 +58,10 @@ func (c *compiler) user(p *specs.Process, out *plan.Process, field string) {
 	if out.GID == noID {
 		c.fault(under(field, "user.gid"), "%d is no group id", out.GID)
 	}
-	c.mapped(out.UID, c.linux.UIDMappings, under(field, "user.uid"), "linux.uidMappings")
-	c.mapped(out.GID, c.linux.GIDMappings, under(field, "user.gid"), "linux.gidMappings")
+	c.mapped(out.UID, c.out.UserMaps.UID, under(field, "user.uid"), "linux.uidMappings")
+	c.mapped(out.GID, c.out.UserMaps.GID, under(field, "user.gid"), "linux.gidMappings")
 	for i, g := range p.User.AdditionalGids {
-		c.mapped(g, c.linux.GIDMappings, at(under(field, "user.additionalGids"), i), "linux.gidMappings")
+		c.mapped(g, c.out.UserMaps.GID, at(under(field, "user.additionalGids"), i), "linux.gidMappings")
 		if g == noID {
 			c.fault(at(under(field, "user.additionalGids"), i), "%d is no group id", g)
 		}
