@@ -113,6 +113,8 @@ func what(s *plan.Step) string {
 		return "open /proc/" + s.Word(0)
 	case plan.OpLabel:
 		return fmt.Sprintf("set %q", s.Word(0))
+	case plan.OpKeyring:
+		return "join the session keyring " + s.Word(0)
 	case plan.OpListen:
 		return "wait for start"
 	case plan.OpTimeNS:
@@ -161,6 +163,8 @@ func hint(s *plan.Step, errno unix.Errno) string {
 		return " (the kernel has no such file system, or its module is not loaded)"
 	case s.Kind == plan.OpFsMount && errno == unix.EPERM:
 		return " (in a user namespace it belongs to a namespace that has to be new, too: mqueue to ipc, sysfs to network, proc to pid, cgroup to cgroup)"
+	case s.Kind == plan.OpKeyring && errno == unix.EDQUOT:
+		return keyHint(s.Flags)
 	case s.Kind == plan.OpRlimit && errno == unix.EPERM:
 		return " (raising a hard limit needs CAP_SYS_RESOURCE)"
 	case s.Kind == plan.OpUnshare && errno == unix.ENOSPC:
@@ -189,6 +193,15 @@ func hint(s *plan.Step, errno unix.Errno) string {
 		return " (the kernel lacks one of them)"
 	}
 	return tune.Hint(s.Kind, errno) + lsm.Hint(s.Kind, errno)
+}
+
+// keyHint: the kernel counts the keys of each user (keyrings(7)).
+func keyHint(owner uint64) string {
+	limit := "maxkeys"
+	if owner == 0 {
+		limit = "root_maxkeys"
+	}
+	return fmt.Sprintf(" (user %d has as many keys as /proc/sys/kernel/keys/%s allows; --no-new-keyring makes none)", owner, limit)
 }
 
 // hookFailed: a hook runs between fork and exec, so its own exit status 127

@@ -36,7 +36,7 @@ func (b *binding) program() error {
 	// Root in the container's namespaces, the host's tree still in sight.
 	p.Add(plan.Op{Kind: plan.OpSetsid})
 	if b.Keyring {
-		p.Add(plan.Op{Kind: plan.OpKeyring, S: []string{"_ses." + l.ID}})
+		p.Add(plan.Op{Kind: plan.OpKeyring, S: []string{"_ses." + l.ID}, Flags: flag(!l.Joined), N: [3]uint64{b.owner()}})
 	}
 	b.names()
 	if !l.Joined {
@@ -95,6 +95,13 @@ func (b *binding) program() error {
 // a filter with a listener may be loaded already.
 func (b *binding) labelsLate() bool {
 	return !b.Launch.Joined && len(b.Launch.Hooks.StartContainer) > 0
+}
+
+// owner is the host's id of the user that sets the container up.
+func (b *binding) owner() uint64 {
+	m := b.Launch.UserMaps.UID
+	uid, _ := idmap.Host(m, idmap.Root(m))
+	return uint64(uid)
 }
 
 // enterNamespaces joins what is there and makes what is new. A new cgroup

@@ -17,7 +17,7 @@ const (
 	OpSync     // N0 message: send it and wait for the parent's answer
 	OpAwait    // N0 message: wait for it
 	OpSetsid   //
-	OpKeyring  // S0 name: join a new session keyring
+	OpKeyring  // S0 name, Flags 1: make a session keyring, to be found by name, or join one; N0 its owner, a uid of the host
 	OpHostname // S0
 	OpDomain   // S0
 	OpLinkUp   // S0 interface

@@ -99,6 +99,19 @@ static int set_id(const struct op *o)
 	return r ? r : sys(setresuid, o->n[0], o->n[0], o->n[0]);
 }
 
+// A new session keyring gets the kernel's permissions, and its owner that of
+// search besides, without which an exec does not find it by its name and gets
+// another one of that name.
+static int join_keyring(const struct op *o)
+{
+	long id = sys(keyctl, KEYCTL_JOIN_SESSION_KEYRING, str(o, 0));
+	if (id == -ENOSYS)
+		return 0; // a kernel without keys has none to hide
+	if (id < 0)
+		return id;
+	return o->flags ? sys(keyctl, KEYCTL_SETPERM, id, KEYRING_FOR_EXEC) : 0;
+}
+
 static int run(const struct op *o)
 {
 	switch (o->kind) {
@@ -109,10 +122,7 @@ static int run(const struct op *o)
 	case OP_SYNC: return sync_(o->n[0]);
 	case OP_AWAIT: return answer(o->n[0]);
 	case OP_SETSID: { long r = sys(setsid); return r < 0 ? r : 0; }
-	case OP_KEYRING: {
-		long r = sys(keyctl, KEYCTL_JOIN_SESSION_KEYRING, str(o, 0));
-		return r < 0 && r != -ENOSYS ? r : 0; // a kernel without keys has none to hide
-	}
+	case OP_KEYRING: return join_keyring(o);
 	case OP_SETHOSTNAME: return sys(sethostname, str(o, 0), len_(str(o, 0)));
 	case OP_SETDOMAINNAME: return sys(setdomainname, str(o, 0), len_(str(o, 0)));
 	case OP_LINKUP: return op_linkup(o);
