@@ -99,6 +99,7 @@ func badInputs() []badInput {
 		{name: "masked path", patch: `{"linux": {"maskedPaths": ["proc/kcore"]}}`, want: `linux.maskedPaths[0]: "proc/kcore" must be an absolute path`},
 		{name: "mount label's part", patch: `{"linux": {"mountLabel": "x"}, "annotations": {"run.oci.mount_context_type": "all"}}`, want: `annotations.run.oci.mount_context_type: "all" is none of context, fscontext, defcontext, rootcontext`},
 		{name: "propagation", patch: `{"linux": {"rootfsPropagation": "rw"}}`, want: `linux.rootfsPropagation: "rw" is none of shared, slave, private, unbindable, and these with r before them`},
+		{name: "propagation without pivot", patch: `{"linux": {"rootfsPropagation": "rprivate"}}`, args: []string{"run", "--no-pivot", "--bundle", "$B", "web"}, want: `linux.rootfsPropagation: "rprivate" is not possible with --no-pivot`},
 		{name: "seccomp action", patch: `{"linux": {"seccomp": {"defaultAction": "ALLOW"}}}`, want: `linux.seccomp.defaultAction: unknown word "ALLOW"`},
 		{name: "seccomp argument", patch: `{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["kill"], "action": "SCMP_ACT_KILL", "args": [{"index": 6, "op": "SCMP_CMP_EQ"}]}]}}}`, want: "linux.seccomp.syscalls[0].args[0].index: 6 must be from 0 to 5"},
 		{name: "seccomp notify by default", patch: `{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_NOTIFY", "listenerPath": "/run/agent"}}}`, want: "linux.seccomp.defaultAction: must not be SCMP_ACT_NOTIFY"},

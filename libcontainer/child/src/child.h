@@ -70,10 +70,12 @@ int op_attach(const struct op *);
 int op_mount(const struct op *);
 int op_remount(const struct op *);
 int op_pivot(const struct op *);
-int op_moveroot(const struct op *);
 int op_mask(const struct op *);
 int op_readonly(const struct op *);
 int attach(int mount, int dest);
+
+// moveroot.c
+int op_moveroot(const struct op *);
 
 // dev.c
 int op_mknod(const struct op *);

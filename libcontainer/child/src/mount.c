@@ -251,16 +251,6 @@ int op_pivot(const struct op *o)
 	return r ? r : sys(chdir, "/");
 }
 
-int op_moveroot(const struct op *o)
-{
-	long r = sys(fchdir, slot[o->a]);
-	if (!r)
-		r = sys(mount, ".", "/", 0, MS_MOVE, 0);
-	if (!r)
-		r = sys(chroot, ".");
-	return r ? r : sys(chdir, "/");
-}
-
 // clone_of copies one attached mount, so that it can stand in a second place.
 static int clone_of(int mount)
 {
