@@ -16,6 +16,7 @@ func (c *compiler) sysctl() {
 		keys = append(keys, k)
 	}
 	sort.Strings(keys)
+	seen := make(map[string]string) // name by path
 	for _, key := range keys {
 		field := fmt.Sprintf("linux.sysctl[%q]", key)
 		path := sysctlPath(key)
@@ -27,6 +28,11 @@ func (c *compiler) sysctl() {
 			c.fault(field, "%s", why)
 			continue
 		}
+		if other, ok := seen[path]; ok {
+			c.fault(field, "is linux.sysctl[%q] once more", other)
+			continue
+		}
+		seen[path] = key
 		c.out.Sysctl = append(c.out.Sysctl, plan.Sysctl{Field: field, Path: path, Value: c.linux.Sysctl[key]})
 	}
 }
@@ -78,7 +84,8 @@ func (c *compiler) sysctlRefused(path string) string {
 func ipcParameter(path string) bool {
 	switch path {
 	case "kernel/msgmax", "kernel/msgmnb", "kernel/msgmni", "kernel/sem", "kernel/shmall", "kernel/shmmax",
-		"kernel/shmmni", "kernel/shm_rmid_forced":
+		"kernel/shmmni", "kernel/shm_rmid_forced", "kernel/shm_next_id",
+		"kernel/auto_msgmni", "kernel/msg_next_id", "kernel/sem_next_id":
 		return true
 	}
 	return false

@@ -243,7 +243,7 @@ func (b *binding) refuseHostSysctl(n plan.Namespace, f *os.File) error {
 	case unix.CLONE_NEWNET:
 		name, prefixes = "net", []string{"net/"}
 	case unix.CLONE_NEWIPC:
-		name, prefixes = "ipc", []string{"kernel/msg", "kernel/sem", "kernel/shm", "fs/mqueue/"}
+		name, prefixes = "ipc", []string{"kernel/msg", "kernel/sem", "kernel/shm", "kernel/auto_msgmni", "fs/mqueue/"}
 	case unix.CLONE_NEWUTS:
 		name, prefixes = "uts", []string{"kernel/domainname"}
 	}
