@@ -52,10 +52,39 @@ func TestCoverage(t *testing.T) {
 			t.Errorf("%s: no row for %s", coverageFile, f)
 		}
 	}
+	for _, path := range unsupportedFields(t) {
+		for _, r := range rows {
+			below := r.path == path || strings.HasPrefix(r.path, path) && strings.IndexByte(".[{", r.path[len(path)]) >= 0
+			if below && !strings.HasPrefix(r.code, "refused: ") {
+				t.Errorf("%s: it is refused as not supported, and its row does not say so", r.path)
+			}
+		}
+	}
 	slices.SortStableFunc(rows, func(a, b coverageRow) int {
 		return slices.Index(fields, a.path) - slices.Index(fields, b.path)
 	})
 	compareDoc(t, coverageDoc, coverageMarkdown(rows))
+}
+
+// unsupportedFields are those of a configuration with every field that are
+// refused, in the form of the rows.
+func unsupportedFields(t *testing.T) (paths []string) {
+	raw, err := os.ReadFile(everyField)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, err := decodeSpec(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = Compile(spec, options)
+	index := regexp.MustCompile(`\[[0-9]+\]`)
+	for _, v := range faults(err) {
+		if strings.HasSuffix(v.Text, "not supported yet") {
+			paths = append(paths, index.ReplaceAllString(v.Path, "[]"))
+		}
+	}
+	return paths
 }
 
 func coverageRows(t *testing.T) (rows []coverageRow) {
