@@ -95,6 +95,19 @@ var compatibility = [...]compat{
 		tests: "process-not-found, process-no-such-file, process-directory",
 	},
 
+	{
+		does:  "where the caller has NOTIFY_SOCKET, the process has a socket of its own at /run/notify, whose messages are passed on",
+		spec:  "nothing",
+		code:  "libcontainer/notify/notify.go:Add",
+		tests: "notify-start, notify-foreground, notify-detached",
+	},
+	{
+		does:  "sockets of LISTEN_FDS are passed on, as the process's own",
+		spec:  "no file descriptors but the standard streams are spoken of",
+		code:  "commands/launch.go:listenFDs",
+		tests: "listen-fds",
+	},
+
 	// The tree.
 	{
 		does:  "a relative destination of a mount is taken from the root, with a warning",
@@ -161,6 +174,39 @@ var compatibility = [...]compat{
 		spec:  "nothing",
 		code:  "libcontainer/launch/program.go:names, OpLinkUp",
 		tests: "namespaces-new",
+	},
+
+	{
+		does:  "what is mounted on the host below a bind's source shows up in the container, and nothing the other way, unless a propagation is given",
+		spec:  "nothing",
+		code:  "libcontainer/rootfs/rootfs.go:base",
+		tests: "bind-propagation-host",
+	},
+	{
+		does:  "the annotation run.oci.mount_context_type says which of SELinux's context options mountLabel is",
+		spec:  "annotations are passed on (config.md, \"Annotations\")",
+		code:  "specconv/paths.go:mountLabel",
+		tests: "lsm-plan",
+	},
+
+	// User namespaces.
+	{
+		does:  "mappings of root's id alone, to the same id, say nothing of a user namespace that is joined",
+		spec:  "they are for a new one (config-linux.md, \"User namespace mappings\")",
+		code:  "specconv/idmaps.go:knownMaps",
+		tests: "namespaces-path",
+	},
+	{
+		does:  "where a user namespace may have no new sysfs, proc or mqueue, it has the host's",
+		spec:  "an error",
+		code:  "libcontainer/rootfs/mount.go:hostTree",
+		tests: "userns-sysfs",
+	},
+	{
+		does:  "in a user namespace the host's device nodes are bound, as none can be made",
+		spec:  "nothing",
+		code:  "libcontainer/rootfs/open.go:openNode, OpMknod",
+		tests: "userns",
 	},
 
 	// Cgroups.

@@ -240,10 +240,12 @@ func TestFeaturesAnnotations(t *testing.T) {
 		if strings.HasSuffix(name, ".") {
 			name += "X"
 		}
+		changed := false
 		for _, systemd := range []bool{false, true} {
 			o := options
 			o.SystemdCgroup = systemd
 			s := Example(false)
+			s.Linux.MountLabel = "label"
 			if systemd {
 				s.Linux.CgroupsPath = "system.slice:skiff:web"
 			}
@@ -253,9 +255,10 @@ func TestFeaturesAnnotations(t *testing.T) {
 			if with != nil {
 				with.Annotations = nil
 			}
-			if changes := !reflect.DeepEqual(with, without) || text(err1) != text(err2); changes && !listed(name) {
-				t.Errorf("the annotation %s changes what is done, and is not listed", name)
-			}
+			changed = changed || !reflect.DeepEqual(with, without) || text(err1) != text(err2)
+		}
+		if changed != listed(name) {
+			t.Errorf("the annotation %s changes what is done: %v; it is listed: %v", name, changed, listed(name))
 		}
 	}
 	if no := Features().Linux.Cgroup.Systemd; *no && !listed("org.systemd.property.KillMode") {
