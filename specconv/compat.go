@@ -33,6 +33,37 @@ var compatibility = [...]compat{
 		tests: "hook-environment",
 	},
 
+	{
+		does:  "root's id alone, mapped to itself, says nothing of a user namespace that is joined by path",
+		spec:  "mappings are of a new user namespace (config-linux.md, \"User namespace mappings\"); podman gives these for one that is joined",
+		code:  "specconv/idmaps.go:placeholder",
+		tests: "namespaces-path",
+	},
+	{
+		does:  "mappings beside the path of a user namespace are taken if they are what it has",
+		spec:  "mappings are of a new user namespace (config-linux.md, \"User namespace mappings\")",
+		code:  "libcontainer/idmap/idmap.go:Check",
+		tests: "namespaces-path, libcontainer/idmap/idmap_test.go:TestCheck",
+	},
+	{
+		does:  "an ordinary user's container without cgroupsPath and limits runs in the user's cgroup if it can have none of its own; its device rules are passed over",
+		spec:  "knows no such caller",
+		code:  "libcontainer/cgroup/path.go:delegatedTo, libcontainer/cgroup/limit.go:limitDevices",
+		tests: "rootless, rootless-refused, rootless-delegated",
+	},
+	{
+		does:  "oomScoreAdj below what it may be is passed over where skiff is in a user namespace",
+		spec:  "the value is set (config.md, \"Linux Process\")",
+		code:  "libcontainer/launch/program.go:program, OpOOMScore",
+		tests: "rootless-nested",
+	},
+	{
+		does:  "in a user namespace the host's sysfs, proc or mqueue is bound where no new one can be had, and host's device nodes are",
+		spec:  "a mount is of the type that is given (config.md, \"Mounts\")",
+		code:  "libcontainer/rootfs/mount.go:hostTree, libcontainer/child/src/mount.c:host_tree, libcontainer/child/src/dev.c:host_node",
+		tests: "userns-sysfs, rootless-hidden, rootless-nested",
+	},
+
 	// The process.
 	{
 		does:  "the umask is 0022 unless it is given",

@@ -177,6 +177,9 @@ func (b *binding) open() (files []*os.File, err error) {
 			return files, err
 		}
 		files = append(files, f)
+		if err := refuseHostMounts(n.Namespace, f); err != nil {
+			return files, err
+		}
 		if err := b.refuseHostNames(n.Namespace, f); err != nil {
 			return files, err
 		}
@@ -217,6 +220,19 @@ func openNamespace(n plan.Namespace) (*os.File, error) {
 		return nil, fmt.Errorf("%s.path: %s is not a %s namespace", n.Field, n.Path, n.Type)
 	}
 	return f, nil
+}
+
+// refuseHostMounts refuses the runtime's own mount namespace, by path: its root
+// would become the container's, for all who are in it.
+func refuseHostMounts(n plan.Namespace, f *os.File) error {
+	if n.Flag != unix.CLONE_NEWNS {
+		return nil
+	}
+	own, err := sys.IsFile(f, "/proc/self/ns/mnt")
+	if err == nil && own {
+		err = fmt.Errorf("%s.path: %s is the host's own mount namespace (leave it out of linux.namespaces to share it)", n.Field, n.Path)
+	}
+	return err
 }
 
 // refuseHostNames refuses to name the host: its uts namespace, by path.
