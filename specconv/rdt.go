@@ -11,8 +11,9 @@ func (c *compiler) intelRdt() {
 	}
 	const field = "linux.intelRdt"
 	switch id := r.ClosID; {
-	case id == "" || id == "/":
-		c.classID(c.ID, field+".closID: the container's id")
+	case id == "":
+		c.classID(c.ID, field+".closID: without one the container's id is taken, and")
+	case id == "/":
 	case strings.Contains(id, "/"):
 		c.fault(field+".closID", "%q must be a name, or / for the default class", id)
 	default:
@@ -40,9 +41,7 @@ func (c *compiler) classID(id, field string) {
 	case ".", "..", "info", "mon_groups", "mon_data":
 		c.fault(field, "%q can be no class of service", id)
 	}
-	if strings.Contains(id, "\n") {
-		c.fault(field, "%q has a newline", id)
-	}
+	c.oneLine(id, field)
 }
 
 func (c *compiler) oneLine(s, field string) {
