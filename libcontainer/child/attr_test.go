@@ -1,0 +1,88 @@
+package child
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/wire"
+	"golang.org/x/sys/unix"
+)
+
+// interpret runs operations on this host, and returns what the program that
+// they end with prints, or the message of the operation that failed.
+func interpret(t *testing.T, ops ...plan.Op) (string, wire.Message) {
+	t.Helper()
+	p := new(plan.Program)
+	p.Inherit(0)
+	p.Slots += 8
+	for _, op := range ops {
+		p.Add(op)
+	}
+	text, err := p.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	exe, program := filepath.Join(t.TempDir(), "child"), filepath.Join(t.TempDir(), "program")
+	if err := errors.Join(os.WriteFile(exe, Binary, 0o755), os.WriteFile(program, text, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Open(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	ours, theirs, err := sys.SocketPair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, socket := wire.NewConn(ours), os.NewFile(uintptr(theirs), "socket")
+	defer conn.Close()
+	cmd := exec.Command(exe)
+	cmd.ExtraFiles = []*os.File{file, socket} // 3 and 4
+	out, _ := cmd.Output()                    // what went wrong is in the message
+	socket.Close()
+	m, err := conn.Receive()
+	if err != nil && !errors.Is(err, wire.ErrClosed) {
+		t.Fatal(err)
+	}
+	return string(out), m
+}
+
+// The file of an attribute is opened on a procfs of our own, or on /proc where
+// none can be made, but nowhere else; the first file that is there is taken.
+func TestAttr(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skipf("needs root to mount a procfs: the effective uid is %d", os.Geteuid())
+	}
+	attr := plan.Op{Kind: plan.OpAttr, A: 8, S: []string{"self/attr/nosuch/exec", "self/oom_score_adj"}}
+	write := plan.Op{Kind: plan.OpLabel, A: 8, S: []string{"321"}}
+	show := plan.Op{Kind: plan.OpExec, S: []string{"/bin/cat", "/proc/self/oom_score_adj"}, N: [3]uint64{2}}
+	users := plan.Op{Kind: plan.OpUnshare, N: [3]uint64{unix.CLONE_NEWUSER | unix.CLONE_NEWNS}}
+	for name, ops := range map[string][]plan.Op{
+		"own procfs":     {attr, write, show},
+		"the host's own": {users, attr, write, show},
+	} {
+		if out, m := interpret(t, ops...); out != "321\n" {
+			t.Errorf("%s: %q, %+v", name, out, m)
+		}
+	}
+	private := plan.Op{Kind: plan.OpPropagate, S: []string{"/"}, N: [3]uint64{unix.MS_PRIVATE}, Flags: 1}
+	empty := plan.Op{Kind: plan.OpFsMount, A: 9, S: []string{"tmpfs", "tmpfs"}}
+	cover := plan.Op{Kind: plan.OpAttach, A: 9, S: []string{"/proc"}}
+	if _, m := interpret(t, users, private, empty, cover, attr, write, show); m.Type != wire.Failed || m.Index != 4 || m.Detail != wire.NotProc {
+		t.Errorf("a tmpfs on /proc: %+v", m)
+	}
+	missing := plan.Op{Kind: plan.OpAttr, A: 8, S: []string{"self/attr/nosuch/exec", "self/attr/neither"}}
+	if _, m := interpret(t, missing); m.Type != wire.Failed || m.Errno != unix.ENOENT {
+		t.Errorf("no such attribute: %+v", m)
+	}
+	link := plan.Op{Kind: plan.OpAttr, A: 8, S: []string{"self/root/proc/self/oom_score_adj"}}
+	if _, m := interpret(t, link); m.Type != wire.Failed || m.Errno != unix.ELOOP && m.Errno != unix.EXDEV {
+		t.Errorf("a magic link on the way: %+v", m)
+	}
+}
