@@ -22,6 +22,8 @@ func (c *compiler) userMaps() {
 		c.fault("linux.uidMappings", "is required for a new user namespace")
 	case there && path == "" && len(gid) == 0:
 		c.fault("linux.gidMappings", "is required for a new user namespace")
+	case there && !c.has(specs.MountNamespace):
+		c.fault("linux.namespaces", "a user namespace needs a mount namespace, too: it has no rights over the host's")
 	case !there && c.Rootless:
 		c.fault("linux.namespaces", "a user namespace is needed, since skiff is run by an ordinary user (see spec --rootless)")
 	}

@@ -5,6 +5,10 @@ struct dirent_ { uint64_t ino; int64_t off; uint16_t reclen; uint8_t type; char 
 
 static int copy_dir(int from, int to, int depth);
 
+// owned passes over an owner that a user namespace does not know: what is
+// copied then stays ours.
+static long owned(long r) { return r == -EINVAL ? 0 : r; }
+
 static int copy_file(int from, int to, const char *name, const struct stat_ *st)
 {
 	int in = sys(openat, from, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
@@ -15,7 +19,7 @@ static int copy_file(int from, int to, const char *name, const struct stat_ *st)
 	while (n > 0)
 		n = sys(sendfile, out, in, 0, 1 << 20);
 	if (!n)
-		n = sys(fchown, out, st->uid, st->gid);
+		n = owned(sys(fchown, out, st->uid, st->gid));
 	if (!n)
 		n = sys(fchmod, out, st->mode & 07777);
 	if (out >= 0)
@@ -32,14 +36,14 @@ static int copy_link(int from, int to, const char *name, const struct stat_ *st)
 		return n;
 	target[n] = 0;
 	long r = sys(symlinkat, target, to, name);
-	return r ? r : sys(fchownat, to, name, st->uid, st->gid, AT_SYMLINK_NOFOLLOW);
+	return r ? r : owned(sys(fchownat, to, name, st->uid, st->gid, AT_SYMLINK_NOFOLLOW));
 }
 
 static int copy_node(int to, const char *name, const struct stat_ *st)
 {
 	uint32_t dev = (st->rdev_minor & 0xff) | (st->rdev_major << 8) | ((st->rdev_minor & ~0xffu) << 12);
 	long r = sys(mknodat, to, name, st->mode, dev);
-	return r ? r : sys(fchownat, to, name, st->uid, st->gid, AT_SYMLINK_NOFOLLOW);
+	return r ? r : owned(sys(fchownat, to, name, st->uid, st->gid, AT_SYMLINK_NOFOLLOW));
 }
 
 static int copy_sub(int from, int to, const char *name, const struct stat_ *st, int depth)
@@ -51,7 +55,7 @@ static int copy_sub(int from, int to, const char *name, const struct stat_ *st, 
 	int out = in < 0 ? in : (int)sys(openat, to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 	r = out < 0 ? out : copy_dir(in, out, depth + 1);
 	if (!r)
-		r = sys(fchown, out, st->uid, st->gid);
+		r = owned(sys(fchown, out, st->uid, st->gid));
 	if (!r)
 		r = sys(fchmod, out, st->mode & 07777);
 	if (out >= 0)
@@ -110,7 +114,7 @@ int op_copyup(const struct op *o)
 	if (!r)
 		r = stat_of(from, "", AT_EMPTY_PATH, &st);
 	if (!r)
-		r = sys(fchown, to, st.uid, st.gid);
+		r = owned(sys(fchown, to, st.uid, st.gid));
 	if (to >= 0)
 		sys(close, to);
 	sys(close, from);
