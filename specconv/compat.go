@@ -274,6 +274,30 @@ var compatibility = [...]compat{
 
 	// Seccomp.
 	{
+		does:  "a filter with SCMP_ACT_NOTIFY is loaded by create, and the startContainer hooks run under it",
+		spec:  "nothing; the example of a state for the agent has the status creating (config-linux.md, \"The Container Process State\")",
+		code:  "libcontainer/launch/program.go:loadFilter",
+		tests: "seccomp-notify-hook, seccomp-notify",
+	},
+	{
+		does:  "SCMP_ACT_NOTIFY is refused for write, and as default action",
+		spec:  "allows both",
+		code:  "specconv/seccomp.go:syscall, specconv/seccomp.go:seccomp",
+		tests: "tests/script/badinput_test.go:TestBadInput",
+	},
+	{
+		does:  "the annotation run.oci.mount_context_type names the mount option that linux.mountLabel becomes",
+		spec:  "knows no such annotation",
+		code:  "specconv/paths.go:mountLabel",
+		tests: "lsm-plan",
+	},
+	{
+		does:  "the AppArmor profile unconfined is taken on a host without AppArmor",
+		spec:  "nothing",
+		code:  "libcontainer/lsm/lsm.go:Check",
+		tests: "lsm-missing",
+	},
+	{
 		does:  "a filter without flags has SPEC_ALLOW",
 		spec:  "nothing; none is meant",
 		code:  "libcontainer/seccomp/seccomp.go:settings",

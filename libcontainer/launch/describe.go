@@ -3,6 +3,7 @@ package launch
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/skiff-oci/skiff/libcontainer/hooks"
 	"github.com/skiff-oci/skiff/libcontainer/lsm"
@@ -112,7 +113,7 @@ func what(s *plan.Step) string {
 	case plan.OpAttr:
 		return "open /proc/" + s.Word(0)
 	case plan.OpLabel:
-		return fmt.Sprintf("set %q", s.Word(0))
+		return fmt.Sprintf("set %q", strings.TrimPrefix(s.Word(0), "exec ")) // AppArmor's command
 	case plan.OpKeyring:
 		return "join the session keyring " + s.Word(0)
 	case plan.OpListen:
