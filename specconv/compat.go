@@ -64,6 +64,13 @@ var compatibility = [...]compat{
 		tests: "userns-sysfs, rootless-hidden, rootless-nested",
 	},
 
+	{
+		does:  "the mount options idmap=uids=...;gids=... and ridmap=... give the mappings of a mount",
+		spec:  "idmap and ridmap have no value (config.md, \"Linux mount options\"); podman passes on crun's",
+		code:  "specconv/idmapoption.go:idmapOption",
+		tests: "idmap-option, specconv/idmaps_test.go:TestIDMapOption",
+	},
+
 	// The process.
 	{
 		does:  "the umask is 0022 unless it is given",

@@ -85,10 +85,17 @@ func (c *compiler) mapped(id uint32, list []specs.LinuxIDMapping, field, maps st
 	if len(list) == 0 {
 		return
 	}
+	if _, ok := hostID(list, id); !ok {
+		c.fault(field, "%d is not mapped in %s", id, maps)
+	}
+}
+
+// hostID is the host's id for id in a user namespace; false if there is none.
+func hostID(list []specs.LinuxIDMapping, id uint32) (uint32, bool) {
 	for _, m := range list {
-		if id >= m.ContainerID && uint64(id) < uint64(m.ContainerID)+uint64(m.Size) {
-			return
+		if id >= m.ContainerID && id-m.ContainerID < m.Size {
+			return m.HostID + (id - m.ContainerID), true
 		}
 	}
-	c.fault(field, "%d is not mapped in %s", id, maps)
+	return 0, false
 }

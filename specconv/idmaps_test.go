@@ -1,6 +1,7 @@
 package specconv
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -61,6 +62,34 @@ func TestUserNamespaceFaults(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		case test.want != "" && (err == nil || !strings.HasPrefix(err.Error(), test.want)):
 			t.Errorf("%s: got %v, want %s", name, err, test.want)
+		}
+	}
+}
+
+func TestIDMapOption(t *testing.T) {
+	for option, want := range map[string]string{
+		"idmap=uids=0-7-1;gids=0-8-2#5-6-1": "[{0 7 1}] [{0 8 2} {5 6 1}] false",
+		"ridmap=uids=@0-5-10;gids=@0-0-1":   "[{0 1005 10}] [{0 2000 1}] true",
+		"idmap=uids=@0-5-10000;gids=0-0-1":  `mounts[0].options[1]: "@0-5-10000": FIRST-HOST-SIZE is expected`,
+		"idmap=uids=0-5;gids=0-0-1":         `mounts[0].options[1]: "0-5": FIRST-HOST-SIZE is expected`,
+		"idmap=uids=0-5-1":                  `mounts[0].options[1]: "idmap=uids=0-5-1": uids and gids must both be given`,
+		"idmap=users=0-5-1":                 `mounts[0].options[1]: "idmap=users=0-5-1": uids=... and gids=... are expected`,
+		"idmap=uids=0-5-0;gids=0-0-1":       "mounts[0].options[1][0].size: must not be 0",
+	} {
+		s := Example(true)
+		s.Linux.UIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: 1000, Size: 100}}
+		s.Linux.GIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: 2000, Size: 100}}
+		s.Mounts = []specs.Mount{{Destination: "/m", Source: "/m", Options: []string{"bind", option}}}
+		l, _, err := Compile(s, options)
+		got := ""
+		if err != nil {
+			got = err.Error()
+		} else {
+			m := l.Rootfs.Mounts[0].IDMap
+			got = fmt.Sprint(m.UID, m.GID, m.Recursive)
+		}
+		if !strings.HasPrefix(got, want) {
+			t.Errorf("%s: got %s, want %s", option, got, want)
 		}
 	}
 }

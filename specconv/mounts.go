@@ -128,6 +128,8 @@ func (c *compiler) mount(m *specs.Mount, field string) {
 	for j, o := range m.Options {
 		if known, ok := findOption(o); ok {
 			apply(&out, known)
+		} else if ids, ok := c.idmapOption(o, at(field+".options", j)); ok {
+			out.IDMap = ids
 		} else {
 			extra = append(extra, j)
 			out.Data = append(out.Data, o)
@@ -267,6 +269,12 @@ func (c *compiler) mountMaps(m *specs.Mount, out *plan.Mount) {
 	}
 	if out.Remount {
 		c.fault(out.Field, "a remount cannot be idmapped")
+	}
+	if out.IDMap != nil && len(out.IDMap.UID)+len(out.IDMap.GID) > 0 {
+		if given {
+			c.fault(out.Field, "uidMappings and gidMappings contradict the mappings of the option idmap")
+		}
+		return
 	}
 	c.maps(m.UIDMappings, out.Field+".uidMappings")
 	c.maps(m.GIDMappings, out.Field+".gidMappings")
