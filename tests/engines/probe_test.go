@@ -4,7 +4,9 @@ package engines
 
 import (
 	"fmt"
+	"net"
 	"os"
+	"os/signal"
 	"runtime"
 	"strconv"
 
@@ -15,14 +17,17 @@ import (
 //
 //	probe syscall NUMBER...   calls each with all arguments zero and prints the name of the error
 //	probe memory BYTES        touches that much memory, page by page
+//	probe notify MESSAGE      sends it to $NOTIFY_SOCKET, and waits for a signal
 func probe(args []string) int {
 	switch {
 	case len(args) > 1 && args[0] == "syscall":
 		return probeSyscalls(args[1:])
 	case len(args) == 2 && args[0] == "memory":
 		return probeMemory(args[1])
+	case len(args) == 2 && args[0] == "notify":
+		return probeNotify(args[1])
 	}
-	fmt.Fprintln(os.Stderr, "usage: probe syscall NUMBER... | probe memory BYTES")
+	fmt.Fprintln(os.Stderr, "usage: probe syscall NUMBER... | probe memory BYTES | probe notify MESSAGE")
 	return 2
 }
 
@@ -51,5 +56,20 @@ func probeMemory(text string) int {
 	}
 	runtime.KeepAlive(block)
 	fmt.Println("touched", size)
+	return 0
+}
+
+func probeNotify(message string) int {
+	conn, err := net.Dial("unixgram", os.Getenv("NOTIFY_SOCKET"))
+	if err == nil {
+		_, err = conn.Write([]byte(message))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	end := make(chan os.Signal, 1)
+	signal.Notify(end, unix.SIGTERM)
+	<-end
 	return 0
 }
