@@ -58,13 +58,13 @@ func TestMutations(t *testing.T) {
 // TestEveryValue puts each word of its kind, and of no kind, into each field.
 func TestEveryValue(t *testing.T) {
 	m := newMutator(t)
-	seen := make(map[string]bool)
+	seen := make(map[uint64]bool)
 	for _, d := range m.docs { // the parts come before the whole
 		for _, p := range d.places {
-			if seen[p.path] {
+			if seen[p.field] {
 				continue
 			}
-			seen[p.path] = true
+			seen[p.field] = true
 			for _, value := range append(m.alike[0][kindOf(d.text[p.from])], []byte("null"), []byte("[]")) {
 				checkCompile(t, changed(d.text, p, 0, value))
 			}
@@ -290,7 +290,7 @@ type mutable struct {
 // place is where a value is: text[from:to]. A member of an object begins at
 // key, an element of a list has key == from.
 type place struct {
-	path          string // of its field, the same for all elements of a list
+	field         uint64 // a hash of its path, the same for all elements of a list
 	key, from, to int
 }
 
@@ -454,10 +454,12 @@ func placesIn(doc []byte) (list []place) {
 	begin := func(at int) {
 		s := place{key: at, from: at, to: len(doc)}
 		if len(open) > 0 {
-			s.path = list[open[len(open)-1]].path + "[]"
+			s.field = list[open[len(open)-1]].field*31 + 1
 		}
 		if key >= 0 {
-			s.path = strings.TrimSuffix(s.path, "[]") + string(doc[key:at])
+			for _, c := range doc[key:at] {
+				s.field = s.field*31 + uint64(c)
+			}
 			s.key, key = key, -1
 		}
 		list = append(list, s)
