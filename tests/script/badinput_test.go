@@ -224,7 +224,7 @@ func (b *badInput) bundle(t *testing.T, w *world, dir string) {
 	}
 	base := map[string]any{
 		"process": map[string]any{"terminal": false, "args": []any{"true"}},
-		"linux":   map[string]any{"cgroupsPath": w.cgroup + "/b"},
+		"linux":   map[string]any{"cgroupsPath": w.cgroupsPath("b")},
 	}
 	if err := patchFile(config, base); err != nil {
 		t.Fatal(err)

@@ -97,7 +97,7 @@ func cmdBundle(ts *testscript.TestScript, neg bool, args []string) {
 	if w.user {
 		call = append(call, "--rootless")
 	} else {
-		patch["linux"] = map[string]any{"cgroupsPath": w.cgroup + "/" + filepath.Base(dir)}
+		patch["linux"] = map[string]any{"cgroupsPath": w.cgroupsPath(filepath.Base(dir))}
 	}
 	if r := runSkiff(ts, call...); r.code != 0 {
 		ts.Fatalf("skiff spec: exit status %d: %s", r.code, r.stderr)

@@ -27,6 +27,8 @@ type world struct {
 	cgroup string // cgroup path
 	work   string // working directory, with all bundles
 
+	systemd bool // cgroups are made through systemd; cgroup is a slice
+
 	user  bool     // an ordinary user's
 	skiff string   // the binary, for that user
 	leaf  *os.File // of a delegated cgroup, where that user's processes start
@@ -60,7 +62,7 @@ func (w *world) run(dir string, env []string, args ...string) (*result, error) {
 	defer forget(errs)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, w.binary(), append([]string{"--root", w.root}, args...)...)
+	cmd := exec.CommandContext(ctx, w.binary(), append(w.flags(), args...)...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = dir, env, out, errs, w.attr()
 	err = cmd.Run()
 	if ctx.Err() != nil {
@@ -80,6 +82,23 @@ func (w *world) run(dir string, env []string, args ...string) (*result, error) {
 func forget(f *os.File) {
 	f.Close()
 	os.Remove(f.Name())
+}
+
+// flags are those of each call of skiff.
+func (w *world) flags() []string {
+	flags := []string{"--root", w.root}
+	if w.systemd {
+		flags = append(flags, "--systemd-cgroup")
+	}
+	return flags
+}
+
+// cgroupsPath is the linux.cgroupsPath of a container in the script's cgroup.
+func (w *world) cgroupsPath(name string) string {
+	if w.systemd {
+		return strings.TrimPrefix(w.cgroup, "/") + ":skiff:" + name
+	}
+	return w.cgroup + "/" + name
 }
 
 // containers lists the containers' directories in the state directory.
@@ -113,6 +132,9 @@ func (w *world) remove() error {
 	if w.leaf != nil {
 		err = errors.Join(err, w.leaf.Close())
 		_ = os.Remove(w.leaf.Name())
+	}
+	if w.systemd {
+		_ = exec.Command("systemctl", "stop", filepath.Base(w.cgroup)).Run()
 	}
 	if isolate.Active() {
 		_ = os.WriteFile(w.cgroupDir()+"/cgroup.kill", []byte("1"), 0)
