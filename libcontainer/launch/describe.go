@@ -188,6 +188,10 @@ func hint(s *plan.Step, errno unix.Errno) string {
 		return " (below what skiff itself has, it needs CAP_SYS_RESOURCE)"
 	case s.Kind == plan.OpPivot && errno == unix.EINVAL:
 		return " (the host's root is a ramdisk? then use --no-pivot)"
+	case s.Kind == plan.OpSeccomp && errno == unix.EBUSY:
+		return " (a filter with a listener is in force already)"
+	case s.Kind == plan.OpSeccomp && errno == unix.EAGAIN:
+		return " (RLIMIT_NPROC or the cgroup's pids limit leaves no room for the thread that sends the listener)"
 	case s.Kind == plan.OpSeccomp && errno == unix.EINVAL:
 		return " (the kernel does not know one of the flags, or the filter is too long)"
 	case s.Kind == plan.OpUnshare && errno == unix.EINVAL:
