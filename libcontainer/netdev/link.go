@@ -8,9 +8,10 @@ import (
 
 // link is a network device in one namespace.
 type link struct {
-	index uint32
-	name  string
-	up    bool
+	index  uint32
+	master uint32 // 0 for none
+	name   string
+	up     bool
 }
 
 // infomsg is a struct ifinfomsg that names a device by index; change says
@@ -29,7 +30,11 @@ func readLink(body []byte) (l link) {
 	}
 	l.index = binary.NativeEndian.Uint32(body[4:])
 	l.up = binary.NativeEndian.Uint32(body[8:])&unix.IFF_UP != 0
-	l.name = cstring(attrs(body[unix.SizeofIfInfomsg:])[unix.IFLA_IFNAME])
+	has := attrs(body[unix.SizeofIfInfomsg:])
+	l.name = cstring(has[unix.IFLA_IFNAME])
+	if b := has[unix.IFLA_MASTER]; len(b) == 4 {
+		l.master = binary.NativeEndian.Uint32(b)
+	}
 	return l
 }
 
@@ -57,6 +62,13 @@ func (c *conn) links() (all []link, err error) {
 // up sets a device up.
 func (c *conn) up(index uint32) error {
 	return c.do(newMessage(unix.RTM_SETLINK, 0, infomsg(index, unix.IFF_UP, unix.IFF_UP)), nil)
+}
+
+// enslave makes a device a port of a bridge or bond.
+func (c *conn) enslave(index, master uint32) error {
+	m := newMessage(unix.RTM_SETLINK, 0, infomsg(index, 0, 0))
+	m.number(unix.IFLA_MASTER, master)
+	return c.do(m, nil)
 }
 
 // move moves a device into the namespace ns (a descriptor), where it gets the

@@ -22,7 +22,9 @@ type Device struct {
 	Name      string // in the runtime's namespace
 	Index     uint32 // there
 	Up        bool   // it was up there
+	Master    uint32 // there: index of the bridge or bond that it is a port of; 0 for none
 	Addresses []string
+	Routes    []string
 	NewName   string // in the container's namespace; a template (eth%d) until it is there
 	NewIndex  uint32 // there
 }
@@ -80,10 +82,17 @@ func (m *Move) find(name, newName string) (d Device, err error) {
 	if newName == "" {
 		newName = l.name // the device may have been found by an alternative one
 	}
-	d = Device{Name: l.name, Index: l.index, Up: l.up, NewName: newName}
-	list, err := m.ownConn.addresses(l.index)
-	for _, a := range list {
+	d = Device{Name: l.name, Index: l.index, Up: l.up, Master: l.master, NewName: newName}
+	addresses, err := m.ownConn.addresses(l.index)
+	if err != nil {
+		return d, err
+	}
+	for _, a := range addresses {
 		d.Addresses = append(d.Addresses, string(a))
+	}
+	routes, err := m.ownConn.routes(l.index)
+	for _, r := range routes {
+		d.Routes = append(d.Routes, string(r))
 	}
 	return d, err
 }
@@ -208,8 +217,8 @@ func (c *conn) set(addresses []string, l link, from string) error {
 	return nil
 }
 
-// Undo moves back what has been moved, as it was: name, index, addresses,
-// state.
+// Undo moves back what has been moved, as it was: name, index, master,
+// addresses, state, routes.
 func (m *Move) Undo() error {
 	var errs []error
 	for i := m.moved - 1; i >= 0; i-- {
@@ -242,11 +251,20 @@ func (m *Move) back(d *Device) error {
 	if l, err = m.ownConn.byName(d.Name); err != nil {
 		return err
 	}
-	err = m.ownConn.set(d.Addresses, l, d.Name)
-	if d.Up {
-		err = errors.Join(err, m.ownConn.up(l.index))
+	return m.ownConn.restore(d, l)
+}
+
+// restore gives a device that is back what it had.
+func (c *conn) restore(d *Device, l link) error {
+	var err error
+	if d.Master != 0 {
+		err = c.enslave(l.index, d.Master)
 	}
-	return err
+	err = errors.Join(err, c.set(d.Addresses, l, d.Name))
+	if !d.Up {
+		return err
+	}
+	return errors.Join(err, c.up(l.index), c.setRoutes(d.Routes, l.index))
 }
 
 // Recover undoes a move that was to be undone by a runtime which was killed.

@@ -214,6 +214,9 @@ func FuzzAnswer(f *testing.F) {
 			if len(body) >= unix.SizeofIfAddrmsg && permanent(body) {
 				address(body).request(1, "a", "b")
 			}
+			if len(body) >= unix.SizeofRtMsg && set(body, 1) {
+				route(body).request(1)
+			}
 		})
 	})
 }

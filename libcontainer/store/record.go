@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -86,7 +87,10 @@ func (r *Record) encode() []byte {
 	}
 	for i := range r.NetDevices {
 		d := &r.NetDevices[i]
-		text("netdev", append([]string{d.Name, index(d.Index), strconv.FormatBool(d.Up), d.NewName, index(d.NewIndex)}, d.Addresses...)...)
+		text("netdev", append([]string{d.Name, index(d.Index), strconv.FormatBool(d.Up), d.NewName, index(d.NewIndex), index(d.Master)}, d.Addresses...)...)
+		if len(d.Routes) > 0 {
+			text("netroutes", d.Routes...)
+		}
 	}
 	if r.Hooks {
 		number("hooks", 1)
@@ -148,7 +152,7 @@ func (r *Record) set(key string, v []string) (err error) {
 	case "step", "rdt":
 		want = 3
 	case "netdev":
-		want = 5
+		want = 6
 	}
 	if len(v) < want {
 		return fmt.Errorf("%d values, expected %d", len(v), want)
@@ -185,6 +189,12 @@ func (r *Record) set(key string, v []string) (err error) {
 		r.NetNS = v[0]
 	case "netdev":
 		err = r.addNetDevice(v)
+	case "netroutes": // of the device before
+		if len(r.NetDevices) == 0 {
+			return errors.New("no device before it")
+		}
+		d := &r.NetDevices[len(r.NetDevices)-1]
+		d.Routes = append(d.Routes, v...)
 	case "hooks":
 		r.Hooks = v[0] == "1"
 	case "noKeyring":
@@ -234,8 +244,12 @@ func (r *Record) addNetDevice(v []string) error {
 	if err != nil {
 		return err
 	}
-	d := netdev.Device{Name: v[0], Index: uint32(from), Up: up, NewName: v[3], NewIndex: uint32(to)}
-	d.Addresses = append(d.Addresses, v[5:]...)
+	master, err := strconv.ParseUint(v[5], 10, 32)
+	if err != nil {
+		return err
+	}
+	d := netdev.Device{Name: v[0], Index: uint32(from), Up: up, NewName: v[3], NewIndex: uint32(to), Master: uint32(master)}
+	d.Addresses = append(d.Addresses, v[6:]...)
 	r.NetDevices = append(r.NetDevices, d)
 	return nil
 }

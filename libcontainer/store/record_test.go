@@ -20,7 +20,7 @@ func full() *Record {
 		RDTClass: "/sys/fs/resctrl/gold", RDTMonitor: "/sys/fs/resctrl/gold/mon_groups/web", RDTRemove: true,
 		NetNS: "/run/netns/a b",
 		NetDevices: []netdev.Device{
-			{Name: "eth0", Index: 2, Up: true, NewName: "eth%d", NewIndex: 3, Addresses: []string{"\x02\x18\x80\x00\xff", ""}},
+			{Name: "eth0", Index: 2, Up: true, NewName: "eth%d", NewIndex: 3, Master: 7, Addresses: []string{"\x02\x18\x80\x00\xff", ""}, Routes: []string{"\x00", "r"}},
 			{Name: "a\"b", NewName: "c", NewIndex: 1<<32 - 1},
 		},
 		Under: 9, Hooks: true, NoKeyring: true, First: 3,
@@ -49,7 +49,8 @@ func TestRecordRefused(t *testing.T) {
 		header + "\nid \"x\n":                "invalid syntax",
 		header + "\nid\n":                    "expected 1",
 		header + "\nstep \"1\" \"2\"\n":      "expected 3",
-		header + "\nnetdev \"a\" \"1\"\n":    "expected 5",
+		header + "\nnetdev \"a\" \"1\"\n":    "expected 6",
+		header + "\nnetroutes \"a\"\n":       "no device before it",
 		header + "\nstep \"x\" \"2\" \"\"\n": "invalid syntax",
 	} {
 		if r, err := decode([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
