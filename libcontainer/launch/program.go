@@ -195,9 +195,14 @@ func (b *binding) dropGroups() {
 	}
 }
 
-// approachRoot goes to the rootfs while we may go everywhere.
+// approachRoot goes to the rootfs while we may go everywhere, with what is to
+// be mounted there.
 func (b *binding) approachRoot() {
-	if b.tree != nil {
+	switch {
+	case b.tree == nil:
+	case b.made&unix.CLONE_NEWNS != 0:
+		b.tree.Stage(b.prog)
+	default:
 		b.tree.Approach(b.prog)
 	}
 }

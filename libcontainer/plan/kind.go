@@ -75,7 +75,7 @@ const (
 	OpExec      // S args..., env...; N0 args, N1 env, Flags ExecListenPID
 
 	OpTimeNS  // S0 offsets of the new time namespace, a line each, or empty: write them, and enter it
-	OpWorkDir // S0 path of the host: chdir
+	OpWorkDir // A directory, or NoSlot and S0 a path of the host: chdir
 
 	kinds
 )

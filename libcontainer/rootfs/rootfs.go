@@ -10,6 +10,7 @@
 package rootfs
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/skiff-oci/skiff/libcontainer/plan"
@@ -24,6 +25,8 @@ type Tree struct {
 
 	nodes []plan.Slot // in a user namespace: the host's device nodes, to bind
 	here  bool        // the working directory is where the root goes, see [Tree.Approach]
+
+	staged bool // see [Tree.Stage]
 
 	Root plan.Slot // the root directory; valid in all operations after [Tree.Attach]
 	null plan.Slot
@@ -108,15 +111,61 @@ func (t *Tree) base() uint64 {
 	return unix.MS_SLAVE
 }
 
-// Approach makes the rootfs's directory the working directory, which a new
-// mount namespace takes along: the root of a user namespace may have no way
-// there.
+// Approach makes the rootfs's directory the working directory, for
+// [Tree.Attach]: the root of a user namespace may have no way there.
 func (t *Tree) Approach(p *plan.Program) {
 	if t.ByChild || t.Shared {
 		return
 	}
 	t.here = true
 	p.Add(plan.Op{Kind: plan.OpWorkDir, S: []string{t.plan.Path}, Field: "root.path"})
+}
+
+// Stage lays out what the runtime has opened in a mount namespace of the
+// caller's own user namespace, below the working directory. A new mount
+// namespace of a less privileged user takes the working directory along, and
+// locks what it copies: flags of the host's mounts cannot be cleared there, nor
+// can what they cover be uncovered (mount_namespaces(7)). Detached mounts that
+// are brought in otherwise are not locked.
+func (t *Tree) Stage(p *plan.Program) {
+	if t.ByChild || t.Shared {
+		return
+	}
+	t.here, t.staged = true, true
+	const field = "root.path"
+	p.Add(plan.Op{Kind: plan.OpUnshare, N: [3]uint64{unix.CLONE_NEWNS}, Field: "linux.namespaces"})
+	p.Add(plan.Op{Kind: plan.OpPropagate, S: []string{"/"}, N: [3]uint64{unix.MS_SLAVE}, Flags: 1})
+	stage := p.NewSlot()
+	p.Add(plan.Op{Kind: plan.OpFsMount, A: stage, S: []string{"tmpfs", "skiff", "mode=755"}, Field: field})
+	p.Add(plan.Op{Kind: plan.OpAttach, A: stage, S: []string{t.plan.Path}, Field: field})
+	p.Add(plan.Op{Kind: plan.OpWorkDir, A: stage, Field: field})
+	t.eachStaged(func(slot plan.Slot, name, field string, _ *mount) {
+		p.Add(plan.Op{Kind: plan.OpAttach, A: slot, B: stage, S: []string{"/" + name}, Field: field})
+	})
+	p.Add(plan.Op{Kind: plan.OpClose, A: stage})
+}
+
+// eachStaged goes through the root and the sources of binds, with the name
+// that each has below the working directory.
+func (t *Tree) eachStaged(f func(slot plan.Slot, name, field string, m *mount)) {
+	f(t.Root, "root", "root.path", nil)
+	for i := range t.mounts {
+		if m := &t.mounts[i]; m.slot != plan.NoSlot {
+			f(m.slot, strconv.Itoa(i), m.Field, m)
+		}
+	}
+}
+
+// unstage opens again what [Tree.Stage] has laid out: it is locked now.
+func (t *Tree) unstage(p *plan.Program) {
+	const flags = unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC | unix.AT_RECURSIVE
+	t.eachStaged(func(slot plan.Slot, name, field string, m *mount) {
+		p.Add(plan.Op{Kind: plan.OpClose, A: slot})
+		p.Add(plan.Op{Kind: plan.OpOpenTree, A: slot, S: []string{name}, N: [3]uint64{flags}, Field: field})
+		if m != nil {
+			t.propagate(p, m, slot) // what was shared has become a slave
+		}
+	})
 }
 
 // Attach adds the operations that attach the root at its path on the host: in
@@ -127,6 +176,9 @@ func (t *Tree) Attach(p *plan.Program) {
 	}
 	if t.ByChild {
 		t.openByChild(p)
+	}
+	if t.staged {
+		t.unstage(p)
 	}
 	if t.here {
 		p.Add(plan.Op{Kind: plan.OpAttach, A: t.Root, S: []string{""}, Field: "root.path"})

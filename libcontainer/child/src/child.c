@@ -188,7 +188,7 @@ static int run(const struct op *o)
 	case OP_LISTEN: return op_listen(o);
 	case OP_EXEC: return op_exec(o);
 	case OP_TIMENS: return op_timens(o);
-	case OP_WORKDIR: return sys(chdir, str(o, 0));
+	case OP_WORKDIR: return o->a < 0 ? sys(chdir, str(o, 0)) : sys(fchdir, slot[o->a]);
 	}
 	return -ENOSYS;
 }
