@@ -208,6 +208,30 @@ var compatibility = [...]compat{
 		tests: "devices-added",
 	},
 	{
+		does:  "/dev/ptmx is the link to the container's own, also where a device of that name is given",
+		spec:  "the device is made (config-linux.md, \"Devices\")",
+		code:  "specconv/devices.go:devices, libcontainer/rootfs/dev.go:Devices",
+		tests: "devices-added",
+	},
+	{
+		does:  "host name, masked and read-only paths are refused where they would be the host's",
+		spec:  "nothing",
+		code:  "specconv/compile.go:names, specconv/paths.go:insidePaths",
+		tests: "hostname, namespaces-no-mount",
+	},
+	{
+		does:  "kernel parameters are set only in namespaces of the container",
+		spec:  "nothing",
+		code:  "specconv/sysctl.go:sysctl, libcontainer/launch/bind.go:refuseHostSysctl",
+		tests: "sysctl-refused, sysctl-host-namespace",
+	},
+	{
+		does:  "a private root is refused with --no-pivot",
+		spec:  "nothing",
+		code:  "specconv/paths.go:paths",
+		tests: "no-pivot",
+	},
+	{
 		does:  "the loopback interface of a new network namespace is up",
 		spec:  "nothing",
 		code:  "libcontainer/launch/program.go:names, OpLinkUp",
@@ -277,6 +301,13 @@ var compatibility = [...]compat{
 		spec:  "a conversion, no formula (config-linux.md, \"Unified\")",
 		code:  "libcontainer/cgroup/setting_v2.go:cpuWeight, libcontainer/cgroup/setting_v2.go:ioWeight",
 		tests: "libcontainer/cgroup/setting_test.go:TestConversionsOfTheField",
+	},
+
+	{
+		does:  "a limit of huge pages is one of their reservations, too",
+		spec:  "nothing (config-linux.md, \"Huge page limits\")",
+		code:  "libcontainer/cgroup/setting_v2.go:hugetlb",
+		tests: "libcontainer/cgroup/setting_test.go:TestSettings",
 	},
 
 	// Seccomp.
