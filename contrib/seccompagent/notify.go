@@ -27,8 +27,8 @@ type response struct {
 }
 
 const (
-	notifRecv = 3<<30 | uint(unsafe.Sizeof(notification{}))<<16 | '!'<<8 | 0 // _IOWR('!', 0, struct seccomp_notif)
-	notifSend = 3<<30 | uint(unsafe.Sizeof(response{}))<<16 | '!'<<8 | 1     // _IOWR('!', 1, struct seccomp_notif_resp)
+	notifRecv = 3<<30 | uint(unsafe.Sizeof(notification{}))<<16 | '!'<<8 // _IOWR('!', 0, struct seccomp_notif)
+	notifSend = 3<<30 | uint(unsafe.Sizeof(response{}))<<16 | '!'<<8 | 1 // _IOWR('!', 1, struct seccomp_notif_resp)
 
 	flagContinue = 1 // SECCOMP_USER_NOTIF_FLAG_CONTINUE
 )
