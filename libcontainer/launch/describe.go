@@ -224,7 +224,11 @@ func hookFailed(s plan.Step, m wire.Message) error {
 	case wire.HookTimeout:
 		return hooks.Failed(s.Field, s.Word(0), "no end after its timeout", m.Text)
 	}
-	return hooks.Failed(s.Field, s.Word(0), m.Errno.Error(), m.Text)
+	why := m.Errno.Error()
+	if m.Errno == unix.EAGAIN {
+		why += " (SCHED_DEADLINE without SCHED_FLAG_RESET_ON_FORK lets no process start another; else a limit is reached)"
+	}
+	return hooks.Failed(s.Field, s.Word(0), why, m.Text)
 }
 
 // lookupFailed has the words that engines look for, to tell a container that
