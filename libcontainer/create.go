@@ -134,6 +134,9 @@ func (h *Host) intent(l *plan.Launch, group *cgroup.Group, class *rdt.Group, io 
 	if errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("%w: %s", ErrExist, l.ID)
 	}
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("--root: %w (name a directory that this user may write to, or set XDG_RUNTIME_DIR)", err)
+	}
 	if err != nil {
 		return nil, err
 	}
