@@ -314,7 +314,7 @@ var compatibility = [...]compat{
 	{
 		does:  "a filter with SCMP_ACT_NOTIFY is loaded by create, and the startContainer hooks run under it",
 		spec:  "nothing; the example of a state for the agent has the status creating (config-linux.md, \"The Container Process State\")",
-		code:  "libcontainer/launch/program.go:loadFilter",
+		code:  "libcontainer/launch/confine.go:loadFilter",
 		tests: "seccomp-notify-hook, seccomp-notify",
 	},
 	{

@@ -1,0 +1,73 @@
+package launch
+
+import (
+	"github.com/skiff-oci/skiff/libcontainer/cred"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"golang.org/x/sys/unix"
+)
+
+// labelsLate tells that the child still has hooks to start, which would inherit
+// a label that waits for execve(2). Nothing but one write is to be done then:
+// a filter with a listener may be loaded already.
+func (b *binding) labelsLate() bool {
+	return !b.Launch.Joined && len(b.Launch.Hooks.StartContainer) > 0
+}
+
+// tunes tells that scheduler and I/O priority are set from outside: the
+// runtime has a privilege for it that the child's user namespace takes away,
+// or the child's two threads must not come to compete in real time for a CPU
+// (load_with_listener in child/seccomp.c).
+func (b *binding) tunes() bool { return (b.userns || b.notifies()) && b.own>>unix.CAP_SYS_NICE&1 != 0 }
+
+// notifies tells that the filter has system calls wait for an agent.
+func (b *binding) notifies() bool { return b.filter != nil && b.filter.Notify }
+
+// confine loads the filter as late as can be: it is written for the user's
+// program, not for us. Without no_new_privs one capset comes after it.
+func (b *binding) confine() {
+	if b.notifies() {
+		return // it is there already
+	}
+	b.loadFilter()
+	if b.filter != nil {
+		cred.Finish(b.prog, &b.Launch.Process, b.granted, b.spare())
+	}
+}
+
+func (b *binding) loadFilter() {
+	if b.Launch.Process.NoNewPrivs {
+		b.prog.Add(plan.Op{Kind: plan.OpNoNewPriv, Field: b.field("noNewPrivileges")})
+	}
+	if f := b.filter; f != nil {
+		op := plan.Op{Kind: plan.OpSeccomp, Data: f.BPF, N: [3]uint64{uint64(f.Flags)}, Field: "linux.seccomp"}
+		if f.Notify {
+			op.Flags = 1
+		}
+		b.prog.Add(op)
+	}
+}
+
+// spare is what has to be kept until the filter is loaded: without
+// no_new_privs, seccomp(2) wants CAP_SYS_ADMIN.
+func (b *binding) spare() uint64 {
+	if b.filter != nil && !b.Launch.Process.NoNewPrivs {
+		return 1 << unix.CAP_SYS_ADMIN
+	}
+	return 0
+}
+
+// ownLimits sets the resource limits that the runtime has no privilege to set
+// for another user's process, and always the one on descriptors, as late as can
+// be, since it would be in our own way. None of them raises a hard limit.
+func (b *binding) ownLimits() {
+	for _, r := range b.Launch.Process.Rlimits {
+		if b.setsLimits() && r.Resource != unix.RLIMIT_NOFILE {
+			continue
+		}
+		b.prog.Add(plan.Op{Kind: plan.OpRlimit, S: []string{r.Name}, N: [3]uint64{uint64(r.Resource), r.Soft, r.Hard}, Field: r.Field})
+	}
+}
+
+// setsLimits tells that the runtime may set any resource limit of the child
+// (prlimit(2)).
+func (b *binding) setsLimits() bool { return b.own>>unix.CAP_SYS_RESOURCE&1 != 0 }
