@@ -29,7 +29,7 @@ const (
 	// Mounts.
 	OpPropagate // S0 host path, N0 MS_* propagation, Flags 1: recursive
 	OpFsMount   // A out, S0 type, S1 source, S2... options "k=v" or "k", N0 MOUNT_ATTR_* to set, Data a path of the host, NUL-terminated: where the kernel refuses (EPERM) its tree is cloned, with the attributes N1
-	OpOpenTree  // A out, B directory or NoSlot, S0 path, N0 flags of open_tree
+	OpOpenTree  // A out, B directory or NoSlot, S0 path, N0 flags of open_tree; Flags 1: B root, S1 path in it
 	OpSetAttr   // A mount, N0 set, N1 clear, N2 propagation, Flags 1: recursive, B user namespace for an idmapped mount
 	OpAttach    // A mount, B root (NoSlot: S0 is a path of the host, empty for the working directory), S0 destination, Flags Attach*
 	OpMount     // mount(2), for what fsopen cannot say: A out, B root, S0 destination, S1 type, S2 source, S3 data, N0 MS_* flags, Flags Attach*

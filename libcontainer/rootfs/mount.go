@@ -47,8 +47,12 @@ func (t *Tree) openTree(p *plan.Program, m *mount, src plan.Slot) {
 	if m.Recursive {
 		flags |= unix.AT_RECURSIVE
 	}
-	p.Add(plan.Op{Kind: plan.OpOpenTree, A: src, S: []string{m.Source}, N: [3]uint64{flags}, Field: m.Field + ".source"})
-	for _, a := range t.attributes(m) {
+	op := p.Add(plan.Op{Kind: plan.OpOpenTree, A: src, S: []string{m.Source}, N: [3]uint64{flags}, Field: m.Field + ".source"})
+	if m.slot == plan.NoSlot { // below the rootfs, whose own path may be closed to us by now
+		op.B, op.Flags = t.Root, 1
+		op.S = append(op.S, "/"+strings.TrimPrefix(strings.TrimPrefix(m.Source, t.plan.Path), "/"))
+	}
+	for _, a := range t.attributes(m, true) {
 		op := p.Add(plan.Op{Kind: plan.OpSetAttr, A: src, N: [3]uint64{a.Attr_set, a.Attr_clr, a.Propagation}, Flags: flag(a.recursive), Field: m.Field})
 		if a.Attr_clr != 0 {
 			op.S = []string{m.Source, clearing(a.Attr_clr)}

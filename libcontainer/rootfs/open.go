@@ -18,7 +18,8 @@ type attr struct {
 // attributes are the calls that give a bind's clone its flags: first the base
 // propagation, so that it is no longer a peer of the host's mount, then what
 // the options say. Flags that no option names stay as the source has them.
-func (t *Tree) attributes(m *mount) []attr {
+// The options' own propagation can be left for later.
+func (t *Tree) attributes(m *mount, propagation bool) []attr {
 	var as []attr
 	if !t.keepsPropagation() {
 		as = append(as, attr{unix.MountAttr{Propagation: t.base()}, m.Recursive})
@@ -34,6 +35,9 @@ func (t *Tree) attributes(m *mount) []attr {
 		as = append(as, attr{unix.MountAttr{Attr_set: m.RecAttrSet, Attr_clr: m.RecAttrClear}, true})
 	}
 	for _, n := range m.Propagation {
+		if !propagation {
+			break
+		}
 		if n &= ^uint64(0); n&^unix.MS_REC == t.base() && len(as) > 0 && as[0].Propagation == t.base() && (n&unix.MS_REC == 0 || m.Recursive) {
 			continue // it is that already
 		}
@@ -162,7 +166,7 @@ func (t *Tree) openSource(m *mount, ns UserNamespaces) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s.source: %w", m.Field, err)
 	}
-	for _, a := range t.attributes(m) {
+	for _, a := range t.attributes(m, !t.staged) {
 		if err := sys.MountSetattr(f, a.recursive, a.MountAttr); err != nil {
 			f.Close()
 			return nil, refused(m, &a, err)

@@ -163,7 +163,7 @@ func (t *Tree) unstage(p *plan.Program) {
 		p.Add(plan.Op{Kind: plan.OpClose, A: slot})
 		p.Add(plan.Op{Kind: plan.OpOpenTree, A: slot, S: []string{name}, N: [3]uint64{flags}, Field: field})
 		if m != nil {
-			t.propagate(p, m, slot) // what was shared has become a slave
+			t.propagate(p, m, slot) // what is shared becomes a slave, and what is unbindable could not be opened
 		}
 	})
 }

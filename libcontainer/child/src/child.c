@@ -136,7 +136,7 @@ static int run(const struct op *o)
 		return sys(mount_setattr, AT_FDCWD, str(o, 0), o->flags ? AT_RECURSIVE : 0, &m, sizeof m);
 	}
 	case OP_FSMOUNT: return op_fsmount(o);
-	case OP_OPENTREE: return keep(o->a, sys(open_tree, fd_of(o->b), str(o, 0), o->n[0]));
+	case OP_OPENTREE: return keep(o->a, o->flags & 1 ? open_tree_in(slot[o->b], str(o, 1), o->n[0]) : sys(open_tree, fd_of(o->b), str(o, 0), o->n[0]));
 	case OP_SETATTR: return op_setattr(o);
 	case OP_ATTACH: return op_attach(o);
 	case OP_MOUNT: return op_mount(o);

@@ -92,6 +92,17 @@ int op_fsmount(const struct op *o)
 	return 0;
 }
 
+// open_tree_in clones what is at path inside root, wherever symlinks point.
+int open_tree_in(int root, const char *path, uint64_t flags)
+{
+	int fd = open_in(root, path, O_PATH, 0);
+	if (fd < 0)
+		return fd;
+	long r = sys(open_tree, fd, "", flags | AT_EMPTY_PATH);
+	sys(close, fd);
+	return r;
+}
+
 static int set_attr(int fd, const struct op *o)
 {
 	struct mount_attr_ m = { .set = o->n[0], .clr = o->n[1], .propagation = o->n[2] };
