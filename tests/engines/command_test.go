@@ -20,8 +20,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// limit is the time a single command of an engine may take. The slowest (stop after a refused signal) needs 10 s.
-const limit = 45 * time.Second
+// limit is the time a single command of an engine may take. The slowest (stop after a refused signal) needs 10 s; an
+// emulated machine takes ten times as long.
+const limit = 2 * time.Minute
 
 // An outcome is what a command left: its output, trimmed, and its exit code (128+n when signal n ended it).
 type outcome struct {

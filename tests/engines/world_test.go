@@ -116,10 +116,10 @@ func (w *setup) startDaemon(ready func() error, argv ...string) (*daemon, error)
 	return d, d.await(ready)
 }
 
-// await polls ready for up to 60 s.
+// await polls ready for up to three minutes.
 func (d *daemon) await(ready func() error) error {
 	var err error
-	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); {
 		if err = ready(); err == nil {
 			return nil
 		}
@@ -129,7 +129,7 @@ func (d *daemon) await(ready func() error) error {
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-	return fmt.Errorf("%s is not ready after 60 s: %w\n%s", d.cmd.Path, err, tail(d.log, 20))
+	return fmt.Errorf("%s is not ready after 3 min: %w\n%s", d.cmd.Path, err, tail(d.log, 20))
 }
 
 // stop ends the daemons, the last one first, and keeps their logs if ENGINES_LOGS names a folder.
