@@ -104,7 +104,7 @@ func (t *tally) reason(test string) string {
 	last := "no reason given"
 	for line := range strings.Lines(t.words(test)) {
 		line = strings.TrimSpace(line)
-		if line != "" && !strings.HasPrefix(line, "---") && !strings.HasPrefix(line, "===") {
+		if line != "" && line != "PASS" && !strings.HasPrefix(line, "---") && !strings.HasPrefix(line, "===") {
 			last = line
 		}
 	}
