@@ -105,7 +105,7 @@ func verb(flags []cli.Flag, args []string) int {
 // verbNames lists the verbs in the order of the help text.
 func verbNames() []string {
 	return []string{
-		"create", "delete", "exec", "features", "kill", "list", "pause", "ps",
+		"create", "delete", "events", "exec", "features", "kill", "list", "pause", "ps",
 		"resume", "run", "spec", "start", "state", "help",
 	}
 }
@@ -141,6 +141,8 @@ func (c *call) bareCommand(name string) *cli.Command {
 		return c.createCommand()
 	case "delete":
 		return c.deleteCommand()
+	case "events":
+		return c.eventsCommand()
 	case "exec":
 		return c.execCommand()
 	case "features":

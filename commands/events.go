@@ -1,0 +1,44 @@
+package commands
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/skiff-oci/skiff/libcontainer"
+	"github.com/urfave/cli/v2"
+)
+
+func (c *call) eventsCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "events",
+		Usage:     "print what happens to a container, and what it uses, a JSON object a line",
+		ArgsUsage: "CONTAINER-ID",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "interval", Value: "5s", Usage: "how often to print what it uses"},
+			&cli.BoolFlag{Name: "stats", Usage: "print what it uses, once"},
+		},
+		Action: c.events,
+	}
+}
+
+func (c *call) events(ctx *cli.Context) error {
+	interval, err := time.ParseDuration(ctx.String("interval"))
+	if err != nil || interval <= 0 {
+		return fmt.Errorf("--interval %q: a duration above 0, like 5s or 500ms, is expected", ctx.String("interval"))
+	}
+	container, err := c.container(ctx, 1)
+	if err != nil {
+		return err
+	}
+	lines := json.NewEncoder(os.Stdout)
+	if !ctx.Bool("stats") {
+		return container.Events(interval, func(e libcontainer.Event) error { return lines.Encode(e) })
+	}
+	stats, err := container.Stats()
+	if err != nil {
+		return err
+	}
+	return lines.Encode(libcontainer.Event{Type: "stats", ID: container.ID(), Data: stats})
+}

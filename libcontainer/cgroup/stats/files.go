@@ -1,0 +1,201 @@
+package stats
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// files are those of one cgroup. A file that is not there reads as empty: its
+// controller is not enabled, or the kernel is older. The first error of another
+// kind is kept in err.
+type files struct {
+	dir fs.FS
+	err error
+}
+
+func (f *files) fail(name string, err error) {
+	if f.err == nil {
+		f.err = fmt.Errorf("%s: %w", name, err)
+	}
+}
+
+// text is the whole of a file. ENOTSUP is what a pressure file says when the
+// kernel was told not to count.
+func (f *files) text(name string) string {
+	b, err := fs.ReadFile(f.dir, name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTSUP) {
+		f.fail(name, err)
+	}
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}
+
+func (f *files) has(name string) bool {
+	_, err := fs.Stat(f.dir, name)
+	return err == nil
+}
+
+func (f *files) parse(name, s string) uint64 {
+	if s == "max" {
+		return math.MaxUint64
+	}
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		f.fail(name, err)
+	}
+	return n
+}
+
+// number is the content of a file with one number; 0 if it is not there.
+func (f *files) number(name string) uint64 {
+	s := f.text(name)
+	if s == "" {
+		return 0
+	}
+	return f.parse(name, s)
+}
+
+// signed is number for what may be negative.
+func (f *files) signed(name string) int64 {
+	s := f.text(name)
+	if s == "" {
+		return 0
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		f.fail(name, err)
+	}
+	return n
+}
+
+// numbers is the content of a file with numbers alone.
+func (f *files) numbers(name string) []uint64 {
+	var list []uint64
+	for s := range strings.FieldsSeq(f.text(name)) {
+		list = append(list, f.parse(name, s))
+	}
+	return list
+}
+
+// keyed is the content of a file with lines of "key value"; nil if there are
+// none.
+func (f *files) keyed(name string) map[string]uint64 {
+	var all map[string]uint64
+	for line := range strings.Lines(f.text(name)) {
+		key, value, ok := strings.Cut(strings.TrimSpace(line), " ")
+		if !ok {
+			continue
+		}
+		if all == nil {
+			all = make(map[string]uint64)
+		}
+		all[key] = f.parse(name, value)
+	}
+	return all
+}
+
+// nested is the content of a file with lines of "name key=value key=value".
+func (f *files) nested(name string, each func(name, key, value string)) {
+	for line := range strings.Lines(f.text(name)) {
+		fields := strings.Fields(line)
+		for _, pair := range fields[min(1, len(fields)):] {
+			if key, value, ok := strings.Cut(pair, "="); ok {
+				each(fields[0], key, value)
+			}
+		}
+	}
+}
+
+// list is the content of a file such as "0-3,7".
+func (f *files) list(name string) []uint16 {
+	var all []uint16
+	for part := range strings.SplitSeq(f.text(name), ",") {
+		if part == "" {
+			continue
+		}
+		first, last, ok := strings.Cut(part, "-")
+		if !ok {
+			last = first
+		}
+		a, errA := strconv.ParseUint(first, 10, 16)
+		b, errB := strconv.ParseUint(last, 10, 16)
+		if err := errors.Join(errA, errB); err != nil {
+			f.fail(name, err)
+			return nil
+		}
+		for ; a <= b; a++ {
+			all = append(all, uint16(a))
+		}
+	}
+	return all
+}
+
+// psi is the content of a pressure file; nil without one.
+func (f *files) psi(name string) *PSI {
+	var p PSI
+	f.nested(name, func(line, key, value string) {
+		which := &p.Some
+		if line == "full" {
+			which = &p.Full
+		}
+		if *which == nil {
+			*which = new(PSIData)
+		}
+		f.psiValue(*which, name, key, value)
+	})
+	if p == (PSI{}) {
+		return nil
+	}
+	return &p
+}
+
+func (f *files) psiValue(d *PSIData, name, key, value string) {
+	if key == "total" {
+		d.Total = f.parse(name, value)
+		return
+	}
+	v, err := strconv.ParseFloat(value, 64)
+	if err != nil {
+		f.fail(name, err)
+	}
+	switch key {
+	case "avg10":
+		d.Avg10 = v
+	case "avg60":
+		d.Avg60 = v
+	case "avg300":
+		d.Avg300 = v
+	}
+}
+
+// device splits "8:16".
+func device(s string) (major, minor uint64, ok bool) {
+	a, b, ok := strings.Cut(s, ":")
+	major, errA := strconv.ParseUint(a, 10, 32)
+	minor, errB := strconv.ParseUint(b, 10, 32)
+	return major, minor, ok && errA == nil && errB == nil
+}
+
+// pageSizes finds the page sizes by the name of a file that each has.
+func (f *files) pageSizes(suffix string) []string {
+	names, err := fs.Glob(f.dir, "hugetlb.*"+suffix)
+	if err != nil {
+		f.fail("hugetlb", err)
+	}
+	var sizes []string
+	for _, name := range names {
+		size := strings.TrimSuffix(strings.TrimPrefix(name, "hugetlb."), suffix)
+		if !strings.Contains(size, ".") { // else it is the file of the reservations
+			sizes = append(sizes, size)
+		}
+	}
+	return sizes
+}

@@ -1,0 +1,104 @@
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"github.com/skiff-oci/skiff/libcontainer/cgroup/stats"
+	"github.com/skiff-oci/skiff/libcontainer/rdt"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"golang.org/x/sys/unix"
+)
+
+// Stats is what a container uses, with runc's keys.
+type Stats struct {
+	*stats.Stats
+	IntelRdt          rdt.Stats          `json:"intel_rdt"`
+	NetworkInterfaces []NetworkInterface `json:"network_interfaces"` // of a network namespace of the container's own
+}
+
+// NetworkInterface counts what has gone through a device.
+type NetworkInterface struct {
+	Name      string
+	RxBytes   uint64
+	RxPackets uint64
+	RxErrors  uint64
+	RxDropped uint64
+	TxBytes   uint64
+	TxPackets uint64
+	TxErrors  uint64
+	TxDropped uint64
+}
+
+// Stats reads what a container that runs uses.
+func (c *Container) Stats() (*Stats, error) {
+	if err := c.mustRun(); err != nil {
+		return nil, err
+	}
+	g, err := c.group()
+	if err != nil {
+		return nil, err
+	}
+	s := new(Stats)
+	if s.Stats, err = stats.Read(g); err != nil {
+		return nil, err
+	}
+	if s.IntelRdt, err = rdt.ReadStats(c.record.RDTClass, c.record.RDTMonitor); err != nil {
+		return nil, err
+	}
+	s.NetworkInterfaces, err = c.interfaces()
+	return s, err
+}
+
+// mustRun is an error, in runc's words, if the container has no first process.
+func (c *Container) mustRun() error {
+	status, err := c.Status()
+	if err == nil && (status == Stopped || status == Creating) {
+		err = fmt.Errorf("container with id %s is not running", c.ID())
+	}
+	return err
+}
+
+// interfaces reads the devices of the container's own network namespace.
+func (c *Container) interfaces() ([]NetworkInterface, error) {
+	if c.record.Namespaces&unix.CLONE_NEWNET == 0 {
+		return nil, nil
+	}
+	b, err := sys.ReadFile("/proc/" + strconv.Itoa(c.record.Pid) + "/net/dev")
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ESRCH) {
+		return nil, nil // it has just ended
+	}
+	if err != nil {
+		return nil, err
+	}
+	return parseNetDev(string(b))
+}
+
+// parseNetDev reads /proc/PID/net/dev (proc_pid_net(5)): two lines of headings,
+// then a line for each device, with eight counts received and eight sent.
+func parseNetDev(text string) ([]NetworkInterface, error) {
+	var all []NetworkInterface
+	for line := range strings.Lines(text) {
+		name, rest, ok := strings.Cut(line, ":")
+		if !ok {
+			continue
+		}
+		var v [16]uint64
+		fields := strings.Fields(rest)
+		for i := range v {
+			if i == len(fields) {
+				return nil, fmt.Errorf("/proc/PID/net/dev: %q has %d counts, expected 16", line, i)
+			}
+			n, err := strconv.ParseUint(fields[i], 10, 64)
+			if err != nil {
+				return nil, fmt.Errorf("/proc/PID/net/dev: %w", err)
+			}
+			v[i] = n
+		}
+		all = append(all, NetworkInterface{strings.TrimSpace(name), v[0], v[1], v[2], v[3], v[8], v[9], v[10], v[11]})
+	}
+	return all, nil
+}
