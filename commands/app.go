@@ -106,7 +106,7 @@ func verb(flags []cli.Flag, args []string) int {
 func verbNames() []string {
 	return []string{
 		"create", "delete", "events", "exec", "features", "kill", "list", "pause", "ps",
-		"resume", "run", "spec", "start", "state", "help",
+		"resume", "run", "spec", "start", "state", "update", "help",
 	}
 }
 
@@ -165,6 +165,8 @@ func (c *call) bareCommand(name string) *cli.Command {
 		return c.startCommand()
 	case "state":
 		return c.stateCommand()
+	case "update":
+		return c.updateCommand()
 	}
 	return nil
 }

@@ -262,3 +262,9 @@ func plain(key string) bool {
 	}
 	return key != "" && utf8.ValidString(key)
 }
+
+// DecodeResources decodes linux.resources alone, as `update` reads them.
+func DecodeResources(raw []byte) (*specs.LinuxResources, error) {
+	r := new(specs.LinuxResources)
+	return r, decode(raw, r)
+}

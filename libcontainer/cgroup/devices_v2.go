@@ -261,6 +261,8 @@ func (m *member) limitDevicesV2(list []rule) error {
 	return nil
 }
 
+const programTitle = "skiff_devices"
+
 func loadProgram(p []insn) (int, error) {
 	var pin runtime.Pinner
 	defer pin.Unpin()
@@ -271,7 +273,7 @@ func loadProgram(p []insn) (int, error) {
 	words[1] = uint32(len(p))
 	a[1] = uint64(uintptr(unsafe.Pointer(&p[0])))
 	a[2] = uint64(uintptr(unsafe.Pointer(unsafe.StringData("Apache-2.0\x00")))) // read-only data does not move
-	copy(unsafe.Slice((*byte)(unsafe.Pointer(&a[6])), 15), "skiff_devices")     // prog_name, at byte 48
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(&a[6])), 15), programTitle)        // prog_name, at byte 48
 	fd, err := bpf(unix.BPF_PROG_LOAD, &a)
 	if err != nil {
 		return -1, fmt.Errorf("bpf: load the device program: %w", err)

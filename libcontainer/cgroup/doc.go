@@ -11,7 +11,10 @@
 // removed: the functions that do it look for themselves.
 package cgroup
 
-import "errors"
+import (
+	"errors"
+	"strings"
+)
 
 // Why a group is refused; test with errors.Is.
 var (
@@ -36,3 +39,37 @@ func (e *FieldError) Error() string { return e.Field + ": " + e.Err.Error() }
 
 // Unwrap gives what is wrong with the field.
 func (e *FieldError) Unwrap() error { return e.Err }
+
+// Faults is all that is wrong with some resources, in one line.
+type Faults []error
+
+func (f Faults) Error() string {
+	texts := make([]string, len(f))
+	for i, err := range f {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+// Unwrap gives each fault.
+func (f Faults) Unwrap() []error { return f }
+
+// err is f as an error: nil without faults.
+func (f Faults) err() error {
+	switch len(f) {
+	case 0:
+		return nil
+	case 1:
+		return f[0]
+	}
+	return f
+}
+
+// add adds err, if it is one, and those in it.
+func (f *Faults) add(err error) {
+	if more, ok := err.(Faults); ok { //nolint:errorlint // just made by err
+		*f = append(*f, more...)
+	} else if err != nil {
+		*f = append(*f, err)
+	}
+}

@@ -79,15 +79,20 @@ func (g *Group) missing(field, controller string) error {
 	return &FieldError{"linux.resources." + field, err}
 }
 
-// apply writes a controller's settings. Some depend on each other (burst and
-// quota, memory and swap, period and runtime), and which is to go first hangs
-// on what is set now: what fails is tried again as long as others succeed.
 func apply(d dir, list []setting) error {
+	return applyAll(list, func(s *setting) error { return s.apply(d) })
+}
+
+// applyAll writes a controller's settings. Some depend on each other (burst
+// and quota, memory and swap, period and runtime), and which is to go first
+// hangs on what is set now: what fails is tried again as long as others
+// succeed.
+func applyAll(list []setting, write func(*setting) error) error {
 	for {
 		var failed []setting
 		var first error
 		for _, s := range list {
-			err := s.apply(d)
+			err := write(&s)
 			if err == nil {
 				continue
 			}

@@ -19,15 +19,19 @@ type setting struct {
 	// spare: nothing is lost when the kernel has no such file, since the value
 	// only takes away a limit that it cannot have.
 	spare bool
+	// drop: it takes a limit away, of a device that may be gone by now.
+	drop bool
+	// loose: of linux.resources.unified, whose files have any form.
+	loose bool
 	// instead is what to write when the kernel has no such file.
 	instead *setting
 }
 
-// settings collects the values of one controller, and the first field that
-// has none.
+// settings collects the values of one controller, and the fields that have
+// none.
 type settings struct {
-	list []setting
-	err  error
+	list   []setting
+	faults Faults
 }
 
 func (s *settings) add(field, file, value string) *setting {
@@ -45,8 +49,8 @@ func (s *settings) number(field, file string, v *uint64) {
 
 // refuse makes field an error when it is given.
 func (s *settings) refuse(given bool, field, why string) {
-	if given && s.err == nil {
-		s.err = &FieldError{"linux.resources." + field, errors.New(why)}
+	if given {
+		s.faults = append(s.faults, &FieldError{"linux.resources." + field, errors.New(why)})
 	}
 }
 
@@ -91,7 +95,7 @@ func (c *controller) values(r *specs.LinuxResources, v2 bool) ([]setting, error)
 	default:
 		c.v1(r, &s)
 	}
-	return s.list, s.err
+	return s.list, s.faults.err()
 }
 
 // wanted names the v2 controllers to enable: those that engines read usage

@@ -72,8 +72,8 @@ func memoryV2(r *specs.LinuxResources, s *settings) {
 	s.refuse(m.DisableOOMKiller != nil && *m.DisableOOMKiller, "memory.disableOOMKiller", noV2)
 	s.refuse(m.UseHierarchy != nil && !*m.UseHierarchy, "memory.useHierarchy", "memory is always counted hierarchically")
 	swap, err := swapV2(m)
-	if err != nil && s.err == nil {
-		s.err = &FieldError{"linux.resources.memory.swap", err}
+	if err != nil {
+		s.faults = append(s.faults, &FieldError{"linux.resources.memory.swap", err})
 	}
 	if swap != "" {
 		// Without swap there is no file, and no swap to forbid or to allow.

@@ -1,0 +1,83 @@
+package commands
+
+import (
+	"math"
+	"strconv"
+	"strings"
+)
+
+func (p *limitFlags) unsigned(name string) *uint64 {
+	s := p.ctx.String(name)
+	if s == "" {
+		return nil
+	}
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		p.fault(name, "must be a whole number that is not negative")
+		return nil
+	}
+	return &n
+}
+
+func (p *limitFlags) signed(name string, least int64) *int64 {
+	s := p.ctx.String(name)
+	if s == "" {
+		return nil
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < least {
+		p.fault(name, "must be a whole number from %d on", least)
+		return nil
+	}
+	return &n
+}
+
+func (p *limitFlags) bytes(name string) *int64 {
+	s := p.ctx.String(name)
+	if s == "" {
+		return nil
+	}
+	n, ok := parseSize(s)
+	if !ok {
+		p.fault(name, "must be a number of bytes, with a unit (k, m, g, t or p) or without, or -1")
+		return nil
+	}
+	return &n
+}
+
+func (p *limitFlags) schema(name, prefix string) string {
+	s := p.ctx.String(name)
+	if s != "" && !strings.HasPrefix(s, prefix) {
+		p.fault(name, "must begin with %s", prefix)
+	}
+	if strings.Contains(s, "\n") && name == "mem-bw-schema" {
+		p.fault(name, "must be one line")
+	}
+	return s
+}
+
+// parseSize reads a size as engines' command lines have it: a number that may
+// have a fraction, and a unit of 1024 (k, kb, KiB, and so on); -1 is none.
+func parseSize(s string) (int64, bool) {
+	if s == "-1" {
+		return -1, true
+	}
+	digits := strings.TrimRight(strings.ToLower(s), "bikmgtp ")
+	unit := strings.TrimLeft(strings.ToLower(s[len(digits):]), " ")
+	shift := 0
+	if unit != "" && unit != "b" {
+		shift = 10 * (1 + strings.IndexByte("kmgtp", unit[0]))
+		if rest := unit[1:]; shift == 0 || rest != "" && rest != "b" && rest != "ib" {
+			return 0, false
+		}
+	}
+	if strings.Trim(digits, "0123456789.") != "" {
+		return 0, false
+	}
+	if n, err := strconv.ParseInt(digits, 10, 64); err == nil {
+		return n << shift, n <= math.MaxInt64>>shift
+	}
+	f, err := strconv.ParseFloat(digits, 64)
+	f *= float64(int64(1) << shift)
+	return int64(f), err == nil && f < 1<<63
+}

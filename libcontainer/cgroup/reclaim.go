@@ -1,0 +1,69 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// reclaimWait is how long memory may take to become free.
+const reclaimWait = 2 * time.Second
+
+// makeRoom frees memory until what is in use is below a new memory.max, which
+// would else have the kernel kill: it keeps the processes from taking more
+// (memory.high) and frees what there is (memory.reclaim, Linux 5.19). What is
+// still above then is an error, unless it is forced. restore gives memory.high
+// its value back; call it when memory.max is set.
+func (u *update) makeRoom(d dir, max string) (restore func(), err error) {
+	limit, err := strconv.ParseInt(max, 10, 64)
+	if err != nil {
+		return func() {}, nil // max
+	}
+	used, err := d.usage()
+	if err != nil || used <= limit {
+		return func() {}, err
+	}
+	restore = func() {}
+	if high, err := d.read("memory.high"); err == nil && d.write("memory.high", max) == nil {
+		restore = func() { _ = d.write("memory.high", high) }
+	}
+	if used, err = d.reclaim(limit, time.Now().Add(reclaimWait)); err == nil && used > limit && !u.force {
+		err = fmt.Errorf("%d bytes are in use, and cannot be reclaimed down to %d; --force sets it all the same, and the kernel may kill for it", used, limit)
+	}
+	if err != nil {
+		restore()
+		restore = func() {}
+	}
+	return restore, err
+}
+
+func (d dir) usage() (int64, error) {
+	s, err := d.read("memory.current")
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s/memory.current: %w", d.path, err)
+	}
+	return n, nil
+}
+
+// reclaim frees memory down to limit, as far as it can, and tells the usage.
+func (d dir) reclaim(limit int64, deadline time.Time) (used int64, err error) {
+	for {
+		used, err = d.usage()
+		if err != nil || used <= limit || time.Now().After(deadline) {
+			return used, err
+		}
+		// EAGAIN: less could be freed than was asked for.
+		err = d.write("memory.reclaim", strconv.FormatInt(used-limit, 10))
+		if err != nil && !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.ENOENT) {
+			return used, err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}

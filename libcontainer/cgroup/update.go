@@ -1,0 +1,304 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/undo"
+	"golang.org/x/sys/unix"
+)
+
+// Change is what to change of the resources of a group that is in use.
+type Change struct {
+	Old   *specs.LinuxResources // in effect; may be nil
+	Named *specs.LinuxResources // what to change ([Merge])
+	Force bool                  // below the memory in use, too, whatever the kernel kills for it
+}
+
+// update is a change under way.
+type update struct {
+	*Group
+	old, merged *specs.LinuxResources
+	named       *specs.LinuxResources // with what the kernel takes together with it
+	force       bool
+	undo        *undo.Stack
+}
+
+// share is what a change writes to one directory.
+type share struct {
+	d    dir
+	list []setting
+}
+
+// Update changes limits and gives the resources that are in effect then. What
+// it wrote it has read back. Each write has its counterpart, with the value of
+// before, in u: unwinding it is for the caller, after an error of Update too.
+//
+// All that can be seen to be wrong beforehand is one error of many parts,
+// before anything is written.
+func (g *Group) Update(c *Change, u *undo.Stack) (*specs.LinuxResources, error) {
+	m := Merge(c.Old, c.Named, g.legacy("memory") == nil)
+	up := &update{Group: g, old: strip(c.Old), merged: m, named: strip(c.Named), force: c.Force, undo: u}
+	companions(up.named, m)
+	g.resources = up.named
+	shares, err := up.prepare()
+	for i := range shares {
+		defer shares[i].d.close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i := range shares {
+		if err := up.write(&shares[i]); err != nil {
+			return nil, err
+		}
+	}
+	if err := up.devices(); err != nil {
+		return nil, err
+	}
+	up.forgetUnified(shares)
+	return m, nil
+}
+
+// prepare finds all settings and the directories for them.
+func (u *update) prepare() ([]share, error) {
+	var shares []share
+	var faults Faults
+	take := func(s *share, err error) {
+		if s != nil {
+			shares = append(shares, *s)
+		}
+		faults.add(err)
+	}
+	for _, c := range controllers() {
+		take(u.prepareOne(&c))
+	}
+	if u.named.Devices != nil {
+		_, err := rules(u.named)
+		faults.add(err)
+	}
+	for _, key := range unifiedKeys(u.named) {
+		take(u.prepareKey(key))
+	}
+	return shares, faults.err()
+}
+
+func (u *update) prepareOne(c *controller) (*share, error) {
+	m := u.legacy(c.legacy)
+	list, err := c.values(u.named, m == nil)
+	if err != nil {
+		return nil, err
+	}
+	if c.name == "memory" && m != nil {
+		if p := u.named.Memory; p != nil && p.DisableOOMKiller != nil && !*p.DisableOOMKiller {
+			list = append(list, setting{field: "memory.disableOOMKiller", file: "memory.oom_control", value: "0"})
+		}
+	}
+	list = append(dropped(c.name, u.old, u.named, m == nil), list...)
+	if len(list) == 0 {
+		return nil, nil
+	}
+	if m == nil {
+		m = u.unified()
+	}
+	if m == nil {
+		return nil, u.missing(list[0].field, c.name)
+	}
+	return u.open(m, c.name, list)
+}
+
+// prepareKey is a key of linux.resources.unified: a write for each line.
+func (u *update) prepareKey(key string) (*share, error) {
+	field := fmt.Sprintf("unified[%q]", key)
+	if err := checkKey(key); err != nil {
+		return nil, &FieldError{"linux.resources." + field, err}
+	}
+	m := u.unified()
+	if m == nil {
+		err := errors.New("the host has no cgroup v2")
+		if u.Empty() {
+			err = ErrNone
+		}
+		return nil, &FieldError{"linux.resources." + field, err}
+	}
+	var list []setting
+	for line := range strings.SplitSeq(strings.TrimRight(u.named.Unified[key], "\n"), "\n") {
+		list = append(list, setting{field: field, file: key, value: line, loose: true})
+	}
+	controller, _, _ := strings.Cut(key, ".")
+	return u.open(m, controller, list)
+}
+
+// open opens the directory of a share. A v2 controller that no limit needed
+// until now is enabled.
+func (u *update) open(m *member, controller string, list []setting) (*share, error) {
+	field := list[0].field
+	d, err := openDir(m.path)
+	if err != nil {
+		return nil, &FieldError{"linux.resources." + field, err}
+	}
+	if m.unified() && controller != "cgroup" {
+		err := u.enableLate(m, d, controller)
+		if err == nil {
+			err = u.limitable(d, controller, field)
+		}
+		if err != nil {
+			d.close()
+			return nil, err
+		}
+	}
+	return &share{d, list}, nil
+}
+
+func (u *update) enableLate(m *member, d dir, controller string) error {
+	have, err := d.read("cgroup.controllers")
+	if err != nil || hasField(have, controller) {
+		return err
+	}
+	if m.mount == "" {
+		all, err := hierarchies()
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(all, func(h hierarchy) bool {
+			return h.unified() && strings.HasPrefix(m.path, h.mount+"/")
+		})
+		if i < 0 {
+			return nil // Update says what is missing
+		}
+		m.mount = all[i].mount
+	}
+	return u.enable(m, d)
+}
+
+// write writes a share, in an order that the kernel takes, and checks it.
+func (u *update) write(s *share) error {
+	return applyAll(s.list, func(one *setting) error { return u.set(s.d, one) })
+}
+
+// set writes one setting, after putting on record how to take it back, and
+// reads it back.
+func (u *update) set(d dir, s *setting) error {
+	before, err := d.before(s)
+	switch {
+	case errors.Is(err, unix.ENOENT) && s.instead != nil:
+		return u.set(d, s.instead)
+	case errors.Is(err, unix.ENOENT) && (s.spare || s.drop):
+		return nil
+	case errors.Is(err, unix.ENOENT):
+		return fmt.Errorf("the host has no %s in %s", s.file, d.path)
+	case err != nil:
+		return err
+	}
+	weight := u.weight(d, s, before)
+	restore := func() {}
+	if s.file == "memory.max" {
+		if restore, err = u.makeRoom(d, s.value); err != nil {
+			return err
+		}
+	}
+	err = d.write(s.file, s.value)
+	restore()
+	if s.drop && (errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO)) {
+		return nil // so is the device
+	}
+	if err != nil {
+		return u.explain(d, s, err)
+	}
+	u.undo.Push(u.back(d.path, s, before, weight))
+	return d.check(s)
+}
+
+// explain says why the kernel refuses a memory limit of v1.
+func (u *update) explain(d dir, s *setting, err error) error {
+	if s.file != "memory.limit_in_bytes" && s.file != "memory.memsw.limit_in_bytes" {
+		return err
+	}
+	if errors.Is(err, unix.EBUSY) {
+		used, _ := d.read(strings.Replace(s.file, ".limit_", ".usage_", 1))
+		return fmt.Errorf("%s bytes are in use, and cannot be reclaimed down to %s: %w", used, s.value, err)
+	}
+	if m := u.merged.Memory; errors.Is(err, unix.EINVAL) && value(m.Swap) > 0 && value(m.Limit) > value(m.Swap) {
+		return fmt.Errorf("%d is above memory.swap, %d, which counts memory and swap together: %w", *m.Limit, *m.Swap, err)
+	}
+	return err
+}
+
+// back sets a file to what it was before; nothing if that is not known.
+func (u *update) back(path string, s *setting, before string, weight *setting) func() error {
+	field, file := s.field, s.file
+	return func() error {
+		d, err := openDir(path)
+		if err != nil {
+			return err
+		}
+		defer d.close()
+		if before != "" {
+			err = d.writeLines(file, before)
+		}
+		if weight != nil && err == nil {
+			err = d.write(weight.file, weight.value)
+		}
+		if err != nil {
+			return fmt.Errorf("linux.resources.%s: cannot be set back: %w", field, err)
+		}
+		return nil
+	}
+}
+
+// weight is the weight that the kernel forgets when a cgroup becomes idle.
+func (u *update) weight(d dir, s *setting, before string) *setting {
+	if s.file != "cpu.idle" || before != "0" {
+		return nil
+	}
+	w := &setting{file: "cpu.weight"}
+	if u.legacy("cpu") != nil {
+		w.file = "cpu.shares"
+	}
+	var err error
+	if w.value, err = d.read(w.file); err != nil {
+		return nil
+	}
+	return w
+}
+
+// devices replaces the device rules, if they are others now.
+func (u *update) devices() error {
+	if u.named.Devices == nil || sameDevices(u.old.Devices, u.named.Devices) {
+		return nil
+	}
+	was, err := rules(u.old)
+	if err != nil {
+		return err
+	}
+	now, err := rules(u.merged)
+	if err != nil {
+		return err
+	}
+	if m := u.legacy("devices"); m != nil {
+		return m.replaceDevicesV1(was, now, u.undo)
+	}
+	if m := u.unified(); m != nil {
+		return m.replaceDevicesV2(now, u.undo)
+	}
+	err = errors.New("the host has neither the devices controller of cgroup v1 nor cgroup v2")
+	if u.Empty() {
+		err = ErrNone
+	}
+	return &FieldError{"linux.resources.devices", err}
+}
+
+// forgetUnified takes out of the merged resources those unified keys that
+// another field has now set.
+func (u *update) forgetUnified(shares []share) {
+	for i := range shares {
+		for _, s := range shares[i].list {
+			if _, ok := u.named.Unified[s.file]; !ok && !s.loose && !byKey(s.file) {
+				delete(u.merged.Unified, s.file)
+			}
+		}
+	}
+}

@@ -1,0 +1,167 @@
+package libcontainer
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/cgroup"
+	"github.com/skiff-oci/skiff/libcontainer/rdt"
+	"github.com/skiff-oci/skiff/libcontainer/undo"
+)
+
+// Update is what to change of a container's limits.
+type Update struct {
+	Resources     *specs.LinuxResources // [cgroup.Merge] says how it changes what is set
+	L3CacheSchema string                // linux.intelRdt.l3CacheSchema; empty leaves it
+	MemBwSchema   string                // linux.intelRdt.memBwSchema
+	Force         bool                  // set a memory limit below what is in use
+}
+
+// Update changes the limits of a container that has processes, and the
+// configuration that is kept of it. After an error all is as it was before.
+func (c *Container) Update(up *Update) (err error) {
+	unlock, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	status, err := c.Status()
+	if err != nil {
+		return err
+	}
+	if status == Stopped || status == Creating {
+		return fmt.Errorf("%w: it is %s", ErrNotRunning, status)
+	}
+	raw, err := c.entry.Config()
+	if err != nil {
+		return err
+	}
+	old, err := limitsIn(raw)
+	if err != nil {
+		return err
+	}
+	var u undo.Stack
+	defer u.Unwind(&err)
+	merged, err := c.limitAnew(&cgroup.Change{Old: old.Resources, Named: up.Resources, Force: up.Force}, &u)
+	if err != nil {
+		return err
+	}
+	class, err := c.updateClass(old.IntelRdt, up, &u)
+	if err != nil {
+		return err
+	}
+	if raw, err = replaceLimits(raw, &limits{merged, class}); err != nil {
+		return err
+	}
+	return c.entry.WriteConfig(raw)
+}
+
+// limitAnew applies a change of resources to the container's cgroup; whoever
+// else keeps limits of the container is told here.
+func (c *Container) limitAnew(change *cgroup.Change, u *undo.Stack) (*specs.LinuxResources, error) {
+	g, err := c.group()
+	if err != nil {
+		return nil, err
+	}
+	return g.Update(change, u)
+}
+
+// updateClass changes the schemata of the container's class of service.
+func (c *Container) updateClass(old *specs.LinuxIntelRdt, up *Update, u *undo.Stack) (*specs.LinuxIntelRdt, error) {
+	if up.L3CacheSchema == "" && up.MemBwSchema == "" {
+		return old, nil
+	}
+	if old == nil || c.record.RDTClass == "" {
+		field := "l3CacheSchema"
+		if up.L3CacheSchema == "" {
+			field = "memBwSchema"
+		}
+		return nil, fmt.Errorf("linux.intelRdt.%s: the container has no class of service to change", field)
+	}
+	now, schemata := *old, []string(nil)
+	for _, s := range [...]struct {
+		given string
+		keep  *string
+	}{{up.L3CacheSchema, &now.L3CacheSchema}, {up.MemBwSchema, &now.MemBwSchema}} {
+		if s.given != "" {
+			*s.keep = s.given
+			schemata = append(schemata, s.given)
+		}
+	}
+	return &now, rdt.Update(c.record.RDTClass, schemata, u)
+}
+
+// limits are the parts of the configuration that an update changes.
+type limits struct {
+	Resources *specs.LinuxResources `json:"resources"`
+	IntelRdt  *specs.LinuxIntelRdt  `json:"intelRdt"`
+}
+
+func limitsIn(raw []byte) (*limits, error) {
+	var spec struct {
+		Linux limits `json:"linux"`
+	}
+	if err := json.Unmarshal(raw, &spec); err != nil {
+		return nil, fmt.Errorf("the configuration kept of the container: %w", err)
+	}
+	return &spec.Linux, nil
+}
+
+// replaceLimits puts l into a configuration and leaves all else as it is.
+func replaceLimits(raw []byte, l *limits) ([]byte, error) {
+	spec, err := members(raw)
+	if err != nil {
+		return nil, err
+	}
+	linux, err := members(spec.get("linux"))
+	if err != nil {
+		return nil, err
+	}
+	if err := linux.put("resources", l.Resources); err != nil {
+		return nil, err
+	}
+	if l.IntelRdt != nil {
+		if err := linux.put("intelRdt", l.IntelRdt); err != nil {
+			return nil, err
+		}
+	}
+	if err := spec.put("linux", linux); err != nil {
+		return nil, err
+	}
+	return json.Marshal(spec)
+}
+
+// object is a JSON object whose values stay as they are. Its keys match
+// whatever their case is, as they do where configurations are read.
+type object map[string]json.RawMessage
+
+func members(raw []byte) (object, error) {
+	o := make(object)
+	if len(raw) == 0 {
+		return o, nil
+	}
+	err := json.Unmarshal(raw, &o)
+	return o, err
+}
+
+func (o object) get(key string) json.RawMessage {
+	for k := range o {
+		if strings.EqualFold(k, key) {
+			return o[k]
+		}
+	}
+	return nil
+}
+
+func (o object) put(key string, v any) error {
+	for k := range o {
+		if strings.EqualFold(k, key) {
+			delete(o, k)
+		}
+	}
+	b, err := json.Marshal(v)
+	o[key] = b
+	return err
+}
