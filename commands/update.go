@@ -23,11 +23,14 @@ func (c *call) updateCommand() *cli.Command {
 		ArgsUsage: "CONTAINER-ID",
 		Flags:     updateFlags(),
 		Action: func(ctx *cli.Context) error {
-			container, err := c.container(ctx, 1)
-			if err != nil {
+			if err := checkArgs(ctx, 1, 1); err != nil {
 				return err
 			}
 			up, err := c.readUpdate(ctx)
+			if err != nil {
+				return err
+			}
+			container, err := c.container(ctx, 1)
 			if err != nil {
 				return err
 			}

@@ -330,6 +330,12 @@ var compatibility = [...]compat{
 		tests: "lsm-plan",
 	},
 	{
+		does:  "with cgroup v2, the amount of swap stays when an update changes memory.limit alone, so memory.swap moves along",
+		spec:  "nothing of updates; memory.swap counts memory and swap (config-linux.md, \"Memory\")",
+		code:  "libcontainer/cgroup/merge.go:swapAfter",
+		tests: "libcontainer/cgroup/update_test.go:TestMerge",
+	},
+	{
 		does:  "the AppArmor profile unconfined is taken on a host without AppArmor",
 		spec:  "nothing",
 		code:  "libcontainer/lsm/lsm.go:Check",

@@ -24,8 +24,12 @@ func byKey(file string) bool {
 	return strings.HasPrefix(file, "blkio.") && strings.HasSuffix(file, "_device")
 }
 
-// line is the rest of the line that begins with key.
+// line is the rest of the line that begins with key. Old kernels show what is
+// for all devices without its key.
 func line(text, key string) (string, bool) {
+	if key == "default" && text != "" && !strings.ContainsAny(text, " \n") {
+		return text, true
+	}
 	for l := range strings.Lines(text) {
 		if k, rest, _ := strings.Cut(strings.TrimSpace(l), " "); k == key {
 			return strings.TrimSpace(rest), true

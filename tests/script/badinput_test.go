@@ -112,6 +112,11 @@ func badInputs() []badInput {
 		{name: "seccomp errno", patch: `{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 4096}}}`, want: "linux.seccomp.defaultErrnoRet: 4096 must be from 0 to 4095"},
 		{name: "seccomp flag", patch: `{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "flags": ["SECCOMP_FILTER_FLAG_NEW_LISTENER"]}}}`, want: `linux.seccomp.flags[0]: unknown word "SECCOMP_FILTER_FLAG_NEW_LISTENER"`},
 		{name: "device rule", patch: `{"linux": {"resources": {"devices": [{"allow": true, "access": "rx"}]}}}`, want: `linux.resources.devices[0].access: "rx": must be made of r, w and m`},
+		{name: "update: flags", args: []string{"update", "--cpu-share", "-1", "--cpu-idle", "2", "--memory-swap", "1.5x", "--pids-limit", "1k", "--mem-bw-schema", "L3:0=1", "web"},
+			want: `--mem-bw-schema "L3:0=1": must begin with MB:; --cpu-share "-1": must be a whole number that is not negative; --memory-swap "1.5x": must be a number of bytes, with a unit (k, m, g, t or p) or without, or -1; --pids-limit "1k": must be a whole number from -1 on; --cpu-idle "2": must be 0 or 1`},
+		{name: "update: no file", args: []string{"update", "--resources", "/nosuch", "web"}, want: "--resources: open /nosuch: no such file or directory"},
+		{name: "update: no JSON", args: []string{"update", "--resources", "/dev/null", "web"}, want: "--resources /dev/null: line 1, column 1: unexpected end of JSON input"},
+		{name: "update: no container", args: []string{"update", "--pids-limit", "3", "web"}, want: "container does not exist"},
 		{name: "unified key", patch: `{"linux": {"resources": {"unified": {"../x": "1"}}}}`, want: ""},
 
 		{name: "netDevices without namespace", patch: `{"linux": {"namespaces": [{"type": "mount"}, {"type": "uts"}], "netDevices": {"eth0": {}}}}`, want: "linux.netDevices: needs a network namespace in linux.namespaces"},
