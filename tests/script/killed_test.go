@@ -1,0 +1,180 @@
+package script
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/skiff-oci/skiff/tests/isolate"
+)
+
+// killedRounds is how often TestKilled kills skiff, and killedTime how long it
+// goes on at most, on a machine that is slow.
+const (
+	killedRounds = 100
+	killedTime   = 30 * time.Second
+)
+
+// TestKilled kills skiff itself at a moment of create, start, delete and run.
+// What it was about is then removed by `delete --force`, whatever the moment.
+func TestKilled(t *testing.T) {
+	isolate.Require(t)
+	k := newKilled(t)
+	end := time.Now().Add(killedTime)
+	rounds := 0
+	for ; rounds < killedRounds && time.Now().Before(end); rounds++ {
+		k.round(t, rounds)
+	}
+	if rounds < len(killedVerbs()) {
+		t.Fatalf("%d rounds in %v: not each verb was killed", rounds, killedTime)
+	}
+	t.Logf("%d rounds, %d of them killed before the end of the call", rounds, k.cut)
+	if k.cut == 0 {
+		t.Error("no call was cut short")
+	}
+}
+
+// killed is a world with a bundle, and how long each verb takes undisturbed.
+type killed struct {
+	*world
+	bundle string
+	takes  map[string]time.Duration
+	cut    int // calls that did not come to their end
+}
+
+// killedVerb is a call that is killed, and those before it that are not.
+type killedVerb struct {
+	before [][]string
+	args   []string
+}
+
+func killedVerbs() []killedVerb {
+	create := []string{"create", "--bundle", "$B", "web"}
+	start, remove := []string{"start", "web"}, []string{"delete", "--force", "web"}
+	return []killedVerb{
+		{nil, create},
+		{[][]string{create}, start},
+		{[][]string{create, start}, remove},
+		{nil, []string{"run", "--detach", "--bundle", "$B", "web"}},
+		{[][]string{create}, remove},
+	}
+}
+
+func newKilled(t *testing.T) *killed {
+	dir := t.TempDir()
+	k := &killed{
+		world: &world{root: filepath.Join(dir, ".root"), cgroup: "/killed", work: dir},
+		takes: make(map[string]time.Duration), bundle: filepath.Join(dir, "b"),
+	}
+	t.Cleanup(func() {
+		if err := k.remove(); err != nil {
+			t.Error(err)
+		}
+	})
+	b := badInput{patch: `{"process": {"args": ["sh", "-c", "sleep 1000 & sleep 1000"]}}`}
+	b.bundle(t, k.world, k.bundle)
+	return k
+}
+
+// round kills a verb at a moment of its own: from before it has begun to a
+// little after it has most likely ended. The first rounds take the time.
+func (k *killed) round(t *testing.T, n int) {
+	all := killedVerbs()
+	v := all[n%len(all)]
+	key := fmt.Sprint(v)
+	before := processes(t)
+	for _, args := range v.before {
+		k.call(t, args, time.Minute)
+	}
+	moment := time.Minute
+	if most, ok := k.takes[key]; ok {
+		moment = rand.N(most + most/8)
+	}
+	took := k.call(t, v.args, moment)
+	if moment == time.Minute {
+		k.takes[key] = took
+	}
+	k.call(t, []string{"delete", "--force", "web"}, time.Minute)
+	left := k.left(t, before)
+	for range 100 {
+		if len(left) == 0 {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+		left = k.left(t, before)
+	}
+	t.Fatalf("round %d, %q killed after %v of %v: left behind:\n%s", n, v.args, moment, k.takes[key], strings.Join(left, "\n"))
+}
+
+// call runs skiff and kills it after a time. One that is not killed must
+// succeed.
+func (k *killed) call(t *testing.T, args []string, moment time.Duration) (took time.Duration) {
+	t.Helper()
+	real := k.flags()
+	for _, a := range args {
+		real = append(real, strings.ReplaceAll(a, "$B", k.bundle))
+	}
+	out, err := os.Create(filepath.Join(k.work, ".out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	c := exec.Command(k.binary(), real...)
+	c.Stdout, c.Stderr = out, out
+	begun := time.Now()
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	timer := time.AfterFunc(moment, func() { _ = c.Process.Kill() })
+	defer timer.Stop()
+	err = c.Wait()
+	took = time.Since(begun)
+	switch {
+	case err == nil:
+	case c.ProcessState.ExitCode() < 0 && moment < time.Minute:
+		k.cut++
+	default:
+		text, _ := os.ReadFile(out.Name())
+		t.Fatalf("%q: %v: %s", args, err, text)
+	}
+	return took
+}
+
+// left lists what is there that was not before.
+func (k *killed) left(t *testing.T, before []string) []string {
+	left, err := k.leftovers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range processes(t) {
+		if !slices.Contains(before, p) {
+			left = append(left, "process "+p)
+		}
+	}
+	return left
+}
+
+// processes lists all processes that have not ended, with their command lines.
+func processes(t *testing.T) []string {
+	t.Helper()
+	dirs, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, dir := range dirs {
+		stat, err := os.ReadFile(dir + "/stat")
+		if _, after, ok := strings.Cut(string(stat), ") "); err != nil || !ok || after[0] == 'Z' || after[0] == 'X' {
+			continue
+		}
+		cmdline, _ := os.ReadFile(dir + "/cmdline")
+		all = append(all, fmt.Sprintf("%s: %q", filepath.Base(dir), cmdline))
+	}
+	return all
+}
