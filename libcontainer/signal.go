@@ -18,9 +18,8 @@ func (c *Container) Signal(sig unix.Signal, all bool) error {
 	if err != nil {
 		return err
 	}
-	ownPids := c.record.Namespaces&unix.CLONE_NEWPID != 0
 	switch {
-	case all && sig == unix.SIGKILL, alive && sig == unix.SIGKILL && !ownPids:
+	case all && sig == unix.SIGKILL, alive && sig == unix.SIGKILL && !c.ownsPids():
 		return c.killAll(alive)
 	case all:
 		return c.signalAll(sig)
@@ -34,6 +33,12 @@ func (c *Container) Signal(sig unix.Signal, all bool) error {
 		return c.thawV1() // a frozen process of cgroup v1 does not die
 	}
 	return nil
+}
+
+// ownsPids tells that all processes of the container end with the first: it is
+// the init of a pid namespace, not in one that others have, too.
+func (c *Container) ownsPids() bool {
+	return c.record.Namespaces&unix.CLONE_NEWPID != 0 && sys.IsNamespaceInit(c.record.Pid)
 }
 
 // signalInit signals by pidfd: the process is looked at again once the pidfd
@@ -155,7 +160,7 @@ func (c *Container) loosePids() ([]int, error) {
 	if err != nil || !alive {
 		return nil, err
 	}
-	if c.record.Namespaces&unix.CLONE_NEWPID == 0 || !sys.IsNamespaceInit(c.record.Pid) {
+	if !c.ownsPids() {
 		return []int{c.record.Pid}, nil
 	}
 	return sys.PidsOfNamespace(c.record.Pid)
