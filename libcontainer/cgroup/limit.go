@@ -108,9 +108,15 @@ func applyAll(list []setting, write func(*setting) error) error {
 	}
 }
 
+// kernelMemory is a file that kernels from 5.16 on still let be written, to no
+// effect.
+const kernelMemory = "memory.kmem.limit_in_bytes"
+
 func (s *setting) apply(d dir) error {
 	err := d.write(s.file, s.value)
 	switch {
+	case err == nil && s.file == kernelMemory:
+		return d.check(s)
 	case !errors.Is(err, unix.ENOENT):
 		return err
 	case s.instead != nil:

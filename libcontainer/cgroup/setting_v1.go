@@ -88,7 +88,7 @@ func memoryV1(r *specs.LinuxResources, s *settings) {
 	s.amount("memory.limit", "memory.limit_in_bytes", m.Limit, "-1")
 	s.swapV1(m)
 	s.amount("memory.reservation", "memory.soft_limit_in_bytes", m.Reservation, "-1")
-	s.amount("memory.kernel", "memory.kmem.limit_in_bytes", m.Kernel, "-1")
+	s.amount("memory.kernel", kernelMemory, m.Kernel, "-1")
 	s.amount("memory.kernelTCP", "memory.kmem.tcp.limit_in_bytes", m.KernelTCP, "-1")
 	if m.Swappiness != nil {
 		s.refuse(*m.Swappiness > 100, "memory.swappiness", fmt.Sprintf("%d: must be from 0 to 100", *m.Swappiness))

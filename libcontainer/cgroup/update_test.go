@@ -516,3 +516,21 @@ func TestDropped(t *testing.T) {
 		}
 	}
 }
+
+// A limit that the kernel forgets is refused, at create too.
+func TestLegacyKernelMemory(t *testing.T) {
+	legacyHost(t)
+	g := newGroup(t, Config{Resources: resourcesOf(t, `{"memory":{"kernel":67108864}}`)})
+	m := g.legacy("memory")
+	if m == nil {
+		t.Skip("the host has no memory controller in cgroup v1")
+	}
+	err := g.Limit()
+	took := false
+	if s, readErr := m.read(kernelMemory); readErr == nil {
+		took = s == "67108864"
+	}
+	if f := (*FieldError)(nil); took != (err == nil) || err != nil && (!errors.As(err, &f) || f.Field != "linux.resources.memory.kernel") {
+		t.Errorf("the kernel took it: %v; %v", took, err)
+	}
+}
