@@ -17,8 +17,17 @@ import (
 type Event struct {
 	Type string `json:"type"` // "stats" and "oom", as runc has them, and start, pause, resume, update, exit
 	ID   string `json:"id"`
-	Data *Stats `json:"data,omitempty"`
+	Data any    `json:"data,omitempty"` // *Stats; *Exit
 }
+
+// Exit says how a container's first process has ended: with its exit status,
+// or 128 and the number of the signal that ended it.
+type Exit struct {
+	Status int `json:"exitStatus"`
+}
+
+// reapWait is how long the parent of a process may take to reap it.
+const reapWait = time.Second
 
 // Events tells of what happens to a container until its first process has
 // ended, and of what it uses each interval.
@@ -117,7 +126,7 @@ func (s *stream) run() error {
 			return err
 		}
 		if exited {
-			return s.event("exit")
+			return s.exit()
 		}
 		if now := time.Now(); !now.Before(next) {
 			if err := s.stats(); err != nil {
@@ -238,6 +247,16 @@ func (s *stream) stats() error {
 		return err
 	}
 	return s.tell(Event{Type: "stats", ID: s.container.ID(), Data: data})
+}
+
+// exit tells of the end, and of the exit status where the kernel has it: once
+// whoever is the process's parent has reaped it.
+func (s *stream) exit() error {
+	e := Event{Type: "exit", ID: s.container.ID()}
+	if status, ok := sys.PidfdStatus(s.init, reapWait); ok {
+		e.Data = &Exit{status}
+	}
+	return s.tell(e)
 }
 
 func (s *stream) event(kind string) error {

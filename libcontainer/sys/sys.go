@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -182,6 +183,27 @@ func Pidfd(pid int) (*os.File, error) {
 // PidfdSignal sends sig to the process behind a pidfd.
 func PidfdSignal(pidfd *os.File, sig unix.Signal) error {
 	return wrap("pidfd_send_signal", unix.SignalName(sig), unix.PidfdSendSignal(int(pidfd.Fd()), sig, nil, 0))
+}
+
+// PidfdStatus is the exit status, in the shell's form, of a process that ended
+// while the pidfd was open, child or not. Its parent has the timeout to reap it.
+// It is unknown before Linux 6.15 (PIDFD_INFO_EXIT).
+func PidfdStatus(pidfd *os.File, timeout time.Duration) (int, bool) {
+	info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT}
+	if unix.IoctlPidfdInfo(int(pidfd.Fd()), &info) == unix.ENOTTY {
+		return 0, false // nothing to wait for
+	}
+	hup := []unix.PollFd{{Fd: int32(pidfd.Fd())}} // POLLHUP: it was reaped
+	_ = retry(func() error { _, err := unix.Poll(hup, int(timeout.Milliseconds())); return err })
+	info = unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT}
+	if unix.IoctlPidfdInfo(int(pidfd.Fd()), &info) != nil || info.Mask&unix.PIDFD_INFO_EXIT == 0 {
+		return 0, false
+	}
+	ws := unix.WaitStatus(info.Exit_code)
+	if ws.Signaled() {
+		return 128 + int(ws.Signal()), true
+	}
+	return ws.ExitStatus(), true
 }
 
 // WaitReadable waits until fd can be read (a pidfd: until its process has

@@ -1,0 +1,85 @@
+package script
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	runc "github.com/containerd/go-runc"
+	"github.com/skiff-oci/skiff/tests/isolate"
+)
+
+// TestGoRunc has the client that containerd uses read what skiff prints.
+func TestGoRunc(t *testing.T) {
+	isolate.Require(t)
+	dir := t.TempDir()
+	w := &world{root: filepath.Join(dir, ".root"), cgroup: "/gorunc", work: dir}
+	t.Cleanup(func() {
+		if err := w.remove(); err != nil {
+			t.Error(err)
+		}
+	})
+	b := badInput{patch: `{"process": {"args": ["sh", "-c", "sleep 1000 & wait"]}}`}
+	bundle := filepath.Join(dir, "b")
+	b.bundle(t, w, bundle)
+	if r, err := w.run(dir, os.Environ(), "run", "--detach", "--bundle", bundle, "web"); err != nil || r.code != 0 {
+		t.Fatal(err, r)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	client := &runc.Runc{Command: w.binary(), Root: w.root, Log: dir + "/.log", LogFormat: runc.JSON}
+	stats, err := client.Stats(ctx, "web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if stats.Cpu.Usage.Total == 0 || stats.Pids.Current == 0 || len(stats.NetworkInterfaces) == 0 {
+		t.Errorf("Stats() = %+v", stats)
+	}
+	pids, err := client.Ps(ctx, "web")
+	if err != nil || len(pids) == 0 {
+		t.Errorf("Ps() = %v, %v", pids, err)
+	}
+	kinds := goRuncEvents(ctx, t, client)
+	if want := []string{"stats", "pause", "resume", "exit"}; !slices.Equal(kinds, want) {
+		t.Errorf("Events() gave %q, want %q", kinds, want)
+	}
+}
+
+// goRuncEvents pauses, resumes and deletes the container, and lists the types
+// of the events that come, those of the same type in a row once.
+func goRuncEvents(ctx context.Context, t *testing.T, client *runc.Runc) (kinds []string) {
+	t.Helper()
+	events, err := client.Events(ctx, "web", time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := ""
+	for e := range events {
+		if e.Err != nil || e.Type != "error" && e.ID != "web" {
+			t.Fatalf("event %+v", e)
+		}
+		if e.Type == "stats" && e.Stats.Cpu.Usage.Total == 0 {
+			t.Errorf("stats %+v", e.Stats)
+		}
+		if e.Type == last || e.Type == "stats" && last != "" {
+			continue // another of the kind, on a machine that is slow
+		}
+		last = e.Type
+		kinds = append(kinds, last)
+		switch last {
+		case "stats":
+			err = client.Pause(ctx, "web")
+		case "pause":
+			err = client.Resume(ctx, "web")
+		case "resume":
+			err = client.Delete(ctx, "web", &runc.DeleteOpts{Force: true})
+		}
+		if err != nil {
+			t.Fatalf("after %s: %v", last, err)
+		}
+	}
+	return kinds
+}
