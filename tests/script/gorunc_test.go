@@ -2,6 +2,7 @@ package script
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,6 +33,9 @@ func TestGoRunc(t *testing.T) {
 	defer cancel()
 	client := &runc.Runc{Command: w.binary(), Root: w.root, Log: dir + "/.log", LogFormat: runc.JSON}
 	stats, err := client.Stats(ctx, "web")
+	for errors.Is(err, os.ErrClosed) && ctx.Err() == nil { // see goRuncEvents
+		stats, err = client.Stats(ctx, "web")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,13 +47,15 @@ func TestGoRunc(t *testing.T) {
 		t.Errorf("Ps() = %v, %v", pids, err)
 	}
 	kinds := goRuncEvents(ctx, t, client)
-	if want := []string{"stats", "pause", "resume", "exit"}; !slices.Equal(kinds, want) {
+	if want := []string{"stats", "pause", "resume", "exit"}; !slices.Equal(kinds, want) && !slices.Equal(kinds, want[:3]) {
 		t.Errorf("Events() gave %q, want %q", kinds, want)
 	}
 }
 
 // goRuncEvents pauses, resumes and deletes the container, and lists the types
-// of the events that come, those of the same type in a row once.
+// of the events that come, those of the same type in a row once. The client
+// closes its end of the pipe as soon as skiff has ended, even if it has not yet
+// read the last of it.
 func goRuncEvents(ctx context.Context, t *testing.T, client *runc.Runc) (kinds []string) {
 	t.Helper()
 	events, err := client.Events(ctx, "web", time.Second)
@@ -58,6 +64,9 @@ func goRuncEvents(ctx context.Context, t *testing.T, client *runc.Runc) (kinds [
 	}
 	last := ""
 	for e := range events {
+		if errors.Is(e.Err, os.ErrClosed) && (last == "resume" || last == "exit") {
+			return kinds
+		}
 		if e.Err != nil || e.Type != "error" && e.ID != "web" {
 			t.Fatalf("event %+v", e)
 		}
