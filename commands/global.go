@@ -18,6 +18,7 @@ func globalFlags() []cli.Flag {
 		&cli.StringFlag{Name: "log-level", Value: "info", Usage: "error, warning, info or debug"},
 		&cli.BoolFlag{Name: "debug", Usage: "the same as --log-level debug"},
 		&cli.BoolFlag{Name: "systemd-cgroup", Usage: "make cgroups through systemd; cgroupsPath is slice:prefix:name"},
+		&cli.StringFlag{Name: "cgroup-manager", Usage: "cgroupfs, systemd (as --systemd-cgroup) or disabled (containers stay in the caller's cgroup)"},
 		&cli.StringFlag{Name: "rootless", Value: "auto", Usage: "true, false or auto"},
 	}
 }
@@ -51,7 +52,9 @@ func (c *call) before(ctx *cli.Context) error {
 		return err
 	}
 	c.host.Root = root
-	c.host.SystemdCgroup = ctx.Bool("systemd-cgroup")
+	if c.host.SystemdCgroup, c.host.NoCgroup, err = cgroupManager(ctx.String("cgroup-manager"), ctx.Bool("systemd-cgroup")); err != nil {
+		return err
+	}
 	c.host.Warn = c.log.warn
 	c.ownRoot = !ctx.IsSet("root")
 	return nil
@@ -81,6 +84,22 @@ func stateRoot(dir string) (string, error) {
 		return "", fmt.Errorf("--root %q: must not be the root directory", dir)
 	}
 	return abs, nil
+}
+
+// cgroupManager reads --cgroup-manager, which says the same as --systemd-cgroup
+// in more words.
+func cgroupManager(name string, systemd bool) (throughSystemd, none bool, err error) {
+	switch name {
+	case "":
+		return systemd, false, nil
+	case "cgroupfs", "systemd", "disabled":
+	default:
+		return false, false, fmt.Errorf("--cgroup-manager %q: must be cgroupfs, systemd or disabled", name)
+	}
+	if systemd && name != "systemd" {
+		return false, false, fmt.Errorf("--cgroup-manager %s: contradicts --systemd-cgroup", name)
+	}
+	return name == "systemd", name == "disabled", nil
 }
 
 // rootless reads --rootless. Left to skiff, who is not root, or root in a user

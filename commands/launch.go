@@ -74,6 +74,7 @@ func (c *call) prepare(ctx *cli.Context, detach bool) (*launch, error) {
 }
 
 func (c *call) compile(spec *specs.Spec, o specconv.Options) (*plan.Launch, error) {
+	o.UserUnits = c.host.Rootless
 	o.SystemdCgroup, o.Rootless = c.host.SystemdCgroup, c.host.Rootless && !libcontainer.InUserNamespace()
 	l, warnings, err := specconv.Compile(spec, o)
 	for _, w := range warnings {

@@ -13,7 +13,8 @@ import (
 // Host is where containers live: the state directory and the cgroup driver.
 type Host struct {
 	Root          string // state directory, absolute: /run/skiff
-	SystemdCgroup bool   // cgroups are made through systemd
+	SystemdCgroup bool   // cgroups are made through systemd: the user's, if Rootless
+	NoCgroup      bool   // no cgroup is made: containers stay in the caller's
 	Rootless      bool   // the caller is not privileged on this host
 
 	// Warn is told of what does not stop a command but should be known; nil

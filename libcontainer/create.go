@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,28 +47,30 @@ func (h *Host) Create(l *plan.Launch, spec *specs.Spec, raw []byte, io IO) (_ *C
 		return nil, nil, err
 	}
 	defer agent.Close()
+	var unit *unit // undoing takes it
+	defer func() { unit.Close() }()
 	var u undo.Stack
 	defer u.Unwind(&err)
 
 	// A cgroup that is refused belongs to others: this comes before the record,
 	// since whoever deletes a container kills all that is in its cgroups.
-	group, err := h.newGroup(l)
-	if err != nil {
+	var group *cgroup.Group
+	if group, unit, err = h.newGroup(l); err != nil {
 		return nil, nil, err
 	}
 	class, err := findClass(l)
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := h.intent(l, group, class, io, &u)
+	c, err := h.intent(l, group, unit, class, io, &u)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer c.entry.Unlock()
-	if err := group.Create(); err != nil {
+	enter, err := unit.create(group, &u)
+	if err != nil {
 		return nil, nil, err
 	}
-	u.Push(func() error { return end(group) })
 	if err := c.makeClass(class, &u); err != nil {
 		return nil, nil, err
 	}
@@ -77,7 +80,7 @@ func (h *Host) Create(l *plan.Launch, spec *specs.Spec, raw []byte, io IO) (_ *C
 		return nil, nil, err
 	}
 	r := h.request(l, io)
-	r.Cgroup, r.Limit = group, true
+	r.Cgroup, r.Limit, r.Enter = group, true, enter
 	r.CgroupView = cgroupView(l, group)
 	r.Meanwhile = func(run *launch.Running) error { return c.prepare(run, raw) }
 	if err := c.connect(r, l, io, p, &u); err != nil {
@@ -112,23 +115,52 @@ func (h *Host) Create(l *plan.Launch, spec *specs.Spec, raw []byte, io IO) (_ *C
 	return c, p, nil
 }
 
-// newGroup resolves the container's cgroup. It belongs to the container's root
-// where that one sees it as its own and may write to it (config-linux.md,
-// "Cgroup ownership").
-func (h *Host) newGroup(l *plan.Launch) (*cgroup.Group, error) {
-	c := cgroup.Config{Path: l.Cgroup.Path, ID: l.ID, Resources: l.Cgroup.Resources, Rootless: h.Rootless}
-	const both = unix.CLONE_NEWUSER | unix.CLONE_NEWCGROUP
-	if l.Cgroup.Mounted && namespaceFlags(l)&both == both {
-		if uid, ok := idmap.Host(l.UserMaps.UID, 0); ok {
-			owner := int(uid)
-			c.OwnerUID = &owner
+// newGroup resolves the container's cgroup, and the systemd unit that is to have
+// it, if any.
+func (h *Host) newGroup(l *plan.Launch) (*cgroup.Group, *unit, error) {
+	c := cgroup.Config{
+		Path: l.Cgroup.Path, ID: l.ID, Resources: l.Cgroup.Resources, OwnerUID: cgroupOwner(l),
+		Rootless: h.Rootless, Disabled: h.NoCgroup, Foreign: l.Cgroup.Systemd,
+	}
+	if !l.Cgroup.Systemd {
+		g, err := cgroup.New(c)
+		return g, nil, err
+	}
+	u, err := h.newUnit(l)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.Path = u.path
+	g, err := cgroup.New(c)
+	if err != nil {
+		u.Close()
+		return nil, nil, err
+	}
+	return g, u, nil
+}
+
+// cgroupOwner is the host's id of the user whom the container's cgroup is to
+// belong to, if it is to: the one who runs the program, where that sees it as
+// the root of a cgroup namespace of its own, and may write to it
+// (config-linux.md, "Cgroup ownership").
+func cgroupOwner(l *plan.Launch) *int {
+	own := func(n plan.Namespace) bool { return n.Flag == unix.CLONE_NEWCGROUP && n.Path == "" }
+	if !l.Cgroup.Mounted || !slices.ContainsFunc(l.Namespaces, own) {
+		return nil
+	}
+	uid := l.Process.UID
+	if namespaceFlags(l)&unix.CLONE_NEWUSER != 0 {
+		var ok bool
+		if uid, ok = idmap.Host(l.UserMaps.UID, uid); !ok {
+			return nil
 		}
 	}
-	return cgroup.New(c)
+	owner := int(uid)
+	return &owner
 }
 
 // intent makes the state directory and writes down what is about to be made.
-func (h *Host) intent(l *plan.Launch, group *cgroup.Group, class *rdt.Group, io IO, u *undo.Stack) (*Container, error) {
+func (h *Host) intent(l *plan.Launch, group *cgroup.Group, unit *unit, class *rdt.Group, io IO, u *undo.Stack) (*Container, error) {
 	c := &Container{host: h, entry: store.At(h.Root, l.ID)}
 	err := c.entry.Make()
 	if errors.Is(err, fs.ErrExist) {
@@ -145,6 +177,9 @@ func (h *Host) intent(l *plan.Launch, group *cgroup.Group, class *rdt.Group, io 
 		OCIVersion: l.OCIVersion, ID: l.ID, Bundle: l.Bundle, Rootfs: l.Rootfs.Path, Created: time.Now().UTC(),
 		Annotations: l.Annotations, Cgroups: group.Paths(), Namespaces: namespaceFlags(l),
 		Hooks: len(l.Hooks.Poststart)+len(l.Hooks.Poststop) > 0, NoKeyring: io.NoNewKeyring,
+	}
+	if unit != nil {
+		c.record.Unit, c.record.UserUnit = unit.Name, h.Rootless
 	}
 	if class != nil {
 		c.record.RDTClass, c.record.RDTMonitor, c.record.RDTRemove = class.Class, class.Monitor, class.Made
@@ -363,15 +398,19 @@ func (h *Host) warnWithheld(r *launch.Request) {
 
 // Plan gives the program that Create would run, and makes nothing.
 func (h *Host) Plan(l *plan.Launch, _ *specs.Spec, io IO) (*plan.Program, error) {
-	group, err := h.newGroup(l)
+	group, unit, err := h.newGroup(l)
 	if err != nil {
 		return nil, err
 	}
+	defer unit.Close()
 	if io.NotifySocket != "" {
 		notify.Add(l, (&Container{entry: store.At(h.Root, l.ID)}).notifyDir())
 	}
 	r := h.request(l, io)
 	r.Cgroup, r.CgroupView = group, cgroupView(l, group)
+	if unit.entered() {
+		r.Enter = func(int) error { return nil }
+	}
 	if waitsMounted(l) {
 		r.Mounted = func(int) error { return nil }
 	}

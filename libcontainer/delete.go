@@ -54,6 +54,9 @@ func (c *Container) Delete(force bool) error {
 			return err
 		}
 	}
+	if err := c.stopUnit(); err != nil {
+		return err
+	}
 	if err := c.unmountRoot(); err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func (c *Container) Exec(l *plan.Launch, io IO, o ExecOptions) (_ *Process, err 
 	p := new(Process)
 	io.NoNewKeyring = c.record.NoKeyring
 	r := c.host.request(l, io)
-	r.Cgroup = group
+	r.Cgroup, r.Enter = group, c.attach(group, l.Cgroup.Sub)
 	r.Init, r.InitPid, r.InitNamespaces = init, c.record.Pid, c.record.Namespaces
 	if c.record.Under != 0 {
 		if r.Root, err = sys.OpenPath(fmt.Sprintf("/proc/%d/root", c.record.Pid), unix.O_DIRECTORY); err != nil {

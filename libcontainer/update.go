@@ -65,7 +65,11 @@ func (c *Container) limitAnew(change *cgroup.Change, u *undo.Stack) (*specs.Linu
 	if err != nil {
 		return nil, err
 	}
-	return g.Update(change, u)
+	merged, err := g.Update(change, u)
+	if err == nil && c.record.Unit != "" {
+		err = c.updateUnit(g, change.Old, merged, u)
+	}
+	return merged, err
 }
 
 // updateClass changes the schemata of the container's class of service.

@@ -1,6 +1,12 @@
 package specconv
 
-import "strings"
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/godbus/dbus/v5"
+)
 
 const systemdProperty = "org.systemd.property."
 
@@ -12,12 +18,172 @@ func (c *compiler) cgroup() {
 	if !c.SystemdCgroup {
 		return
 	}
+	c.unit()
 	for k, v := range c.spec.Annotations {
 		if name, ok := strings.CutPrefix(k, systemdProperty); ok {
-			if g.SystemdProps == nil {
-				g.SystemdProps = make(map[string]string)
-			}
-			g.SystemdProps[name] = v
+			c.unitProperty("annotations["+strconv.Quote(k)+"]", name, v)
 		}
 	}
+}
+
+const (
+	scopeSuffix = ".scope"
+	sliceSuffix = ".slice"
+)
+
+// unit reads linux.cgroupsPath as the field has it for systemd:
+// "slice:prefix:name". The container's unit is PREFIX-NAME.scope in the slice,
+// or the name itself if that is a slice's.
+func (c *compiler) unit() {
+	const field = "linux.cgroupsPath"
+	path := c.linux.CgroupsPath
+	if path == "" {
+		path = ":skiff:" + c.ID
+	}
+	parts := strings.Split(path, ":")
+	if len(parts) != 3 {
+		c.fault(field, "%q: with systemd, slice:prefix:name is expected", path)
+		return
+	}
+	slice, prefix, name := parts[0], parts[1], parts[2]
+	if !c.unitNames(field, path, slice, prefix, name) {
+		return
+	}
+	g := &c.out.Cgroup
+	if strings.HasSuffix(name, sliceSuffix) {
+		above := sliceAbove(name)
+		if slice != "" && slice != above {
+			c.fault(field, "%q: by its name, slice %s is in %s, not in %s", path, name, above, slice)
+		}
+		g.Unit, g.Slice = name, above
+		return
+	}
+	if slice == "" {
+		slice = "system" + sliceSuffix
+		if c.UserUnits {
+			slice = "user" + sliceSuffix
+		}
+	}
+	if prefix == "" {
+		prefix = "skiff"
+	}
+	g.Unit, g.Slice = prefix+"-"+name+scopeSuffix, slice
+	if len(g.Unit) > maxUnitName {
+		c.fault(field, "%q: the unit's name has %d bytes, at most %d are possible", path, len(g.Unit), maxUnitName)
+	}
+}
+
+const maxUnitName = 255 // UNIT_NAME_MAX - 1 of systemd (systemd.unit(5))
+
+// unitNames checks the parts of a path.
+func (c *compiler) unitNames(field, path, slice, prefix, name string) bool {
+	switch {
+	case name == "":
+		c.fault(field, "%q: the name after the last colon is missing", path)
+	case !unitChars(prefix):
+		c.fault(field, "%q: prefix %q: only letters, digits and _.-\\@ can be in a unit's name", path, prefix)
+	case !unitChars(name):
+		c.fault(field, "%q: name %q: only letters, digits and _.-\\@ can be in a unit's name", path, name)
+	case strings.HasSuffix(name, sliceSuffix) && (!sliceName(name) || name == "-.slice"):
+		c.fault(field, "%q: %q is no name of a slice that can be made", path, name)
+	case slice != "" && !sliceName(slice):
+		c.fault(field, "%q: %q is no name of a slice, such as system.slice or a-b.slice", path, slice)
+	default:
+		return true
+	}
+	return false
+}
+
+func unitChars(s string) bool {
+	for i := range len(s) {
+		switch b := s[i]; {
+		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9', strings.IndexByte(`_.-\@`, b) >= 0:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// sliceName tells whether s can be a slice: parts between single dashes, or the
+// root's, "-" (systemd.slice(5)).
+func sliceName(s string) bool {
+	base, ok := strings.CutSuffix(s, sliceSuffix)
+	if !ok || len(s) > maxUnitName || !unitChars(s) {
+		return false
+	}
+	return base == "-" || base != "" && base[0] != '-' && base[len(base)-1] != '-' && !strings.Contains(base, "--")
+}
+
+// sliceAbove is the slice that s, by its name, is in.
+func sliceAbove(s string) string {
+	if i := strings.LastIndexByte(s, '-'); i > 0 {
+		return s[:i] + sliceSuffix
+	}
+	return "-" + sliceSuffix
+}
+
+// unitProperty reads a property of the unit in GVariant's text format. One of a
+// time, "...Sec", has seconds; over D-Bus it is "...USec", in microseconds.
+func (c *compiler) unitProperty(field, name, text string) {
+	if len(name) < 3 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+		c.fault(field, "%q is no name of a systemd property: 3 letters or more are expected", name)
+		return
+	}
+	switch name {
+	case "PIDs", "PIDFDs", "Slice":
+		c.fault(field, "%s cannot be set: it says which processes are in the unit, and where it is", name)
+		return
+	}
+	v, err := dbus.ParseVariant(text, dbus.Signature{})
+	if err != nil {
+		c.fault(field, "%q is no GVariant text, such as true, 'string', uint64 7 or ['a', 'b']: %v", text, err)
+		return
+	}
+	if base, ok := strings.CutSuffix(name, "Sec"); ok && base != "" && base[len(base)-1] >= 'a' {
+		n, ok := microseconds(v.Value())
+		if !ok {
+			c.fault(field, "%q: a number of seconds is expected", text)
+			return
+		}
+		name, text = base+"USec", "uint64 "+strconv.FormatUint(n, 10)
+	}
+	g := &c.out.Cgroup
+	if g.SystemdProps == nil {
+		g.SystemdProps = make(map[string]string)
+	}
+	if _, ok := g.SystemdProps[name]; ok {
+		c.fault(field, "%s is given twice, in seconds and in microseconds", name)
+		return
+	}
+	g.SystemdProps[name] = text
+}
+
+// microseconds converts a number of seconds of any of D-Bus's types.
+func microseconds(v any) (uint64, bool) {
+	var sec float64
+	switch n := v.(type) {
+	case byte:
+		sec = float64(n)
+	case int16:
+		sec = float64(n)
+	case uint16:
+		sec = float64(n)
+	case int32:
+		sec = float64(n)
+	case uint32:
+		sec = float64(n)
+	case int64:
+		sec = float64(n)
+	case uint64:
+		sec = float64(n)
+	case float64:
+		sec = n
+	default:
+		return 0, false
+	}
+	if us := sec * 1e6; us >= 0 && us < math.MaxInt64 {
+		return uint64(math.Round(us)), true
+	}
+	return 0, false
 }

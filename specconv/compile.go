@@ -21,6 +21,7 @@ type Options struct {
 	// NoPivot: change the root by moving the mount, not by pivot_root(2).
 	NoPivot       bool
 	SystemdCgroup bool // cgroups are made through systemd
+	UserUnits     bool // through that of the caller, an ordinary user
 	Rootless      bool // the caller is an ordinary user, who has no privileges outside a user namespace
 }
 
@@ -32,8 +33,6 @@ type compiler struct {
 	out      *plan.Launch
 	bad      Violations
 	warnings []Warning
-
-	all bool // for tests: compile what the engine does not carry out, too
 }
 
 // Compile compiles the configuration of a container. The error is
@@ -76,7 +75,6 @@ func (c *compiler) launch() (*plan.Launch, []Warning, error) {
 	} else { // required for start alone (config.md, "Process")
 		c.out.Process = plan.Process{Field: "process", Cwd: "/"}
 	}
-	c.unsupported()
 	return c.result()
 }
 

@@ -36,7 +36,6 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := newCompiler(spec, options)
-			c.all = true
 			l, warnings, err := c.launch()
 			if err != nil {
 				t.Fatal(err)
@@ -222,7 +221,6 @@ func BenchmarkCompile(b *testing.B) {
 	}
 	for b.Loop() {
 		c := newCompiler(spec, options)
-		c.all = true
 		if _, _, err := c.launch(); err != nil {
 			b.Fatal(err)
 		}

@@ -10,14 +10,14 @@ import (
 // caller adds linux.seccomp.supportedFlags, and takes architectures away that
 // its libseccomp lacks.
 func Features() *features.Features {
-	yes, no := true, false
+	yes := true
 	f := &features.Features{
 		OCIVersionMin: "1.0.0",
 		OCIVersionMax: specs.Version,
 		Hooks:         []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"},
 		Linux: &features.Linux{
 			Capabilities: capabilityNames[:],
-			Cgroup:       &features.Cgroup{V1: &yes, V2: &yes, Systemd: &no, SystemdUser: &no, Rdma: &yes},
+			Cgroup:       &features.Cgroup{V1: &yes, V2: &yes, Systemd: &yes, SystemdUser: &yes, Rdma: &yes},
 			Seccomp: &features.Seccomp{
 				Enabled: &yes, Actions: seccompActions[:], Operators: seccompOperators[:], Archs: seccompArchs[:], KnownFlags: seccompFlags[:],
 			},
@@ -29,7 +29,7 @@ func Features() *features.Features {
 			NetDevices:      &features.NetDevices{Enabled: &yes},
 		},
 	}
-	f.PotentiallyUnsafeConfigAnnotations = []string{contextAnnotation}
+	f.PotentiallyUnsafeConfigAnnotations = []string{contextAnnotation, systemdProperty}
 	for _, o := range mountOptions {
 		f.MountOptions = append(f.MountOptions, o.name)
 	}

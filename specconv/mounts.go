@@ -154,7 +154,7 @@ func (c *compiler) mount(m *specs.Mount, field string) {
 		c.fault(field+".options", "tmpcopyup is for mounts of type tmpfs")
 	}
 	c.mountMaps(m, &out)
-	if out.Type == "cgroup" || out.Type == "cgroup2" {
+	if (out.Type == "cgroup" || out.Type == "cgroup2") && filepath.Clean(m.Destination) == "/sys/fs/cgroup" {
 		c.out.Cgroup.Mounted = c.out.Cgroup.Mounted || (out.AttrSet|out.RecAttrSet)&unix.MOUNT_ATTR_RDONLY == 0
 	}
 	c.out.Rootfs.Mounts = append(c.out.Rootfs.Mounts, out)

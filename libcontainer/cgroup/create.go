@@ -260,10 +260,10 @@ func checkType(d dir) error {
 // delegate hands the cgroup to the container's user: the directory and the
 // files that the kernel lists for that, no more.
 func (g *Group) delegate(d dir) error {
-	if g.owner == nil {
-		return nil
+	if g.owner == nil || *g.owner == os.Geteuid() {
+		return nil // what we make is ours
 	}
-	if g.rootless && *g.owner != os.Geteuid() {
+	if g.rootless {
 		return nil // an ordinary user can give nothing away
 	}
 	if err := unix.Fchownat(d.fd, "", *g.owner, -1, unix.AT_EMPTY_PATH); err != nil {

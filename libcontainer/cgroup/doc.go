@@ -23,7 +23,9 @@ var (
 	// ErrNotEmpty: processes are in a cgroup that a container is to be made in.
 	ErrNotEmpty = errors.New("container's cgroup is not empty")
 	// ErrNone: the container runs in the cgroup of the user who made it.
-	ErrNone = errors.New("the container has no cgroup of its own: its user may not make any")
+	ErrNone = errors.New("the container has no cgroup of its own")
+	// ErrForeignLegacy: a process cannot be kept by systemd in v1 hierarchies.
+	ErrForeignLegacy = errors.New("cgroups through systemd need a host with cgroup v2 alone (cgroup2 on /sys/fs/cgroup)")
 	// ErrFrozen: a process started in the cgroup would not run.
 	ErrFrozen = errors.New("container's cgroup unexpectedly frozen")
 )

@@ -25,6 +25,11 @@ type Config struct {
 	// cgroup where it may make one, and else none: the container then runs in
 	// the caller's, without limits.
 	Rootless bool
+	// Disabled: none is made, and the container runs in the caller's.
+	Disabled bool
+	// Foreign: another makes the cgroup at Path, as systemd does. [Group.Adopt]
+	// takes the place of [Group.Create].
+	Foreign bool
 }
 
 // Group is a container's cgroup: a directory in each mounted hierarchy. It
@@ -35,6 +40,7 @@ type Group struct {
 	owner     *int
 	enabling  error // why a controller could not be enabled, for [Group.Limit] to tell
 	rootless  bool
+	disabled  bool
 	outside   string // without members: the caller's own cgroup v2, absolute
 }
 
@@ -53,7 +59,14 @@ func (m *member) unified() bool { return m.names[0] == "" }
 // whoever deletes a container kills all that is in them.
 func New(c Config) (*Group, error) {
 	all, err := hierarchies()
-	g := &Group{resources: c.Resources, owner: c.OwnerUID, rootless: c.Rootless}
+	g := &Group{resources: c.Resources, owner: c.OwnerUID, rootless: c.Rootless, disabled: c.Disabled}
+	if c.Disabled {
+		g.stayIn(all)
+		return g, nil
+	}
+	if c.Foreign && err == nil && (len(all) > 1 || !all[0].unified()) {
+		return nil, ErrForeignLegacy
+	}
 	modest := c.Rootless && c.Path == ""
 	if err != nil && !modest {
 		return nil, err
@@ -70,6 +83,11 @@ func New(c Config) (*Group, error) {
 		m := member{names: h.names, path: path.Join(h.mount, p), mount: h.mount}
 		if err := m.usable(); err != nil {
 			return nil, &FieldError{pathField, err}
+		}
+		if c.Foreign {
+			if err := m.thawedAbove(); err != nil {
+				return nil, &FieldError{pathField, err}
+			}
 		}
 		g.members = append(g.members, m)
 	}

@@ -71,12 +71,20 @@ func (g *Group) limitable(d dir, controller, field string) error {
 func (g *Group) missing(field, controller string) error {
 	err := fmt.Errorf("the host has no %s cgroup controller for this container", controller)
 	if g.Empty() {
-		err = ErrNone
+		err = g.none()
 	}
 	if g.enabling != nil {
 		err = fmt.Errorf("%w: %w", err, g.enabling)
 	}
 	return &FieldError{"linux.resources." + field, err}
+}
+
+// none says why the group has no cgroup.
+func (g *Group) none() error {
+	if g.disabled {
+		return fmt.Errorf("%w: the cgroup manager is disabled", ErrNone)
+	}
+	return fmt.Errorf("%w: its user may not make any", ErrNone)
 }
 
 func apply(d dir, list []setting) error {
@@ -156,7 +164,7 @@ func (g *Group) checkUsage(d dir) error {
 
 func (g *Group) limitDevices() error {
 	list, err := rules(g.resources)
-	if err != nil || g.rootless && g.Empty() {
+	if err != nil || g.Empty() && (g.rootless || g.disabled) {
 		return err
 	}
 	if m := g.legacy("devices"); m != nil {
@@ -182,7 +190,7 @@ func (g *Group) limitUnified() error {
 	}
 	m := g.unified()
 	if m == nil && g.Empty() {
-		return &FieldError{"linux.resources.unified", ErrNone}
+		return &FieldError{"linux.resources.unified", g.none()}
 	}
 	if m == nil {
 		return &FieldError{"linux.resources.unified", errors.New("the host has no cgroup v2")}

@@ -32,8 +32,9 @@ type Request struct {
 	Listener *os.File // with Hold: the listening socket that start connects to
 	Keyring  bool     // join a new session keyring
 
-	Cgroup       *cgroup.Group // the cgroup to start in; nil: the caller's
-	Limit        bool          // set the cgroup's limits, too
+	Cgroup       *cgroup.Group       // the cgroup to start in; nil: the caller's
+	Limit        bool                // set the cgroup's limits, too
+	Enter        func(pid int) error // puts the child into the cgroup, which may not be there before; nil: it is cloned into it
 	CgroupView   rootfs.CgroupView
 	SeccompCache string // directory of compiled filters
 	Scratch      string // directory for a file without a name
@@ -136,17 +137,18 @@ func (b *binding) place(s *spawned) error {
 	if g == nil {
 		return nil
 	}
+	if b.Enter != nil {
+		if err := b.Enter(s.pid); err != nil {
+			return err
+		}
+	}
 	if b.Limit && !b.forks {
 		if err := g.Limit(); err != nil {
 			return err
 		}
 	}
 	if b.awaitsGo() {
-		join := g.Join
-		if !s.inCgroup {
-			join = g.JoinAll
-		}
-		if err := join(s.pid); err != nil {
+		if err := b.moveInto(g, s); err != nil {
 			return fmt.Errorf("linux.cgroupsPath: %w", err)
 		}
 		return s.conn.Answer(wire.Go, int64(s.pid))
@@ -154,9 +156,22 @@ func (b *binding) place(s *spawned) error {
 	return nil
 }
 
+// moveInto moves the child into the cgroups that it was not cloned into.
+func (b *binding) moveInto(g *cgroup.Group, s *spawned) error {
+	switch {
+	case b.Enter != nil:
+		return nil
+	case s.inCgroup:
+		return g.Join(s.pid)
+	}
+	return g.JoinAll(s.pid)
+}
+
 // awaitsGo tells that the child has to wait until it has been moved into
 // cgroups.
-func (b *binding) awaitsGo() bool { return b.Cgroup != nil && b.Cgroup.Legacy() }
+func (b *binding) awaitsGo() bool {
+	return b.Enter != nil || b.Cgroup != nil && b.Cgroup.Legacy()
+}
 
 // converse answers the child until it needs nothing more.
 func (b *binding) converse(s *spawned, run *Running) error {

@@ -99,7 +99,7 @@ func (b *binding) owner() uint64 {
 
 // enterNamespaces joins what is there and makes what is new. A new cgroup
 // namespace is made when we are in the container's cgroups: they become its
-// root. Where these are v1, and we have to wait for that, the other namespaces
+// root. Where we have to wait for that (v1, or systemd), the other namespaces
 // are made meanwhile.
 func (b *binding) enterNamespaces() {
 	if b.made&unix.CLONE_NEWUSER == 0 {
@@ -200,7 +200,8 @@ func (b *binding) approachRoot() {
 	}
 }
 
-// awaitCgroups waits until the runtime has moved us into the v1 cgroups.
+// awaitCgroups waits until the runtime has moved us into the v1 cgroups, or
+// systemd into its own.
 func (b *binding) awaitCgroups() {
 	if b.awaitsGo() {
 		b.prog.Add(plan.Op{Kind: plan.OpAwait, N: [3]uint64{uint64(wire.Go)}})

@@ -85,7 +85,7 @@ func (b *binding) clone(s *spawned, exe int, fds []uintptr) error {
 func (b *binding) cloneInto(s *spawned, g *cgroup.Group, exe int, fds []uintptr) error {
 	pidfd := -1
 	attr := &syscall.SysProcAttr{Cloneflags: uintptr(b.cloned), PidFD: &pidfd}
-	if g != nil {
+	if g != nil && b.Enter == nil {
 		dir, err := g.Open()
 		if errors.Is(err, unix.ENOENT) {
 			return fmt.Errorf("the container's cgroup does not exist any more: %w", err)

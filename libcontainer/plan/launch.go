@@ -132,12 +132,15 @@ type Device struct {
 // Cgroup says where the container's cgroup is to be and what limits it has.
 type Cgroup struct {
 	Path      string // linux.cgroupsPath as given; empty for the default
-	Systemd   bool   // the systemd driver: Path is "slice:prefix:name"
+	Systemd   bool   // the systemd driver: Path is "slice:prefix:name", which Unit and Slice have
+	Unit      string // the unit to make: "skiff-web.scope", or a slice
+	Slice     string // the slice that it is in
 	Resources *specs.LinuxResources
-	Mounted   bool // a cgroup file system is mounted read-write (delegation)
+	Mounted   bool // a cgroup file system is mounted read-write on /sys/fs/cgroup (delegation)
 	// Exec only: sub-cgroup for the process, by controller ("" for cgroup v2).
 	Sub map[string]string
-	// SystemdProps are org.systemd.property.* annotations, name without prefix to gvariant text.
+	// SystemdProps are properties of the unit, name to GVariant text, which is
+	// checked: org.systemd.property.* annotations.
 	SystemdProps map[string]string
 }
 

@@ -30,6 +30,8 @@ type Record struct {
 
 	Namespaces uint64            // CLONE_NEW* flags of what an exec joins
 	Cgroups    map[string]string // directory by controller; "" is cgroup v2
+	Unit       string            // systemd's unit with the cgroup; empty: there is none
+	UserUnit   bool              // it is of the user's systemd
 	Under      uint64            // without a mount namespace: id of the mount that the container's root covers
 	RDTClass   string            // directory of the class of service, for exec; empty without
 	RDTMonitor string            // directory of the monitoring group, which goes with the container
@@ -77,6 +79,9 @@ func (r *Record) encode() []byte {
 	number("namespaces", r.Namespaces)
 	for _, k := range slices.Sorted(maps.Keys(r.Cgroups)) {
 		text("cgroup", k, r.Cgroups[k])
+	}
+	if r.Unit != "" {
+		text("unit", r.Unit, strconv.FormatBool(r.UserUnit))
 	}
 	number("under", r.Under)
 	if r.RDTClass != "" {
@@ -147,7 +152,7 @@ func fields(line string) (key string, values []string, err error) {
 func (r *Record) set(key string, v []string) (err error) {
 	want := 1
 	switch key {
-	case "annotation", "cgroup":
+	case "annotation", "cgroup", "unit":
 		want = 2
 	case "step", "rdt":
 		want = 3
@@ -180,6 +185,9 @@ func (r *Record) set(key string, v []string) (err error) {
 		r.Namespaces, err = strconv.ParseUint(v[0], 10, 64)
 	case "cgroup":
 		put(&r.Cgroups, v)
+	case "unit":
+		r.Unit = v[0]
+		r.UserUnit, err = strconv.ParseBool(v[1])
 	case "under":
 		r.Under, err = strconv.ParseUint(v[0], 10, 64)
 	case "rdt":

@@ -1,0 +1,202 @@
+package cgroup
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// Adopt makes the cgroup ready that another has made at the group's path, and
+// checks that process pid, if not 0, is in it.
+func (g *Group) Adopt(pid int) error {
+	m := g.unified()
+	d, err := openDir(m.path)
+	if gone(err) {
+		err = fmt.Errorf("the cgroup was made elsewhere than expected: %w", err)
+	}
+	if err == nil {
+		defer d.close()
+		err = g.adopt(m, d, pid)
+	}
+	if err != nil {
+		return &FieldError{pathField, err}
+	}
+	return nil
+}
+
+func (g *Group) adopt(m *member, d dir, pid int) error {
+	if pid != 0 {
+		pids, err := d.pids()
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(pids, pid) {
+			return fmt.Errorf("%s: process %d was not put into it; there are %v", d.path, pid, pids)
+		}
+	}
+	if err := checkType(d); err != nil {
+		return err
+	}
+	if err := g.enable(m, d); err != nil {
+		return err
+	}
+	return g.delegate(d)
+}
+
+// thawedAbove refuses, with [ErrFrozen], a cgroup that is to be made below a
+// frozen one: nothing that is moved there runs.
+func (m *member) thawedAbove() error {
+	for p := path.Dir(m.path); p != m.mount && within(p, m.mount); p = path.Dir(p) {
+		d, err := openDir(p)
+		if gone(err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		defer d.close()
+		events, err := d.read("cgroup.events")
+		if err == nil && keyed(events, "frozen") != "0" {
+			return fmt.Errorf("%w: %s", ErrFrozen, p)
+		}
+		return err
+	}
+	return nil
+}
+
+// stayIn notes where the caller is, for a group that has no cgroup.
+func (g *Group) stayIn(all []hierarchy) {
+	for i := range all {
+		if h := &all[i]; h.unified() && h.own != "" {
+			g.outside = path.Join(h.mount, h.own)
+		}
+	}
+}
+
+// Enterable tells whether the caller may put a process into the group's cgroup
+// v2: it has to be allowed to write to cgroup.procs there and in the cgroup
+// that its own and that one have above them (cgroups(7)).
+func (g *Group) Enterable() bool {
+	m := g.unified()
+	all, err := hierarchies()
+	if m == nil || err != nil {
+		return false
+	}
+	for i := range all {
+		h := &all[i]
+		if !h.unified() || h.own == "" {
+			continue
+		}
+		top := path.Join(h.mount, h.own)
+		for !within(m.path, top) {
+			top = path.Dir(top)
+		}
+		return writable(top+"/cgroup.procs") && writable(m.path+"/cgroup.procs")
+	}
+	return false
+}
+
+// Files are the values that [Group.Limit] writes to the files of cgroup v2: for
+// one who keeps values of his own, and would write these over them.
+func (g *Group) Files() [][2]string {
+	var all [][2]string
+	for _, c := range controllers() {
+		list, err := c.values(g.resources, true)
+		if err != nil {
+			continue // Limit tells of it
+		}
+		for _, s := range list {
+			if s.instead != nil {
+				s = *s.instead
+			}
+			all = append(all, [2]string{s.file, s.value})
+		}
+	}
+	for _, key := range unifiedKeys(g.resources) {
+		all = append(all, [2]string{key, strings.TrimSpace(g.resources.Unified[key])})
+	}
+	return all
+}
+
+// With is the group with other resources.
+func (g *Group) With(r *specs.LinuxResources) *Group {
+	w := *g
+	w.resources = r
+	return &w
+}
+
+// RestoreCPU writes cpu.max anew, as the resources have it.
+func (g *Group) RestoreCPU() error {
+	m := g.unified()
+	if m == nil {
+		return nil
+	}
+	for _, f := range g.Files() {
+		if f[0] == "cpu.max" {
+			return m.write(f[0], f[1])
+		}
+	}
+	return nil
+}
+
+// AllowedDevices lists what the device rules allow as systemd writes it: the
+// node, and the access. A rule that denies a part of what one before it allows
+// cannot be said in such a list, and is left to the group's own program; the
+// list never allows less than the rules. It is nil if nothing is denied.
+func (g *Group) AllowedDevices() ([][2]string, error) {
+	list, err := rules(g.resources)
+	if err != nil {
+		return nil, err
+	}
+	var allowed []rule
+	for _, r := range list {
+		for i := range allowed {
+			if a := &allowed[i]; !r.allow && r.covers(a) {
+				a.access &^= r.access
+			}
+		}
+		if r.allow {
+			allowed = append(allowed, r)
+		}
+	}
+	nodes := [][2]string{}
+	for i := range allowed {
+		r := &allowed[i]
+		if r.everything() {
+			return nil, nil
+		}
+		if r.access == 0 {
+			continue
+		}
+		for _, kind := range kindNames(r.kind) {
+			nodes = append(nodes, [2]string{r.node(kind), r.access.String()})
+		}
+	}
+	return nodes, nil
+}
+
+func kindNames(kind byte) []string {
+	switch kind {
+	case 'b':
+		return []string{"block"}
+	case 'c':
+		return []string{"char"}
+	}
+	return []string{"block", "char"}
+}
+
+// node is the rule's devices in systemd's words (systemd.resource-control(5),
+// DeviceAllow=). It has none for one minor number of all major ones: these are
+// all.
+func (r *rule) node(kind string) string {
+	switch {
+	case r.major == wildcard:
+		return kind + "-*"
+	case r.minor == wildcard:
+		return fmt.Sprintf("%s-%d", kind, r.major)
+	}
+	return fmt.Sprintf("/dev/%s/%d:%d", kind, r.major, r.minor)
+}

@@ -1,0 +1,213 @@
+package systemd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	service = "org.freedesktop.systemd1"
+	manager = service + ".Manager"
+	object  = dbus.ObjectPath("/org/freedesktop/systemd1")
+)
+
+// Manager is a connection to an instance of systemd.
+type Manager struct {
+	conn    *dbus.Conn
+	signals chan *dbus.Signal
+	jobWait time.Duration
+}
+
+// address is a socket on which systemd is to be found.
+type address struct {
+	path    string
+	private bool // systemd's own: no bus is in between
+}
+
+// Dial connects to the system's instance of systemd, or to that of the calling
+// user. Its own socket comes first: a bus would pass on each message.
+func Dial(user bool) (*Manager, error) {
+	list := systemAddresses()
+	if user {
+		list = userAddresses()
+	}
+	var errs []error
+	for _, a := range list {
+		m, err := connect(a)
+		if err == nil {
+			return m, nil
+		}
+		errs = append(errs, fmt.Errorf("%s: %w", a.path, err))
+	}
+	return nil, fmt.Errorf("%w: %w", ErrUnreachable, oneLine(errs))
+}
+
+// oneLine puts errors into one line.
+func oneLine(errs []error) error {
+	var all []string
+	for _, err := range errs {
+		all = append(all, err.Error())
+	}
+	return errors.New(strings.Join(all, "; "))
+}
+
+func systemAddresses() []address {
+	list := []address{{"/run/systemd/private", true}}
+	if named := busPaths(os.Getenv("DBUS_SYSTEM_BUS_ADDRESS")); len(named) > 0 {
+		return append(list, named...)
+	}
+	return append(list, address{"/run/dbus/system_bus_socket", false})
+}
+
+func userAddresses() []address {
+	dir := os.Getenv("XDG_RUNTIME_DIR")
+	if dir == "" {
+		dir = "/run/user/" + hostUID()
+	}
+	list := []address{{filepath.Join(dir, "systemd/private"), true}}
+	list = append(list, busPaths(os.Getenv("DBUS_SESSION_BUS_ADDRESS"))...)
+	return append(list, address{filepath.Join(dir, "bus"), false})
+}
+
+// busPaths reads the sockets of a list of addresses (D-Bus Specification,
+// "Server Addresses"): "unix:path=/run/bus,guid=...;unix:abstract=...".
+func busPaths(list string) (all []address) {
+	for one := range strings.SplitSeq(list, ";") {
+		keys, ok := strings.CutPrefix(one, "unix:")
+		if !ok {
+			continue
+		}
+		for key := range strings.SplitSeq(keys, ",") {
+			name, value, _ := strings.Cut(key, "=")
+			value, err := url.PathUnescape(value)
+			switch {
+			case err != nil:
+			case name == "path":
+				all = append(all, address{value, false})
+			case name == "abstract":
+				all = append(all, address{"@" + value, false})
+			}
+		}
+	}
+	return all
+}
+
+// hostUID is the caller's user id as systemd, outside of its user namespace,
+// sees it.
+func hostUID() string {
+	uid := os.Geteuid()
+	text, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return strconv.Itoa(uid)
+	}
+	for line := range strings.Lines(string(text)) {
+		var in, out, n int
+		if _, err := fmt.Sscan(line, &in, &out, &n); err == nil && uid >= in && uid-in < n {
+			return strconv.Itoa(out + uid - in)
+		}
+	}
+	return strconv.Itoa(uid)
+}
+
+func connect(at address) (_ *Manager, err error) {
+	c, err := net.DialTimeout("unix", at.path, callWait)
+	if err != nil {
+		return nil, cause(err)
+	}
+	defer func() {
+		if err != nil {
+			c.Close()
+		}
+	}()
+	if err := checkPeer(c.(*net.UnixConn)); err != nil {
+		return nil, err
+	}
+	if err := c.SetDeadline(time.Now().Add(callWait)); err != nil {
+		return nil, err
+	}
+	a, err := authenticate(c, hostUID())
+	if err != nil {
+		return nil, fmt.Errorf("D-Bus authentication: %w", err)
+	}
+	conn, err := dbus.NewConn(a)
+	if err != nil {
+		return nil, err
+	}
+	if err := conn.Auth([]dbus.Auth{dbus.AuthExternal("")}); err != nil {
+		return nil, fmt.Errorf("D-Bus authentication: %w", err)
+	}
+	m := &Manager{conn: conn, signals: make(chan *dbus.Signal, 16), jobWait: jobWait}
+	if !at.private {
+		if err := m.subscribe(); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.SetDeadline(time.Time{}); err != nil {
+		return nil, err
+	}
+	conn.Signal(m.signals)
+	return m, nil
+}
+
+// cause is an error without the address, which the caller names.
+func cause(err error) error {
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		return op.Err
+	}
+	return err
+}
+
+// checkPeer refuses a systemd that the pid namespace hides: by the number of a
+// process of ours, it would move another one.
+func checkPeer(c *net.UnixConn) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var cred *unix.Ucred
+	var credErr error
+	if err := raw.Control(func(fd uintptr) {
+		cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	}); err != nil {
+		return err
+	}
+	if credErr != nil {
+		return fmt.Errorf("SO_PEERCRED: %w", credErr)
+	}
+	if cred.Pid == 0 {
+		return errors.New("it is in another pid namespace than skiff, and would not know the container's processes by their numbers")
+	}
+	return nil
+}
+
+// subscribe asks a bus for systemd's signals. On its own socket they come
+// unasked.
+func (m *Manager) subscribe() error {
+	if err := m.conn.Hello(); err != nil {
+		return fmt.Errorf("D-Bus: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), callWait)
+	defer cancel()
+	if err := m.conn.AddMatchSignalContext(ctx, dbus.WithMatchInterface(manager), dbus.WithMatchMember("JobRemoved")); err != nil {
+		return fmt.Errorf("D-Bus: %w", err)
+	}
+	return m.call("", "Subscribe").Err
+}
+
+// Close ends the connection.
+func (m *Manager) Close() {
+	if m != nil {
+		_ = m.conn.Close()
+	}
+}

@@ -1,0 +1,32 @@
+// Package systemd makes and stops the units in which systemd keeps a
+// container's cgroup: transient scopes and slices, over D-Bus
+// (org.freedesktop.systemd1(5)). It knows nothing of the cgroup's files.
+//
+// systemd answers in its own time, so each call has a deadline, and its error
+// names the unit and what was waited for.
+package systemd
+
+import (
+	"errors"
+	"time"
+)
+
+// Why a unit is refused; test with errors.Is.
+var (
+	// ErrExists: a unit of that name is there, and belongs to others.
+	ErrExists = errors.New("a systemd unit of this name exists")
+	// ErrUnreachable: no systemd answers on any of its sockets.
+	ErrUnreachable = errors.New("systemd cannot be reached")
+)
+
+// How long systemd may take.
+const (
+	callWait = 10 * time.Second // to answer
+	jobWait  = 30 * time.Second // to start or stop a unit
+)
+
+// Unit is the unit of a container.
+type Unit struct {
+	Name  string // "skiff-web.scope", or a slice's
+	Slice string // the slice that the scope is in; for a slice, that above it
+}

@@ -1,0 +1,188 @@
+package systemd
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// Property is a property of a unit, as D-Bus has it: (sv).
+type Property struct {
+	Name  string
+	Value dbus.Variant
+}
+
+// unlimited is systemd's "infinity".
+const unlimited = math.MaxUint64
+
+// Limits converts values of cgroup v2 files, such as {"memory.max", "max"}, to
+// the properties that systemd writes to these files, so that it does not undo
+// them when it writes anew (daemon-reload). Files that systemd does not write
+// are left out.
+func Limits(files [][2]string) ([]Property, error) {
+	var all []Property
+	for _, f := range files {
+		more, err := limit(f[0], f[1])
+		if err != nil {
+			return nil, fmt.Errorf("systemd: %s %q: %w", f[0], f[1], err)
+		}
+		all = append(all, more...)
+	}
+	return all, nil
+}
+
+func limit(file, value string) ([]Property, error) {
+	name := ""
+	switch file {
+	case "cpu.max":
+		return quota(value)
+	case "cpuset.cpus", "cpuset.mems":
+		return cpus(file, value)
+	case "cpu.idle":
+		if value != "1" {
+			return nil, nil
+		}
+		return []Property{{"CPUWeight", dbus.MakeVariant(uint64(0))}}, nil
+	case "cpu.weight":
+		name = "CPUWeight"
+	case "io.weight":
+		name = "IOWeight"
+		if strings.Contains(strings.TrimPrefix(value, "default "), " ") {
+			return nil, nil // of one device; what is not in systemd's list it leaves alone
+		}
+		value = strings.TrimPrefix(value, "default ")
+	case "memory.min":
+		name = "MemoryMin"
+	case "memory.low":
+		name = "MemoryLow"
+	case "memory.high":
+		name = "MemoryHigh"
+	case "memory.max":
+		name = "MemoryMax"
+	case "memory.swap.max":
+		name = "MemorySwapMax"
+	case "pids.max":
+		name = "TasksMax"
+	default:
+		return nil, nil
+	}
+	n, err := amount(value)
+	if err != nil {
+		return nil, err
+	}
+	return []Property{{name, dbus.MakeVariant(n)}}, nil
+}
+
+func amount(s string) (uint64, error) {
+	if s == "max" {
+		return unlimited, nil
+	}
+	return strconv.ParseUint(s, 10, 64)
+}
+
+// quota converts cpu.max, "QUOTA PERIOD" in microseconds. systemd has the quota
+// as microseconds a second and rounds it to the hundredth of a CPU: up, since a
+// container must not get less than it asked for.
+func quota(value string) ([]Property, error) {
+	q, p, ok := strings.Cut(value, " ")
+	period := uint64(100000)
+	var err error
+	if ok {
+		if period, err = strconv.ParseUint(p, 10, 64); err != nil {
+			return nil, err
+		}
+	}
+	per, err := amount(q)
+	if err != nil {
+		return nil, err
+	}
+	if per != unlimited {
+		if period == 0 || per > math.MaxUint64/1000000 {
+			return nil, strconv.ErrRange
+		}
+		per = (per*1000000 + period - 1) / period
+		per = (per + 9999) / 10000 * 10000
+	}
+	return []Property{
+		{"CPUQuotaPerSecUSec", dbus.MakeVariant(per)},
+		{"CPUQuotaPeriodUSec", dbus.MakeVariant(period)},
+	}, nil
+}
+
+// maxCPU is more than any kernel counts (CONFIG_NR_CPUS is at most 8192).
+const maxCPU = 1 << 16
+
+// cpus converts a list, "0-3,7", to the bits of a number, the lowest byte
+// first.
+func cpus(file, list string) ([]Property, error) {
+	var bits []byte
+	for part := range strings.SplitSeq(strings.TrimSpace(list), ",") {
+		from, to, ranged := strings.Cut(strings.TrimSpace(part), "-")
+		if !ranged {
+			to = from
+		}
+		a, err := strconv.ParseUint(from, 10, 32)
+		if err != nil {
+			return nil, err
+		}
+		b, err := strconv.ParseUint(to, 10, 32)
+		if err != nil {
+			return nil, err
+		}
+		if b < a || b >= maxCPU {
+			return nil, strconv.ErrRange
+		}
+		for ; a <= b; a++ {
+			for uint64(len(bits)) <= a/8 {
+				bits = append(bits, 0)
+			}
+			bits[a/8] |= 1 << (a % 8)
+		}
+	}
+	name := "AllowedCPUs"
+	if file == "cpuset.mems" {
+		name = "AllowedMemoryNodes"
+	}
+	return []Property{{name, dbus.MakeVariant(bits)}}, nil
+}
+
+// Device is a kind of access that is allowed: the node as systemd has it,
+// "/dev/char/1:3" or "char-136" for all of a major number, and "rwm".
+type Device struct{ Node, Access string }
+
+// Devices are the properties of a list of all that is allowed.
+func Devices(list []Device) []Property {
+	return []Property{
+		{"DevicePolicy", dbus.MakeVariant("strict")},
+		{"DeviceAllow", dbus.MakeVariant(list)},
+	}
+}
+
+// Named reads properties in GVariant's text format by name: {"TasksMax":
+// "uint64 7"}.
+func Named(texts map[string]string) ([]Property, error) {
+	var all []Property
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		v, err := dbus.ParseVariant(texts[name], dbus.Signature{})
+		if err != nil {
+			return nil, fmt.Errorf("systemd: property %s: %w", name, err)
+		}
+		all = append(all, Property{name, v})
+	}
+	return all, nil
+}
+
+// Has tells whether a property of the name is in the list.
+func Has(list []Property, name string) bool {
+	return slices.ContainsFunc(list, func(p Property) bool { return p.Name == name })
+}
+
+// Unlimited is the property without a limit.
+func Unlimited(name string) Property {
+	return Property{name, dbus.MakeVariant(uint64(unlimited))}
+}

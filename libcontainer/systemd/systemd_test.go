@@ -1,0 +1,157 @@
+package systemd
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/godbus/dbus/v5"
+	"golang.org/x/sys/unix"
+)
+
+func TestUnitPath(t *testing.T) {
+	for _, c := range []struct {
+		unit Unit
+		want string
+	}{
+		{Unit{"skiff-web.scope", "system.slice"}, "/system.slice/skiff-web.scope"},
+		{Unit{"skiff-web.scope", "-.slice"}, "/skiff-web.scope"},
+		{Unit{"skiff-web.scope", "a-b-c.slice"}, "/a.slice/a-b.slice/a-b-c.slice/skiff-web.scope"},
+		{Unit{"a-b.slice", "a.slice"}, "/a.slice/a-b.slice"},
+		{Unit{"a.slice", "-.slice"}, "/a.slice"},
+	} {
+		if got := c.unit.Path(); got != c.want {
+			t.Errorf("%v: %s, expected %s", c.unit, got, c.want)
+		}
+	}
+}
+
+func TestLimits(t *testing.T) {
+	for _, c := range []struct{ file, value, want string }{
+		{"memory.max", "67108864", "MemoryMax=67108864"},
+		{"memory.max", "max", "MemoryMax=18446744073709551615"},
+		{"memory.low", "4096", "MemoryLow=4096"},
+		{"memory.high", "4096", "MemoryHigh=4096"},
+		{"memory.min", "4096", "MemoryMin=4096"},
+		{"memory.swap.max", "0", "MemorySwapMax=0"},
+		{"pids.max", "99", "TasksMax=99"},
+		{"cpu.weight", "59", "CPUWeight=59"},
+		{"cpu.idle", "1", "CPUWeight=0"},
+		{"cpu.idle", "0", ""},
+		{"io.weight", "500", "IOWeight=500"},
+		{"io.weight", "default 500", "IOWeight=500"},
+		{"io.weight", "8:0 500", ""},
+		{"cpu.max", "50000 100000", "CPUQuotaPerSecUSec=500000 CPUQuotaPeriodUSec=100000"},
+		{"cpu.max", "50500 100000", "CPUQuotaPerSecUSec=510000 CPUQuotaPeriodUSec=100000"}, // rounded up
+		{"cpu.max", "1 100000", "CPUQuotaPerSecUSec=10000 CPUQuotaPeriodUSec=100000"},
+		{"cpu.max", "max 50000", fmt.Sprint("CPUQuotaPerSecUSec=", uint64(math.MaxUint64), " CPUQuotaPeriodUSec=50000")},
+		{"cpuset.cpus", "0-2,9", "AllowedCPUs=[7 2]"},
+		{"cpuset.mems", "0", "AllowedMemoryNodes=[1]"},
+		{"hugetlb.2MB.max", "1", ""},
+	} {
+		got, err := Limits([][2]string{{c.file, c.value}})
+		if err != nil {
+			t.Errorf("%s %q: %v", c.file, c.value, err)
+		}
+		if text := words(got); text != c.want {
+			t.Errorf("%s %q: %s, expected %s", c.file, c.value, text, c.want)
+		}
+	}
+	for _, c := range [][2]string{{"memory.max", "-1"}, {"cpu.max", "1 0"}, {"cpuset.cpus", "3-1"}, {"cpuset.cpus", "0-99999999"}, {"cpuset.cpus", ""}} {
+		if got, err := Limits([][2]string{c}); err == nil {
+			t.Errorf("%v: %v, expected an error", c, got)
+		}
+	}
+}
+
+func words(list []Property) string {
+	var all []string
+	for _, p := range list {
+		all = append(all, fmt.Sprintf("%s=%v", p.Name, p.Value.Value()))
+	}
+	return strings.Join(all, " ")
+}
+
+var web = Unit{"skiff-web.scope", "system.slice"}
+
+func TestUnitLife(t *testing.T) {
+	f := new(fake)
+	m := f.serve(t)
+	if top, err := m.ControlGroup(); err != nil || top != "/user.slice/manager" {
+		t.Fatalf("ControlGroup: %q, %v", top, err)
+	}
+	if err := m.Free(web.Name); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Start(web, "web", os.Getpid(), []Property{{"TasksMax", dbus.MakeVariant(uint64(7))}}); err != nil {
+		t.Fatal(err)
+	}
+	given := words(f.given)
+	for _, want := range []string{
+		"Description=skiff container web", "Slice=system.slice", "Delegate=true", fmt.Sprintf("PIDs=[%d]", os.Getpid()), "DefaultDependencies=false", "TasksMax=7",
+	} {
+		if !strings.Contains(given, want) {
+			t.Errorf("%s is not among the properties: %s", want, given)
+		}
+	}
+	if err := m.Free(web.Name); !errors.Is(err, ErrExists) || !strings.Contains(err.Error(), web.Name) {
+		t.Errorf("the name of an active unit is free: %v", err)
+	}
+	if err := m.Start(web, "web", os.Getpid(), nil); !errors.Is(err, ErrExists) {
+		t.Errorf("a second unit of the name: %v", err)
+	}
+	if err := m.Stop(web.Name); err != nil {
+		t.Fatal(err)
+	}
+	if len(f.units) != 0 {
+		t.Errorf("units are left: %v", f.units)
+	}
+	if err := m.Stop(web.Name); err != nil {
+		t.Errorf("stop of what is not there: %v", err)
+	}
+}
+
+// A unit that has failed is forgotten, since the name is free then.
+func TestUnitFailed(t *testing.T) {
+	f := &fake{units: map[string]string{web.Name: "failed"}}
+	m := f.serve(t)
+	if err := m.Free(web.Name); err != nil {
+		t.Fatal(err)
+	}
+	if len(f.units) != 0 {
+		t.Errorf("units are left: %v", f.units)
+	}
+}
+
+func TestUnitErrors(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		fake *fake
+		want string
+		is   error
+	}{
+		{"no end of the job", &fake{mute: true}, "skiff-web.scope: start it: waited 300ms for the end of the job (JobRemoved)", unix.ETIMEDOUT},
+		{"no answer", &fake{deaf: true}, "skiff-web.scope: start it: waited 300ms for the answer to StartTransientUnit", unix.ETIMEDOUT},
+		{"job failed", &fake{result: "failed"}, `skiff-web.scope: start it: the job's result is "failed"`, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := c.fake.serve(t)
+			err := m.Start(web, "web", os.Getpid(), nil)
+			if err == nil || !strings.Contains(err.Error(), c.want) || c.is != nil && !errors.Is(err, c.is) {
+				t.Errorf("%v, expected %s", err, c.want)
+			}
+		})
+	}
+}
+
+func TestUnreachable(t *testing.T) {
+	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
+	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere/bus,guid=1;tcp:host=x")
+	_, err := Dial(true)
+	if !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), "/nowhere/bus") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("%v: expected one line that names the sockets", err)
+	}
+}

@@ -1,0 +1,226 @@
+package systemd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+	"golang.org/x/sys/unix"
+)
+
+const unitInterface = service + ".Unit"
+
+// IsSlice tells that the unit is a slice, in which processes are put as into
+// any cgroup; a scope is made of a process that is there.
+func (u Unit) IsSlice() bool { return strings.HasSuffix(u.Name, ".slice") }
+
+// Path is the unit's cgroup below that of the manager: each dash in the name of
+// a slice leads one further down (systemd.slice(5)).
+func (u Unit) Path() string {
+	if u.IsSlice() {
+		return slicePath(u.Name)
+	}
+	return path.Join(slicePath(u.Slice), u.Name)
+}
+
+func slicePath(name string) string {
+	base := strings.TrimSuffix(name, ".slice")
+	if base == "-" {
+		return "/"
+	}
+	p := "/"
+	for i := range len(base) {
+		if base[i] == '-' {
+			p += base[:i] + ".slice/"
+		}
+	}
+	return p + name
+}
+
+// ControlGroup is the cgroup below which the manager's units are; "/" for the
+// system's.
+func (m *Manager) ControlGroup() (string, error) {
+	v, err := m.property(object, manager, "ControlGroup", "the manager")
+	if err != nil {
+		return "", err
+	}
+	s, ok := v.(string)
+	if !ok {
+		return "", fmt.Errorf("systemd: ControlGroup is %v, expected a path", v)
+	}
+	return path.Clean("/" + s), nil
+}
+
+// Free refuses, with [ErrExists], the name of a unit that is active. One that
+// has failed is forgotten.
+func (m *Manager) Free(unit string) error {
+	var at dbus.ObjectPath
+	err := m.call(unit, "GetUnit", unit).Store(&at)
+	if noSuchUnit(err) {
+		return nil
+	}
+	if err != nil {
+		return failed("look for it", unit, err)
+	}
+	v, err := m.property(at, unitInterface, "ActiveState", unit)
+	if err != nil {
+		return err
+	}
+	switch state, _ := v.(string); state {
+	case "inactive":
+		return nil
+	case "failed":
+		return m.reset(unit)
+	default:
+		return fmt.Errorf("%w: %s is %s", ErrExists, unit, state)
+	}
+}
+
+// Start makes the unit and waits until it is active. A scope begins with the
+// process pid.
+func (m *Manager) Start(u Unit, id string, pid int, properties []Property) error {
+	all := []Property{
+		{"Description", dbus.MakeVariant("skiff container " + id)},
+		{"DefaultDependencies", dbus.MakeVariant(false)},
+		{"CollectMode", dbus.MakeVariant("inactive-or-failed")},
+	}
+	for _, name := range [...]string{"CPUAccounting", "MemoryAccounting", "IOAccounting", "TasksAccounting"} {
+		all = append(all, Property{name, dbus.MakeVariant(true)})
+	}
+	if !u.IsSlice() {
+		all = append(all,
+			Property{"Slice", dbus.MakeVariant(u.Slice)},
+			Property{"Delegate", dbus.MakeVariant(true)},
+			Property{"PIDs", dbus.MakeVariant([]uint32{uint32(pid)})})
+	}
+	all = append(all, properties...)
+	type auxiliary struct {
+		Name       string
+		Properties []Property
+	}
+	err := m.job("start", u.Name, "StartTransientUnit", u.Name, "fail", all, []auxiliary{})
+	if named(err, service+".UnitExists") {
+		return fmt.Errorf("%w: %s", ErrExists, u.Name)
+	}
+	return err
+}
+
+// Stop stops the unit, waits for that and has it forgotten. One that does not
+// exist is fine.
+func (m *Manager) Stop(unit string) error {
+	if err := m.job("stop", unit, "StopUnit", unit, "replace"); err != nil && !noSuchUnit(err) {
+		return err
+	}
+	return m.reset(unit)
+}
+
+func (m *Manager) reset(unit string) error {
+	err := m.call(unit, "ResetFailedUnit", unit).Err
+	if err == nil || noSuchUnit(err) {
+		return nil
+	}
+	return failed("reset it", unit, err)
+}
+
+// Attach moves the process into the unit's cgroup, or into sub below it, for a
+// caller who may not do it: systemd may.
+func (m *Manager) Attach(unit, sub string, pid int) error {
+	err := m.call(unit, "AttachProcessesToUnit", unit, path.Join("/", sub), []uint32{uint32(pid)}).Err
+	if err != nil {
+		return failed(fmt.Sprintf("move process %d into it", pid), unit, err)
+	}
+	return nil
+}
+
+// Set changes properties of a unit until the next boot.
+func (m *Manager) Set(unit string, properties []Property) error {
+	if len(properties) == 0 {
+		return nil
+	}
+	if err := m.call(unit, "SetUnitProperties", unit, true, properties).Err; err != nil {
+		return failed("set its properties", unit, err)
+	}
+	return nil
+}
+
+// job calls a method that gives a job, and waits for its end.
+func (m *Manager) job(verb, unit, method string, args ...any) error {
+	limit := time.NewTimer(m.jobWait)
+	defer limit.Stop()
+	var job dbus.ObjectPath
+	if err := m.call(unit, method, args...).Store(&job); err != nil {
+		return failed(verb+" it", unit, err)
+	}
+	for {
+		select {
+		case s := <-m.signals:
+			if s == nil {
+				return failed(verb+" it", unit, errors.New("the connection was closed"))
+			}
+			if result, ok := ended(s, job); ok {
+				return jobResult(verb, unit, result)
+			}
+		case <-limit.C:
+			return failed(verb+" it", unit, fmt.Errorf("waited %v for the end of the job (JobRemoved): %w", m.jobWait, unix.ETIMEDOUT))
+		}
+	}
+}
+
+// ended tells that s is the signal of the job's end: JobRemoved(id, job, unit,
+// result).
+func ended(s *dbus.Signal, job dbus.ObjectPath) (result string, ok bool) {
+	if s.Name != manager+".JobRemoved" || len(s.Body) < 4 || s.Body[1] != job {
+		return "", false
+	}
+	result, ok = s.Body[3].(string)
+	return result, ok
+}
+
+func jobResult(verb, unit, result string) error {
+	if result == "done" {
+		return nil
+	}
+	return failed(verb+" it", unit, fmt.Errorf("the job's result is %q, expected \"done\"", result))
+}
+
+func (m *Manager) call(unit, method string, args ...any) *dbus.Call {
+	wait := min(callWait, m.jobWait)
+	ctx, cancel := context.WithTimeout(context.Background(), wait)
+	defer cancel()
+	c := m.conn.Object(service, object).CallWithContext(ctx, manager+"."+method, 0, args...)
+	if errors.Is(c.Err, context.DeadlineExceeded) {
+		c.Err = fmt.Errorf("waited %v for the answer to %s: %w", wait, method, unix.ETIMEDOUT)
+	}
+	return c
+}
+
+func (m *Manager) property(at dbus.ObjectPath, of, name, whose string) (any, error) {
+	wait := min(callWait, m.jobWait)
+	ctx, cancel := context.WithTimeout(context.Background(), wait)
+	defer cancel()
+	var v dbus.Variant
+	err := m.conn.Object(service, at).CallWithContext(ctx, "org.freedesktop.DBus.Properties.Get", 0, of, name).Store(&v)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("waited %v: %w", wait, unix.ETIMEDOUT)
+	}
+	if err != nil {
+		return nil, failed("read "+name, whose, err)
+	}
+	return v.Value(), nil
+}
+
+func failed(what, unit string, err error) error {
+	return fmt.Errorf("systemd: %s: %s: %w", unit, what, err)
+}
+
+func noSuchUnit(err error) bool { return named(err, service+".NoSuchUnit") }
+
+// named tells whether err is the D-Bus error of this name.
+func named(err error, name string) bool {
+	e := dbus.Error{}
+	return errors.As(err, &e) && e.Name == name
+}
