@@ -15,6 +15,9 @@ import (
 // Files of limits have one value, or a line for each device, which begins with
 // a key: "8:0 rbps=1048576 wbps=max".
 
+// empty empties a cpuset: to write nothing would change nothing.
+const empty = "\n"
+
 // byKey tells whether a file has a line for each device.
 func byKey(file string) bool {
 	switch file {
@@ -68,7 +71,7 @@ func (d dir) before(s *setting) (string, error) {
 	case s.loose && s.file == "cgroup.subtree_control":
 		return "", nil
 	case text == "":
-		return "\n", nil // an empty cpuset
+		return empty, nil
 	}
 	return text, nil
 }

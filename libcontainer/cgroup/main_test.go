@@ -49,6 +49,8 @@ func helper(name string) (func() int, bool) {
 		return helperForks, true
 	case "eat":
 		return helperEat, true
+	case "eat-there":
+		return helperEatThere, true
 	case "devices":
 		return helperDevices, true
 	case "after-stdin":
@@ -67,6 +69,22 @@ func helperEat() int {
 	}
 	time.Sleep(time.Minute)
 	return int(b[4096])
+}
+
+// helperEatThere eats once it has been moved into a test's v1 cgroup.
+func helperEatThere() int {
+	for {
+		b, err := os.ReadFile("/proc/self/cgroup")
+		for l := range strings.Lines(string(b)) {
+			if strings.Contains(l, ":memory:") && strings.Contains(l, "/skiff-test-") {
+				return helperEat()
+			}
+		}
+		if err != nil {
+			return 1
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // helperForks keeps making processes that each live on.

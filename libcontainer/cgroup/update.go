@@ -236,7 +236,11 @@ func (u *update) back(path string, s *setting, before string, weight *setting) f
 			return err
 		}
 		defer d.close()
-		if before != "" {
+		switch before {
+		case "": // not known
+		case empty:
+			err = d.write(file, empty)
+		default:
 			err = d.writeLines(file, before)
 		}
 		if weight != nil && err == nil {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -391,12 +392,8 @@ func TestLegacyUpdateBusy(t *testing.T) {
 	if err := g.Limit(); err != nil {
 		t.Fatal(err)
 	}
-	spawn(t, g, "eat")
-	for deadline := soon(); len(readFile(t, m.path, "memory.usage_in_bytes")) < len("67108864"); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the helper eats nothing")
-		}
-	}
+	spawn(t, g, "eat-there")
+	awaitEaten(t, m.path, "memory.usage_in_bytes")
 	if n, err := os.ReadFile("/proc/swaps"); err == nil && strings.Count(string(n), "\n") > 1 {
 		t.Skip("the host has swap to move memory to")
 	}
@@ -404,6 +401,20 @@ func TestLegacyUpdateBusy(t *testing.T) {
 	_, err := g.Update(&Change{Named: resourcesOf(t, `{"memory":{"limit":4194304}}`)}, &u)
 	if f := (*FieldError)(nil); !errors.As(err, &f) || f.Field != "linux.resources.memory.limit" || !strings.Contains(err.Error(), "bytes are in use") {
 		t.Errorf("a limit below what is in use: %v", err)
+	}
+}
+
+// awaitEaten waits until the helper "eat" has most of its 64 MiB.
+func awaitEaten(t *testing.T, path, file string) {
+	t.Helper()
+	for deadline := soon(); ; time.Sleep(time.Millisecond) {
+		n, err := strconv.Atoi(readFile(t, path, file))
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("%s: %d, %v", file, n, err)
+		}
+		if n > 60<<20 {
+			return
+		}
 	}
 }
 
@@ -421,11 +432,7 @@ func TestUnifiedUpdateReclaims(t *testing.T) {
 		t.Fatal(err)
 	}
 	pid := spawn(t, g, "eat")
-	for deadline := soon(); len(readFile(t, top, "memory.current")) < len("67108864"); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the helper eats nothing")
-		}
-	}
+	awaitEaten(t, top, "memory.current")
 	var u undo.Stack
 	change := &Change{Named: resourcesOf(t, `{"memory":{"limit":16777216}}`)}
 	_, err := g.Update(change, &u)
