@@ -3,6 +3,7 @@ package libcontainer
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -182,11 +183,11 @@ func (s *stream) lookStarted() error {
 		return nil
 	}
 	if updates(changed) {
-		if unlock, err := s.container.lock(); err == nil {
-			unlock()
-		} else if !errors.Is(err, ErrNotExist) {
+		// The record is not read anew: the container may be another by now.
+		if err := s.container.entry.Lock(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
+		s.container.entry.Unlock()
 		changed = append(changed, changes(s.state)...)
 		if err := s.event("update"); err != nil {
 			return err

@@ -116,6 +116,11 @@ func badInputs() []badInput {
 			want: `--mem-bw-schema "L3:0=1": must begin with MB:; --cpu-share "-1": must be a whole number that is not negative; --memory-swap "1.5x": must be a number of bytes, with a unit (k, m, g, t or p) or without, or -1; --pids-limit "1k": must be a whole number from -1 on; --cpu-idle "2": must be 0 or 1`},
 		{name: "update: no file", args: []string{"update", "--resources", "/nosuch", "web"}, want: "--resources: open /nosuch: no such file or directory"},
 		{name: "update: no JSON", args: []string{"update", "--resources", "/dev/null", "web"}, want: "--resources /dev/null: line 1, column 1: unexpected end of JSON input"},
+		{name: "events: interval", args: []string{"events", "--interval", "5", "web"}, want: `--interval "5": a duration above 0, like 5s or 500ms, is expected`},
+		{name: "events: negative interval", args: []string{"events", "--interval", "-1s", "web"}, want: `--interval "-1s": a duration above 0, like 5s or 500ms, is expected`},
+		{name: "events: no id", args: []string{"events", "--stats"}, want: "too few arguments: got 0; usage: skiff events [flags] CONTAINER-ID"},
+		{name: "events: no container", args: []string{"events", "--stats", "web"}, want: "container does not exist"},
+		{name: "ps: options", args: []string{"ps", "--format", "csv", "web"}, want: `--format "csv": must be table or json`},
 		{name: "update: no container", args: []string{"update", "--pids-limit", "3", "web"}, want: "container does not exist"},
 		{name: "unified key", patch: `{"linux": {"resources": {"unified": {"../x": "1"}}}}`, want: ""},
 
