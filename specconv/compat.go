@@ -52,6 +52,18 @@ var compatibility = [...]compat{
 		tests: "rootless, rootless-refused, rootless-delegated",
 	},
 	{
+		does:  "with --cgroup-manager disabled a container runs in its maker's cgroup; its device rules are passed over, limits are refused",
+		spec:  "knows no such manager (config-linux.md, \"Control groups\")",
+		code:  "libcontainer/cgroup/group.go:New, libcontainer/cgroup/limit.go:limitDevices",
+		tests: "cgroup-disabled",
+	},
+	{
+		does:  "with --systemd-cgroup cgroupsPath is slice:prefix:name, and annotations set properties of the unit",
+		spec:  "the path may be of the runtime's own form (config-linux.md, \"Cgroups Path\")",
+		code:  "specconv/cgroup.go:unit, specconv/cgroup.go:unitProperty",
+		tests: "specconv/cgroup_test.go:TestUnit, specconv/cgroup_test.go:TestUnitProperties",
+	},
+	{
 		does:  "oomScoreAdj below what it may be is passed over where skiff is in a user namespace",
 		spec:  "the value is set (config.md, \"Linux Process\")",
 		code:  "libcontainer/launch/program.go:program, OpOOMScore",
