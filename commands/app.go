@@ -105,8 +105,8 @@ func verb(flags []cli.Flag, args []string) int {
 // verbNames lists the verbs in the order of the help text.
 func verbNames() []string {
 	return []string{
-		"create", "delete", "events", "exec", "features", "kill", "list", "pause", "ps",
-		"resume", "run", "spec", "start", "state", "update", "help",
+		"checkpoint", "create", "delete", "events", "exec", "features", "kill", "list", "pause", "ps",
+		"restore", "resume", "run", "spec", "start", "state", "update", "help",
 	}
 }
 
@@ -137,6 +137,8 @@ func (c *call) command(name string) *cli.Command {
 
 func (c *call) bareCommand(name string) *cli.Command {
 	switch name {
+	case "checkpoint":
+		return c.checkpointCommand()
 	case "create":
 		return c.createCommand()
 	case "delete":
@@ -155,6 +157,8 @@ func (c *call) bareCommand(name string) *cli.Command {
 		return c.pauseCommand()
 	case "ps":
 		return c.psCommand()
+	case "restore":
+		return c.restoreCommand()
 	case "resume":
 		return c.resumeCommand()
 	case "run":

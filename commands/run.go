@@ -43,7 +43,9 @@ func (c *call) runContainer(ctx *cli.Context) error {
 	}
 	adoptSize(&l.plan.Process)
 	l.io.Subreaper = !ctx.Bool("no-subreaper")
-	return c.runForeground(l, ctx.Bool("keep"))
+	return c.foreground(l, ctx.Bool("keep"), func() (*libcontainer.Container, *libcontainer.Process, error) {
+		return c.host.Create(l.plan, l.spec, l.raw, l.io)
+	})
 }
 
 // runDetached leaves the container to itself once it is ready, if there is a
@@ -79,12 +81,14 @@ func (c *call) notifyForeground(l *launch, p *libcontainer.Process) chan struct{
 	return done
 }
 
-func (c *call) runForeground(l *launch, keep bool) error {
+// foreground makes a container, waits for it and, unless it is to be kept,
+// deletes it.
+func (c *call) foreground(l *launch, keep bool, start func() (*libcontainer.Container, *libcontainer.Process, error)) error {
 	fg, err := newForeground(l.io.Subreaper)
 	if err != nil {
 		return err
 	}
-	container, process, err := c.host.Create(l.plan, l.spec, l.raw, l.io)
+	container, process, err := start()
 	if err != nil {
 		return err
 	}

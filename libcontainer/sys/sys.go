@@ -346,3 +346,10 @@ func Detach(path string) error {
 func Setns(f *os.File, flag int) error {
 	return wrap("setns", f.Name(), unix.Setns(int(f.Fd()), flag))
 }
+
+// MountIDOf is the id of the mount that f is on (statx(2), STATX_MNT_ID).
+func MountIDOf(f *os.File) (uint64, error) {
+	var st unix.Statx_t
+	err := unix.Statx(int(f.Fd()), "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &st)
+	return st.Mnt_id, wrap("statx", f.Name(), err)
+}

@@ -40,6 +40,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -175,6 +176,9 @@ func setup(e *testscript.Env) error {
 			return err
 		}
 	}
+	if err := skipCRIU(e); err != nil {
+		return err
+	}
 	w := &world{
 		root:   filepath.Join(e.WorkDir, ".root"),
 		cgroup: "/script-" + filepath.Base(e.WorkDir),
@@ -199,6 +203,26 @@ func setup(e *testscript.Env) error {
 	})
 	return nil
 }
+
+// skipCRIU skips a script that needs CRIU where that does not work, and tells
+// what CRIU says: its check tries what it needs of the kernel.
+func skipCRIU(e *testscript.Env) error {
+	if !strings.HasPrefix(filepath.Base(e.WorkDir), "script-criu-") {
+		return nil
+	}
+	if why := criuMissing(); why != "" {
+		e.T().Skip(why)
+	}
+	return nil
+}
+
+var criuMissing = sync.OnceValue(func() string {
+	out, err := exec.Command("criu", "check").CombinedOutput()
+	if err != nil {
+		return fmt.Sprintf("criu check: %v: %s", err, bytes.TrimSpace(out))
+	}
+	return ""
+})
 
 // skipCgroupPaths skips a script that names its cgroup: with systemd, that is
 // no path.

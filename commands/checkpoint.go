@@ -1,0 +1,186 @@
+package commands
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/skiff-oci/skiff/libcontainer/criu"
+	"github.com/skiff-oci/skiff/specconv"
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+)
+
+// criuFlags are the flags of both checkpoint and restore.
+func criuFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "image-path", Usage: "directory of CRIU's images (default: ./checkpoint)"},
+		&cli.StringFlag{Name: "work-path", Usage: "directory of CRIU's logs and sockets (default: that of the images)"},
+		&cli.BoolFlag{Name: "tcp-established", Usage: "open TCP connections, too"},
+		&cli.BoolFlag{Name: "ext-unix-sk", Usage: "unix sockets to the outside, too"},
+		&cli.BoolFlag{Name: "shell-job", Usage: "a session or terminal from outside, too"},
+		&cli.BoolFlag{Name: "lazy-pages", Usage: "pages of memory later, from a page server"},
+		&cli.BoolFlag{Name: "file-locks", Usage: "file locks, too"},
+		&cli.BoolFlag{Name: "auto-dedup", Usage: "punch out pages of parent images that are not needed"},
+		&cli.StringFlag{Name: "manage-cgroups-mode", Value: "soft", Usage: "soft, full, strict or ignore"},
+		&cli.StringFlag{Name: "empty-ns", Usage: "namespace whose content is left out: network"},
+	}
+}
+
+func (c *call) checkpointCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "checkpoint",
+		Usage:     "save the processes of a container to files, with CRIU",
+		ArgsUsage: "CONTAINER-ID",
+		Flags: append(criuFlags(),
+			&cli.StringFlag{Name: "parent-path", Usage: "images of a dump ahead, relative to --image-path"},
+			&cli.BoolFlag{Name: "leave-running", Usage: "let the processes go on"},
+			&cli.BoolFlag{Name: "tcp-skip-in-flight", Usage: "not TCP connections that are not yet established"},
+			&cli.BoolFlag{Name: "link-remap", Usage: "unlinked files that have other links, too"},
+			&cli.IntFlag{Name: "status-fd", Value: -1, Usage: "descriptor to write a NUL byte to, when the page server is ready"},
+			&cli.StringFlag{Name: "page-server", Usage: "send the pages of memory to `ADDR:PORT`"},
+			&cli.BoolFlag{Name: "pre-dump", Usage: "save memory alone, ahead, and let the processes go on"},
+			&cli.StringFlag{Name: "network-lock", Usage: "how packets are held back: iptables, nftables or skip"},
+		),
+		Action: c.checkpoint,
+	}
+}
+
+func (c *call) checkpoint(ctx *cli.Context) error {
+	container, err := c.container(ctx, 1)
+	if err != nil {
+		return err
+	}
+	raw, err := container.Config()
+	if err != nil {
+		return err
+	}
+	spec, err := specconv.Decode(raw)
+	if err != nil {
+		return err
+	}
+	state, err := container.State()
+	if err != nil {
+		return err
+	}
+	l, _, err := specconv.Compile(spec, specconv.Options{
+		ID: container.ID(), Bundle: state.Bundle, SystemdCgroup: c.host.SystemdCgroup, Rootless: c.host.Rootless,
+	})
+	if err != nil {
+		return err
+	}
+	o, err := c.dumpOptions(ctx, spec.Annotations)
+	if err != nil {
+		return err
+	}
+	return container.Checkpoint(l, o)
+}
+
+func (c *call) dumpOptions(ctx *cli.Context, annotations map[string]string) (*criu.DumpOptions, error) {
+	o := &criu.DumpOptions{
+		ParentPath:      ctx.String("parent-path"),
+		LeaveRunning:    ctx.Bool("leave-running"),
+		PreDump:         ctx.Bool("pre-dump"),
+		LinkRemap:       ctx.Bool("link-remap"),
+		TCPSkipInFlight: ctx.Bool("tcp-skip-in-flight"),
+		NetworkLock:     ctx.String("network-lock"),
+	}
+	var err error
+	if o.Options, err = criuOptions(ctx, annotations); err != nil {
+		return nil, err
+	}
+	if err := criu.NetworkLock(o.NetworkLock); err != nil {
+		return nil, err
+	}
+	if o.PreDump && o.LazyPages {
+		return nil, errors.New("--pre-dump and --lazy-pages: only one of them is possible")
+	}
+	if server := ctx.String("page-server"); server != "" {
+		if o.PageServer, o.PageServerPort, err = pageServer(server); err != nil {
+			return nil, err
+		}
+	}
+	if o.LazyPages && o.PageServerPort == 0 {
+		return nil, errors.New("--lazy-pages: --page-server ADDR:PORT is needed, where the pages are to be had")
+	}
+	o.Status, err = statusFile(ctx.Int("status-fd"))
+	return o, err
+}
+
+// criuOptions reads the flags of both verbs.
+func criuOptions(ctx *cli.Context, annotations map[string]string) (o criu.Options, err error) {
+	o = criu.Options{
+		TCPEstablished: ctx.Bool("tcp-established"),
+		TCPClose:       ctx.Bool("tcp-close"),
+		ExtUnixSk:      ctx.Bool("ext-unix-sk"),
+		ShellJob:       ctx.Bool("shell-job"),
+		FileLocks:      ctx.Bool("file-locks"),
+		AutoDedup:      ctx.Bool("auto-dedup"),
+		LazyPages:      ctx.Bool("lazy-pages"),
+		CgroupsMode:    ctx.String("manage-cgroups-mode"),
+		ConfigFile:     criuConfig(annotations),
+	}
+	images := ctx.String("image-path")
+	if images == "" {
+		images = "checkpoint"
+	}
+	if o.ImagePath, err = filepath.Abs(images); err != nil {
+		return o, fmt.Errorf("--image-path: %w", err)
+	}
+	if work := ctx.String("work-path"); work != "" {
+		if o.WorkPath, err = filepath.Abs(work); err != nil {
+			return o, fmt.Errorf("--work-path: %w", err)
+		}
+	}
+	switch ns := ctx.String("empty-ns"); ns {
+	case "":
+	case "network":
+		o.EmptyNetwork = true
+	default:
+		return o, fmt.Errorf("--empty-ns %q: must be network", ns)
+	}
+	return o, criu.CgroupsMode(o.CgroupsMode)
+}
+
+// criuAnnotation names CRIU's configuration file; an empty value is none.
+const criuAnnotation = "org.criu.config"
+
+// criuConfig is the file with which an administrator sets CRIU's options:
+// skiff's own, or the one that is there for runc.
+func criuConfig(annotations map[string]string) string {
+	if file, ok := annotations[criuAnnotation]; ok {
+		return file
+	}
+	for _, file := range [...]string{"/etc/criu/skiff.conf", "/etc/criu/runc.conf"} {
+		if _, err := os.Stat(file); err == nil {
+			return file
+		}
+	}
+	return ""
+}
+
+// pageServer reads ADDR:PORT.
+func pageServer(s string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(s)
+	if err == nil {
+		port, err = strconv.Atoi(text)
+	}
+	if err != nil || port < 1 || port > 65535 {
+		return "", 0, fmt.Errorf("--page-server %q: ADDR:PORT is expected", s)
+	}
+	return host, port, nil
+}
+
+// statusFile is the descriptor that the caller gave; nil for -1.
+func statusFile(fd int) (*os.File, error) {
+	if fd == -1 {
+		return nil, nil
+	}
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || fd < 0 {
+		return nil, fmt.Errorf("--status-fd %d: it is not open", fd)
+	}
+	return os.NewFile(uintptr(fd), "--status-fd"), nil
+}

@@ -1,0 +1,95 @@
+package commands
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/skiff-oci/skiff/libcontainer"
+	"github.com/skiff-oci/skiff/libcontainer/criu"
+	"github.com/skiff-oci/skiff/specconv"
+	"github.com/urfave/cli/v2"
+)
+
+func (c *call) restoreCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "restore",
+		Usage:     "make a container of a checkpoint, and wait for it",
+		ArgsUsage: "CONTAINER-ID",
+		Flags: append(criuFlags(),
+			&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "bundle directory (default: the working directory)"},
+			&cli.StringFlag{Name: "console-socket", Usage: "AF_UNIX socket that the terminal's master is sent to"},
+			&cli.StringFlag{Name: "pid-file", Usage: "file to write the process id to"},
+			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait"},
+			&cli.BoolFlag{Name: "no-subreaper", Usage: "do not become the parent of the container's orphans"},
+			&cli.BoolFlag{Name: "no-pivot", Usage: "accepted: CRIU changes the root in its own way"},
+			&cli.BoolFlag{Name: "tcp-close", Usage: "close the TCP connections of the checkpoint"},
+			&cli.StringFlag{Name: "lsm-profile", Usage: "AppArmor profile or SELinux label in place of the checkpoint's, `TYPE:NAME`"},
+			&cli.StringFlag{Name: "lsm-mount-context", Usage: "SELinux context of mounts in place of the checkpoint's"},
+		),
+		Action: c.restore,
+	}
+}
+
+func (c *call) restore(ctx *cli.Context) error {
+	detach := ctx.Bool("detach")
+	l, o, err := c.prepareRestore(ctx, detach)
+	if err != nil {
+		return err
+	}
+	if err := c.makeRoot(); err != nil {
+		return err
+	}
+	if detach {
+		_, _, err := c.host.Restore(l.plan, l.raw, l.io, o)
+		return err
+	}
+	l.io.Subreaper = !ctx.Bool("no-subreaper")
+	return c.foreground(l, false, func() (*libcontainer.Container, *libcontainer.Process, error) {
+		return c.host.Restore(l.plan, l.raw, l.io, o)
+	})
+}
+
+// prepareRestore reads the bundle and the flags.
+func (c *call) prepareRestore(ctx *cli.Context, detach bool) (*launch, *criu.RestoreOptions, error) {
+	if err := checkArgs(ctx, 1, 1); err != nil {
+		return nil, nil, err
+	}
+	id := ctx.Args().First()
+	if err := libcontainer.CheckID(id); err != nil {
+		return nil, nil, err
+	}
+	bundle, err := filepath.Abs(ctx.String("bundle"))
+	if err != nil {
+		return nil, nil, fmt.Errorf("--bundle: %w", err)
+	}
+	l := new(launch)
+	if l.spec, l.raw, err = specconv.Read(bundle); err != nil {
+		return nil, nil, err
+	}
+	if l.plan, err = c.compile(l.spec, specconv.Options{ID: id, Bundle: bundle}); err != nil {
+		return nil, nil, err
+	}
+	o := &criu.RestoreOptions{LSMProfile: ctx.String("lsm-profile"), LSMMountContext: ctx.String("lsm-mount-context")}
+	if o.Options, err = criuOptions(ctx, l.spec.Annotations); err != nil {
+		return nil, nil, err
+	}
+	if err := checkProfile(o.LSMProfile); err != nil {
+		return nil, nil, err
+	}
+	l.io = libcontainer.IO{
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		ConsoleSocket: ctx.String("console-socket"), PidFile: ctx.String("pid-file"),
+	}
+	return l, o, checkTerminal(l.plan.Process.Terminal, detach, l.io.ConsoleSocket)
+}
+
+// checkProfile checks --lsm-profile.
+func checkProfile(s string) error {
+	kind, name, _ := strings.Cut(s, ":")
+	if s != "" && (name == "" || kind != "apparmor" && kind != "selinux") {
+		return fmt.Errorf("--lsm-profile %q: apparmor:NAME or selinux:LABEL is expected", s)
+	}
+	return nil
+}

@@ -1,0 +1,274 @@
+package libcontainer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/skiff-oci/skiff/libcontainer/criu"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/rootfs"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"golang.org/x/sys/unix"
+)
+
+// streamsFile is beside the images: what the standard streams were, as a JSON
+// array of the three keys that CRIU knows them by. The name is the field's.
+const streamsFile = "descriptors.json"
+
+// Checkpoint has CRIU write the processes of the container to images. Unless
+// it is told to leave them running, or to make a dump ahead, they have ended
+// then, and the container has stopped. l is the configuration that the
+// container was made with.
+func (c *Container) Checkpoint(l *plan.Launch, o *criu.DumpOptions) error {
+	unlock, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := c.takesCheckpoint(); err != nil {
+		return err
+	}
+	d := &criu.Dump{DumpOptions: o, Pid: c.record.Pid, Root: l.Rootfs.Path}
+	if d.Freezer, err = c.freezer(); err != nil {
+		return err
+	}
+	if !o.PreDump {
+		if d.Mounts, err = c.externalMounts(l); err != nil {
+			return err
+		}
+	}
+	streams, files, err := c.streams()
+	if err != nil {
+		return err
+	}
+	d.External = append(files, c.externalNamespaces(l)...)
+	if err := d.Run(); err != nil {
+		return err
+	}
+	if o.PreDump {
+		return nil
+	}
+	b, err := json.Marshal(streams)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(o.ImagePath, streamsFile), b, 0o600)
+	}
+	if err != nil || o.LeaveRunning {
+		return err
+	}
+	return c.awaitInit()
+}
+
+func (c *Container) takesCheckpoint() error {
+	status, err := c.Status()
+	switch {
+	case err != nil:
+		return err
+	case status == Created:
+		return errors.New("cannot checkpoint a container that has not started")
+	case status != Running && status != Paused:
+		return fmt.Errorf("cannot checkpoint: %w: it is %s", ErrNotRunning, status)
+	case c.record.Under != 0:
+		return errors.New("cannot checkpoint a container without a mount namespace of its own")
+	}
+	return nil
+}
+
+// freezer is the cgroup directory in which CRIU can freeze all processes.
+func (c *Container) freezer() (string, error) {
+	g, err := c.group()
+	if err != nil || g.Empty() {
+		return "", err
+	}
+	if path := c.record.Cgroups["freezer"]; path != "" {
+		return path, nil
+	}
+	return c.record.Cgroups[""], nil
+}
+
+// externalMounts are the binds, each by the place where it is in the
+// container: that is what CRIU sees, and not what config.json says, which may
+// lead through symlinks of the image.
+func (c *Container) externalMounts(l *plan.Launch) (list []criu.Mount, err error) {
+	points, err := mountPoints(c.record.Pid)
+	if err != nil {
+		return nil, err
+	}
+	root, err := sys.OpenPath(fmt.Sprintf("/proc/%d/root", c.record.Pid), unix.O_DIRECTORY)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	for _, m := range rootfs.External(l.Rootfs, c.cgroupView(l)) {
+		if m.IDMap != nil {
+			return nil, fmt.Errorf("%s: CRIU cannot restore an idmapped mount", m.Field)
+		}
+		point, err := pointOf(root, m.Destination, points)
+		if err == nil {
+			err = checkKey(point)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s.destination: %w", m.Field, err)
+		}
+		list = append(list, criu.Mount{Point: point, Name: point})
+	}
+	for _, path := range l.Rootfs.Masked {
+		point, err := pointOf(root, path, points)
+		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if st, err := os.Lstat(fmt.Sprintf("/proc/%d/root%s", c.record.Pid, point)); err == nil && st.Mode()&os.ModeCharDevice != 0 {
+			list = append(list, criu.Mount{Point: point, Name: maskSource})
+		}
+	}
+	return list, nil
+}
+
+// maskSource is what masked files show, and the key of these mounts.
+const maskSource = "/dev/null"
+
+// checkKey refuses a mount point that CRIU could not read back from an
+// external mount's key: restore would mount something else, or anything at all
+// on a place of the image's choice (CVE-2026-119101).
+func checkKey(point string) error {
+	if i := strings.IndexFunc(point, func(r rune) bool { return r == ']' || r < ' ' }); i >= 0 {
+		return fmt.Errorf("the mount is at %q: CRIU cannot read %q back in the name of an external mount", point, point[i:i+1])
+	}
+	return nil
+}
+
+// mountPoints gives the mount points of a process by their id
+// (proc_pid_mountinfo(5)).
+func mountPoints(pid int) (map[uint64]string, error) {
+	b, err := sys.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", pid))
+	if err != nil {
+		return nil, err
+	}
+	points := make(map[uint64]string)
+	unescape := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+	for line := range strings.Lines(string(b)) {
+		f := strings.Fields(line)
+		if len(f) < 5 {
+			continue
+		}
+		if id, err := strconv.ParseUint(f[0], 10, 64); err == nil {
+			points[id] = unescape.Replace(f[4])
+		}
+	}
+	return points, nil
+}
+
+// pointOf finds the mount point that path in the container leads to.
+func pointOf(root *os.File, path string, points map[uint64]string) (string, error) {
+	f, err := sys.OpenIn(root, path, unix.O_PATH)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	id, err := sys.MountIDOf(f)
+	if err != nil {
+		return "", err
+	}
+	point, ok := points[id]
+	if !ok {
+		return "", fmt.Errorf("%s leads to no mount of the container", path)
+	}
+	return point, nil
+}
+
+// cgroupView is [cgroupView] for a container that exists.
+func (c *Container) cgroupView(l *plan.Launch) rootfs.CgroupView {
+	return rootfs.CgroupView{Namespace: namespaceFlags(l)&unix.CLONE_NEWCGROUP != 0, Unified: c.record.Cgroups[""]}
+}
+
+// streams are the keys of the standard streams. What is no pipe or socket and
+// on no mount of the container, is a file from outside, for CRIU to be told of.
+func (c *Container) streams() (keys, external []string, err error) {
+	points, err := mountPoints(c.record.Pid)
+	if err != nil {
+		return nil, nil, err
+	}
+	for fd := range 3 {
+		path := fmt.Sprintf("/proc/%d/fd/%d", c.record.Pid, fd)
+		key, err := os.Readlink(path)
+		if errors.Is(err, os.ErrNotExist) {
+			keys = append(keys, "")
+			continue
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if strings.HasPrefix(key, "/") {
+			file, err := outsideFile(c.record.Pid, fd, path, points)
+			if err != nil {
+				return nil, nil, err
+			}
+			if file != "" {
+				key = file
+				external = append(external, file)
+			}
+		}
+		keys = append(keys, key)
+	}
+	return keys, external, nil
+}
+
+// outsideFile is CRIU's name for an open file that is on none of the
+// container's mounts; else it is empty.
+func outsideFile(pid, fd int, path string, points map[uint64]string) (string, error) {
+	b, err := sys.ReadFile(fmt.Sprintf("/proc/%d/fdinfo/%d", pid, fd))
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(b)) {
+		text, ok := strings.CutPrefix(line, "mnt_id:")
+		if !ok {
+			continue
+		}
+		id, err := strconv.ParseUint(strings.TrimSpace(text), 10, 64)
+		if err != nil || points[id] != "" {
+			return "", err
+		}
+		var st unix.Stat_t
+		if err := unix.Stat(path, &st); err != nil {
+			return "", &os.PathError{Op: "stat", Path: path, Err: err}
+		}
+		return fmt.Sprintf("file[%x:%x]", id, st.Ino), nil
+	}
+	return "", nil
+}
+
+// externalKey is what a namespace with a path is called in the images; empty
+// for those that CRIU cannot leave out.
+func externalKey(n *plan.Namespace) (kind, key string) {
+	switch {
+	case n.Path == "":
+	case n.Flag == unix.CLONE_NEWNET:
+		return "net", "extRootNetNS"
+	case n.Flag == unix.CLONE_NEWPID:
+		return "pid", "extRootPidNS"
+	}
+	return "", ""
+}
+
+// externalNamespaces are those that the container has joined.
+func (c *Container) externalNamespaces(l *plan.Launch) (list []string) {
+	for i := range l.Namespaces {
+		kind, key := externalKey(&l.Namespaces[i])
+		if kind == "" {
+			continue
+		}
+		var st unix.Stat_t
+		if err := unix.Stat(fmt.Sprintf("/proc/%d/ns/%s", c.record.Pid, kind), &st); err == nil {
+			list = append(list, fmt.Sprintf("%s[%d]:%s", kind, st.Ino, key))
+		}
+	}
+	return list
+}

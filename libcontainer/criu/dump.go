@@ -1,0 +1,81 @@
+package criu
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/checkpoint-restore/go-criu/v8/rpc"
+)
+
+// Dump is a checkpoint to make.
+type Dump struct {
+	*DumpOptions
+	Pid      int      // of the container's first process
+	Root     string   // its root on the host
+	Freezer  string   // cgroup directory that CRIU freezes; empty: it stops each process
+	Mounts   []Mount  // external mounts
+	External []string // other external things, in CRIU's form: net[INODE]:KEY
+}
+
+// Mount is a mount that CRIU does not dump: it comes from outside.
+type Mount struct {
+	Point string // mount point in the container
+	Name  string // key that restore finds it by
+}
+
+// Run makes the checkpoint.
+func (d *Dump) Run() error {
+	const log = "dump.log"
+	if err := os.MkdirAll(d.ImagePath, 0o700); err != nil {
+		return fmt.Errorf("--image-path: %w", err)
+	}
+	if err := d.checkParent(); err != nil {
+		return err
+	}
+	var s session
+	defer s.close()
+	opts, err := d.request(&s, d.Root, log)
+	if err != nil {
+		return err
+	}
+	d.add(opts)
+	_ = os.Remove(filepath.Join(d.work(), log)) // an old one would explain nothing
+	kind := rpc.CriuReqType_DUMP
+	if d.PreDump {
+		kind = rpc.CriuReqType_PRE_DUMP
+	}
+	if _, err := s.do(&rpc.CriuReq{Type: &kind, Opts: opts}); err != nil {
+		return s.explain(err, d.work(), log)
+	}
+	return nil
+}
+
+// add adds what only a dump has.
+func (d *Dump) add(o *rpc.CriuOpts) {
+	o.Pid = ptr(int32(d.Pid))
+	o.LeaveRunning = ptr(d.LeaveRunning)
+	o.LinkRemap = ptr(d.LinkRemap)
+	o.TcpSkipInFlight = ptr(d.TCPSkipInFlight)
+	o.NetworkLock = networkLock(d.NetworkLock)
+	o.ExtMasters = ptr(true)
+	o.External = d.External
+	if d.Freezer != "" {
+		o.FreezeCgroup = ptr(d.Freezer)
+	}
+	if d.ParentPath != "" {
+		o.ParentImg = ptr(d.ParentPath)
+	}
+	if d.PreDump || d.ParentPath != "" {
+		o.TrackMem = ptr(true)
+	}
+	if d.PageServerPort != 0 {
+		o.Ps = &rpc.CriuPageServerInfo{Address: ptr(d.PageServer), Port: ptr(int32(d.PageServerPort))}
+	}
+	if d.Status != nil {
+		o.StatusFd = show(d.Status)
+	}
+	for _, m := range d.Mounts {
+		o.ExtMnt = append(o.ExtMnt, &rpc.ExtMountMap{Key: ptr(m.Point), Val: ptr(m.Name)})
+	}
+}

@@ -1,0 +1,17 @@
+package criu
+
+import "testing"
+
+func TestLastError(t *testing.T) {
+	for log, want := range map[string]string{
+		"":                     "",
+		"(00.1) all is well\n": "",
+		"(00.1)      1: Error (criu/files.c:1): a\n(00.2) no\n": "Error (criu/files.c:1): a",
+		"(00.1) Error (a.c:1): a\n(00.1) Error (b.c:1): b\n(00.1) Error (c.c:1): c\n(00.1) Error (d.c:1): Restoring FAILED.\n(00.1) Error (e.c:1): e\n": "Error (b.c:1): b; Error (c.c:1): c",
+		"(00.1) Error (d.c:1): Dumping FAILED.\n": "Error (d.c:1): Dumping FAILED.",
+	} {
+		if got := lastError(log); got != want {
+			t.Errorf("%q: %q, expected %q", log, got, want)
+		}
+	}
+}

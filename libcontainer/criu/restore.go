@@ -1,0 +1,81 @@
+package criu
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/checkpoint-restore/go-criu/v8/rpc"
+)
+
+// Restore is a checkpoint to bring back.
+type Restore struct {
+	*RestoreOptions
+	Root    string   // of the container, on the host
+	Mounts  []Source // external mounts
+	Inherit []File   // what stands for descriptors and namespaces of the checkpoint
+	Cgroups []Cgroup // where the processes go
+	Into    *os.File // cgroup v2 that CRIU is started in; may be nil
+
+	Placed func(pid int) error // moves CRIU into cgroups; may be nil
+	Notify func(Notice) error
+}
+
+// Source is what an external mount is made of.
+type Source struct {
+	Name string // as in [Mount]
+	Path string // on the host
+}
+
+// File is an open file and the key that the checkpoint has for it.
+type File struct {
+	Key  string
+	File *os.File
+}
+
+// Cgroup is the container's directory in one hierarchy.
+type Cgroup struct {
+	Controller string // empty: cgroup v2
+	Path       string // relative to the hierarchy's mount, with a leading slash
+}
+
+// Run restores the processes. The first of them is a child of the caller. The
+// result is its pid.
+func (r *Restore) Run() (int, error) {
+	const log = "restore.log"
+	s := session{cgroup: r.Into, notify: r.Notify, placed: r.Placed}
+	defer s.close()
+	if err := s.mounted(r.Root); err != nil {
+		return 0, err
+	}
+	opts, err := r.request(&s, r.Root, log)
+	if err != nil {
+		return 0, err
+	}
+	r.add(&s, opts)
+	_ = os.Remove(filepath.Join(r.work(), log)) // an old one would explain nothing
+	resp, err := s.do(&rpc.CriuReq{Type: ptr(rpc.CriuReqType_RESTORE), Opts: opts})
+	if err != nil {
+		return 0, s.explain(err, r.work(), log)
+	}
+	return int(resp.GetRestore().GetPid()), nil
+}
+
+// add adds what only a restore has.
+func (r *Restore) add(s *session, o *rpc.CriuOpts) {
+	o.RstSibling = ptr(true)
+	if r.LSMProfile != "" {
+		o.LsmProfile = ptr(r.LSMProfile)
+	}
+	if r.LSMMountContext != "" {
+		o.LsmMountContext = ptr(r.LSMMountContext)
+	}
+	for _, m := range r.Mounts {
+		o.ExtMnt = append(o.ExtMnt, &rpc.ExtMountMap{Key: ptr(m.Name), Val: ptr(m.Path)})
+	}
+	for _, f := range r.Inherit {
+		o.InheritFd = append(o.InheritFd, &rpc.InheritFd{Key: ptr(f.Key), Fd: s.pass(f.File)})
+	}
+	for _, c := range r.Cgroups {
+		o.CgRoot = append(o.CgRoot, &rpc.CgroupRoot{Ctrl: ptr(c.Controller), Path: ptr(c.Path)})
+	}
+}

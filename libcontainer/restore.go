@@ -1,0 +1,247 @@
+package libcontainer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/cgroup"
+	"github.com/skiff-oci/skiff/libcontainer/criu"
+	"github.com/skiff-oci/skiff/libcontainer/hooks"
+	"github.com/skiff-oci/skiff/libcontainer/launch"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/rootfs"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/undo"
+	"golang.org/x/sys/unix"
+)
+
+// restoring is a restore at work.
+type restoring struct {
+	*Container
+	plan    *plan.Launch
+	raw     []byte
+	io      IO
+	group   *cgroup.Group
+	process *Process
+	undo    *undo.Stack
+	pid     int // of the first process; 0 until CRIU has made it
+}
+
+// Restore makes a container of the configuration l, raw as it was read, whose
+// processes are those of a checkpoint. On error nothing is left.
+func (h *Host) Restore(l *plan.Launch, raw []byte, io IO, o *criu.RestoreOptions) (_ *Container, _ *Process, err error) {
+	if err := CheckID(l.ID); err != nil {
+		return nil, nil, err
+	}
+	if launch.SharesMounts(l) {
+		return nil, nil, errors.New("linux.namespaces: CRIU restores no container without a mount namespace of its own")
+	}
+	streams, err := readStreams(o.ImagePath)
+	if err != nil {
+		return nil, nil, err
+	}
+	group, err := h.newGroup(l)
+	if err != nil {
+		return nil, nil, err
+	}
+	class, err := findClass(l)
+	if err != nil {
+		return nil, nil, err
+	}
+	var u undo.Stack
+	defer u.Unwind(&err)
+	c, err := h.intent(l, group, class, io, &u)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer c.entry.Unlock()
+	if err := group.Create(); err != nil {
+		return nil, nil, err
+	}
+	u.Push(func() error { return end(group) })
+	if err := c.makeClass(class, &u); err != nil {
+		return nil, nil, err
+	}
+	if io.Subreaper {
+		if err := sys.Subreaper(); err != nil {
+			return nil, nil, err
+		}
+	}
+	r := &restoring{Container: c, plan: l, raw: raw, io: io, group: group, process: new(Process), undo: &u}
+	if err := r.run(o, streams); err != nil {
+		return nil, nil, err
+	}
+	if err := c.poststart(l.Hooks.Poststart); err != nil {
+		return nil, nil, err
+	}
+	u.Release()
+	if c.net != nil {
+		c.net.Close()
+	}
+	return c, r.process, nil
+}
+
+// run has CRIU restore the processes.
+func (r *restoring) run(o *criu.RestoreOptions, streams []string) (err error) {
+	if err := rootfs.MakePoints(r.plan.Rootfs); err != nil {
+		return err
+	}
+	job := &criu.Restore{RestoreOptions: o, Root: r.plan.Rootfs.Path, Placed: r.group.Join, Notify: r.notified}
+	if job.Mounts, err = r.sources(); err != nil {
+		return err
+	}
+	namespaces, err := r.joined()
+	defer closeAll(namespaces)
+	if err != nil {
+		return err
+	}
+	job.Inherit = append(r.inherited(streams), namespaces...)
+	for _, d := range r.group.Directories() {
+		job.Cgroups = append(job.Cgroups, rootsOf(d)...)
+	}
+	if job.Into, err = r.group.Open(); err != nil {
+		return err
+	}
+	if job.Into != nil {
+		defer job.Into.Close()
+	}
+	if r.pid, err = job.Run(); err != nil {
+		return err
+	}
+	if err := r.entry.Commit(); err != nil {
+		return err
+	}
+	return announce(&launch.Running{Pid: r.pid, Pidfd: r.process.Pidfd}, r.io, r.undo)
+}
+
+// notified does the runtime's part of the restore when CRIU says that it is
+// time for it.
+func (r *restoring) notified(n criu.Notice) error {
+	switch n.Script {
+	case "setup-namespaces":
+		return r.setUp(n.Pid)
+	case "post-restore":
+		return r.restored(n.Pid)
+	case "orphan-pts-master":
+		if n.File == nil {
+			return errors.New("criu has sent no terminal")
+		}
+		return r.process.console(r.io.ConsoleSocket)(n.File)
+	}
+	return nil
+}
+
+// setUp runs when the first process has its namespaces, and nothing more.
+func (r *restoring) setUp(pid int) error {
+	if err := r.moveDevices(r.plan, pid, r.undo); err != nil {
+		return err
+	}
+	n := r.plan.Hooks
+	s := hooks.State(r.plan, specs.StateCreating, pid)
+	if err := hooks.Run(n.Prestart, "prestart", s); err != nil {
+		return err
+	}
+	return hooks.Run(n.CreateRuntime, "createRuntime", s)
+}
+
+// restored runs when all processes are there and do not yet go on. CRIU, which
+// was in the cgroup until now, was not to be limited.
+func (r *restoring) restored(pid int) (err error) {
+	if r.process.Pidfd, err = sys.Pidfd(pid); err != nil {
+		return err
+	}
+	r.process.Pid = pid
+	r.undo.Push(r.process.end)
+	if err := r.group.Limit(); err != nil {
+		return err
+	}
+	return r.prepare(&launch.Running{Pid: pid, Pidfd: r.process.Pidfd}, r.raw)
+}
+
+// sources are the external mounts of the checkpoint, made of what the
+// configuration says now.
+func (r *restoring) sources() (list []criu.Source, err error) {
+	root, err := sys.OpenPath(r.plan.Rootfs.Path, unix.O_DIRECTORY)
+	if err != nil {
+		return nil, fmt.Errorf("root.path: %w", err)
+	}
+	defer root.Close()
+	for _, m := range rootfs.External(r.plan.Rootfs, cgroupView(r.plan, r.group)) {
+		point, err := rootfs.Point(root, m.Destination)
+		if errors.Is(err, unix.ENOENT) {
+			point, err = m.Destination, nil // it lies on a mount of the checkpoint's
+		}
+		if err == nil {
+			err = checkKey(point)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s.destination: %w", m.Field, err)
+		}
+		list = append(list, criu.Source{Name: point, Path: m.Source})
+	}
+	return append(list, criu.Source{Name: maskSource, Path: maskSource}), nil
+}
+
+// inherited are the caller's standard streams, where the checkpoint's were
+// pipes, sockets or files from outside.
+func (r *restoring) inherited(streams []string) (list []criu.File) {
+	own := [...]*os.File{r.io.Stdin, r.io.Stdout, r.io.Stderr}
+	for fd, key := range streams {
+		if strings.HasPrefix(key, "pipe:") || strings.HasPrefix(key, "socket:") || strings.HasPrefix(key, "file[") {
+			list = append(list, criu.File{Key: key, File: own[fd]})
+		}
+	}
+	return list
+}
+
+// joined opens the namespaces that have a path.
+func (r *restoring) joined() (list []criu.File, err error) {
+	for i := range r.plan.Namespaces {
+		n := &r.plan.Namespaces[i]
+		_, key := externalKey(n)
+		if key == "" {
+			continue
+		}
+		f, err := sys.OpenNamespace(n.Path)
+		if err != nil {
+			return list, fmt.Errorf("%s.path: %w", n.Field, err)
+		}
+		list = append(list, criu.File{Key: key, File: f})
+	}
+	return list, nil
+}
+
+func closeAll(files []criu.File) {
+	for _, f := range files {
+		f.File.Close()
+	}
+}
+
+// rootsOf says where the processes go in one hierarchy.
+func rootsOf(d cgroup.Directory) (list []criu.Cgroup) {
+	path := strings.TrimPrefix(d.Path, strings.TrimSuffix(d.Mount, "/"))
+	if d.Controllers == nil {
+		return []criu.Cgroup{{Path: path}}
+	}
+	for _, name := range d.Controllers {
+		list = append(list, criu.Cgroup{Controller: name, Path: path})
+	}
+	return list
+}
+
+// readStreams reads what the standard streams of a checkpoint were.
+func readStreams(images string) (streams []string, err error) {
+	b, err := os.ReadFile(filepath.Join(images, streamsFile))
+	if err != nil {
+		return nil, fmt.Errorf("--image-path: %w (is it a checkpoint?)", err)
+	}
+	if err := json.Unmarshal(b, &streams); err != nil || len(streams) > 3 {
+		return nil, fmt.Errorf("--image-path: %s: an array of at most three strings is expected: %v", streamsFile, err)
+	}
+	return streams, nil
+}
