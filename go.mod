@@ -3,9 +3,9 @@ module github.com/skiff-oci/skiff
 go 1.26.0
 
 require (
+	github.com/checkpoint-restore/go-criu/v8 v8.3.0
 	github.com/containerd/go-runc v1.2.1
 	github.com/godbus/dbus/v5 v5.1.0
-	github.com/checkpoint-restore/go-criu/v8 v8.3.0
 	github.com/opencontainers/cgroups v0.1.0
 	github.com/opencontainers/runtime-spec v1.3.0
 	github.com/rogpeppe/go-internal v1.16.0
@@ -15,8 +15,8 @@ require (
 )
 
 require (
-	github.com/containerd/console v1.0.5 // indirect
 	github.com/aperturerobotics/protobuf-go-lite v0.14.0 // indirect
+	github.com/containerd/console v1.0.5 // indirect
 	github.com/coreos/go-systemd/v22 v22.6.0 // indirect
 	github.com/cpuguy83/go-md2man/v2 v2.0.7 // indirect
 	github.com/cyphar/filepath-securejoin v0.4.1 // indirect

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/skiff-oci/skiff/libcontainer"
 	"github.com/skiff-oci/skiff/libcontainer/criu"
 	"github.com/skiff-oci/skiff/specconv"
 	"github.com/urfave/cli/v2"
@@ -66,8 +67,11 @@ func (c *call) checkpoint(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if spec.Linux != nil {
+		spec.Linux.CgroupsPath = "" // its form is that of create's --systemd-cgroup; the record has the cgroup
+	}
 	l, _, err := specconv.Compile(spec, specconv.Options{
-		ID: container.ID(), Bundle: state.Bundle, SystemdCgroup: c.host.SystemdCgroup, Rootless: c.host.Rootless,
+		ID: container.ID(), Bundle: state.Bundle, Rootless: c.host.Rootless && !libcontainer.InUserNamespace(),
 	})
 	if err != nil {
 		return err

@@ -27,6 +27,7 @@ type restoring struct {
 	raw     []byte
 	io      IO
 	group   *cgroup.Group
+	enter   func(pid int) error // makes the cgroup around CRIU; nil: it is there
 	process *Process
 	undo    *undo.Stack
 	pid     int // of the first process; 0 until CRIU has made it
@@ -45,25 +46,26 @@ func (h *Host) Restore(l *plan.Launch, raw []byte, io IO, o *criu.RestoreOptions
 	if err != nil {
 		return nil, nil, err
 	}
-	group, err := h.newGroup(l)
+	group, unit, err := h.newGroup(l)
 	if err != nil {
 		return nil, nil, err
 	}
+	defer unit.Close() // after the undoing, which takes it
 	class, err := findClass(l)
 	if err != nil {
 		return nil, nil, err
 	}
 	var u undo.Stack
 	defer u.Unwind(&err)
-	c, err := h.intent(l, group, class, io, &u)
+	c, err := h.intent(l, group, unit, class, io, &u)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer c.entry.Unlock()
-	if err := group.Create(); err != nil {
+	enter, err := unit.create(group, &u)
+	if err != nil {
 		return nil, nil, err
 	}
-	u.Push(func() error { return end(group) })
 	if err := c.makeClass(class, &u); err != nil {
 		return nil, nil, err
 	}
@@ -72,7 +74,7 @@ func (h *Host) Restore(l *plan.Launch, raw []byte, io IO, o *criu.RestoreOptions
 			return nil, nil, err
 		}
 	}
-	r := &restoring{Container: c, plan: l, raw: raw, io: io, group: group, process: new(Process), undo: &u}
+	r := &restoring{Container: c, plan: l, raw: raw, io: io, group: group, enter: enter, process: new(Process), undo: &u}
 	if err := r.run(o, streams); err != nil {
 		return nil, nil, err
 	}
@@ -104,7 +106,9 @@ func (r *restoring) run(o *criu.RestoreOptions, streams []string) (err error) {
 	for _, d := range r.group.Directories() {
 		job.Cgroups = append(job.Cgroups, rootsOf(d)...)
 	}
-	if job.Into, err = r.group.Open(); err != nil {
+	if r.enter != nil {
+		job.Placed = r.enter
+	} else if job.Into, err = r.group.Open(); err != nil {
 		return err
 	}
 	if job.Into != nil {
