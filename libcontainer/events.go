@@ -153,7 +153,7 @@ func (s *stream) wait(timeout time.Duration) (exited bool, err error) {
 
 // look tells of what has changed, in the order in which it most likely has.
 func (s *stream) look() error {
-	if err := s.lookStarted(); err != nil {
+	if err := s.lookState(); err != nil {
 		return err
 	}
 	n, err := s.watch.OOMs()
@@ -174,10 +174,10 @@ func (s *stream) look() error {
 	return s.event("resume")
 }
 
-// lookStarted reads what has happened in the state directory. Who changes a
+// lookState reads what has happened in the state directory. Who changes a
 // container may replace more than one file, and holds the lock meanwhile: that
 // is one event.
-func (s *stream) lookStarted() error {
+func (s *stream) lookState() error {
 	changed := changes(s.state)
 	if len(changed) == 0 {
 		return nil
@@ -188,7 +188,7 @@ func (s *stream) lookStarted() error {
 			return err
 		}
 		s.container.entry.Unlock()
-		changed = append(changed, changes(s.state)...)
+		changes(s.state) // of the same update
 		if err := s.event("update"); err != nil {
 			return err
 		}
