@@ -10,6 +10,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/systemd"
 	"github.com/skiff-oci/skiff/libcontainer/undo"
+	"golang.org/x/sys/unix"
 )
 
 // unit is the systemd unit of a container that is being made; nil: its cgroup
@@ -22,11 +23,13 @@ type unit struct {
 	properties []systemd.Property
 	rootless   bool
 	tried      bool // it may be there, and is ours
+	seen       bool // a mount shows the cgroup by its path, before the unit is there
 }
 
 // newUnit finds out where systemd will put the container's cgroup.
 func (h *Host) newUnit(l *plan.Launch) (*unit, error) {
 	u := &unit{Unit: systemd.Unit{Name: l.Cgroup.Unit, Slice: l.Cgroup.Slice}, id: l.ID, rootless: h.Rootless}
+	u.seen = namespaceFlags(l)&unix.CLONE_NEWCGROUP == 0
 	var err error
 	if u.properties, err = systemd.Named(l.Cgroup.SystemdProps); err != nil {
 		return nil, err
@@ -70,6 +73,16 @@ func (u *unit) create(g *cgroup.Group, stack *undo.Stack) (enter func(pid int) e
 	}
 	if u.properties, err = u.limits(g); err != nil {
 		return nil, err
+	}
+	if u.seen && u.entered() {
+		forget, err := g.Foresee()
+		if err != nil {
+			return nil, err
+		}
+		stack.Push(func() error {
+			forget()
+			return nil
+		})
 	}
 	stack.Push(func() error { return u.end(g) })
 	if u.entered() {

@@ -7,7 +7,25 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
+
+// Foresee makes the directory of a cgroup that another is about to make, who
+// takes it as it is: for one who has to open it before. undo removes what was
+// made, as far as it is empty.
+func (g *Group) Foresee() (undo func(), err error) {
+	made, err := makeAll(g.unified().path)
+	undo = func() {
+		for _, d := range slices.Backward(made) {
+			_ = unix.Rmdir(d)
+		}
+	}
+	if err != nil {
+		undo()
+		return nil, &FieldError{pathField, err}
+	}
+	return undo, nil
+}
 
 // Adopt makes the cgroup ready that another has made at the group's path, and
 // checks that process pid, if not 0, is in it.

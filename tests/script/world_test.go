@@ -96,7 +96,9 @@ func (w *world) flags() []string {
 // cgroupsPath is the linux.cgroupsPath of a container in the script's cgroup.
 func (w *world) cgroupsPath(name string) string {
 	if w.systemd {
-		return strings.TrimPrefix(w.cgroup, "/") + ":skiff:" + name
+		// Units have one name space, whatever slice they are in.
+		slice := strings.TrimPrefix(w.cgroup, "/")
+		return slice + ":" + strings.TrimSuffix(slice, ".slice") + ":" + name
 	}
 	return w.cgroup + "/" + name
 }
