@@ -19,9 +19,10 @@ var (
 	ErrUnreachable = errors.New("systemd cannot be reached")
 )
 
-// How long systemd may take.
+// How long systemd may take. While it reloads its units it answers nothing, and
+// on a slow machine that was seen to last 18 s.
 const (
-	callWait = 10 * time.Second // to answer
+	callWait = 25 * time.Second // to answer
 	jobWait  = 30 * time.Second // to start or stop a unit
 )
 
