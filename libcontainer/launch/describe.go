@@ -41,6 +41,9 @@ func describe(s plan.Step, m wire.Message) error {
 	if m.Detail == wire.FSLog && m.Text != "" {
 		return field(s.Field, fmt.Errorf("%s: %w (%s)", what, m.Errno, m.Text))
 	}
+	if s.Kind == plan.OpMoveRoot && m.Detail == wire.Where {
+		return field(s.Field, fmt.Errorf("%s: the host's mount on %s can be neither removed nor covered: %w", what, m.Text, m.Errno))
+	}
 	return field(s.Field, fmt.Errorf("%s: %w%s", what, m.Errno, hint(&s, m.Errno)))
 }
 

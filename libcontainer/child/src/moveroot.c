@@ -77,7 +77,12 @@ static int entry(char *line, const char *root)
 	unescape(point);
 	if (same(point, root, n) && (point[n] == '/' || !point[n]))
 		return 0; // the container's own
-	return hide(point);
+	int r = hide(point);
+	if (r) {
+		say(point);
+		failed_detail = D_WHERE;
+	}
+	return r;
 }
 
 static int hide_all(char *table, const char *root)
