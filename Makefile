@@ -22,7 +22,7 @@ BUILD_DEPS := gcc libc6-dev pkg-config libseccomp-dev
 RUN_DEPS   := busybox-static
 TEST_DEPS  := $(RUN_DEPS) git procps uidmap util-linux
 
-.PHONY: all deps run test unit script fuzz conformance test-engines test-machine bench lint install clean
+.PHONY: all deps run test unit script fuzz conformance test-criu test-engines test-machine bench lint install clean
 
 all: deps skiff
 
@@ -59,7 +59,13 @@ unit: $(CHILD) $(HELPER)
 	tests/go-test -race -tags "$(TAGS)" ./commands/... ./libcontainer/... ./specconv/... ./contrib/... ./tests/isolate/...
 
 script: skiff
-	SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/script/...
+	PATH="$(CURDIR)/build/criu:$$PATH" SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/script/...
+
+# The scripts of checkpoint and restore, with a CRIU from a newer Debian; later
+# runs of the other targets find it, too.
+test-criu: deps skiff
+	tests/criu build/criu
+	PATH="$(CURDIR)/build/criu:$$PATH" SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/script/ -run 'TestScripts/(criu|checkpoint)-'
 
 # Looks for inputs that break what must hold for each configuration. Without
 # the last flag Go minimizes the first interesting input for a minute.

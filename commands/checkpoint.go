@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer"
 	"github.com/skiff-oci/skiff/libcontainer/criu"
 	"github.com/skiff-oci/skiff/specconv"
@@ -76,14 +77,14 @@ func (c *call) checkpoint(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	o, err := c.dumpOptions(ctx, spec.Annotations)
+	o, err := dumpOptions(ctx, spec)
 	if err != nil {
 		return err
 	}
 	return container.Checkpoint(l, o)
 }
 
-func (c *call) dumpOptions(ctx *cli.Context, annotations map[string]string) (*criu.DumpOptions, error) {
+func dumpOptions(ctx *cli.Context, spec *specs.Spec) (*criu.DumpOptions, error) {
 	o := &criu.DumpOptions{
 		ParentPath:      ctx.String("parent-path"),
 		LeaveRunning:    ctx.Bool("leave-running"),
@@ -93,7 +94,7 @@ func (c *call) dumpOptions(ctx *cli.Context, annotations map[string]string) (*cr
 		NetworkLock:     ctx.String("network-lock"),
 	}
 	var err error
-	if o.Options, err = criuOptions(ctx, annotations); err != nil {
+	if o.Options, err = criuOptions(ctx, spec); err != nil {
 		return nil, err
 	}
 	if err := criu.NetworkLock(o.NetworkLock); err != nil {
@@ -115,7 +116,7 @@ func (c *call) dumpOptions(ctx *cli.Context, annotations map[string]string) (*cr
 }
 
 // criuOptions reads the flags of both verbs.
-func criuOptions(ctx *cli.Context, annotations map[string]string) (o criu.Options, err error) {
+func criuOptions(ctx *cli.Context, spec *specs.Spec) (o criu.Options, err error) {
 	o = criu.Options{
 		TCPEstablished: ctx.Bool("tcp-established"),
 		TCPClose:       ctx.Bool("tcp-close"),
@@ -125,7 +126,7 @@ func criuOptions(ctx *cli.Context, annotations map[string]string) (o criu.Option
 		AutoDedup:      ctx.Bool("auto-dedup"),
 		LazyPages:      ctx.Bool("lazy-pages"),
 		CgroupsMode:    ctx.String("manage-cgroups-mode"),
-		ConfigFile:     criuConfig(annotations),
+		ConfigFile:     criuConfig(spec),
 	}
 	images := ctx.String("image-path")
 	if images == "" {
@@ -149,13 +150,10 @@ func criuOptions(ctx *cli.Context, annotations map[string]string) (o criu.Option
 	return o, criu.CgroupsMode(o.CgroupsMode)
 }
 
-// criuAnnotation names CRIU's configuration file; an empty value is none.
-const criuAnnotation = "org.criu.config"
-
 // criuConfig is the file with which an administrator sets CRIU's options:
 // skiff's own, or the one that is there for runc.
-func criuConfig(annotations map[string]string) string {
-	if file, ok := annotations[criuAnnotation]; ok {
+func criuConfig(spec *specs.Spec) string {
+	if file, given := specconv.CRIUConfig(spec); given {
 		return file
 	}
 	for _, file := range [...]string{"/etc/criu/skiff.conf", "/etc/criu/runc.conf"} {

@@ -29,6 +29,9 @@ func (c *call) featuresCommand() *cli.Command {
 				f.Annotations["io.github.skiff-oci.skiff.commit"] = c.build.Commit
 			}
 			f.Annotations["io.github.seccomp.libseccomp.version"] = seccomp.LibraryVersion()
+			// What engines ask before they offer checkpoints, of runc and of crun.
+			f.Annotations["org.opencontainers.runc.checkpoint.enabled"] = "true"
+			f.Annotations["run.oci.crun.checkpoint.enabled"] = "true"
 			return printJSON(f, "    ")
 		},
 	}

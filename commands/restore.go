@@ -72,7 +72,7 @@ func (c *call) prepareRestore(ctx *cli.Context, detach bool) (*launch, *criu.Res
 		return nil, nil, err
 	}
 	o := &criu.RestoreOptions{LSMProfile: ctx.String("lsm-profile"), LSMMountContext: ctx.String("lsm-mount-context")}
-	if o.Options, err = criuOptions(ctx, l.spec.Annotations); err != nil {
+	if o.Options, err = criuOptions(ctx, l.spec); err != nil {
 		return nil, nil, err
 	}
 	if err := checkProfile(o.LSMProfile); err != nil {

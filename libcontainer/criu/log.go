@@ -11,6 +11,9 @@ import (
 // explain adds to err the last error of CRIU's log: CRIU itself answers little
 // more than that it failed. Without a log there may be a word on standard error.
 func (s *session) explain(err error, dir, log string) error {
+	if s.failed != nil {
+		return s.failed
+	}
 	path := filepath.Join(dir, log)
 	b, readErr := sys.ReadFile(path)
 	if readErr != nil {

@@ -36,6 +36,7 @@ type session struct {
 	thread *thread    // where CRIU is started; nil: anywhere
 	cgroup *os.File   // cgroup v2 to start in; may be nil
 	notify func(Notice) error
+	failed error // of notify: then CRIU's log has no reason
 	placed func(pid int) error // called before CRIU is asked for anything; may be nil
 }
 
@@ -193,6 +194,7 @@ func (s *session) talk(conn *os.File, pid int, req *rpc.CriuReq) (*rpc.CriuResp,
 		}
 		n := resp.GetNotify()
 		if err := s.tell(Notice{Script: n.GetScript(), Pid: int(n.GetPid()), File: file}); err != nil {
+			s.failed = err
 			return nil, err
 		}
 		req = &rpc.CriuReq{Type: ptr(rpc.CriuReqType_NOTIFY), NotifySuccess: ptr(true)}

@@ -158,6 +158,11 @@ func badInputs() []badInput {
 		{name: "two ids", args: []string{"run", "--bundle", "$B", "a", "b"}, want: "too many arguments: [\"a\" \"b\"]; usage: skiff run [flags] CONTAINER-ID"},
 		{name: "no bundle", args: []string{"run", "--bundle", "$B/nosuch", "web"}, want: "JSON specification file config.json not found in the bundle $B/nosuch: no such file or directory"},
 		{name: "unknown flag", args: []string{"run", "--nosuch", "web"}, want: "flag provided but not defined: -nosuch"},
+		{name: "checkpoint of nothing", args: []string{"checkpoint", "web"}, want: "container does not exist"},
+		{name: "restore of nothing", args: []string{"restore", "--bundle", "$B", "--image-path", "$B", "web"}, want: "--image-path: open $B/descriptors.json: no such file or directory (is it a checkpoint?)"},
+		{name: "cgroups mode", args: []string{"restore", "--bundle", "$B", "--manage-cgroups-mode", "x", "web"}, want: `--manage-cgroups-mode "x": must be soft, full, strict or ignore`},
+		{name: "empty namespace", args: []string{"restore", "--bundle", "$B", "--empty-ns", "ipc", "web"}, want: `--empty-ns "ipc": must be network`},
+		{name: "label", args: []string{"restore", "--bundle", "$B", "--lsm-profile", "x", "web"}, want: `--lsm-profile "x": apparmor:NAME or selinux:LABEL is expected`},
 		{name: "start of nothing", args: []string{"start", "web"}, want: "container does not exist"},
 		{name: "console socket", patch: `{"process": {"terminal": true}}`, args: []string{"create", "--bundle", "$B", "web"}, want: "cannot allocate tty if skiff will detach without setting console socket (--console-socket)"},
 	}

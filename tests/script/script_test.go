@@ -139,6 +139,8 @@ func condition(cond string) (bool, error) {
 		return ordinaryUsers() == "", nil
 	case "systemd":
 		return os.Getenv("SKIFF_DRIVER") == "systemd", nil
+	case "criu":
+		return exec.Command("criu", "check", "--feature", arg).Run() == nil, nil
 	case "controllers":
 		b, err := os.ReadFile("/sys/fs/cgroup/cgroup.controllers")
 		return len(bytes.TrimSpace(b)) > 0, err
