@@ -47,20 +47,32 @@ func (c *Container) Checkpoint(l *plan.Launch, o *criu.DumpOptions) error {
 		return err
 	}
 	d.External = append(files, c.externalNamespaces(l)...)
+	if !o.PreDump { // before the dump: a restore with lazy pages does not wait for its end
+		if err := writeStreams(o.ImagePath, streams); err != nil {
+			return err
+		}
+	}
 	if err := d.Run(); err != nil {
 		return err
 	}
-	if o.PreDump {
+	if o.PreDump || o.LeaveRunning {
 		return nil
 	}
+	return c.awaitInit()
+}
+
+func writeStreams(images string, streams []string) error {
 	b, err := json.Marshal(streams)
-	if err == nil {
-		err = os.WriteFile(filepath.Join(o.ImagePath, streamsFile), b, 0o600)
-	}
-	if err != nil || o.LeaveRunning {
+	if err != nil {
 		return err
 	}
-	return c.awaitInit()
+	if err := os.MkdirAll(images, 0o700); err != nil {
+		return fmt.Errorf("--image-path: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(images, streamsFile), b, 0o600); err != nil {
+		return fmt.Errorf("--image-path: %w", err)
+	}
+	return nil
 }
 
 func (c *Container) takesCheckpoint() error {

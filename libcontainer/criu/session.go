@@ -36,7 +36,7 @@ type session struct {
 	thread *thread    // where CRIU is started; nil: anywhere
 	cgroup *os.File   // cgroup v2 to start in; may be nil
 	notify func(Notice) error
-	failed error // of notify: then CRIU's log has no reason
+	failed error               // of notify: then CRIU's log has no reason
 	placed func(pid int) error // called before CRIU is asked for anything; may be nil
 }
 
