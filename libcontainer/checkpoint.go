@@ -53,6 +53,7 @@ func (c *Container) Checkpoint(l *plan.Launch, o *criu.DumpOptions) error {
 		}
 	}
 	if err := d.Run(); err != nil {
+		_ = os.Remove(filepath.Join(o.ImagePath, streamsFile)) // what is there is no checkpoint
 		return err
 	}
 	if o.PreDump || o.LeaveRunning {
