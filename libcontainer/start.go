@@ -77,6 +77,11 @@ func (c *Container) release() error {
 		return err
 	}
 	if err := launch.Release(conn, c.record.Tail, c.record.First); err != nil {
+		// The child has told us before it ends; a delete that comes next has to
+		// find it stopped.
+		if waitErr := c.awaitInit(); waitErr != nil {
+			return fmt.Errorf("%w; %w", err, waitErr)
+		}
 		return err
 	}
 	h, err := c.hooks()
