@@ -24,7 +24,7 @@ func criuFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "tcp-established", Usage: "open TCP connections, too"},
 		&cli.BoolFlag{Name: "ext-unix-sk", Usage: "unix sockets to the outside, too"},
 		&cli.BoolFlag{Name: "shell-job", Usage: "a session or terminal from outside, too"},
-		&cli.BoolFlag{Name: "lazy-pages", Usage: "pages of memory later, from a page server"},
+		&cli.BoolFlag{Name: "lazy-pages", Usage: "not supported yet"},
 		&cli.BoolFlag{Name: "file-locks", Usage: "file locks, too"},
 		&cli.BoolFlag{Name: "auto-dedup", Usage: "punch out pages of parent images that are not needed"},
 		&cli.StringFlag{Name: "manage-cgroups-mode", Value: "soft", Usage: "soft, full, strict or ignore"},
@@ -100,16 +100,10 @@ func dumpOptions(ctx *cli.Context, spec *specs.Spec) (*criu.DumpOptions, error) 
 	if err := criu.NetworkLock(o.NetworkLock); err != nil {
 		return nil, err
 	}
-	if o.PreDump && o.LazyPages {
-		return nil, errors.New("--pre-dump and --lazy-pages: only one of them is possible")
-	}
 	if server := ctx.String("page-server"); server != "" {
 		if o.PageServer, o.PageServerPort, err = pageServer(server); err != nil {
 			return nil, err
 		}
-	}
-	if o.LazyPages && o.PageServerPort == 0 {
-		return nil, errors.New("--lazy-pages: --page-server ADDR:PORT is needed, where the pages are to be had")
 	}
 	o.Status, err = statusFile(ctx.Int("status-fd"))
 	return o, err
@@ -117,6 +111,9 @@ func dumpOptions(ctx *cli.Context, spec *specs.Spec) (*criu.DumpOptions, error) 
 
 // criuOptions reads the flags of both verbs.
 func criuOptions(ctx *cli.Context, spec *specs.Spec) (o criu.Options, err error) {
+	if ctx.Bool("lazy-pages") {
+		return o, errors.New("--lazy-pages: is not supported yet")
+	}
 	o = criu.Options{
 		TCPEstablished: ctx.Bool("tcp-established"),
 		TCPClose:       ctx.Bool("tcp-close"),
@@ -124,7 +121,6 @@ func criuOptions(ctx *cli.Context, spec *specs.Spec) (o criu.Options, err error)
 		ShellJob:       ctx.Bool("shell-job"),
 		FileLocks:      ctx.Bool("file-locks"),
 		AutoDedup:      ctx.Bool("auto-dedup"),
-		LazyPages:      ctx.Bool("lazy-pages"),
 		CgroupsMode:    ctx.String("manage-cgroups-mode"),
 		ConfigFile:     criuConfig(spec),
 	}

@@ -21,7 +21,6 @@ type Options struct {
 	ShellJob       bool
 	FileLocks      bool
 	AutoDedup      bool
-	LazyPages      bool
 	EmptyNetwork   bool // --empty-ns network
 	CgroupsMode    string
 	ConfigFile     string // CRIU's own configuration; empty: none
@@ -116,7 +115,7 @@ func (o *Options) request(s *session, root, log string) (*rpc.CriuOpts, error) {
 		ImagesDirFd: images, WorkDirFd: work, Root: ptr(root), LogFile: ptr(log), LogLevel: ptr(int32(4)),
 		ManageCgroups: ptr(true), ManageCgroupsMode: ptr(mode), NotifyScripts: ptr(true), OrphanPtsMaster: ptr(true),
 		TcpEstablished: ptr(o.TCPEstablished), ExtUnixSk: ptr(o.ExtUnixSk), ShellJob: ptr(o.ShellJob),
-		FileLocks: ptr(o.FileLocks), AutoDedup: ptr(o.AutoDedup), LazyPages: ptr(o.LazyPages),
+		FileLocks: ptr(o.FileLocks), AutoDedup: ptr(o.AutoDedup),
 	}
 	if o.TCPClose {
 		r.TcpClose = ptr(true)
