@@ -113,13 +113,32 @@ func (j *journal) fail(err error) {
 	j.write(record{Level: levelError.String(), Msg: err.Error(), Warnings: j.warnings})
 	j.warnings = nil
 	if j.file != nil {
-		fmt.Fprintln(os.Stderr, err)
+		fmt.Fprintln(os.Stderr, oneLine(err.Error()))
 	}
+}
+
+// oneLine puts a message on one line: errors that are joined, and what another
+// program has said, have a line each.
+func oneLine(text string) string {
+	if !strings.Contains(text, "\n") {
+		return text
+	}
+	var parts []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" {
+			parts = append(parts, line)
+		}
+	}
+	return strings.Join(parts, "; ")
 }
 
 // write cannot report that it failed: where to?
 func (j *journal) write(r record) {
 	r.Time = time.Now().Format(time.RFC3339)
+	r.Msg = oneLine(r.Msg)
+	for i := range r.Warnings {
+		r.Warnings[i] = oneLine(r.Warnings[i])
+	}
 	line := r.text()
 	if j.json {
 		b, _ := json.Marshal(r) // strings always encode

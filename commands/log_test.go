@@ -40,7 +40,7 @@ func TestFailedCallLogsOneObject(t *testing.T) {
 	j.debug("not shown")
 	j.fail(errors.New("create: \"x\"\nand more"))
 	got := fields(t, path)
-	if got["level"] != "error" || got["msg"] != "create: \"x\"\nand more" {
+	if got["level"] != "error" || got["msg"] != "create: \"x\"; and more" {
 		t.Errorf("got %v", got)
 	}
 	if at, err := time.Parse(time.RFC3339, got["time"].(string)); err != nil || time.Since(at).Abs() > time.Minute {
@@ -49,6 +49,55 @@ func TestFailedCallLogsOneObject(t *testing.T) {
 	if w, ok := got["warnings"].([]any); !ok || len(w) != 1 || w[0] != "unknown capability CAP_X" {
 		t.Errorf("warnings: %v", got["warnings"])
 	}
+}
+
+// What is printed is one line, wherever it goes.
+func TestOneLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                        "",
+		"one":                     "one",
+		" one ":                   " one ",
+		"one\n":                   "one",
+		"one\ntwo\n\n  three\r\n": "one; two; three",
+		errors.Join(errors.New("a"), errors.Join(errors.New("b"), errors.New("c"))).Error(): "a; b; c",
+	} {
+		if got := oneLine(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+	for _, format := range []string{"json", "text"} {
+		j, path := openJournal(t, format, levelInfo)
+		j.warn("%v", errors.Join(errors.New("w"), errors.New("x")))
+		stderr := captureStderr(t, func() { j.fail(errors.Join(errors.New("one"), errors.New("two"))) })
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if log := string(b); !strings.Contains(log, "one; two") || !strings.Contains(log, "w; x") || strings.Contains(log, `\n`) || strings.Count(log, "\n") != 1 {
+			t.Errorf("%s: %q", format, log)
+		}
+		if stderr != "one; two\n" {
+			t.Errorf("standard error has %q", stderr)
+		}
+	}
+}
+
+func captureStderr(t *testing.T, f func()) string {
+	t.Helper()
+	out, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	was := os.Stderr
+	os.Stderr = out
+	defer func() { os.Stderr = was }()
+	f()
+	b, err := os.ReadFile(out.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
 
 func TestWarningsOfACallThatWorks(t *testing.T) {

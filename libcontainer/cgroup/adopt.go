@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -154,7 +155,9 @@ func (g *Group) RestoreCPU() error {
 	}
 	for _, f := range g.Files() {
 		if f[0] == "cpu.max" {
-			return m.write(f[0], f[1])
+			if err := m.write(f[0], f[1]); !errors.Is(err, unix.ENOENT) {
+				return err
+			}
 		}
 	}
 	return nil

@@ -186,10 +186,6 @@ func sameNumber(file, got, want string) bool {
 	if got == want {
 		return true
 	}
-	unlimited := func(s string) bool {
-		n, err := strconv.ParseUint(s, 10, 64)
-		return s == "max" || err == nil && n > math.MaxInt64-1<<33
-	}
 	if want == "-1" || unlimited(want) {
 		return unlimited(got)
 	}
@@ -207,6 +203,12 @@ func sameNumber(file, got, want string) bool {
 		}
 	}
 	return err == nil && err2 == nil && g <= w && w-g < unit
+}
+
+// unlimited tells of a limit that it is none: "max", or above all that can be.
+func unlimited(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 64)
+	return s == "max" || err == nil && n > math.MaxInt64-1<<33
 }
 
 // size is a number as the kernel's memparse has it, in any base.

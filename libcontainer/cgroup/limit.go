@@ -14,15 +14,22 @@ import (
 // cannot do is a [FieldError], never left out. A pids limit counts the
 // processes that are already there.
 func (g *Group) Limit() error {
-	for _, c := range controllers() {
-		if err := g.limitBy(&c); err != nil {
-			return err
-		}
+	if err := g.limitControllers(); err != nil {
+		return err
 	}
 	if err := g.limitDevices(); err != nil {
 		return err
 	}
 	return g.limitUnified()
+}
+
+func (g *Group) limitControllers() error {
+	for _, c := range controllers() {
+		if err := g.limitBy(&c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // limitBy sets what one controller limits, where it is: in its v1 hierarchy,
@@ -37,7 +44,7 @@ func (g *Group) limitBy(c *controller) error {
 		m = g.unified()
 	}
 	if m == nil {
-		return g.missing(list[0].field, c.name)
+		return g.missing(list, c.name)
 	}
 	d, err := openDir(m.path)
 	if err != nil {
@@ -45,30 +52,37 @@ func (g *Group) limitBy(c *controller) error {
 	}
 	defer d.close()
 	if m.unified() {
-		if err := g.limitable(d, c.name, list[0].field); err != nil {
+		if ok, err := g.limitable(d, c.name, list); !ok || err != nil {
 			return err
 		}
 	}
 	return apply(d, list)
 }
 
-// limitable tells whether a v2 cgroup can set what field asks of a controller.
-func (g *Group) limitable(d dir, controller, field string) error {
+// limitable tells whether a v2 cgroup can set what is asked of a controller. It
+// is false without an error when there is no controller, and nothing for it to
+// limit.
+func (g *Group) limitable(d dir, controller string, list []setting) (bool, error) {
 	have, err := d.read("cgroup.controllers")
 	if err != nil {
-		return err
+		return false, err
 	}
 	if !hasField(have, controller) {
-		return g.missing(field, controller)
+		return false, g.missing(list, controller)
 	}
 	if controller == "memory" {
-		return g.checkUsage(d)
+		return true, g.checkUsage(d)
 	}
-	return nil
+	return true, nil
 }
 
-// missing is the error of a field whose controller is not there.
-func (g *Group) missing(field, controller string) error {
+// missing is the error of settings whose controller is not there; nil if they
+// only take limits away.
+func (g *Group) missing(list []setting, controller string) error {
+	first, ok := firstLimit(list)
+	if !ok {
+		return nil
+	}
 	err := fmt.Errorf("the host has no %s cgroup controller for this container", controller)
 	if g.Empty() {
 		err = g.none()
@@ -76,7 +90,7 @@ func (g *Group) missing(field, controller string) error {
 	if g.enabling != nil {
 		err = fmt.Errorf("%w: %w", err, g.enabling)
 	}
-	return &FieldError{"linux.resources." + field, err}
+	return &FieldError{"linux.resources." + first.field, err}
 }
 
 // none says why the group has no cgroup.
@@ -189,11 +203,8 @@ func (g *Group) limitUnified() error {
 		return nil
 	}
 	m := g.unified()
-	if m == nil && g.Empty() {
-		return &FieldError{"linux.resources.unified", g.none()}
-	}
 	if m == nil {
-		return &FieldError{"linux.resources.unified", errors.New("the host has no cgroup v2")}
+		return g.unifiedMissing(keys)
 	}
 	d, err := openDir(m.path)
 	if err != nil {
@@ -208,13 +219,32 @@ func (g *Group) limitUnified() error {
 	return nil
 }
 
+// unifiedMissing is the error of the first key that cannot be set where there
+// is no cgroup v2; nil if all of them only take limits away.
+func (g *Group) unifiedMissing(keys []string) error {
+	for _, key := range keys {
+		if err := checkKey(key); err != nil {
+			return &FieldError{fmt.Sprintf("linux.resources.unified[%q]", key), err}
+		}
+		if _, limits := firstLimit(unifiedSettings(g.resources, key)); !limits {
+			continue
+		}
+		err := errors.New("the host has no cgroup v2")
+		if g.Empty() {
+			err = g.none()
+		}
+		return &FieldError{fmt.Sprintf("linux.resources.unified[%q]", key), err}
+	}
+	return nil
+}
+
 func (g *Group) limitKey(d dir, key string) error {
 	field := fmt.Sprintf("unified[%q]", key)
 	if err := checkKey(key); err != nil {
 		return &FieldError{"linux.resources." + field, err}
 	}
 	if name, _, _ := strings.Cut(key, "."); name != "cgroup" {
-		if err := g.limitable(d, name, field); err != nil {
+		if ok, err := g.limitable(d, name, unifiedSettings(g.resources, key)); !ok || err != nil {
 			return err
 		}
 	}

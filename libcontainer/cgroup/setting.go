@@ -16,8 +16,8 @@ type setting struct {
 	file  string
 	value string
 
-	// spare: nothing is lost when the kernel has no such file, since the value
-	// only takes away a limit that it cannot have.
+	// spare: nothing is lost when the kernel has no such file or the host no such
+	// controller, since the value only takes away a limit that it cannot have.
 	spare bool
 	// drop: it takes a limit away, of a device that may be gone by now.
 	drop bool
@@ -37,6 +37,20 @@ type settings struct {
 func (s *settings) add(field, file, value string) *setting {
 	s.list = append(s.list, setting{field: field, file: file, value: value})
 	return &s.list[len(s.list)-1]
+}
+
+// addSpare is add; spare says that the value limits nothing.
+func (s *settings) addSpare(field, file, value string, spare bool) {
+	s.add(field, file, value).spare = spare
+}
+
+// firstLimit is the first setting that limits something, if any does.
+func firstLimit(list []setting) (*setting, bool) {
+	i := slices.IndexFunc(list, func(s setting) bool { return !s.spare && !s.drop })
+	if i < 0 {
+		return nil, false
+	}
+	return &list[i], true
 }
 
 // number adds a number that is given and not 0. 0 means that a value is not
@@ -90,8 +104,9 @@ func (c *controller) values(r *specs.LinuxResources, v2 bool) ([]setting, error)
 	case v2:
 		c.v1(r, &s)
 		for _, w := range s.list {
-			s.refuse(true, w.field, noV2)
+			s.refuse(!w.spare, w.field, noV2)
 		}
+		s.list = nil
 	default:
 		c.v1(r, &s)
 	}
@@ -130,6 +145,32 @@ func unifiedKeys(r *specs.LinuxResources) []string {
 	}
 	slices.Sort(keys) // the same order in each run
 	return keys
+}
+
+// unifiedSettings are the writes of a key of linux.resources.unified: one for
+// each line.
+func unifiedSettings(r *specs.LinuxResources, key string) []setting {
+	var list []setting
+	for line := range strings.SplitSeq(strings.TrimRight(r.Unified[key], "\n"), "\n") {
+		list = append(list, setting{field: fmt.Sprintf("unified[%q]", key), file: key, value: line,
+			loose: true, spare: noLimit(key, line)})
+	}
+	return list
+}
+
+// noLimit tells whether a line takes limits away from a file of a controller
+// that we know: "max", "8:0 rbps=max wbps=max", "mlx4_0 hca_handle=max".
+func noLimit(key, line string) bool {
+	switch name, _, _ := strings.Cut(key, "."); name {
+	case "cpu", "cpuset", "memory", "pids", "io", "hugetlb", "rdma", "misc", "dmem":
+	default:
+		return false
+	}
+	device, limits, ok := strings.Cut(strings.TrimSpace(line), " ")
+	if !ok {
+		return device == "max"
+	}
+	return limits == "max" || strings.Contains(limits, "=") && none(limits)
 }
 
 // checkKey checks that a key of linux.resources.unified is the name of a

@@ -33,7 +33,7 @@ func pids(r *specs.LinuxResources, s *settings) {
 	if n := *r.Pids.Limit; n >= 0 {
 		limit = strconv.FormatInt(max(n, 1), 10)
 	}
-	s.add("pids.limit", "pids.max", limit)
+	s.addSpare("pids.limit", "pids.max", limit, limit == "max")
 }
 
 func rdma(r *specs.LinuxResources, s *settings) {
@@ -67,16 +67,16 @@ func cpuV1(r *specs.LinuxResources, s *settings) {
 		s.number("cpu.shares", "cpu.shares", c.Shares)
 	}
 	if c.Idle != nil {
-		s.add("cpu.idle", "cpu.idle", strconv.FormatInt(*c.Idle, 10))
+		s.addSpare("cpu.idle", "cpu.idle", strconv.FormatInt(*c.Idle, 10), *c.Idle == 0)
 	}
 	s.number("cpu.realtimePeriod", "cpu.rt_period_us", c.RealtimePeriod)
 	s.amount("cpu.realtimeRuntime", "cpu.rt_runtime_us", c.RealtimeRuntime, "-1")
 	s.number("cpu.period", "cpu.cfs_period_us", c.Period)
 	if c.Quota != nil && *c.Quota != 0 {
-		s.add("cpu.quota", "cpu.cfs_quota_us", strconv.FormatInt(max(*c.Quota, -1), 10))
+		s.addSpare("cpu.quota", "cpu.cfs_quota_us", strconv.FormatInt(max(*c.Quota, -1), 10), *c.Quota < 0)
 	}
 	if c.Burst != nil {
-		s.add("cpu.burst", "cpu.cfs_burst_us", strconv.FormatUint(*c.Burst, 10))
+		s.addSpare("cpu.burst", "cpu.cfs_burst_us", strconv.FormatUint(*c.Burst, 10), *c.Burst == 0)
 	}
 }
 
@@ -129,8 +129,8 @@ func blkioV1(r *specs.LinuxResources, s *settings) {
 	}
 	for _, t := range throttles(b) {
 		for i, d := range t.list {
-			s.add(fmt.Sprintf("blockIO.%s[%d]", t.field, i), t.legacy,
-				fmt.Sprintf("%d:%d %d", d.Major, d.Minor, d.Rate))
+			s.addSpare(fmt.Sprintf("blockIO.%s[%d]", t.field, i), t.legacy,
+				fmt.Sprintf("%d:%d %d", d.Major, d.Minor, d.Rate), d.Rate == 0)
 		}
 	}
 }
@@ -163,7 +163,7 @@ func netPrio(r *specs.LinuxResources, s *settings) {
 		return
 	}
 	for i, p := range r.Network.Priorities {
-		s.add(fmt.Sprintf("network.priorities[%d]", i), "net_prio.ifpriomap",
-			p.Name+" "+strconv.FormatUint(uint64(p.Priority), 10))
+		s.addSpare(fmt.Sprintf("network.priorities[%d]", i), "net_prio.ifpriomap",
+			p.Name+" "+strconv.FormatUint(uint64(p.Priority), 10), p.Priority == 0)
 	}
 }

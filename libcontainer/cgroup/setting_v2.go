@@ -14,19 +14,19 @@ func cpuV2(r *specs.LinuxResources, s *settings) {
 	if c == nil {
 		return
 	}
-	s.refuse(c.RealtimeRuntime != nil && *c.RealtimeRuntime != 0, "cpu.realtimeRuntime", noV2)
+	s.refuse(c.RealtimeRuntime != nil && *c.RealtimeRuntime != 0 && *c.RealtimeRuntime != -1, "cpu.realtimeRuntime", noV2)
 	s.refuse(c.RealtimePeriod != nil && *c.RealtimePeriod != 0, "cpu.realtimePeriod", noV2)
 	if c.Shares != nil && *c.Shares != 0 {
 		s.add("cpu.shares", "cpu.weight", strconv.FormatUint(cpuWeight(*c.Shares), 10))
 	}
 	if c.Idle != nil { // after the weight, which an idle cgroup refuses
-		s.add("cpu.idle", "cpu.idle", strconv.FormatInt(*c.Idle, 10))
+		s.addSpare("cpu.idle", "cpu.idle", strconv.FormatInt(*c.Idle, 10), *c.Idle == 0)
 	}
 	if field, max := cpuMax(c); field != "" {
-		s.add(field, "cpu.max", max)
+		s.addSpare(field, "cpu.max", max, field == "cpu.quota" && *c.Quota < 0)
 	}
 	if c.Burst != nil {
-		s.add("cpu.burst", "cpu.max.burst", strconv.FormatUint(*c.Burst, 10))
+		s.addSpare("cpu.burst", "cpu.max.burst", strconv.FormatUint(*c.Burst, 10), *c.Burst == 0)
 	}
 }
 
@@ -88,7 +88,7 @@ func (s *settings) amount(field, file string, v *int64, none string) {
 	switch {
 	case v == nil || *v == 0:
 	case *v == -1:
-		s.add(field, file, none)
+		s.addSpare(field, file, none, true)
 	case *v < 0:
 		s.refuse(true, field, fmt.Sprintf("%d: must be -1 (no limit) or above 0", *v))
 	default:
@@ -148,8 +148,8 @@ func ioV2(r *specs.LinuxResources, s *settings) {
 			if d.Rate != 0 {
 				rate = strconv.FormatUint(d.Rate, 10)
 			}
-			s.add(fmt.Sprintf("blockIO.%s[%d]", t.field, i), "io.max",
-				fmt.Sprintf("%d:%d %s=%s", d.Major, d.Minor, t.key, rate))
+			s.addSpare(fmt.Sprintf("blockIO.%s[%d]", t.field, i), "io.max",
+				fmt.Sprintf("%d:%d %s=%s", d.Major, d.Minor, t.key, rate), d.Rate == 0)
 		}
 	}
 }
@@ -192,8 +192,8 @@ func (s *settings) hugetlb(r *specs.LinuxResources, suffix string) {
 			return
 		}
 		limit := strconv.FormatUint(h.Limit, 10)
-		s.add(field, "hugetlb."+h.Pagesize+"."+suffix, limit)
-		s.add(field, "hugetlb."+h.Pagesize+".rsvd."+suffix, limit)
+		s.addSpare(field, "hugetlb."+h.Pagesize+"."+suffix, limit, unlimited(limit))
+		s.addSpare(field, "hugetlb."+h.Pagesize+".rsvd."+suffix, limit, unlimited(limit))
 	}
 }
 

@@ -17,11 +17,17 @@ func (g *Group) Sub(sub map[string]string) (*Group, error) {
 	used := make(map[string]bool)
 	for i := range s.members {
 		m := &s.members[i]
-		key, below, ok := subOf(m, sub)
-		if !ok {
+		keys, err := subOf(m, sub)
+		if err != nil {
+			return nil, err
+		}
+		if len(keys) == 0 {
 			continue
 		}
-		used[key] = true
+		for _, key := range keys {
+			used[key] = true
+		}
+		below := sub[keys[0]]
 		p, err := join(m.path, below)
 		if err != nil {
 			return nil, err
@@ -41,14 +47,24 @@ func (g *Group) Sub(sub map[string]string) (*Group, error) {
 	return s, nil
 }
 
-func subOf(m *member, sub map[string]string) (key, below string, ok bool) {
+// subOf are the keys of sub that are for the hierarchy of m, all with one path:
+// a process has one cgroup in it, for all of its controllers.
+func subOf(m *member, sub map[string]string) (keys []string, err error) {
 	for _, name := range m.names {
-		if below, ok := sub[name]; ok && name != "" {
-			return name, below, true
+		below, ok := sub[name]
+		if !ok || name == "" {
+			continue
 		}
+		if len(keys) > 0 && path.Join(m.path, below) != path.Join(m.path, sub[keys[0]]) {
+			return nil, fmt.Errorf("sub-cgroups %q of %s and %q of %s: these controllers share a hierarchy (%s), so the path must be one",
+				sub[keys[0]], keys[0], below, name, strings.Join(m.names, ","))
+		}
+		keys = append(keys, name)
 	}
-	below, ok = sub[""]
-	return "", below, ok
+	if _, ok := sub[""]; ok && len(keys) == 0 {
+		keys = []string{""}
+	}
+	return keys, nil
 }
 
 // join joins a path of the user's to top, and refuses one that leads out.

@@ -105,12 +105,12 @@ func (u *update) prepareOne(c *controller) (*share, error) {
 		m = u.unified()
 	}
 	if m == nil {
-		return nil, u.missing(list[0].field, c.name)
+		return nil, u.missing(list, c.name)
 	}
 	return u.open(m, c.name, list)
 }
 
-// prepareKey is a key of linux.resources.unified: a write for each line.
+// prepareKey is a key of linux.resources.unified.
 func (u *update) prepareKey(key string) (*share, error) {
 	field := fmt.Sprintf("unified[%q]", key)
 	if err := checkKey(key); err != nil {
@@ -118,16 +118,9 @@ func (u *update) prepareKey(key string) (*share, error) {
 	}
 	m := u.unified()
 	if m == nil {
-		err := errors.New("the host has no cgroup v2")
-		if u.Empty() {
-			err = ErrNone
-		}
-		return nil, &FieldError{"linux.resources." + field, err}
+		return nil, u.unifiedMissing([]string{key})
 	}
-	var list []setting
-	for line := range strings.SplitSeq(strings.TrimRight(u.named.Unified[key], "\n"), "\n") {
-		list = append(list, setting{field: field, file: key, value: line, loose: true})
-	}
+	list := unifiedSettings(u.named, key)
 	controller, _, _ := strings.Cut(key, ".")
 	return u.open(m, controller, list)
 }
@@ -141,11 +134,11 @@ func (u *update) open(m *member, controller string, list []setting) (*share, err
 		return nil, &FieldError{"linux.resources." + field, err}
 	}
 	if m.unified() && controller != "cgroup" {
-		err := u.enableLate(m, d, controller)
+		ok, err := false, u.enableLate(m, d, controller)
 		if err == nil {
-			err = u.limitable(d, controller, field)
+			ok, err = u.limitable(d, controller, list)
 		}
-		if err != nil {
+		if err != nil || !ok {
 			d.close()
 			return nil, err
 		}
@@ -186,7 +179,7 @@ func (u *update) set(d dir, s *setting) error {
 	switch {
 	case errors.Is(err, unix.ENOENT) && s.instead != nil:
 		return u.set(d, s.instead)
-	case errors.Is(err, unix.ENOENT) && (s.spare || s.drop):
+	case errors.Is(err, unix.ENOENT) && (s.spare && !s.loose || s.drop):
 		return nil
 	case errors.Is(err, unix.ENOENT):
 		return fmt.Errorf("the host has no %s in %s", s.file, d.path)
