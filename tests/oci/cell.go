@@ -17,10 +17,11 @@ import (
 
 // runCell runs one program in a cell and judges its output.
 func runCell(dir, program string, o options, h *host) result {
-	out, err := os.CreateTemp(dir, program+".*.out")
+	out, err := os.CreateTemp("", "skiff-oci-"+program+".*.out")
 	if err != nil {
 		return result{program: program, err: err}
 	}
+	defer os.Remove(out.Name())
 	defer out.Close()
 	began := time.Now()
 	err = cell(dir, program, out, o, h)
@@ -234,9 +235,14 @@ func mount(source, target, fstype string, flags uintptr, data string) error {
 
 // runProgram starts the program and reaps, as an init does, until it ends.
 func runProgram(dir, program, rt string) int {
+	// Not appended: of two values, Go programs take the first.
+	if err := errors.Join(os.Setenv("RUNTIME", rt), os.Setenv("TMPDIR", bundles)); err != nil {
+		fmt.Fprintln(os.Stderr, "cell:", err)
+		return 1
+	}
 	attr := &syscall.ProcAttr{
 		Dir:   dir,
-		Env:   append(os.Environ(), "RUNTIME="+rt, "TMPDIR="+bundles),
+		Env:   os.Environ(),
 		Files: []uintptr{0, 1, 2},
 	}
 	path := filepath.Join(dir, program)

@@ -19,6 +19,11 @@ type result struct {
 
 func (r result) passed() bool { return r.err == nil && len(r.failed) == 0 }
 
+// hurried tells of a program that waited ten seconds for a container, in vain.
+func (r result) hurried() bool {
+	return !r.passed() && strings.Contains(r.output, "timeout in waiting for the container status")
+}
+
 // judge reads a program's TAP. A program passes when it exits with 0 and no
 // test point fails; a point that is marked TODO does not count, as TAP has it.
 // Seven programs on hooks make no test point at all: they print a diagnostic,
