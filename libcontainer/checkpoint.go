@@ -116,7 +116,11 @@ func (c *Container) externalMounts(l *plan.Launch) (list []criu.Mount, err error
 		return nil, err
 	}
 	defer root.Close()
-	for _, m := range rootfs.External(l.Rootfs, c.cgroupView(l)) {
+	view, err := c.cgroupView(l)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range rootfs.External(l.Rootfs, view) {
 		if m.IDMap != nil {
 			return nil, fmt.Errorf("%s: CRIU cannot restore an idmapped mount", m.Field)
 		}
@@ -197,8 +201,41 @@ func pointOf(root *os.File, path string, points map[uint64]string) (string, erro
 }
 
 // cgroupView is [cgroupView] for a container that exists.
-func (c *Container) cgroupView(l *plan.Launch) rootfs.CgroupView {
-	return rootfs.CgroupView{Namespace: namespaceFlags(l)&unix.CLONE_NEWCGROUP != 0, Unified: c.record.Cgroups[""]}
+func (c *Container) cgroupView(l *plan.Launch) (v rootfs.CgroupView, err error) {
+	v = rootfs.CgroupView{Namespace: namespaceFlags(l)&unix.CLONE_NEWCGROUP != 0}
+	g, err := c.group()
+	if err != nil {
+		return v, err
+	}
+	if !g.Legacy() {
+		v.Unified = c.record.Cgroups[""]
+		return v, nil
+	}
+	points, err := mountPoints(os.Getpid())
+	if err != nil {
+		return v, err
+	}
+	for _, d := range g.Directories() {
+		if d.Controllers == nil {
+			continue
+		}
+		if d.Mount, err = hierarchyOf(d.Path, points); err != nil {
+			return v, err
+		}
+		v.Hierarchies = append(v.Hierarchies, hierarchy(d))
+	}
+	return v, nil
+}
+
+// hierarchyOf finds the mount point of the hierarchy that a cgroup is in.
+func hierarchyOf(path string, points map[uint64]string) (string, error) {
+	f, err := sys.OpenPath(path, unix.O_DIRECTORY)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	id, err := sys.MountIDOf(f)
+	return points[id], err
 }
 
 // streams are the keys of the standard streams. What is no pipe or socket and

@@ -1,0 +1,149 @@
+//go:build engines
+
+package engines
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// needCRIU skips a test if CRIU does not work here, or has not all of these features.
+func needCRIU(t *testing.T, features ...string) {
+	t.Helper()
+	if out, err := exec.Command("criu", "check").CombinedOutput(); err != nil {
+		t.Skipf("criu check: %v: %s", err, out)
+	}
+	for _, feature := range features {
+		if out, err := exec.Command("criu", "check", "--feature", feature).CombinedOutput(); err != nil {
+			t.Skipf("criu check --feature %s: %v: %s", feature, err, out)
+		}
+	}
+}
+
+// A count is a container that counts, in memory; what it has reached is in a file of the host.
+type count struct{ name, file string }
+
+// counting starts one.
+func (e *podmanEngine) counting(t *testing.T, options ...string) count {
+	t.Helper()
+	dir := hostDir(t)
+	c := count{e.start(t, append([]string{"-v", dir + ":/tmp"}, options...), "sh", "-c", counter), filepath.Join(dir, "n")}
+	c.beyond(t, 2)
+	return c
+}
+
+// reached reads how far it has come.
+func (c count) reached(t *testing.T) int {
+	t.Helper()
+	n, _ := strconv.Atoi(execute(t, "", "cat", c.file).out)
+	return n
+}
+
+// beyond waits until it has come further than n, and fails if it has begun anew.
+func (c count) beyond(t *testing.T, n int) {
+	t.Helper()
+	eventually(t, func() error {
+		if got := c.reached(t); got <= n {
+			return fmt.Errorf("the container counts to %d, not beyond %d", got, n)
+		}
+		return nil
+	})
+}
+
+// stands reads how far it has come, and fails if it goes on.
+func (c count) stands(t *testing.T) int {
+	t.Helper()
+	n := c.reached(t)
+	time.Sleep(300 * time.Millisecond)
+	equal(t, "the count of a container that does not run", strconv.Itoa(c.reached(t)), strconv.Itoa(n))
+	return n
+}
+
+// goesOn fails unless the container is what it was when it had counted to n.
+func (e *podmanEngine) goesOn(t *testing.T, c count, n int) {
+	t.Helper()
+	c.beyond(t, n)
+	equal(t, "status", e.inspect(t, c.name, ".State.Status"), "running")
+	equal(t, "exec", e.exec(t, c.name, "echo", "alive").ok(t), "alive")
+}
+
+func TestPodmanCheckpoint(t *testing.T) {
+	needCRIU(t)
+	p := podman(t)
+	c := p.counting(t)
+	for _, options := range [][]string{nil, {"--keep", "--print-stats"}} {
+		p.do(t, append([]string{"container", "checkpoint", c.name}, options...)...).ok(t)
+		equal(t, "status", p.inspect(t, c.name, ".State.Status .State.Checkpointed"), "exited true")
+		n := c.stands(t)
+		p.do(t, append([]string{"container", "restore", c.name}, options...)...).ok(t)
+		p.goesOn(t, c, n)
+	}
+	contains(t, execute(t, "", "cat", p.inspect(t, c.name, ".State.RestoreLog")).ok(t), "Restore finished successfully")
+	p.do(t, "stop", "-t", "0", c.name).ok(t)
+	equal(t, "stopped", p.inspect(t, c.name, ".State.Status .State.ExitCode"), "exited 137")
+}
+
+func TestPodmanCheckpointLeavesTheContainerRunning(t *testing.T) {
+	needCRIU(t)
+	p := podman(t)
+	c := p.counting(t)
+	p.do(t, "container", "checkpoint", "--leave-running", c.name).ok(t)
+	p.goesOn(t, c, c.reached(t))
+}
+
+func TestPodmanCheckpointGoesToAnotherContainer(t *testing.T) {
+	needCRIU(t)
+	p := podman(t)
+	c := p.counting(t, "--memory", "64m", "--memory-swap", "64m")
+	file, other := filepath.Join(t.TempDir(), "archive"), p.reserve(t)
+	p.exec(t, c.name, "sh", "-c", "echo added >/data/added").ok(t)
+	p.do(t, "container", "checkpoint", "--export", file, c.name).ok(t)
+	n := c.stands(t)
+	p.do(t, "rm", c.name).ok(t)
+	p.do(t, "container", "restore", "--import", file, "--name", other).ok(t)
+	c.name = other
+	p.goesOn(t, c, n)
+	equal(t, "the file system", p.exec(t, c.name, "cat", "/data/added").ok(t), "added")
+	pid := p.inspect(t, c.name, ".State.Pid")
+	expectPlace(t, pid)
+	if world.cgroups.has("memory") {
+		limitCases[0].settings[0].expect(t, pid)
+	}
+}
+
+// The memory is saved ahead, and then what has changed since.
+func TestPodmanPreCheckpoint(t *testing.T) {
+	needCRIU(t, "mem_dirty_track")
+	p := podman(t)
+	c := p.counting(t)
+	before, file := filepath.Join(t.TempDir(), "before"), filepath.Join(t.TempDir(), "archive")
+	p.do(t, "container", "checkpoint", "--pre-checkpoint", "--export", before, c.name).ok(t)
+	p.goesOn(t, c, c.reached(t))
+	p.do(t, "container", "checkpoint", "--with-previous", "--export", file, c.name).ok(t)
+	n := c.stands(t)
+	p.do(t, "rm", c.name).ok(t)
+	p.do(t, "container", "restore", "--import-previous", before, "--import", file).ok(t)
+	p.goesOn(t, c, n)
+}
+
+func TestPodmanCheckpointOfAConnection(t *testing.T) {
+	needCRIU(t)
+	p := podman(t)
+	const talk = "mkfifo /tmp/f; nc -l -p 99 -e cat & until nc 127.0.0.1 99 </tmp/f; do sleep 0.1; done & exec 3>/tmp/f; echo one >&3; while read line </data/next; do echo $line >&3; done"
+	name := p.reserve(t)
+	p.do(t, p.runArgs("run", []string{"-d", "--name", name, "--network", "none"}, "sh", "-c", "mkfifo /data/next; "+talk)...).ok(t)
+	p.awaitLog(t, name, "one")
+	o := p.do(t, "container", "checkpoint", name)
+	if o.code == 0 || !strings.Contains(o.err, "tcp") {
+		t.Errorf("a checkpoint without --tcp-established: %v", o)
+	}
+	p.do(t, "container", "checkpoint", "--tcp-established", name).ok(t)
+	p.do(t, "container", "restore", "--tcp-established", name).ok(t)
+	p.exec(t, name, "sh", "-c", "echo two >/data/next").ok(t)
+	p.awaitLog(t, name, "two")
+}
