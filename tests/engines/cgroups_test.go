@@ -55,31 +55,16 @@ func (v cgroupView) String() string {
 // pure says whether the host has no v1 hierarchy.
 func (v cgroupView) pure() bool { return len(v.trees) == 1 }
 
+// has says whether a controller is in one of the hierarchies.
+func (v cgroupView) has(controller string) bool {
+	return v.v1[controller] != "" || slices.Contains(v.controllers, controller)
+}
+
 // needController skips a test if the host has the controller in no hierarchy.
 func needController(t *testing.T, controller string) {
 	t.Helper()
-	if world.cgroups.v1[controller] == "" && !slices.Contains(world.cgroups.controllers, controller) {
+	if !world.cgroups.has(controller) {
 		t.Skipf("this host offers no %s controller: %v", controller, world.cgroups)
-	}
-}
-
-// A setting is a resource limit as either cgroup version shows it.
-type setting struct{ controller, v1file, v1, v2file, v2 string }
-
-// expect reads a limit back from the cgroup that a process is in.
-func (s setting) expect(t *testing.T, pid string) {
-	t.Helper()
-	file, want := filepath.Join(world.cgroups.unified, cgroupOf(t, pid, ""), s.v2file), s.v2
-	if mount := world.cgroups.v1[s.controller]; mount != "" {
-		file, want = filepath.Join(mount, cgroupOf(t, pid, s.controller), s.v1file), s.v1
-	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := strings.TrimSpace(string(data))
-	if !slices.Contains(strings.Split(want, "|"), got) {
-		t.Errorf("%s: got %q, want %q", file, got, want)
 	}
 }
 
@@ -100,7 +85,8 @@ func cgroupOf(t *testing.T, pid, controller string) string {
 	return ""
 }
 
-// expectPlace fails unless the process is in a cgroup of its own below the tests', in the hierarchy of each controller.
+// expectPlace fails unless the process is in a cgroup of its own below that of all containers, in the hierarchy of each
+// controller.
 func expectPlace(t *testing.T, pid string) {
 	t.Helper()
 	controllers := []string{""}
@@ -114,8 +100,8 @@ func expectPlace(t *testing.T, pid string) {
 	}
 	for _, c := range controllers {
 		path := cgroupOf(t, pid, c)
-		if !strings.HasPrefix(path, world.cgroup+"/") || strings.HasSuffix(path, "/harness") {
-			t.Errorf("hierarchy %q: process %s is in %s, not in a cgroup of its own below %s", c, pid, path, world.cgroup)
+		if !strings.HasPrefix(path, world.place()+"/") || strings.HasSuffix(path, "/harness") {
+			t.Errorf("hierarchy %q: process %s is in %s, not in a cgroup of its own below %s", c, pid, path, world.place())
 		}
 	}
 }

@@ -66,9 +66,9 @@ func (e *ctrEngine) do(t *testing.T, args ...string) outcome {
 
 // runArgs are the arguments of every ctr run: the tested runtime, a state folder and a cgroup that the tests look at.
 func (e *ctrEngine) runArgs(id string, options []string, command ...string) []string {
-	args := []string{"run", "--runc-binary", world.runtime, "--runc-root", filepath.Join(base, "runtime")}
+	args := slices.Concat([]string{"run", "--runc-binary", world.runtime, "--runc-root", filepath.Join(base, "runtime")}, driverArgs())
 	if !slices.Contains(options, "--cgroup") {
-		args = append(args, "--cgroup", world.cgroup+"/"+id)
+		args = append(args, "--cgroup", world.path(id))
 	}
 	if !slices.Contains(options, "--rootfs") {
 		return slices.Concat(args, options, []string{image, id}, command)

@@ -4,41 +4,26 @@ package engines
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// A limitCase is an option of docker run or podman run and the limits that must then stand in the cgroup.
-type limitCase struct {
-	name     string
-	options  []string
-	settings []setting
-}
-
-var limitCases = []limitCase{
-	{"memory", []string{"--memory", "64m"}, []setting{{"memory", "memory.limit_in_bytes", "67108864", "memory.max", "67108864"}}},
-	{"memory reservation", []string{"--memory-reservation", "32m"},
-		[]setting{{"memory", "memory.soft_limit_in_bytes", "33554432", "memory.low", "33554432"}}},
-	{"cpus", []string{"--cpus", "0.5"}, []setting{
-		{"cpu", "cpu.cfs_quota_us", "50000", "cpu.max", "50000 100000"}, {"cpu", "cpu.cfs_period_us", "100000", "cpu.max", "50000 100000"}}},
-	// 59 in cgroup v2 is the newer conversion of shares to weights, 20 the older.
-	{"cpu shares", []string{"--cpu-shares", "512"}, []setting{{"cpu", "cpu.shares", "512", "cpu.weight", "20|59"}}},
-	{"cpuset", []string{"--cpuset-cpus", "0"}, []setting{{"cpuset", "cpuset.cpus", "0", "cpuset.cpus", "0"}}},
-	{"pids", []string{"--pids-limit", "50"}, []setting{{"pids", "pids.max", "50", "pids.max", "50"}}},
-}
-
 func TestDockerLimits(t *testing.T) {
-	for _, c := range limitCases {
-		t.Run(c.name, func(t *testing.T) {
-			needController(t, c.settings[0].controller)
-			d := docker(t)
-			pid := d.pid(t, d.sleeper(t, c.options...))
-			expectPlace(t, pid)
-			for _, s := range c.settings {
-				s.expect(t, pid)
-			}
-		})
-	}
+	cases := available(append(blockCases(), limitCases...)...)
+	d := docker(t)
+	name := d.sleeper(t, optionsOf(cases)...)
+	expectPlace(t, d.pid(t, name))
+	d.expectLimits(t, name, cases)
+	t.Run("after a restart", func(t *testing.T) {
+		d.do(t, "restart", "-t", "5", name).ok(t)
+		d.expectLimits(t, name, cases)
+	})
+}
+
+func (e *dockerEngine) expectLimits(t *testing.T, name string, cases []limitCase) {
+	t.Helper()
+	expectLimits(t, cases, e.pid(t, name), func(script string) outcome { return e.exec(t, name, "sh", "-c", script) })
 }
 
 func TestDockerPutsTheContainerInItsCgroup(t *testing.T) {
@@ -71,21 +56,11 @@ func TestDockerMemoryWithinTheLimit(t *testing.T) {
 
 func TestDockerUpdate(t *testing.T) {
 	needCommand(t, "update")
-	for _, c := range limitCases {
-		t.Run(c.name, func(t *testing.T) {
-			needController(t, c.settings[0].controller)
-			d := docker(t)
-			name := d.sleeper(t, "--memory", "128m", "--memory-swap", "128m", "--cpus", "0.3", "--pids-limit", "70")
-			options := c.options
-			if c.name == "memory" {
-				options = append(options, "--memory-swap", "64m")
-			}
-			d.do(t, append(append([]string{"update"}, options...), name)...).ok(t)
-			for _, s := range c.settings {
-				s.expect(t, d.pid(t, name))
-			}
-		})
-	}
+	cases := available(append(blockCases()[:1], limitCases...)...)
+	d := docker(t)
+	name := d.sleeper(t, "--memory", "128m", "--memory-swap", "128m", "--cpus", "0.3", "--pids-limit", "70")
+	d.do(t, slices.Concat([]string{"update"}, optionsOf(cases), []string{name})...).ok(t)
+	d.expectLimits(t, name, cases)
 }
 
 func TestDockerStats(t *testing.T) {

@@ -34,7 +34,7 @@ var startDockerd = sync.OnceValues(func() (*dockerEngine, error) {
 		"dockerd", "--config-file", config, "--host", socket, "--containerd", containerdSocket,
 		"--data-root", filepath.Join(dir, "data"), "--exec-root", filepath.Join(dir, "exec"), "--pidfile", filepath.Join(dir, "pid"),
 		"--bridge=none", "--iptables=false", "--ip-forward=false", "--userland-proxy=false",
-		"--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", world.cgroup,
+		"--exec-opt", "native.cgroupdriver="+driver(), "--cgroup-parent", world.parent(),
 		"--add-runtime", "tested="+world.runtime, "--default-runtime", "runc")
 	if err != nil {
 		return nil, err

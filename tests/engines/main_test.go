@@ -97,7 +97,7 @@ func inside(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "engines:", err)
 		return 1
 	}
-	fmt.Printf("engines: runtime %s, cgroups: %s\n", runtime, world.cgroups)
+	fmt.Printf("engines: runtime %s, cgroups by %s: %s\n", runtime, driver(), world.cgroups)
 	code := m.Run()
 	if err := world.stop(); err != nil {
 		fmt.Fprintln(os.Stderr, "engines:", err)

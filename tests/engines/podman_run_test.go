@@ -164,17 +164,12 @@ func TestPodmanRunJoinsAnotherContainer(t *testing.T) {
 }
 
 func TestPodmanRunLimits(t *testing.T) {
-	for _, c := range limitCases {
-		t.Run(c.name, func(t *testing.T) {
-			needController(t, c.settings[0].controller)
-			p := podman(t)
-			pid := p.inspect(t, p.sleeper(t, c.options...), ".State.Pid")
-			expectPlace(t, pid)
-			for _, s := range c.settings {
-				s.expect(t, pid)
-			}
-		})
-	}
+	cases := available(append(blockCases(), limitCases...)...)
+	p := podman(t)
+	name := p.sleeper(t, optionsOf(cases)...)
+	pid := p.inspect(t, name, ".State.Pid")
+	expectPlace(t, pid)
+	expectLimits(t, cases, pid, func(script string) outcome { return p.exec(t, name, "sh", "-c", script) })
 }
 
 func TestPodmanUpdate(t *testing.T) {

@@ -21,7 +21,7 @@ default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
 netns = "none"
 init_path = "%[2]s"
 [engine]
-cgroup_manager = "cgroupfs"
+cgroup_manager = "%[3]s"
 events_logger = "file"
 lock_type = "file"
 tmp_dir = "%[1]s/tmp"
@@ -44,7 +44,7 @@ var startPodman = sync.OnceValues(func() (*podmanEngine, error) {
 	dir := filepath.Join(base, "podman")
 	config, storage := filepath.Join(dir, "containers.conf"), filepath.Join(dir, "storage.conf")
 	err := errors.Join(os.MkdirAll(dir, 0o755),
-		os.WriteFile(config, fmt.Appendf(nil, podmanConfig, dir, initProgram()), 0o644),
+		os.WriteFile(config, fmt.Appendf(nil, podmanConfig, dir, initProgram(), driver()), 0o644),
 		os.WriteFile(storage, fmt.Appendf(nil, podmanStorage, dir), 0o644),
 		os.Setenv("CONTAINERS_CONF", config), os.Setenv("CONTAINERS_STORAGE_CONF", storage))
 	if err != nil {
@@ -90,7 +90,7 @@ func (e *podmanEngine) feed(t *testing.T, stdin string, args ...string) outcome 
 
 // runArgs are the arguments of every podman run and create.
 func (e *podmanEngine) runArgs(verb string, options []string, command ...string) []string {
-	args := []string{verb, "--cgroup-parent", world.cgroup}
+	args := []string{verb, "--cgroup-parent", world.parent()}
 	if slices.Contains(options, "--rootfs") {
 		return slices.Concat(args, options, command)
 	}

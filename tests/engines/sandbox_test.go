@@ -40,11 +40,16 @@ func newSandbox() (*sandbox, error) {
 			return nil, errors.Join(err, s.close())
 		}
 	}
-	if err := os.Mkdir(s.harness(), 0o755); err != nil {
+	if err := errors.Join(os.Mkdir(s.harness(), 0o755), s.handOn()); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	for _, dir := range covered {
 		if err := s.mkdir(dir); err != nil {
+			return nil, errors.Join(err, s.close())
+		}
+	}
+	if bySystemd() { // or its first container would make it, and leave it
+		if err := silently("systemctl", "start", sliceOf(s.name)); err != nil {
 			return nil, errors.Join(err, s.close())
 		}
 	}
@@ -67,9 +72,22 @@ func (s *sandbox) mkdir(dir string) error {
 // of its own may not hand controllers on (cgroup v2, "no internal processes").
 func (s *sandbox) harness() string { return filepath.Join(s.trees[0], s.name, "harness") }
 
+// handOn gives the daemons' cgroup all controllers of cgroup v2: they look into it for what the kernel can limit.
+func (s *sandbox) handOn() error {
+	dir := filepath.Join(s.trees[0], s.name)
+	data, err := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
+	for _, controller := range strings.Fields(string(data)) {
+		err = errors.Join(err, os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"), []byte("+"+controller), 0))
+	}
+	return err
+}
+
 // close kills what still runs and removes what was made. What cannot be removed is an error.
 func (s *sandbox) close() error {
 	var errs []error
+	if bySystemd() {
+		errs = append(errs, silently("systemctl", "stop", sliceOf(s.name)))
+	}
 	for _, tree := range s.trees {
 		errs = append(errs, removeTree(filepath.Join(tree, s.name)))
 	}

@@ -53,11 +53,9 @@ func beyond(now, before []string) (extra []string) {
 
 // traces lists what containers leave while they exist.
 func (w *setup) traces() (list []string) {
-	for _, tree := range w.cgroups.trees {
-		for _, dir := range cgroupsBelow(filepath.Join(tree, w.cgroup)) {
-			if filepath.Base(dir) != "conmon" { // podman's own, for the monitors; it keeps it
-				list = append(list, "cgroup "+dir)
-			}
+	for _, dir := range w.ownCgroups() {
+		if filepath.Base(dir) != "conmon" { // podman's own, for the monitors; it keeps it
+			list = append(list, "cgroup "+dir)
 		}
 	}
 	for _, m := range mountTable() {
@@ -79,17 +77,26 @@ func (w *setup) traces() (list []string) {
 
 // processes lists the processes of the run, except for the tests themselves, as "process PID (command line)".
 func (w *setup) processes() (list []string) {
-	for _, tree := range w.cgroups.trees {
-		for _, dir := range cgroupsBelow(filepath.Join(tree, w.cgroup)) {
-			for _, pid := range pidsIn(dir) {
-				entry := fmt.Sprintf("process %d (%s)", pid, commandLine(pid))
-				if pid != os.Getpid() && !slices.Contains(list, entry) {
-					list = append(list, entry)
-				}
+	for _, dir := range w.ownCgroups() {
+		for _, pid := range pidsIn(dir) {
+			entry := fmt.Sprintf("process %d (%s)", pid, commandLine(pid))
+			if pid != os.Getpid() && !slices.Contains(list, entry) {
+				list = append(list, entry)
 			}
 		}
 	}
 	return list
+}
+
+// ownCgroups lists the cgroups of the run, of the daemons and of the containers, in all hierarchies.
+func (w *setup) ownCgroups() (dirs []string) {
+	for _, tree := range w.cgroups.trees {
+		dirs = append(dirs, cgroupsBelow(filepath.Join(tree, w.cgroup))...)
+		if w.place() != w.cgroup {
+			dirs = append(dirs, cgroupsBelow(filepath.Join(tree, w.place()))...)
+		}
+	}
+	return dirs
 }
 
 func commandLine(pid int) string {

@@ -27,10 +27,8 @@ type setup struct {
 
 // prepare covers the engines' folders, copies the runtime and makes the images.
 func (w *setup) prepare(cgroup, runtime string) error {
-	for _, dir := range covered {
-		if err := cover(dir); err != nil {
-			return err
-		}
+	if err := keepBus(coverAll); err != nil {
+		return err
 	}
 	view, err := newCgroupView()
 	if err != nil {
@@ -47,6 +45,13 @@ func (w *setup) prepare(cgroup, runtime string) error {
 		return err
 	}
 	return makeImages()
+}
+
+func coverAll() (err error) {
+	for _, dir := range covered {
+		err = errors.Join(err, cover(dir))
+	}
+	return err
 }
 
 // cover mounts a tmpfs on dir. The target of the resolv.conf link survives: engines read it for host networking.

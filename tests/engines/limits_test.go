@@ -1,0 +1,149 @@
+//go:build engines
+
+package engines
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// A setting is a resource limit as either cgroup version shows it; several accepted values have a "|" between them.
+type setting struct{ controller, v1file, v1, v2file, v2 string }
+
+// A limitCase is an option of docker run or podman run and the limits that must then stand in the cgroup.
+type limitCase struct {
+	name     string
+	options  []string
+	settings []setting
+}
+
+var limitCases = []limitCase{
+	{"memory", []string{"--memory", "64m", "--memory-swap", "96m"}, []setting{
+		{"memory", "memory.limit_in_bytes", "67108864", "memory.max", "67108864"},
+		{"memory", "memory.memsw.limit_in_bytes", "100663296", "memory.swap.max", "33554432"}}},
+	{"memory reservation", []string{"--memory-reservation", "32m"},
+		[]setting{{"memory", "memory.soft_limit_in_bytes", "33554432", "memory.low", "33554432"}}},
+	{"cpus", []string{"--cpus", "0.5"}, []setting{
+		{"cpu", "cpu.cfs_quota_us", "50000", "cpu.max", "50000 100000"}, {"cpu", "cpu.cfs_period_us", "100000", "cpu.max", "50000 100000"}}},
+	// 59 in cgroup v2 is the newer conversion of shares to weights, 20 the older.
+	{"cpu shares", []string{"--cpu-shares", "512"}, []setting{{"cpu", "cpu.shares", "512", "cpu.weight", "20|59"}}},
+	{"cpuset", []string{"--cpuset-cpus", "0"}, []setting{{"cpuset", "cpuset.cpus", "0", "cpuset.cpus", "0"}}},
+	{"pids", []string{"--pids-limit", "50"}, []setting{{"pids", "pids.max", "50", "pids.max", "50"}}},
+}
+
+// blockCases are the limits of block I/O: on the host's first disk, if it has one.
+func blockCases() (cases []limitCase) {
+	cases = append(cases, limitCase{"block I/O weight", []string{"--blkio-weight", "300"},
+		[]setting{{"io", "", "", "io.weight", "default 2930"}}}) // engines do not know blkio.bfq.weight of v1
+	disks, _ := filepath.Glob("/sys/block/*/device/../dev")
+	if len(disks) == 0 {
+		return cases
+	}
+	node := "/dev/" + filepath.Base(filepath.Dir(filepath.Dir(disks[0])))
+	var s unix.Stat_t
+	if unix.Stat(node, &s) != nil {
+		return cases
+	}
+	number := fmt.Sprintf("%d:%d", unix.Major(s.Rdev), unix.Minor(s.Rdev))
+	return append(cases, limitCase{"block I/O throttle", []string{"--device-read-bps", node + ":1mb", "--device-write-iops", node + ":100"}, []setting{
+		{"blkio", "blkio.throttle.read_bps_device", number + " 1048576", "", ""},
+		{"blkio", "blkio.throttle.write_iops_device", number + " 100", "", ""},
+		{"io", "", "", "io.max", number + " rbps=1048576 wbps=max riops=max wiops=100"}}})
+}
+
+// path is the limit's file in the cgroup of a process, "" if the host has no such file.
+func (s setting) path(t *testing.T, pid string) string {
+	t.Helper()
+	path := filepath.Join(world.cgroups.unified, cgroupOf(t, pid, ""), s.v2file)
+	if mount := world.cgroups.v1[s.controller]; mount != "" {
+		path = filepath.Join(mount, cgroupOf(t, pid, s.controller), s.v1file)
+	}
+	if info, err := os.Stat(path); err != nil || info.IsDir() {
+		return ""
+	}
+	return path
+}
+
+// inside is the limit's file as a container sees its cgroup.
+func (s setting) inside() string {
+	if mount := world.cgroups.v1[s.controller]; mount != "" {
+		return filepath.Join("/sys/fs/cgroup", filepath.Base(mount), s.v1file)
+	}
+	return filepath.Join("/sys/fs/cgroup", s.v2file)
+}
+
+// check compares what was read with the limit.
+func (s setting) check(t *testing.T, where, got string) {
+	t.Helper()
+	want := s.v2
+	if world.cgroups.v1[s.controller] != "" {
+		want = s.v1
+	}
+	if !slices.Contains(strings.Split(want, "|"), strings.TrimSpace(got)) {
+		t.Errorf("%s: got %q, want %q", where, got, want)
+	}
+}
+
+// expect reads a limit back from the cgroup that a process is in.
+func (s setting) expect(t *testing.T, pid string) {
+	t.Helper()
+	path := s.path(t, pid)
+	if path == "" {
+		t.Fatalf("the cgroup of process %s has no %s", pid, s.inside())
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.check(t, path, string(data))
+}
+
+// available are the cases for which this host has a controller.
+func available(cases ...limitCase) (kept []limitCase) {
+	for _, c := range cases {
+		if slices.ContainsFunc(c.settings, func(s setting) bool { return world.cgroups.has(s.controller) }) {
+			kept = append(kept, c)
+		}
+	}
+	return kept
+}
+
+// optionsOf are the options of all of the cases.
+func optionsOf(cases []limitCase) (options []string) {
+	for _, c := range cases {
+		options = append(options, c.options...)
+	}
+	return options
+}
+
+// expectLimits reads all limits back: on the host, from the cgroup that a process is in, and inside of the container, in
+// which run runs a script.
+func expectLimits(t *testing.T, cases []limitCase, pid string, run func(script string) outcome) {
+	t.Helper()
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			found := slices.DeleteFunc(slices.Clone(c.settings), func(s setting) bool { return s.path(t, pid) == "" })
+			if len(found) == 0 {
+				t.Skipf("the cgroup of a container has none of the files of this: %v", world.cgroups)
+			}
+			script := "cat"
+			for _, s := range found {
+				s.expect(t, pid)
+				script += " " + s.inside()
+			}
+			lines := strings.Split(run(script).ok(t), "\n")
+			if len(lines) != len(found) {
+				t.Fatalf("%s: got %q, want %d lines", script, lines, len(found))
+			}
+			for i, s := range found {
+				s.check(t, "inside: "+s.inside(), lines[i])
+			}
+		})
+	}
+}
