@@ -42,8 +42,8 @@ func (d *Dump) Run() error {
 	d.add(opts)
 	_ = os.Remove(filepath.Join(d.work(), log)) // an old one would explain nothing
 	kind := rpc.CriuReqType_DUMP
-	if d.PreDump {
-		kind = rpc.CriuReqType_PRE_DUMP
+	if d.PreDump { // a PRE_DUMP has CRIU wait for the dump, and fail if none is asked for
+		kind = rpc.CriuReqType_SINGLE_PRE_DUMP
 	}
 	if _, err := s.do(&rpc.CriuReq{Type: &kind, Opts: opts}); err != nil {
 		return s.explain(err, d.work(), log)
