@@ -32,6 +32,13 @@ func TestMain(m *testing.M) {
 	switch os.Getenv(stageVar) {
 	case "enter":
 		os.Exit(enterNamespaces())
+	case "private":
+		code, err := runPrivate(m)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "private hierarchies:", err)
+			os.Exit(99)
+		}
+		os.Exit(code)
 	case "inside":
 		if err := setUpInside(); err != nil {
 			fmt.Fprintln(os.Stderr, "isolation:", err)
