@@ -3,6 +3,7 @@ package criu
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/skiff-oci/skiff/libcontainer/sys"
@@ -37,9 +38,11 @@ func (s *session) early(err error) error {
 	return err
 }
 
-// lastError finds what CRIU failed of in its log: the last two lines that have
-// "Error (file.c:12): what" after a time and a process, of which the first
-// often has the reason. What comes after "FAILED." is of the clean-up.
+// lastError finds what CRIU failed of in its log: the first and the last two of
+// the lines that have "Error (file.c:12): what" after a time and a process. Of
+// several processes the first to fail has the reason, and what the others say
+// may come of it, but there are errors that stop nothing, too. What comes after
+// "FAILED." is of the clean-up.
 func lastError(log string) string {
 	var found []string
 	for line := range strings.Lines(log) {
@@ -51,7 +54,27 @@ func lastError(log string) string {
 		if strings.HasSuffix(line, " FAILED.") && len(found) > 0 {
 			break
 		}
-		found = append(found, line)
+		if strings.Contains(line, " exited, status=") && len(found) > 0 || strings.Contains(line, "Can't setup RLIMIT_NOFILE for self") {
+			continue
+		}
+		if line = withHint(line); !slices.Contains(found, line) {
+			found = append(found, line)
+		}
 	}
-	return strings.Join(found[max(0, len(found)-2):], "; ")
+	if len(found) > 3 {
+		found = slices.Delete(found, 1, len(found)-2)
+	}
+	return strings.Join(found, "; ")
+}
+
+// withHint adds the flag that helps where CRIU does not name it.
+func withHint(line string) string {
+	for _, h := range [...]struct{ text, flag string }{
+		{"Connected TCP socket in image", "--tcp-established or --tcp-close"},
+	} {
+		if strings.Contains(line, h.text) {
+			return line + " (consider " + h.flag + ")"
+		}
+	}
+	return line
 }

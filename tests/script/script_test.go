@@ -23,7 +23,8 @@
 // whether an ordinary user can make user namespaces and has newuidmap,
 // [controllers] whether cgroup v2 has any, [controller:NAME] whether it has that one, [realtime] whether a process may have a real-time policy,
 // [cpus:N] whether there are N CPUs, [numa] whether the kernel knows of memory
-// nodes, [apparmor] and [selinux] whether labels can be tried, [systemd]
+// nodes, [apparmor] and [selinux] whether labels can be tried, [criu:FEATURE]
+// whether CRIU has a feature that its check knows, or can dump sockets of the internet (inet), [systemd]
 // whether cgroups are made through systemd: that is where the environment
 // variable SKIFF_DRIVER is systemd. All containers in $ROOT are deleted at the end.
 package script
@@ -40,7 +41,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -140,7 +140,7 @@ func condition(cond string) (bool, error) {
 	case "systemd":
 		return os.Getenv("SKIFF_DRIVER") == "systemd", nil
 	case "criu":
-		return exec.Command("criu", "check", "--feature", arg).Run() == nil, nil
+		return criuHas(arg), nil
 	case "controllers":
 		b, err := os.ReadFile("/sys/fs/cgroup/cgroup.controllers")
 		return len(bytes.TrimSpace(b)) > 0, err
@@ -205,26 +205,6 @@ func setup(e *testscript.Env) error {
 	})
 	return nil
 }
-
-// skipCRIU skips a script that needs CRIU where that does not work, and tells
-// what CRIU says: its check tries what it needs of the kernel.
-func skipCRIU(e *testscript.Env) error {
-	if !strings.HasPrefix(filepath.Base(e.WorkDir), "script-criu-") {
-		return nil
-	}
-	if why := criuMissing(); why != "" {
-		e.T().Skip(why)
-	}
-	return nil
-}
-
-var criuMissing = sync.OnceValue(func() string {
-	out, err := exec.Command("criu", "check").CombinedOutput()
-	if err != nil {
-		return fmt.Sprintf("criu check: %v: %s", err, bytes.TrimSpace(out))
-	}
-	return ""
-})
 
 // skipCgroupPaths skips a script that names its cgroup: with systemd, that is
 // no path.

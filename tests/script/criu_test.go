@@ -1,0 +1,84 @@
+package script
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
+)
+
+// skipCRIU skips a script that needs CRIU where that does not work, and tells
+// what CRIU says: its check tries what it needs of the kernel.
+func skipCRIU(e *testscript.Env) error {
+	if !strings.HasPrefix(filepath.Base(e.WorkDir), "script-criu-") {
+		return nil
+	}
+	if why := criuMissing(); why != "" {
+		e.T().Skip(why)
+	}
+	return nil
+}
+
+var criuMissing = sync.OnceValue(func() string {
+	out, err := exec.Command("criu", "check").CombinedOutput()
+	if err != nil {
+		return fmt.Sprintf("criu check: %v: %s", err, bytes.TrimSpace(out))
+	}
+	return ""
+})
+
+// criuHas tells whether CRIU has a feature by its own check, or "inet": that it
+// can dump a socket of the internet, which one before 4.2 cannot where the
+// kernel has SO_PASSCRED for unix sockets alone (Linux 6.16).
+func criuHas(feature string) bool {
+	if feature == "inet" {
+		return criuDumpsInet() == nil
+	}
+	return exec.Command("criu", "check", "--feature", feature).Run() == nil
+}
+
+var criuDumpsInet = sync.OnceValue(func() error {
+	dir, err := os.MkdirTemp("", "criu-inet")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	var config net.ListenConfig
+	config.SetMultipathTCP(false) // which CRIU knows nothing of
+	listener, err := config.Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	socket, err := listener.(*net.TCPListener).File()
+	if err != nil {
+		return err
+	}
+	defer socket.Close()
+	holder := exec.Command("sleep", "60")
+	holder.ExtraFiles = []*os.File{socket}
+	holder.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	// What the tests' caller has left open may be on mounts that CRIU does not see.
+	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return err
+	}
+	if err := holder.Start(); err != nil {
+		return err
+	}
+	defer func() {
+		_ = holder.Process.Kill()
+		_ = holder.Wait()
+	}()
+	return exec.Command("criu", "dump", "-t", strconv.Itoa(holder.Process.Pid), "-D", dir, "--leave-running").Run()
+})
