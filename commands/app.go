@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/skiff-oci/skiff/libcontainer"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/urfave/cli/v2"
 )
 
@@ -34,6 +35,7 @@ type call struct {
 
 // Main runs the command line and returns the exit status of the process.
 func Main(build Build, args []string) int {
+	sys.SlowMonitor()
 	c := &call{build: build, inherited: openFrom(3)}
 	err := c.run(args)
 	if err == nil {

@@ -119,7 +119,7 @@ func (s *session) start(peer *os.File) (*exec.Cmd, error) {
 	if s.cgroup != nil {
 		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(s.cgroup.Fd())
 	}
-	if err := s.inside(cmd.Start); err != nil {
+	if err := s.inside(func() error { return sys.WithTimerSlack(cmd.Start) }); err != nil {
 		return nil, fmt.Errorf("start criu: %w", err)
 	}
 	return cmd, nil

@@ -15,6 +15,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
 )
 
 // keptOutput is how much of a failing hook's output an error shows, in bytes.
@@ -77,7 +78,10 @@ func runOne(h *specs.Hook, field string, doc []byte) error {
 	// background may hold its output open, which is not waited for.
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 100 * time.Millisecond
-	err := cmd.Run()
+	err := sys.WithTimerSlack(cmd.Start)
+	if err == nil {
+		err = cmd.Wait()
+	}
 	switch {
 	case ctx.Err() != nil:
 		err = fmt.Errorf("no end after its timeout of %d s", *h.Timeout)

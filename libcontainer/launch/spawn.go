@@ -26,6 +26,7 @@ type spawned struct {
 // spawn starts the interpreter on the program. It takes over the files.
 func (b *binding) spawn(files []*os.File) (*spawned, error) {
 	defer closeAll(files)
+	b.prog.TimerSlack = sys.TimerSlack()
 	text, err := b.prog.Encode()
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 // The encoded program, in native byte order (it never leaves the machine):
 //
 //	header   magic, operations, slots, inherited slots     4 x uint32
+//	         timer slack                                   uint64
 //	records  operations x recordSize
 //	pool     strings, each ended by NUL; data, each aligned to 8
 //
@@ -17,7 +18,7 @@ import (
 // (uint32 each). Offsets count from the program's start.
 const (
 	magic      = 0x31464b53 // "SKF1"
-	headerSize = 16
+	headerSize = 24
 	recordSize = 56
 	// MaxSize bounds an encoded program: arguments and environment are at
 	// most 6 MiB in the kernel's eyes (3/4 of _STK_LIM), the rest is small.
@@ -48,6 +49,7 @@ func (p *Program) Encode() ([]byte, error) {
 	le.PutUint32(b[4:], uint32(len(p.Ops)))
 	le.PutUint32(b[8:], uint32(p.Slots))
 	le.PutUint32(b[12:], uint32(p.Inherited))
+	le.PutUint64(b[16:], p.TimerSlack)
 	for i := range p.Ops {
 		op := &p.Ops[i]
 		r := b[headerSize+recordSize*i:][:recordSize]
@@ -84,7 +86,7 @@ func Decode(b []byte) (*Program, error) {
 	if n > (len(b)-headerSize)/recordSize {
 		return nil, fmt.Errorf("%w: %d operations in %d bytes", ErrProgram, n, len(b))
 	}
-	p := &Program{Slots: int(le.Uint32(b[8:])), Inherited: int(le.Uint32(b[12:]))}
+	p := &Program{Slots: int(le.Uint32(b[8:])), Inherited: int(le.Uint32(b[12:])), TimerSlack: le.Uint64(b[16:])}
 	for i := range n {
 		op, err := decodeOp(b, b[headerSize+recordSize*i:][:recordSize])
 		if err != nil {

@@ -21,7 +21,7 @@ func example() *Program {
 
 // decoded is what the codec keeps of p.
 func decoded(p *Program) *Program {
-	q := &Program{Inherited: p.Inherited, Slots: p.Slots}
+	q := &Program{Inherited: p.Inherited, Slots: p.Slots, TimerSlack: p.TimerSlack}
 	for _, op := range p.Ops {
 		op.Field = ""
 		q.Ops = append(q.Ops, op)
@@ -70,6 +70,7 @@ func TestRoundTripRandom(t *testing.T) {
 func random(r *rand.Rand) *Program {
 	p := new(Program)
 	p.Inherit(r.Intn(4))
+	p.TimerSlack = r.Uint64()
 	for range r.Intn(20) {
 		op := Op{Kind: Kind(1 + r.Intn(int(kinds)-1)), Flags: r.Uint32(), A: Slot(r.Int31n(9) - 1), B: Slot(r.Int31n(9) - 1)}
 		for i := range op.N {

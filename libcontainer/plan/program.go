@@ -33,6 +33,8 @@ type Program struct {
 	Ops       []Op
 	Inherited int // slots below this number are passed to the child as open fds
 	Slots     int // all slots, at least Inherited
+
+	TimerSlack uint64 // of the user's process (prctl(2), PR_SET_TIMERSLACK), in nanoseconds
 }
 
 // Add appends an operation and returns it, so that the caller may fill in the

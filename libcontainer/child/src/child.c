@@ -210,6 +210,7 @@ void __attribute__((noreturn)) main_(void)
 		table[i] = i < h->inherited ? (int)i : -1;
 	slot = table;
 	sys(prctl, 15 /* PR_SET_NAME */, "skiff:init");
+	sys(prctl, PR_SET_TIMERSLACK, h->timer_slack); // ours may be that of a thread of the runtime's own
 	sys(umask, 0); // modes are exactly what the program says
 	const struct op *o = (const struct op *)(h + 1);
 	for (uint32_t i = 0; i < h->ops; i++) {

@@ -5,7 +5,7 @@
 
 #include "sys.h"
 
-struct header { uint32_t magic, ops, slots, inherited; };
+struct header { uint32_t magic, ops, slots, inherited; uint64_t timer_slack; };
 struct op {
 	uint32_t kind, flags;
 	int32_t a, b;
