@@ -29,6 +29,14 @@ static void cut(char *p)
 	*p = 0;
 }
 
+static uint64_t number(const char *s)
+{
+	uint64_t n = 0;
+	while (*s >= '0' && *s <= '9')
+		n = n * 10 + (*s++ - '0');
+	return n;
+}
+
 static int same(const char *a, const char *b, size_t n)
 {
 	return len_(a) >= n && !memcmp(a, b, n);
@@ -50,10 +58,14 @@ static void unescape(char *s)
 }
 
 // hide takes a mount away, or, where it came with a less privileged namespace
-// and is locked, covers it.
-static int hide(const char *path)
+// and is locked, covers it. One that has another mount on it is covered: what
+// is there must not be taken away.
+static int hide(const char *path, uint64_t id)
 {
 	enum { UMOUNT_NOFOLLOW = 8 };
+	struct stat_ st;
+	if (!stat_of(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &st) && st.mnt_id != id)
+		return 0;
 	if (!sys(umount2, path, MNT_DETACH | UMOUNT_NOFOLLOW))
 		return 0;
 	long r = sys(mount, "skiff", path, "tmpfs", MS_RDONLY, 0);
@@ -77,7 +89,7 @@ static int entry(char *line, const char *root)
 	unescape(point);
 	if (same(point, root, n) && (point[n] == '/' || !point[n]))
 		return 0; // the container's own
-	int r = hide(point);
+	int r = hide(point, number(line));
 	if (r) {
 		say(point);
 		failed_detail = D_WHERE;
@@ -85,6 +97,8 @@ static int entry(char *line, const char *root)
 	return r;
 }
 
+// hide_all begins with the last line, where the uppermost of several mounts at
+// one place is.
 static int hide_all(char *table, const char *root)
 {
 	int fd = sys(openat, AT_FDCWD, "/proc/self/mountinfo", O_RDONLY | O_CLOEXEC, 0);
@@ -99,11 +113,11 @@ static int hide_all(char *table, const char *root)
 	if (have == TABLE - 1)
 		return -E2BIG;
 	int r = 0;
-	for (char *line = table, *end; !r && *line; line = end + 1) {
-		for (end = line; *end != '\n'; end++)
-			;
-		*end = 0;
-		r = entry(line, root);
+	for (char *end = table + have; !r && end > table;) {
+		*--end = 0;
+		while (end > table && end[-1] != '\n')
+			end--;
+		r = entry(end, root);
 	}
 	return r;
 }
