@@ -44,7 +44,7 @@ func (c *Container) Update(up *Update) (err error) {
 	}
 	var u undo.Stack
 	defer u.Unwind(&err)
-	merged, err := c.limitAnew(&cgroup.Change{Old: old.Resources, Named: up.Resources, Force: up.Force}, &u)
+	merged, err := c.limitAnew(&cgroup.Change{Old: old.Resources, Named: up.Resources, Force: up.Force, Rootless: c.host.Rootless}, &u)
 	if err != nil {
 		return err
 	}

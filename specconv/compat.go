@@ -46,9 +46,9 @@ var compatibility = [...]compat{
 		tests: "namespaces-path, libcontainer/idmap/idmap_test.go:TestCheck",
 	},
 	{
-		does:  "an ordinary user's container without cgroupsPath and limits runs in the user's cgroup if it can have none of its own; its device rules are passed over",
+		does:  "an ordinary user's container without cgroupsPath and limits runs in the user's cgroup if it can have none of its own; its device rules are passed over, by update too",
 		spec:  "knows no such caller",
-		code:  "libcontainer/cgroup/path.go:delegatedTo, libcontainer/cgroup/limit.go:limitDevices",
+		code:  "libcontainer/cgroup/path.go:delegatedTo, libcontainer/cgroup/limit.go:limitDevices, libcontainer/cgroup/update.go:devices",
 		tests: "rootless, rootless-refused, rootless-delegated",
 	},
 	{

@@ -16,6 +16,9 @@ type Change struct {
 	Old   *specs.LinuxResources // in effect; may be nil
 	Named *specs.LinuxResources // what to change ([Merge])
 	Force bool                  // below the memory in use, too, whatever the kernel kills for it
+	// Rootless: the caller is no root over the host. Its device rules are
+	// passed over, as when the group was made.
+	Rootless bool
 }
 
 // update is a change under way.
@@ -42,6 +45,7 @@ type share struct {
 func (g *Group) Update(c *Change, u *undo.Stack) (*specs.LinuxResources, error) {
 	m := Merge(c.Old, c.Named, g.legacy("memory") == nil)
 	up := &update{Group: g, old: strip(c.Old), merged: m, named: strip(c.Named), force: c.Force, undo: u}
+	g.rootless = c.Rootless
 	companions(up.named, m)
 	g.resources = up.named
 	shares, err := up.prepare()
@@ -275,11 +279,18 @@ func (u *update) devices() error {
 	if err != nil {
 		return err
 	}
+	if u.Empty() && u.rootless {
+		return nil
+	}
 	if m := u.legacy("devices"); m != nil {
 		return m.replaceDevicesV1(was, now, u.undo)
 	}
 	if m := u.unified(); m != nil {
-		return m.replaceDevicesV2(now, u.undo)
+		err := m.replaceDevicesV2(now, u.undo)
+		if u.rootless && errors.Is(err, unix.EPERM) {
+			return nil // see limitDevices
+		}
+		return err
 	}
 	err = errors.New("the host has neither the devices controller of cgroup v1 nor cgroup v2")
 	if u.Empty() {
