@@ -22,7 +22,7 @@ BUILD_DEPS := gcc libc6-dev pkg-config libseccomp-dev
 RUN_DEPS   := busybox-static
 TEST_DEPS  := $(RUN_DEPS) git procps uidmap util-linux
 
-.PHONY: all deps run test unit script fuzz conformance test-criu test-engines test-machine bench lint install clean
+.PHONY: all deps run test unit script script-user fuzz conformance test-criu test-engines test-machine bench lint install clean
 
 all: deps skiff
 
@@ -52,7 +52,7 @@ run: deps
 # Everything that this host can run without an engine or a daemon.
 test: deps
 	@contrib/deps $(TEST_DEPS)
-	@$(MAKE) --no-print-directory unit script conformance
+	@$(MAKE) --no-print-directory unit script script-user conformance
 
 unit: $(CHILD) $(HELPER)
 	$(GO) vet -tags "$(TAGS)" ./...
@@ -60,6 +60,11 @@ unit: $(CHILD) $(HELPER)
 
 script: skiff
 	PATH="$(CURDIR)/build/criu:$$PATH" SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/script/...
+
+# The scripts again, with an ordinary user for a caller: a new one if root runs
+# this, in its isolation, and else the one who does.
+script-user: skiff
+	SKIFF_CALLER=user SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/script/ -run TestScripts
 
 # The scripts of checkpoint and restore, with a CRIU from a newer Debian; later
 # runs of the other targets find it, too.

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -93,12 +94,19 @@ func cmdBundle(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)
 	ts.Check(w.own(dir))
 	call := []string{"spec", "--bundle", dir}
-	patch := map[string]any{"process": map[string]any{"terminal": false}}
-	if w.user {
+	linux := make(map[string]any)
+	if w.user || byUser() {
 		call = append(call, "--rootless")
-	} else {
-		patch["linux"] = map[string]any{"cgroupsPath": w.cgroupsPath(filepath.Base(dir))}
 	}
+	if byUser() && !w.user {
+		own, err := ownMaps()
+		ts.Check(err)
+		maps.Copy(linux, own)
+	}
+	if !w.user && (!byUser() || ownCgroup != "") {
+		linux["cgroupsPath"] = w.cgroupsPath(filepath.Base(dir))
+	}
+	patch := map[string]any{"process": map[string]any{"terminal": false}, "linux": linux}
 	if r := runSkiff(ts, call...); r.code != 0 {
 		ts.Fatalf("skiff spec: exit status %d: %s", r.code, r.stderr)
 	}

@@ -17,6 +17,9 @@ func patchText(file, patch string) error {
 	if err := json.Unmarshal([]byte(patch), &p); err != nil {
 		return fmt.Errorf("patch %s: %w", patch, err)
 	}
+	if byUser() {
+		keepUser(p)
+	}
 	return patchFile(file, p)
 }
 

@@ -18,15 +18,24 @@
 // a manager.
 //
 // $ROOT is the script's state directory, $CGROUP the path of its own cgroup,
-// under which bundle puts the containers. [isolated] tells whether containers
-// can be run, [namespace:time] whether the kernel has that type, [users]
-// whether an ordinary user can make user namespaces and has newuidmap,
-// [controllers] whether cgroup v2 has any, [controller:NAME] whether it has that one, [realtime] whether a process may have a real-time policy,
+// under which bundle puts the containers, $USER the name of who calls skiff.
+// All containers in $ROOT are deleted at the end.
+//
+// Conditions: [containers] tells whether containers can be run, [root] whether
+// root calls skiff, [can:NAME] whether the caller may do what takes privileges
+// on most hosts (can_test.go), [users] whether an ordinary user can make user
+// namespaces and has newuidmap, [namespace:time] whether the kernel has that
+// type, [controllers] whether cgroup v2 has any, [controller:NAME] whether it
+// has that one, [realtime] whether a process may have a real-time policy,
 // [cpus:N] whether there are N CPUs, [numa] whether the kernel knows of memory
 // nodes, [apparmor] and [selinux] whether labels can be tried, [criu:FEATURE]
-// whether CRIU has a feature that its check knows, or can dump sockets of the internet (inet), [systemd]
-// whether cgroups are made through systemd: that is where the environment
-// variable SKIFF_DRIVER is systemd. All containers in $ROOT are deleted at the end.
+// whether CRIU has a feature that its check knows, or can dump sockets of the
+// internet (inet), [systemd] whether cgroups are made through systemd: that is
+// where the environment variable SKIFF_DRIVER is systemd.
+//
+// Where the environment variable SKIFF_CALLER is user, an ordinary user calls
+// skiff in all scripts (caller_test.go): bundle makes what spec --rootless
+// writes, with the ids that /etc/subuid and /etc/subgid give to the user.
 package script
 
 import (
@@ -36,6 +45,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -55,6 +65,9 @@ import (
 // to build them into and to keep: where there is no Go, they are found there.
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
+// programs are those that the scripts find in their PATH.
+var programs = []string{"skiff", "seccompagent", "sdnotify"}
+
 func testMain(m *testing.M) int {
 	err := allowDevices()
 	dir := os.Getenv("PROGRAMS")
@@ -70,7 +83,7 @@ func testMain(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	return isolate.Main(m)
+	return isolate.Main(caller{m})
 }
 
 // allowDevices puts the scripts elsewhere when the folder for temporary files
@@ -130,8 +143,12 @@ func TestScripts(t *testing.T) {
 func condition(cond string) (bool, error) {
 	name, arg, _ := strings.Cut(cond, ":")
 	switch name {
-	case "isolated":
-		return isolate.Active(), nil
+	case "containers", "isolated":
+		return containers(), nil
+	case "can":
+		return conditionCan(arg)
+	case "root":
+		return os.Geteuid() == 0, nil
 	case "namespace":
 		_, err := os.Stat("/proc/self/ns/" + arg)
 		return err == nil, nil
@@ -169,7 +186,7 @@ func setup(e *testscript.Env) error {
 	if err := os.Mkdir(bin, 0o755); err != nil {
 		return err
 	}
-	for _, name := range []string{"skiff", "seccompagent", "sdnotify"} {
+	for _, name := range programs {
 		program, err := filepath.Abs(os.Getenv(strings.ToUpper(name)))
 		if err != nil {
 			return err
@@ -181,9 +198,12 @@ func setup(e *testscript.Env) error {
 	if err := skipCRIU(e); err != nil {
 		return err
 	}
+	if why := skipUser(e.WorkDir); why != "" {
+		e.T().Skip(why)
+	}
 	w := &world{
 		root:   filepath.Join(e.WorkDir, ".root"),
-		cgroup: "/script-" + filepath.Base(e.WorkDir),
+		cgroup: filepath.Join("/", ownCgroup, "script-"+filepath.Base(e.WorkDir)),
 		work:   e.WorkDir,
 
 		sockets: make(map[string]*net.UnixListener),
@@ -197,6 +217,11 @@ func setup(e *testscript.Env) error {
 	e.Values[worldKey{}] = w
 	e.Setenv("ROOT", w.root)
 	e.Setenv("CGROUP", w.cgroup)
+	me, err := user.Current()
+	if err != nil {
+		return err
+	}
+	e.Setenv("USER", me.Username)
 	e.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 	e.Defer(func() {
 		if err := w.remove(); err != nil {

@@ -12,7 +12,6 @@ import (
 	"syscall"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"github.com/skiff-oci/skiff/tests/isolate"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,7 +20,7 @@ import (
 // alone.
 const (
 	ordinaryID = 15000
-	subFirst   = 300000
+	subFirst   = 100000
 	subSize    = 65536
 )
 
@@ -76,12 +75,12 @@ var userSkiff = sync.OnceValues(func() (string, error) {
 
 // ordinaryUsers tells why an ordinary user's container cannot be tested here;
 // empty if it can.
-func ordinaryUsers() string {
-	if !isolate.Active() {
+var ordinaryUsers = sync.OnceValue(func() string {
+	if !containers() {
 		return "not root"
 	}
 	cmd := exec.Command("unshare", "--user", "--map-root-user", "true")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ordinaryID, Gid: ordinaryID}}
+	cmd.SysProcAttr = (&world{user: true}).attr()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Sprintf("unshare --user as an ordinary user: %v: %s", err, out)
 	}
@@ -91,7 +90,7 @@ func ordinaryUsers() string {
 		}
 	}
 	return ""
-}
+})
 
 // cmdAsUser is "asuser [-delegated]": from here on skiff, bundle, status and
 // clean are an ordinary user's, and all that is in the script's directory is
@@ -109,13 +108,7 @@ func cmdAsUser(ts *testscript.TestScript, neg bool, args []string) {
 	w.user, w.skiff = true, skiff
 	ts.Setenv("SKIFF", skiff)
 	// The script's directory is below others that are root's alone.
-	for dir := w.work; dir != "/"; dir = filepath.Dir(dir) {
-		st, err := os.Stat(dir)
-		ts.Check(err)
-		if st.Mode()&0o001 == 0 {
-			ts.Check(os.Chmod(dir, 0o755))
-		}
-	}
+	ts.Check(reachable(w.work))
 	ts.Check(w.own(w.work))
 	if delegated {
 		ts.Check(w.delegate())
@@ -130,19 +123,17 @@ func (w *world) delegate() error {
 	if err := os.MkdirAll(leaf, 0o755); err != nil {
 		return err
 	}
-	for _, path := range []string{top, top + "/cgroup.procs", top + "/cgroup.subtree_control", leaf, leaf + "/cgroup.procs"} {
-		if err := os.Chown(path, ordinaryID, ordinaryID); err != nil {
-			return err
-		}
+	err := errors.Join(chownCgroup(top), chownCgroup(leaf))
+	if err != nil {
+		return err
 	}
-	var err error
 	w.leaf, err = os.Open(leaf)
 	return err
 }
 
 // own gives what is in dir to the user of the world.
 func (w *world) own(dir string) error {
-	if !w.user {
+	if !w.user || byUser() {
 		return nil
 	}
 	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
@@ -155,7 +146,7 @@ func (w *world) own(dir string) error {
 
 // attr is how a process of the world's user is started.
 func (w *world) attr() *syscall.SysProcAttr {
-	if !w.user {
+	if !w.user || byUser() && os.Geteuid() != 0 {
 		return nil
 	}
 	a := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ordinaryID, Gid: ordinaryID}}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -15,7 +16,6 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/skiff-oci/skiff/libcontainer"
-	"github.com/skiff-oci/skiff/tests/isolate"
 )
 
 // patience is how long one call of skiff, or one wait, may take.
@@ -71,12 +71,18 @@ func (w *world) run(dir string, env []string, args ...string) (*result, error) {
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		return nil, err
 	}
-	stdout, err := os.ReadFile(out.Name())
+	stdout, err := written(out)
 	if err != nil {
 		return nil, err
 	}
-	stderr, err := os.ReadFile(errs.Name())
+	stderr, err := written(errs)
 	return &result{cmd.ProcessState.ExitCode(), string(stdout), string(stderr)}, err
+}
+
+// written reads what a process has written to a file that it inherited. A
+// container's user, who may be another, owns it now.
+func written(f *os.File) ([]byte, error) {
+	return io.ReadAll(io.NewSectionReader(f, 0, 1<<62))
 }
 
 func forget(f *os.File) {
@@ -138,7 +144,7 @@ func (w *world) remove() error {
 	if w.systemd {
 		_ = exec.Command("systemctl", "stop", filepath.Base(w.cgroup)).Run()
 	}
-	if isolate.Active() {
+	if containers() {
 		_ = os.WriteFile(w.cgroupDir()+"/cgroup.kill", []byte("1"), 0)
 		_ = os.Remove(w.cgroupDir())
 	}

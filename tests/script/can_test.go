@@ -1,0 +1,57 @@
+package script
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// can tells whether the caller of skiff may do what takes privileges on most
+// hosts: it is tried, once.
+var can = sync.OnceValues(func() (map[string]bool, error) {
+	dir, err := os.MkdirTemp("", "skiff-can")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	_, mqueue := os.Stat("/dev/mqueue")
+	return map[string]bool{
+		"chown":   os.Chown(dir, subFirst, subFirst) == nil,
+		"mount":   canMount(dir),
+		"mknod":   unix.Mknod(filepath.Join(dir, "kmsg"), unix.S_IFCHR, int(unix.Mkdev(1, 11))) == nil,
+		"unshare": exec.Command("unshare", "--net", "true").Run() == nil,
+		"nice":    canNice(),
+		"ionice":  exec.Command("ionice", "-c", "1", "true").Run() == nil,
+		"mqueue":  os.Geteuid() == 0 || mqueue == nil,
+	}, nil
+})
+
+func canMount(dir string) bool {
+	if unix.Mount("tmpfs", dir, "tmpfs", 0, "") != nil {
+		return false
+	}
+	return unix.Unmount(dir, 0) == nil
+}
+
+// canNice tries it in a thread that ends with that nice value.
+func canNice() bool {
+	ok := make(chan bool)
+	go func() {
+		runtime.LockOSThread()
+		ok <- unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), -1) == nil
+	}()
+	return <-ok
+}
+
+func conditionCan(what string) (bool, error) {
+	all, err := can()
+	if _, ok := all[what]; err == nil && !ok {
+		err = fmt.Errorf("unknown: %q", what)
+	}
+	return all[what], err
+}
