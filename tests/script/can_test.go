@@ -20,6 +20,7 @@ var can = sync.OnceValues(func() (map[string]bool, error) {
 	}
 	defer os.RemoveAll(dir)
 	_, mqueue := os.Stat("/dev/mqueue")
+	_, systemd := os.Stat(fmt.Sprintf("/run/user/%d/systemd/private", os.Getuid()))
 	return map[string]bool{
 		"chown":   os.Chown(dir, subFirst, subFirst) == nil,
 		"mount":   canMount(dir),
@@ -27,6 +28,7 @@ var can = sync.OnceValues(func() (map[string]bool, error) {
 		"unshare": exec.Command("unshare", "--net", "true").Run() == nil,
 		"nice":    canNice(),
 		"ionice":  exec.Command("ionice", "-c", "1", "true").Run() == nil,
+		"systemd": systemd == nil, // the user's own
 		"mqueue":  os.Geteuid() == 0 || mqueue == nil,
 	}, nil
 })
