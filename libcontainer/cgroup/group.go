@@ -122,6 +122,9 @@ func Load(paths map[string]string) (*Group, error) {
 		g.members[i].names = append(g.members[i].names, name)
 	}
 	// A map has no order, but the same is to happen in each run.
+	for i := range g.members {
+		slices.Sort(g.members[i].names)
+	}
 	slices.SortFunc(g.members, func(a, b member) int { return strings.Compare(a.path, b.path) })
 	return g, nil
 }

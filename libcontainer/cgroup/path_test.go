@@ -3,6 +3,7 @@ package cgroup
 import (
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -119,5 +120,10 @@ func TestLoad(t *testing.T) {
 	}
 	if len(g.members) != 2 {
 		t.Errorf("controllers mounted together: %v", g.members)
+	}
+	for range 20 { // the order of a map is another each time
+		if g, err = Load(paths); err != nil || !slices.Equal(g.members[0].names, []string{"cpu", "cpuacct"}) {
+			t.Fatalf("Load: %v, %v", g, err)
+		}
 	}
 }

@@ -2,15 +2,14 @@ package cgroup
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
+	"github.com/skiff-oci/skiff/tests/isolate"
 	"golang.org/x/sys/unix"
 )
 
@@ -65,6 +64,9 @@ func runPrivate(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer os.RemoveAll(top)
+	if err := besideUnified(); err != nil {
+		return 0, err
+	}
 	self, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
 		return 0, err
@@ -78,12 +80,13 @@ func runPrivate(m *testing.M) (code int, err error) {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return 0, err
 		}
-		if unix.Mount("none", dir, "cgroup", 0, names) != nil {
+		dissolve, mountErr := isolate.MountLegacy(dir, names)
+		if mountErr != nil {
 			_ = os.Remove(dir)
 			continue
 		}
 		defer func() {
-			if dissolveErr := dissolve(dir, names); err == nil {
+			if dissolveErr := dissolve(); err == nil {
 				err = dissolveErr
 			}
 		}()
@@ -91,27 +94,17 @@ func runPrivate(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
-// dissolve unmounts a hierarchy until the kernel has given it up. It does not
-// when a cgroup that was removed a moment before is still being taken down;
-// then the next to unmount it has to.
-func dissolve(dir, names string) error {
-	first, _, _ := strings.Cut(names, ",")
-	for deadline := soon(); ; {
-		if err := unix.Unmount(dir, 0); err != nil {
-			return &os.PathError{Op: "unmount", Path: dir, Err: err}
-		}
-		for range 20 {
-			self, err := os.ReadFile("/proc/self/cgroup")
-			if _, there := memberOf(string(self), first); err != nil || !there {
-				return err
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("the hierarchy of %s is still there", names)
-		}
-		if err := unix.Mount("none", dir, "cgroup", 0, names); err != nil {
-			return &os.PathError{Op: "mount", Path: dir, Err: err}
-		}
+// besideUnified moves cgroup v2 from where it is alone to where it is beside v1.
+func besideUnified() error {
+	var st unix.Statfs_t
+	if err := unix.Statfs(unifiedMount, &st); err != nil || st.Type != unix.CGROUP2_SUPER_MAGIC {
+		return err
 	}
+	if err := unix.Mount("none", unifiedMount, "tmpfs", 0, ""); err != nil {
+		return err
+	}
+	if err := os.Mkdir(unifiedMount+"/unified", 0o755); err != nil {
+		return err
+	}
+	return unix.Mount("none", unifiedMount+"/unified", "cgroup2", 0, "")
 }

@@ -1,6 +1,7 @@
 // Package isolate runs a test binary where a container runtime that kills or
 // unmounts too much can only hurt the tests: in pid, mount and cgroup
-// namespaces of its own, with nothing but cgroup v2 on /sys/fs/cgroup.
+// namespaces of its own, with nothing but cgroup v2 on /sys/fs/cgroup unless
+// SKIFF_TEST_V1 asks for v1 as well.
 //
 //	func TestMain(m *testing.M) { os.Exit(isolate.Main(m)) }
 //
@@ -72,6 +73,9 @@ func runOuter() (code int, err error) {
 	}
 	if err := privateMounts(); err != nil {
 		return 1, err
+	}
+	if os.Getenv(legacy) != "" {
+		return outerLegacy()
 	}
 	if err := showUnified(); err != nil {
 		return 1, err
@@ -166,18 +170,29 @@ func prepare() error {
 	}
 	for unix.Unmount(cgroupRoot, unix.MNT_DETACH) == nil {
 	}
-	if err := mountOn("cgroup2", cgroupRoot); err != nil {
+	if err := mountCgroups(); err != nil {
 		return err
 	}
-	harness := cgroupRoot + "/harness"
+	harness := Unified() + "/harness"
 	if err := os.Mkdir(harness, 0o755); err != nil {
 		return err
 	}
 	if err := os.WriteFile(harness+"/cgroup.procs", []byte("0"), 0); err != nil {
 		return err
 	}
-	enableControllers(cgroupRoot)
+	enableControllers(Unified())
 	return nil
+}
+
+func mountCgroups() error {
+	if os.Getenv(legacy) == "" {
+		return mountOn("cgroup2", cgroupRoot)
+	}
+	all, err := hierarchies()
+	if err != nil {
+		return err
+	}
+	return mountAll(all)
 }
 
 func privateMounts() error {

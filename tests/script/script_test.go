@@ -26,7 +26,8 @@
 // on most hosts (can_test.go), [users] whether an ordinary user can make user
 // namespaces and has newuidmap, [namespace:time] whether the kernel has that
 // type, [controllers] whether cgroup v2 has any, [controller:NAME] whether it
-// has that one, [realtime] whether a process may have a real-time policy,
+// has that one, [legacy:NAME] whether it is in a cgroup v1 hierarchy, [rtgroups]
+// whether v1's cpu controller limits real-time policies, [realtime] whether a process may have a real-time policy,
 // [cpus:N] whether there are N CPUs, [numa] whether the kernel knows of memory
 // nodes, [apparmor] and [selinux] whether labels can be tried, [criu:FEATURE]
 // whether CRIU has a feature that its check knows, or can dump sockets of the
@@ -159,10 +160,16 @@ func condition(cond string) (bool, error) {
 	case "criu":
 		return criuHas(arg), nil
 	case "controllers":
-		b, err := os.ReadFile("/sys/fs/cgroup/cgroup.controllers")
+		b, err := os.ReadFile(isolate.Unified() + "/cgroup.controllers")
 		return len(bytes.TrimSpace(b)) > 0, err
+	case "legacy":
+		_, err := os.Stat("/sys/fs/cgroup/" + arg + "/cgroup.clone_children")
+		return err == nil, nil
+	case "rtgroups":
+		_, err := os.Stat("/sys/fs/cgroup/cpu/cpu.rt_runtime_us")
+		return err == nil, nil
 	case "controller":
-		b, err := os.ReadFile("/sys/fs/cgroup/cgroup.controllers")
+		b, err := os.ReadFile(isolate.Unified() + "/cgroup.controllers")
 		return slices.Contains(strings.Fields(string(b)), arg), err
 	case "realtime":
 		return exec.Command("chrt", "-f", "1", "true").Run() == nil, nil
@@ -201,6 +208,9 @@ func setup(e *testscript.Env) error {
 	if why := skipUser(e.WorkDir); why != "" {
 		e.T().Skip(why)
 	}
+	if err := skipLegacy(e); err != nil {
+		return err
+	}
 	w := &world{
 		root:   filepath.Join(e.WorkDir, ".root"),
 		cgroup: filepath.Join("/", ownCgroup, "script-"+filepath.Base(e.WorkDir)),
@@ -228,6 +238,27 @@ func setup(e *testscript.Env) error {
 			e.T().Fatal("at the end of the script:", err)
 		}
 	})
+	return nil
+}
+
+// skipLegacy skips a script about cgroup v1 where it is not, and where it is,
+// one that knows where cgroup v2 is mounted.
+func skipLegacy(e *testscript.Env) error {
+	name := strings.TrimPrefix(filepath.Base(e.WorkDir), "script-")
+	if about := strings.HasPrefix(name, "legacy-"); about != isolate.Legacy() && about {
+		e.T().Skip("it is about cgroup v1, and runs where SKIFF_TEST_V1 is set, for root")
+	} else if about || !isolate.Legacy() {
+		return nil
+	}
+	text, err := os.ReadFile(filepath.Join("testdata", name+".txt"))
+	if err != nil {
+		return err
+	}
+	for _, word := range []string{"/sys/fs/cgroup", "-delegated"} {
+		if bytes.Contains(text, []byte(word)) {
+			e.T().Skip("it is about cgroup v2 alone (" + word + ")")
+		}
+	}
 	return nil
 }
 

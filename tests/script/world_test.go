@@ -16,6 +16,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/skiff-oci/skiff/libcontainer"
+	"github.com/skiff-oci/skiff/tests/isolate"
 )
 
 // patience is how long one call of skiff, or one wait, may take.
@@ -146,12 +147,23 @@ func (w *world) remove() error {
 	}
 	if containers() {
 		_ = os.WriteFile(w.cgroupDir()+"/cgroup.kill", []byte("1"), 0)
-		_ = os.Remove(w.cgroupDir())
+		for _, dir := range w.cgroupDirs() {
+			_ = os.Remove(dir)
+		}
 	}
 	return err
 }
 
-func (w *world) cgroupDir() string { return filepath.Join("/sys/fs/cgroup", w.cgroup) }
+func (w *world) cgroupDir() string { return filepath.Join(isolate.Unified(), w.cgroup) }
+
+// cgroupDirs are the script's cgroups in all hierarchies.
+func (w *world) cgroupDirs() []string {
+	if !isolate.Legacy() {
+		return []string{w.cgroupDir()}
+	}
+	dirs, _ := filepath.Glob(filepath.Join("/sys/fs/cgroup", "*", w.cgroup))
+	return dirs
+}
 
 // leftovers lists what the script's containers have left behind.
 func (w *world) leftovers() ([]string, error) {
@@ -159,9 +171,13 @@ func (w *world) leftovers() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	groups, err := filepath.Glob(w.cgroupDir() + "/*/cgroup.procs")
-	if err != nil {
-		return nil, err
+	var groups []string
+	for _, dir := range w.cgroupDirs() {
+		more, err := filepath.Glob(dir + "/*/cgroup.procs")
+		if err != nil {
+			return nil, err
+		}
+		groups = append(groups, more...)
 	}
 	for _, g := range groups {
 		if w.leaf == nil || filepath.Dir(g) != w.leaf.Name() {
