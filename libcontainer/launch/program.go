@@ -2,6 +2,7 @@ package launch
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -105,16 +106,21 @@ func (b *binding) enterNamespaces() {
 	if b.made&unix.CLONE_NEWUSER == 0 {
 		b.prog.Add(plan.Op{Kind: plan.OpNoDump})
 	}
+	waits := b.awaitsGo()
+	if waits && b.asksMaps() { // the runtime says "go" before it answers anything
+		b.awaitCgroups()
+		waits = false
+	}
 	b.join()
 	if b.made&unix.CLONE_NEWUSER != 0 { // first: it is to own the others
 		b.newUserNamespace()
 	} else {
 		rest := b.made &^ b.cloned
-		if b.awaitsGo() {
+		if waits {
 			b.unshare(rest &^ unix.CLONE_NEWCGROUP)
 			rest &= unix.CLONE_NEWCGROUP
+			b.awaitCgroups()
 		}
-		b.awaitCgroups()
 		b.unshare(rest)
 		b.enterTime()
 		b.attachRoot()
@@ -142,10 +148,17 @@ func (b *binding) join() {
 			b.approachRoot()
 		}
 		p.Add(plan.Op{Kind: plan.OpSetns, A: n.slot, N: [3]uint64{n.Flag}, Field: n.Field + ".path"})
-		if n.Flag == unix.CLONE_NEWUSER && !b.Launch.UserMaps.Empty() {
+		if n.Flag == unix.CLONE_NEWUSER && b.asksMaps() {
 			p.Add(plan.Op{Kind: plan.OpSync, N: [3]uint64{uint64(wire.Maps)}})
 		}
 	}
+}
+
+// asksMaps tells that the runtime compares the mappings of a user namespace that
+// is joined by its path.
+func (b *binding) asksMaps() bool {
+	byPath := func(j join) bool { return j.Flag == unix.CLONE_NEWUSER }
+	return slices.ContainsFunc(b.joins, byPath) && !b.Launch.UserMaps.Empty()
 }
 
 // newUserNamespace makes a user namespace and what it is to own. The files of
