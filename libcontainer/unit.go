@@ -117,7 +117,7 @@ func (u *unit) end(g *cgroup.Group) error {
 // outlast a reload of systemd, which writes anew what it knows; then the ones
 // that the configuration names, which win.
 func (u *unit) limits(g *cgroup.Group) ([]systemd.Property, error) {
-	all, err := unitLimits(g, u.rootless)
+	all, err := unitLimits(u.manager, u.Name, g, u.rootless)
 	if err != nil {
 		return nil, err
 	}
@@ -132,8 +132,11 @@ const tasksMax = "TasksMax"
 
 // unitLimits are the group's resources as properties. The user's systemd has no
 // say over devices.
-func unitLimits(g *cgroup.Group, rootless bool) ([]systemd.Property, error) {
+func unitLimits(m *systemd.Manager, unit string, g *cgroup.Group, rootless bool) ([]systemd.Property, error) {
 	all, err := systemd.Limits(g.Files())
+	if err == nil {
+		all, err = m.Known(unit, all)
+	}
 	if err != nil || rootless {
 		return all, err
 	}
@@ -157,14 +160,14 @@ func (c *Container) updateUnit(g *cgroup.Group, old, merged *specs.LinuxResource
 	defer m.Close()
 	tell := func(m *systemd.Manager, r *specs.LinuxResources) error {
 		of := g.With(r)
-		properties, err := unitLimits(of, c.record.UserUnit)
+		properties, err := unitLimits(m, c.record.Unit, of, c.record.UserUnit)
 		if err != nil {
 			return err
 		}
-		if err := m.Set(c.record.Unit, properties); err != nil {
+		if err := m.Set(c.record.Unit, systemd.Settable(properties)); err != nil {
 			return err
 		}
-		return of.RestoreCPU() // which systemd has just rounded
+		return of.Restore()
 	}
 	stack.Push(func() error {
 		m, err := systemd.Dial(c.record.UserUnit)

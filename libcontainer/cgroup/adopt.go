@@ -147,15 +147,18 @@ func (g *Group) With(r *specs.LinuxResources) *Group {
 	return &w
 }
 
-// RestoreCPU writes cpu.max anew, as the resources have it.
-func (g *Group) RestoreCPU() error {
+// Restore writes anew, as the resources have it, what systemd rounds, or in some
+// versions does not know and sets to its own: it writes all files of a
+// controller when it is told of one.
+func (g *Group) Restore() error {
 	m := g.unified()
 	if m == nil {
 		return nil
 	}
 	for _, f := range g.Files() {
-		if f[0] == "cpu.max" {
-			if err := m.write(f[0], f[1]); !errors.Is(err, unix.ENOENT) {
+		switch f[0] {
+		case "cpu.max", "memory.oom.group", "memory.zswap.max", "memory.zswap.writeback":
+			if err := m.write(f[0], f[1]); err != nil && !errors.Is(err, unix.ENOENT) {
 				return err
 			}
 		}

@@ -44,7 +44,7 @@ func Dial(user bool) (*Manager, error) {
 	}
 	var errs []error
 	for _, a := range list {
-		m, err := connect(a)
+		m, err := connect(a, callWait)
 		if err == nil {
 			return m, nil
 		}
@@ -120,8 +120,8 @@ func hostUID() string {
 	return strconv.Itoa(uid)
 }
 
-func connect(at address) (_ *Manager, err error) {
-	c, err := net.DialTimeout("unix", at.path, callWait)
+func connect(at address, wait time.Duration) (_ *Manager, err error) {
+	c, err := net.DialTimeout("unix", at.path, wait)
 	if err != nil {
 		return nil, cause(err)
 	}
@@ -133,10 +133,13 @@ func connect(at address) (_ *Manager, err error) {
 	if err := checkPeer(c.(*net.UnixConn)); err != nil {
 		return nil, err
 	}
-	if err := c.SetDeadline(time.Now().Add(callWait)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(wait)); err != nil {
 		return nil, err
 	}
 	a, err := authenticate(c, hostUID())
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = fmt.Errorf("waited %v for an answer: %w", wait, unix.ETIMEDOUT)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("D-Bus authentication: %w", err)
 	}

@@ -2,6 +2,11 @@
 // container's cgroup: transient scopes and slices, over D-Bus
 // (org.freedesktop.systemd1(5)). It knows nothing of the cgroup's files.
 //
+// The slices that a unit is in are made by systemd, and stay when it is gone, as
+// other runtimes leave them: who stops one ends what has been started in it a
+// moment ago, and those that systemd itself stops when nothing needs them
+// (StopWhenUnneeded) were seen to be lost to it when a start came in between.
+//
 // systemd answers in its own time, so each call has a deadline, and its error
 // names the unit and what was waited for.
 package systemd

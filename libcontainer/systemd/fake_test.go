@@ -21,6 +21,7 @@ type fake struct {
 	mute   bool   // it answers, but its jobs never end
 	deaf   bool   // it does not answer at all
 	result string // of its jobs; "done" if empty
+	old    bool   // of a version that knows no OOMPolicy of scopes
 
 	mu    sync.Mutex
 	units map[string]string // state by name
@@ -139,8 +140,14 @@ func (f *fake) do(method string, args []any) (body []any, errName, job string) {
 	_, there := f.units[unit]
 	switch method {
 	case "Get":
-		if args[1] == "ControlGroup" {
+		switch args[1] {
+		case "ControlGroup":
 			return []any{dbus.MakeVariant("/user.slice/manager")}, "", ""
+		case "Version":
+			if f.old {
+				return []any{dbus.MakeVariant("249.11-0ubuntu3")}, "", ""
+			}
+			return []any{dbus.MakeVariant("257.9-1~deb13u1")}, "", ""
 		}
 		return []any{dbus.MakeVariant(f.state)}, "", ""
 	case "StartTransientUnit":

@@ -66,6 +66,10 @@ func limit(file, value string) ([]Property, error) {
 		name = "MemoryMax"
 	case "memory.swap.max":
 		name = "MemorySwapMax"
+	case "memory.zswap.max":
+		name = "MemoryZSwapMax"
+	case "memory.oom.group":
+		return []Property{{"OOMPolicy", dbus.MakeVariant(oomPolicy(value))}}, nil
 	case "pids.max":
 		name = "TasksMax"
 	default:
@@ -76,6 +80,15 @@ func limit(file, value string) ([]Property, error) {
 		return nil, err
 	}
 	return []Property{{name, dbus.MakeVariant(n)}}, nil
+}
+
+// oomPolicy tells what happens to the others in a cgroup when the kernel kills a
+// process of it for want of memory (systemd.service(5)).
+func oomPolicy(group string) string {
+	if group == "1" {
+		return "kill"
+	}
+	return "continue"
 }
 
 func amount(s string) (uint64, error) {
@@ -175,6 +188,46 @@ func Named(texts map[string]string) ([]Property, error) {
 		all = append(all, Property{name, v})
 	}
 	return all, nil
+}
+
+// Known leaves out of limits what this manager does not know, or not of this
+// kind of unit.
+func (m *Manager) Known(unit string, limits []Property) ([]Property, error) {
+	if !Has(limits, "OOMPolicy") && !Has(limits, "MemoryZSwapMax") {
+		return limits, nil
+	}
+	v, err := m.property(object, manager, "Version", "the manager")
+	if err != nil {
+		return nil, err
+	}
+	known := version(v) >= 253
+	return slices.DeleteFunc(limits, func(p Property) bool {
+		switch p.Name {
+		case "OOMPolicy":
+			return !known || strings.HasSuffix(unit, ".slice")
+		case "MemoryZSwapMax":
+			return !known
+		}
+		return false
+	}), nil
+}
+
+// Settable leaves out of limits what is said of a unit at its start alone.
+func Settable(limits []Property) []Property {
+	return slices.DeleteFunc(limits, func(p Property) bool { return p.Name == "OOMPolicy" })
+}
+
+// version reads systemd's version, "257.9-1~deb13u1", as far as its first part; 0
+// if there is none.
+func version(v any) int {
+	s, _ := v.(string)
+	s = strings.TrimPrefix(s, "v")
+	end := strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' })
+	if end < 0 {
+		end = len(s)
+	}
+	n, _ := strconv.Atoi(s[:end])
+	return n
 }
 
 // Has tells whether a property of the name is in the list.

@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 	"golang.org/x/sys/unix"
@@ -17,11 +20,11 @@ func TestUnitPath(t *testing.T) {
 		unit Unit
 		want string
 	}{
-		{Unit{"skiff-web.scope", "system.slice"}, "/system.slice/skiff-web.scope"},
-		{Unit{"skiff-web.scope", "-.slice"}, "/skiff-web.scope"},
-		{Unit{"skiff-web.scope", "a-b-c.slice"}, "/a.slice/a-b.slice/a-b-c.slice/skiff-web.scope"},
-		{Unit{"a-b.slice", "a.slice"}, "/a.slice/a-b.slice"},
-		{Unit{"a.slice", "-.slice"}, "/a.slice"},
+		{Unit{Name: "skiff-web.scope", Slice: "system.slice"}, "/system.slice/skiff-web.scope"},
+		{Unit{Name: "skiff-web.scope", Slice: "-.slice"}, "/skiff-web.scope"},
+		{Unit{Name: "skiff-web.scope", Slice: "a-b-c.slice"}, "/a.slice/a-b.slice/a-b-c.slice/skiff-web.scope"},
+		{Unit{Name: "a-b.slice", Slice: "a.slice"}, "/a.slice/a-b.slice"},
+		{Unit{Name: "a.slice", Slice: "-.slice"}, "/a.slice"},
 	} {
 		if got := c.unit.Path(); got != c.want {
 			t.Errorf("%v: %s, expected %s", c.unit, got, c.want)
@@ -51,6 +54,9 @@ func TestLimits(t *testing.T) {
 		{"cpuset.cpus", "0-2,9", "AllowedCPUs=[7 2]"},
 		{"cpuset.mems", "0", "AllowedMemoryNodes=[1]"},
 		{"hugetlb.2MB.max", "1", ""},
+		{"memory.oom.group", "1", "OOMPolicy=kill"},
+		{"memory.oom.group", "0", "OOMPolicy=continue"},
+		{"memory.zswap.max", "4096", "MemoryZSwapMax=4096"},
 	} {
 		got, err := Limits([][2]string{{c.file, c.value}})
 		if err != nil {
@@ -75,7 +81,7 @@ func words(list []Property) string {
 	return strings.Join(all, " ")
 }
 
-var web = Unit{"skiff-web.scope", "system.slice"}
+var web = Unit{Name: "skiff-web.scope", Slice: "system.slice"}
 
 func TestUnitLife(t *testing.T) {
 	f := new(fake)
@@ -153,5 +159,51 @@ func TestUnreachable(t *testing.T) {
 	_, err := Dial(true)
 	if !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), "/nowhere/bus") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("%v: expected one line that names the sockets", err)
+	}
+}
+
+// A socket that takes a connection and says nothing more is given up.
+func TestSilent(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "private")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, err = connect(address{path, true}, 50*time.Millisecond)
+	if !errors.Is(err, unix.ETIMEDOUT) || err.Error() != "D-Bus authentication: waited 50ms for an answer: connection timed out" {
+		t.Errorf("%v: expected the time that was waited, and for what", err)
+	}
+}
+
+// A manager is told of no property that it does not know.
+func TestKnown(t *testing.T) {
+	for _, c := range []struct {
+		unit string
+		old  bool
+		want string
+	}{
+		{"a.scope", false, "TasksMax=1 OOMPolicy=kill MemoryZSwapMax=1"},
+		{"a.slice", false, "TasksMax=1 MemoryZSwapMax=1"},
+		{"a.scope", true, "TasksMax=1"},
+	} {
+		all, err := Limits([][2]string{{"pids.max", "1"}, {"memory.oom.group", "1"}, {"memory.zswap.max", "1"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := &fake{old: c.old}
+		got, err := f.serve(t).Known(c.unit, all)
+		if text := words(got); err != nil || text != c.want {
+			t.Errorf("%s, old: %v: %s, %v; expected %s", c.unit, c.old, text, err, c.want)
+		}
+	}
+	all, _ := Limits([][2]string{{"pids.max", "1"}, {"memory.oom.group", "1"}})
+	if text := words(Settable(all)); text != "TasksMax=1" {
+		t.Errorf("settable: %s", text)
+	}
+	for text, want := range map[string]int{"257.9-1": 257, "v253": 253, "255~rc1": 255, "260": 260, "": 0} {
+		if got := version(text); got != want {
+			t.Errorf("version(%q) = %d", text, got)
+		}
 	}
 }
