@@ -17,6 +17,15 @@ import (
 // These tests run in the host's own v1 hierarchies, in cgroups of names of
 // their own, and only their own children are in them.
 
+// systemd keeps cgroups of v1 in another way, and no longer since its version 258.
+func TestLegacyForeign(t *testing.T) {
+	legacyHost(t)
+	_, err := New(Config{Path: "/system.slice/skiff-web.scope", Foreign: true})
+	if !errors.Is(err, ErrForeignLegacy) || !strings.Contains(err.Error(), "need a host with cgroup v2 alone") {
+		t.Errorf("%v, expected that v1 is refused", err)
+	}
+}
+
 func TestLegacyLife(t *testing.T) {
 	all := legacyHost(t)
 	g := newGroup(t, Config{Path: fmt.Sprintf("/skiff-test-%d/deep", os.Getpid())})
