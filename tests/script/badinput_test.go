@@ -179,7 +179,7 @@ func TestBadInput(t *testing.T) {
 
 func (b *badInput) test(t *testing.T) {
 	dir := t.TempDir()
-	w := &world{root: filepath.Join(dir, ".root"), cgroup: "/badinput", work: dir}
+	w := newWorld(dir, "badinput")
 	t.Cleanup(func() {
 		if err := w.remove(); err != nil {
 			t.Error(err)

@@ -103,10 +103,12 @@ func cmdBundle(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 		maps.Copy(linux, own)
 	}
-	if !w.user && (!byUser() || ownCgroup != "") {
-		linux["cgroupsPath"] = w.cgroupsPath(filepath.Base(dir))
+	name := filepath.Base(dir)
+	if w.systemd || !w.user && (!byUser() || ownCgroup != "") {
+		linux["cgroupsPath"] = w.cgroupsPath(name)
 	}
 	patch := map[string]any{"process": map[string]any{"terminal": false}, "linux": linux}
+	ts.Setenv("CGROUP_"+name, w.groupDir(name))
 	if r := runSkiff(ts, call...); r.code != 0 {
 		ts.Fatalf("skiff spec: exit status %d: %s", r.code, r.stderr)
 	}

@@ -17,7 +17,7 @@ import (
 func TestGoRunc(t *testing.T) {
 	isolate.Require(t)
 	dir := t.TempDir()
-	w := &world{root: filepath.Join(dir, ".root"), cgroup: "/gorunc", work: dir}
+	w := newWorld(dir, "gorunc")
 	t.Cleanup(func() {
 		if err := w.remove(); err != nil {
 			t.Error(err)
@@ -31,7 +31,7 @@ func TestGoRunc(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	client := &runc.Runc{Command: w.binary(), Root: w.root, Log: dir + "/.log", LogFormat: runc.JSON}
+	client := &runc.Runc{Command: w.binary(), Root: w.root, Log: dir + "/.log", LogFormat: runc.JSON, SystemdCgroup: w.systemd}
 	stats, err := client.Stats(ctx, "web")
 	for errors.Is(err, os.ErrClosed) && ctx.Err() == nil { // see goRuncEvents
 		stats, err = client.Stats(ctx, "web")

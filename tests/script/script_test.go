@@ -18,8 +18,11 @@
 // a manager.
 //
 // $ROOT is the script's state directory, $CGROUP the path of its own cgroup,
-// under which bundle puts the containers, $USER the name of who calls skiff.
-// All containers in $ROOT are deleted at the end.
+// under which bundle puts the containers, and $CGROUP_b, after "bundle b", the
+// directory of that container's cgroup. $USER is the name of who calls skiff.
+// $SYSTEMD is true where cgroups are made through systemd, else false: for
+// --systemd-cgroup of a skiff that another program runs. All containers in $ROOT
+// are deleted at the end.
 //
 // Conditions: [containers] tells whether containers can be run, [root] whether
 // root calls skiff, [can:NAME] whether the caller may do what takes privileges
@@ -48,6 +51,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -156,7 +160,7 @@ func condition(cond string) (bool, error) {
 	case "users":
 		return ordinaryUsers() == "", nil
 	case "systemd":
-		return os.Getenv("SKIFF_DRIVER") == "systemd", nil
+		return throughSystemd(), nil
 	case "criu":
 		return criuHas(arg), nil
 	case "controllers":
@@ -211,22 +215,17 @@ func setup(e *testscript.Env) error {
 	if err := skipLegacy(e); err != nil {
 		return err
 	}
-	w := &world{
-		root:   filepath.Join(e.WorkDir, ".root"),
-		cgroup: filepath.Join("/", ownCgroup, "script-"+filepath.Base(e.WorkDir)),
-		work:   e.WorkDir,
-
-		sockets: make(map[string]*net.UnixListener),
-	}
-	if w.systemd = os.Getenv("SKIFF_DRIVER") == "systemd"; w.systemd {
+	w := newWorld(e.WorkDir, filepath.Base(e.WorkDir))
+	w.sockets = make(map[string]*net.UnixListener)
+	if w.systemd {
 		if err := skipCgroupPaths(e); err != nil {
 			return err
 		}
-		w.cgroup = strings.ReplaceAll(w.cgroup, "-", "_") + ".slice" // a dash stands for a slice within another
 	}
 	e.Values[worldKey{}] = w
 	e.Setenv("ROOT", w.root)
 	e.Setenv("CGROUP", w.cgroup)
+	e.Setenv("SYSTEMD", strconv.FormatBool(w.systemd))
 	me, err := user.Current()
 	if err != nil {
 		return err
@@ -254,7 +253,7 @@ func skipLegacy(e *testscript.Env) error {
 	if err != nil {
 		return err
 	}
-	for _, word := range []string{"/sys/fs/cgroup", "-delegated"} {
+	for _, word := range []string{"/sys/fs/cgroup", "CGROUP_", "-delegated"} {
 		if bytes.Contains(text, []byte(word)) {
 			e.T().Skip("it is about cgroup v2 alone (" + word + ")")
 		}
@@ -266,12 +265,15 @@ func skipLegacy(e *testscript.Env) error {
 // no path.
 func skipCgroupPaths(e *testscript.Env) error {
 	name := strings.TrimPrefix(filepath.Base(e.WorkDir), "script-")
+	if strings.HasPrefix(name, "systemd-") {
+		return nil
+	}
 	text, err := os.ReadFile(filepath.Join("testdata", name+".txt"))
 	if err != nil {
 		return err
 	}
-	for _, word := range []string{"$CGROUP", "cgroupsPath", "-delegated"} {
-		if bytes.Contains(text, []byte(word)) {
+	for _, word := range []string{`$CGROUP\b`, `cgroupsPath": *"`, "-delegated"} {
+		if regexp.MustCompile(word).Match(text) {
 			e.T().Skip("it is about a cgroup's path (" + word + ")")
 		}
 	}

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,6 +23,14 @@ const (
 	ordinaryID = 15000
 	subFirst   = 100000
 	subSize    = 65536
+	userName   = "skiffuser"
+)
+
+// Where that user's instance of systemd is, and its units' cgroups. systemd
+// looks outside of the tests' mount namespace, so it has to know the user.
+var (
+	userRuntime = fmt.Sprintf("/run/user/%d", ordinaryID)
+	userUnits   = fmt.Sprintf("/sys/fs/cgroup/user.slice/user-%d.slice/user@%d.service", ordinaryID, ordinaryID)
 )
 
 // ordinaryUser makes the user, once.
@@ -31,10 +40,10 @@ var ordinaryUser = sync.OnceValue(func() error {
 		return err
 	}
 	for _, f := range []struct{ path, line string }{
-		{"/etc/passwd", fmt.Sprintf("skiffuser:x:%d:%d::/:/bin/sh\n", ordinaryID, ordinaryID)},
-		{"/etc/group", fmt.Sprintf("skiffuser:x:%d:\n", ordinaryID)},
-		{"/etc/subuid", fmt.Sprintf("skiffuser:%d:%d\n", subFirst, subSize)},
-		{"/etc/subgid", fmt.Sprintf("skiffuser:%d:%d\n", subFirst, subSize)},
+		{"/etc/passwd", fmt.Sprintf("%s:x:%d:%d::/:/bin/sh\n", userName, ordinaryID, ordinaryID)},
+		{"/etc/group", fmt.Sprintf("%s:x:%d:\n", userName, ordinaryID)},
+		{"/etc/subuid", fmt.Sprintf("%s:%d:%d\n", userName, subFirst, subSize)},
+		{"/etc/subgid", fmt.Sprintf("%s:%d:%d\n", userName, subFirst, subSize)},
 	} {
 		if err := addLine(dir, f.path, f.line); err != nil {
 			return err
@@ -51,6 +60,9 @@ func addLine(dir, path, line string) error {
 	}
 	if err != nil {
 		return err
+	}
+	if bytes.HasPrefix(b, []byte(userName+":")) || bytes.Contains(b, []byte("\n"+userName+":")) {
+		return nil
 	}
 	copied := filepath.Join(dir, filepath.Base(path))
 	if err := os.WriteFile(copied, append(b, line...), 0o644); err != nil {
@@ -78,6 +90,11 @@ var userSkiff = sync.OnceValues(func() (string, error) {
 var ordinaryUsers = sync.OnceValue(func() string {
 	if !containers() {
 		return "not root"
+	}
+	if throughSystemd() {
+		if _, err := os.Stat(userRuntime + "/systemd/private"); err != nil {
+			return fmt.Sprintf("the user %s (%d) has no instance of systemd: %v", userName, ordinaryID, err)
+		}
 	}
 	cmd := exec.Command("unshare", "--user", "--map-root-user", "true")
 	cmd.SysProcAttr = (&world{user: true}).attr()

@@ -38,6 +38,19 @@ type world struct {
 	sockets map[string]*net.UnixListener // of the command listen, by name
 }
 
+// newWorld is the world of a script in the directory work.
+func newWorld(work, script string) *world {
+	w := &world{root: filepath.Join(work, ".root"), cgroup: filepath.Join("/", ownCgroup, script), work: work}
+	if w.systemd = throughSystemd(); w.systemd {
+		// A dash would stand for a slice within another.
+		w.cgroup = "/" + strings.ReplaceAll(script, "-", "_") + ".slice"
+	}
+	return w
+}
+
+// throughSystemd tells whether cgroups are made through systemd.
+func throughSystemd() bool { return os.Getenv("SKIFF_DRIVER") == "systemd" }
+
 type worldKey struct{}
 
 func worldOf(ts *testscript.TestScript) *world { return ts.Value(worldKey{}).(*world) }
@@ -104,10 +117,20 @@ func (w *world) flags() []string {
 func (w *world) cgroupsPath(name string) string {
 	if w.systemd {
 		// Units have one name space, whatever slice they are in.
-		slice := strings.TrimPrefix(w.cgroup, "/")
-		return slice + ":" + strings.TrimSuffix(slice, ".slice") + ":" + name
+		return w.slice() + ":" + strings.TrimSuffix(w.slice(), ".slice") + ":" + name
 	}
 	return w.cgroup + "/" + name
+}
+
+// slice is the slice of the script's containers.
+func (w *world) slice() string { return filepath.Base(w.cgroup) }
+
+// groupDir is the directory of a container's cgroup.
+func (w *world) groupDir(name string) string {
+	if w.systemd {
+		name = strings.TrimSuffix(w.slice(), ".slice") + "-" + name + ".scope"
+	}
+	return filepath.Join(w.cgroupDir(), name)
 }
 
 // containers lists the containers' directories in the state directory.
@@ -142,8 +165,8 @@ func (w *world) remove() error {
 		err = errors.Join(err, w.leaf.Close())
 		_ = os.Remove(w.leaf.Name())
 	}
-	if w.systemd {
-		_ = exec.Command("systemctl", "stop", filepath.Base(w.cgroup)).Run()
+	if _, none := os.Stat(w.cgroupDir()); w.systemd && none == nil {
+		err = errors.Join(err, w.systemctl("stop", w.slice()))
 	}
 	if containers() {
 		_ = os.WriteFile(w.cgroupDir()+"/cgroup.kill", []byte("1"), 0)
@@ -154,7 +177,26 @@ func (w *world) remove() error {
 	return err
 }
 
-func (w *world) cgroupDir() string { return filepath.Join(isolate.Unified(), w.cgroup) }
+// systemctl calls the systemd that has the script's units.
+func (w *world) systemctl(args ...string) error {
+	cmd := exec.Command("systemctl", args...)
+	if w.user {
+		cmd = exec.Command("systemctl", append([]string{"--user"}, args...)...)
+		cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+userRuntime)
+		cmd.SysProcAttr = w.attr()
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("systemctl %q: %w: %s", args, err, out)
+	}
+	return nil
+}
+
+func (w *world) cgroupDir() string {
+	if w.user && w.systemd {
+		return filepath.Join(userUnits, w.cgroup)
+	}
+	return filepath.Join(isolate.Unified(), w.cgroup)
+}
 
 // cgroupDirs are the script's cgroups in all hierarchies.
 func (w *world) cgroupDirs() []string {

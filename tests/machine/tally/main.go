@@ -99,12 +99,13 @@ func (t *tally) words(test string) string {
 	return t.said[test].String()
 }
 
-// reason is the last thing that a test said before it was skipped.
+// reason is the last thing that a test said before it was skipped. An empty
+// message is a place in a file and nothing behind it.
 func (t *tally) reason(test string) string {
 	last := "no reason given"
 	for line := range strings.Lines(t.words(test)) {
 		line = strings.TrimSpace(line)
-		if line != "" && line != "PASS" && !strings.HasPrefix(line, "---") && !strings.HasPrefix(line, "===") {
+		if line != "" && line != "PASS" && !strings.HasSuffix(line, ":") && !strings.HasPrefix(line, "---") && !strings.HasPrefix(line, "===") {
 			last = line
 		}
 	}
