@@ -27,15 +27,17 @@
 // Conditions: [containers] tells whether containers can be run, [root] whether
 // root calls skiff, [can:NAME] whether the caller may do what takes privileges
 // on most hosts (can_test.go), [users] whether an ordinary user can make user
-// namespaces and has newuidmap, [namespace:time] whether the kernel has that
-// type, [controllers] whether cgroup v2 has any, [controller:NAME] whether it
-// has that one, [legacy:NAME] whether it is in a cgroup v1 hierarchy, [rtgroups]
-// whether v1's cpu controller limits real-time policies, [realtime] whether a process may have a real-time policy,
-// [cpus:N] whether there are N CPUs, [numa] whether the kernel knows of memory
-// nodes, [apparmor] and [selinux] whether labels can be tried, [criu:FEATURE]
-// whether CRIU has a feature that its check knows, or can dump sockets of the
-// internet (inet), [systemd] whether cgroups are made through systemd: that is
-// where the environment variable SKIFF_DRIVER is systemd.
+// namespaces and has newuidmap, [cgroups] whether it may make cgroups,
+// [namespace:time] whether the kernel has that type, [controllers] whether
+// cgroup v2 has any, [controller:NAME] whether it has that one, [legacy:NAME]
+// whether it is in a cgroup v1 hierarchy, [rtgroups] whether v1's cpu
+// controller limits real-time policies, [realtime] whether a process may have a
+// real-time policy, [cpus:N] whether there are N CPUs, [numa] whether the
+// kernel knows of memory nodes, [apparmor] and [selinux] whether labels can be
+// tried, [criu:FEATURE] whether CRIU has a feature that its check knows, or can
+// dump sockets of the internet (inet), [systemd] whether cgroups are made
+// through systemd: that is where the environment variable SKIFF_DRIVER is
+// systemd.
 //
 // Where the environment variable SKIFF_CALLER is user, an ordinary user calls
 // skiff in all scripts (caller_test.go): bundle makes what spec --rootless
@@ -163,18 +165,20 @@ func condition(cond string) (bool, error) {
 		return throughSystemd(), nil
 	case "criu":
 		return criuHas(arg), nil
-	case "controllers":
-		b, err := os.ReadFile(isolate.Unified() + "/cgroup.controllers")
-		return len(bytes.TrimSpace(b)) > 0, err
+	case "cgroups":
+		return !byUser() || ownCgroup != "", nil
 	case "legacy":
 		_, err := os.Stat("/sys/fs/cgroup/" + arg + "/cgroup.clone_children")
 		return err == nil, nil
 	case "rtgroups":
 		_, err := os.Stat("/sys/fs/cgroup/cpu/cpu.rt_runtime_us")
 		return err == nil, nil
+	case "controllers":
+		all, err := controllers()
+		return len(all) > 0, err
 	case "controller":
-		b, err := os.ReadFile(isolate.Unified() + "/cgroup.controllers")
-		return slices.Contains(strings.Fields(string(b)), arg), err
+		all, err := controllers()
+		return slices.Contains(all, arg), err
 	case "realtime":
 		return exec.Command("chrt", "-f", "1", "true").Run() == nil, nil
 	case "cpus":
@@ -189,6 +193,15 @@ func condition(cond string) (bool, error) {
 		return err == nil, nil
 	}
 	return false, fmt.Errorf("unknown condition")
+}
+
+// controllers are those of cgroup v2 that a container can have.
+func controllers() ([]string, error) {
+	if byUser() && ownCgroup == "" {
+		return nil, nil
+	}
+	b, err := os.ReadFile(filepath.Join(isolate.Unified(), ownCgroup, "cgroup.controllers"))
+	return strings.Fields(string(b)), err
 }
 
 // setup gives the script a state directory, a cgroup and skiff in its PATH.
