@@ -58,10 +58,11 @@ unit: $(CHILD) $(HELPER)
 	$(GO) vet -tags "$(TAGS)" ./...
 	tests/go-test -race -tags "$(TAGS)" ./commands/... ./libcontainer/... ./specconv/... ./contrib/... ./tests/isolate/...
 
-# The last line is for what is about cgroup v1, with more of it than the host has.
+# The last line is for what cgroup v1 makes different, with more of it than the
+# host has.
 script: skiff
 	PATH="$(CURDIR)/build/criu:$$PATH" SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/script/...
-	SKIFF_TEST_V1=net_cls,net_prio SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/isolate/ ./tests/script/ -run '^(TestScripts|TestNamespaces|TestCgroupIsWritable)$$/^legacy-'
+	SKIFF_TEST_V1=net_cls,net_prio SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/isolate/ ./tests/script/ -run '^(TestScripts|TestNamespaces|TestCgroupIsWritable)$$/^(legacy|namespaces)-'
 
 # The scripts again, with an ordinary user for a caller: a new one if root runs
 # this, in its isolation, and else the one who does.

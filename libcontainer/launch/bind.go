@@ -32,10 +32,11 @@ type binding struct {
 	inside  bool // and the runtime itself is in another than the host's
 	byChild bool // the runtime cannot clone mounts: the child does
 
-	made   uint64 // CLONE_NEW* of the namespaces to make
-	cloned uint64 // those of them that clone(2) makes
-	forks  bool   // only a child of the child is in the container's pid namespace
-	joins  []join // namespaces to join by path
+	made    uint64 // CLONE_NEW* of the namespaces to make
+	cloned  uint64 // those of them that clone(2) makes
+	awaited bool   // the program has waited for the cgroups
+	forks   bool   // only a child of the child is in the container's pid namespace
+	joins   []join // namespaces to join by path
 
 	// Slots.
 	init      plan.Slot // pidfd of the container's init

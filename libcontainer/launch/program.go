@@ -149,6 +149,7 @@ func (b *binding) join() {
 		}
 		p.Add(plan.Op{Kind: plan.OpSetns, A: n.slot, N: [3]uint64{n.Flag}, Field: n.Field + ".path"})
 		if n.Flag == unix.CLONE_NEWUSER && b.asksMaps() {
+			b.awaitCgroups()
 			p.Add(plan.Op{Kind: plan.OpSync, N: [3]uint64{uint64(wire.Maps)}})
 		}
 	}
@@ -214,9 +215,10 @@ func (b *binding) approachRoot() {
 }
 
 // awaitCgroups waits until the runtime has moved us into the v1 cgroups, or
-// systemd into its own.
+// systemd into its own. It comes before all other messages of the runtime.
 func (b *binding) awaitCgroups() {
-	if b.awaitsGo() {
+	if b.awaitsGo() && !b.awaited {
+		b.awaited = true
 		b.prog.Add(plan.Op{Kind: plan.OpAwait, N: [3]uint64{uint64(wire.Go)}})
 	}
 }
