@@ -6,11 +6,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 )
 
-// busybox returns the host's busybox, which must be static, and its applets.
+// busybox returns the host's busybox, which must be static, and those of its
+// applets whose names are in a script: all of them would take most of the time
+// that the scripts take.
 var busybox = sync.OnceValues(func() (binary []byte, applets []string) {
 	path, err := exec.LookPath("busybox")
 	if err != nil {
@@ -31,8 +35,27 @@ var busybox = sync.OnceValues(func() (binary []byte, applets []string) {
 	if binary, err = os.ReadFile(path); err != nil {
 		panic(err)
 	}
-	return binary, strings.Fields(string(list))
+	return binary, named(strings.Fields(string(list)))
 })
+
+// named gives those of the names that are words of a script.
+func named(names []string) []string {
+	words := make(map[string]bool)
+	scripts, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(scripts) == 0 {
+		panic(fmt.Sprintf("testdata has no scripts: %v", err))
+	}
+	for _, script := range scripts {
+		text, err := os.ReadFile(script)
+		if err != nil {
+			panic(err)
+		}
+		for _, w := range regexp.MustCompile(`[\w.-]+|\[+`).FindAllString(string(text), -1) {
+			words[w] = true
+		}
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return !words[name] })
+}
 
 // fillRootfs makes a root file system with busybox.
 func fillRootfs(dir string) error {
