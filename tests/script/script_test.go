@@ -31,7 +31,9 @@
 // [namespace:time] whether the kernel has that type, [controllers] whether
 // cgroup v2 has any, [controller:NAME] whether it has that one, [legacy:NAME]
 // whether it is in a cgroup v1 hierarchy, [rtgroups] whether v1's cpu
-// controller limits real-time policies, [realtime] whether a process may have a
+// controller limits real-time policies, [rdma] whether v2 limits an RDMA device,
+// [pressure] whether the kernel counts stalls, [file:PATH] whether a file is
+// there, [realtime] whether a process may have a
 // real-time policy, [cpus:N] whether there are N CPUs, [numa] whether the
 // kernel knows of memory nodes, [apparmor] and [selinux] whether labels can be
 // tried, [criu:FEATURE] whether CRIU has a feature that its check knows, or can
@@ -169,6 +171,16 @@ func condition(cond string) (bool, error) {
 		return !byUser() || ownCgroup != "", nil
 	case "legacy":
 		_, err := os.Stat("/sys/fs/cgroup/" + arg + "/cgroup.clone_children")
+		return err == nil, nil
+	case "file":
+		_, err := os.Stat(arg)
+		return err == nil, nil
+	case "rdma":
+		devices, err := os.ReadDir("/sys/class/infiniband")
+		b, readErr := os.ReadFile(isolate.Unified() + "/cgroup.controllers")
+		return err == nil && readErr == nil && len(devices) > 0 && slices.Contains(strings.Fields(string(b)), "rdma"), nil
+	case "pressure":
+		_, err := os.ReadFile("/proc/pressure/cpu")
 		return err == nil, nil
 	case "rtgroups":
 		_, err := os.Stat("/sys/fs/cgroup/cpu/cpu.rt_runtime_us")
