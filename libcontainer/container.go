@@ -4,14 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os/user"
-	"strconv"
 
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 	"github.com/skiff-oci/skiff/libcontainer/netdev"
 	"github.com/skiff-oci/skiff/libcontainer/store"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
-	"golang.org/x/sys/unix"
 )
 
 // Container is one that was made, whatever has become of it since.
@@ -162,27 +159,6 @@ func (c *Container) State() (*State, error) {
 		s.Pid = 0
 	}
 	return s, nil
-}
-
-// owner names the user that the state directory belongs to.
-func (c *Container) owner() string {
-	var st unix.Stat_t
-	if err := unix.Stat(c.entry.Path(), &st); err != nil {
-		return ""
-	}
-	if name, ok := c.host.owners[st.Uid]; ok {
-		return name
-	}
-	uid := strconv.FormatUint(uint64(st.Uid), 10)
-	name := "#" + uid
-	if u, err := user.LookupId(uid); err == nil {
-		name = u.Username
-	}
-	if c.host.owners == nil {
-		c.host.owners = make(map[uint32]string)
-	}
-	c.host.owners[st.Uid] = name
-	return name
 }
 
 func (h *Host) warn(format string, args ...any) {

@@ -41,3 +41,13 @@ func TestCgroupOwner(t *testing.T) {
 		}
 	}
 }
+
+// The owner of the state directory is named as passwd(5) has it.
+func TestUserName(t *testing.T) {
+	const passwd = "# a remark\n#gone:x:7:7::/:\nroot:x:0:0:root:/root:/bin/sh\ntoor:x:0:0::/root:\n+nis:x:8:8::/:\nshort:x:9\nann:x:1000:100:Ann:/home/ann:/bin/sh"
+	for uid, want := range map[uint32]string{0: "root", 1000: "ann", 7: "#7", 8: "#8", 9: "#9", 100: "#100"} {
+		if got := userName(passwd, uid); got != want {
+			t.Errorf("user %d is %q, expected %q", uid, got, want)
+		}
+	}
+}
