@@ -67,6 +67,16 @@ func runPrivate(m *testing.M) (code int, err error) {
 	if err := besideUnified(); err != nil {
 		return 0, err
 	}
+	all, err := hierarchies()
+	if err != nil {
+		return 0, err
+	}
+	unified := ""
+	for _, h := range all {
+		if h.unified() {
+			unified = h.mount
+		}
+	}
 	self, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
 		return 0, err
@@ -80,7 +90,7 @@ func runPrivate(m *testing.M) (code int, err error) {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return 0, err
 		}
-		dissolve, mountErr := isolate.MountLegacy(dir, names)
+		dissolve, mountErr := isolate.MountLegacy(dir, names, unified)
 		if mountErr != nil {
 			_ = os.Remove(dir)
 			continue

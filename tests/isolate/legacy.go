@@ -113,7 +113,7 @@ func outerLegacy() (code int, err error) {
 		if os.Mkdir(h.mount(), 0o755) != nil {
 			continue
 		}
-		dissolve, mountErr := MountLegacy(h.mount(), names)
+		dissolve, mountErr := MountLegacy(h.mount(), names, Unified())
 		if mountErr != nil {
 			_ = os.Remove(h.mount())
 			continue // what is missing the tests see
@@ -162,8 +162,12 @@ func (h *hierarchy) enter(box string) (leave func() error, err error) {
 }
 
 // MountLegacy mounts a v1 hierarchy, "net_cls,net_prio", that does not exist.
-// dissolve unmounts it until the kernel has given it up.
-func MountLegacy(dir, names string) (dissolve func() error, err error) {
+// The controllers are taken from cgroup v2, mounted on unified, if no cgroup
+// there needs them. dissolve unmounts it until the kernel has given it up.
+func MountLegacy(dir, names, unified string) (dissolve func() error, err error) {
+	for name := range strings.SplitSeq(names, ",") {
+		_ = os.WriteFile(unified+"/cgroup.subtree_control", []byte("-"+name), 0)
+	}
 	if err := unix.Mount("none", dir, "cgroup", 0, names); err != nil {
 		return nil, &os.PathError{Op: "mount", Path: dir, Err: err}
 	}

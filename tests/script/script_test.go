@@ -31,7 +31,7 @@
 // [namespace:time] whether the kernel has that type, [controllers] whether
 // cgroup v2 has any, [controller:NAME] whether it has that one, [legacy:NAME]
 // whether it is in a cgroup v1 hierarchy, [rtgroups] whether v1's cpu
-// controller limits real-time policies, [rdma] whether v2 limits an RDMA device,
+// controller limits real-time policies, [rdma] whether an RDMA device can be limited,
 // [pressure] whether the kernel counts stalls, [file:PATH] whether a file is
 // there, [realtime] whether a process may have a
 // real-time policy, [cpus:N] whether there are N CPUs, [numa] whether the
@@ -177,8 +177,12 @@ func condition(cond string) (bool, error) {
 		return err == nil, nil
 	case "rdma":
 		devices, err := os.ReadDir("/sys/class/infiniband")
-		b, readErr := os.ReadFile(isolate.Unified() + "/cgroup.controllers")
-		return err == nil && readErr == nil && len(devices) > 0 && slices.Contains(strings.Fields(string(b)), "rdma"), nil
+		if err != nil || len(devices) == 0 {
+			return false, nil
+		}
+		v1, _ := condition("legacy:rdma")
+		v2, err := condition("controller:rdma")
+		return v1 || v2, err
 	case "pressure":
 		_, err := os.ReadFile("/proc/pressure/cpu")
 		return err == nil, nil
