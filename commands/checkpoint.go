@@ -24,7 +24,7 @@ func criuFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "tcp-established", Usage: "open TCP connections, too"},
 		&cli.BoolFlag{Name: "ext-unix-sk", Usage: "unix sockets to the outside, too"},
 		&cli.BoolFlag{Name: "shell-job", Usage: "a session or terminal from outside, too"},
-		&cli.BoolFlag{Name: "lazy-pages", Usage: "not supported yet"},
+		&cli.BoolFlag{Name: "lazy-pages", Usage: "memory when it is asked for: checkpoint serves it at --page-server, restore takes it from 'criu lazy-pages'"},
 		&cli.BoolFlag{Name: "file-locks", Usage: "file locks, too"},
 		&cli.BoolFlag{Name: "auto-dedup", Usage: "punch out pages of parent images that are not needed"},
 		&cli.StringFlag{Name: "manage-cgroups-mode", Value: "soft", Usage: "soft, full, strict or ignore"},
@@ -105,15 +105,30 @@ func dumpOptions(ctx *cli.Context, spec *specs.Spec) (*criu.DumpOptions, error) 
 			return nil, err
 		}
 	}
+	if err := checkLazy(o); err != nil {
+		return nil, err
+	}
 	o.Status, err = statusFile(ctx.Int("status-fd"))
 	return o, err
 }
 
+// checkLazy refuses flags that contradict --lazy-pages.
+func checkLazy(o *criu.DumpOptions) error {
+	switch {
+	case !o.LazyPages:
+		return nil
+	case o.PageServerPort == 0:
+		return errors.New("--lazy-pages: --page-server ADDR:PORT is expected, to serve the pages at")
+	case o.PreDump:
+		return errors.New("--lazy-pages: cannot be used with --pre-dump")
+	case o.LeaveRunning:
+		return errors.New("--lazy-pages: cannot be used with --leave-running: the processes would run twice")
+	}
+	return nil
+}
+
 // criuOptions reads the flags of both verbs.
 func criuOptions(ctx *cli.Context, spec *specs.Spec) (o criu.Options, err error) {
-	if ctx.Bool("lazy-pages") {
-		return o, errors.New("--lazy-pages: is not supported yet")
-	}
 	o = criu.Options{
 		TCPEstablished: ctx.Bool("tcp-established"),
 		TCPClose:       ctx.Bool("tcp-close"),
@@ -121,6 +136,7 @@ func criuOptions(ctx *cli.Context, spec *specs.Spec) (o criu.Options, err error)
 		ShellJob:       ctx.Bool("shell-job"),
 		FileLocks:      ctx.Bool("file-locks"),
 		AutoDedup:      ctx.Bool("auto-dedup"),
+		LazyPages:      ctx.Bool("lazy-pages"),
 		CgroupsMode:    ctx.String("manage-cgroups-mode"),
 		ConfigFile:     criuConfig(spec),
 	}

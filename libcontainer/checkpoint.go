@@ -34,6 +34,7 @@ func (c *Container) Checkpoint(l *plan.Launch, o *criu.DumpOptions) error {
 		return err
 	}
 	d := &criu.Dump{DumpOptions: o, Pid: c.record.Pid, Root: l.Rootfs.Path}
+	d.Serving = unlock // for as long as it takes: who has enough of it may kill the container
 	if d.Freezer, err = c.freezer(); err != nil {
 		return err
 	}

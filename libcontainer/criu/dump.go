@@ -16,6 +16,8 @@ type Dump struct {
 	Freezer  string   // cgroup directory that CRIU freezes; empty: it stops each process
 	Mounts   []Mount  // external mounts
 	External []string // other external things, in CRIU's form: net[INODE]:KEY
+
+	Serving func() // called when the images are whole and the page server of LazyPages is ready
 }
 
 // Mount is a mount that CRIU does not dump: it comes from outside.
@@ -33,7 +35,12 @@ func (d *Dump) Run() error {
 	if err := d.checkParent(); err != nil {
 		return err
 	}
-	var s session
+	if d.LazyPages {
+		if err := checkServe(); err != nil {
+			return err
+		}
+	}
+	s := session{notify: d.notified}
 	defer s.close()
 	opts, err := d.request(&s, d.Root, log)
 	if err != nil {
@@ -47,6 +54,16 @@ func (d *Dump) Run() error {
 	}
 	if _, err := s.do(&rpc.CriuReq{Type: &kind, Opts: opts}); err != nil {
 		return s.explain(err, d.work(), log)
+	}
+	return nil
+}
+
+func (d *Dump) notified(n Notice) error {
+	if n.File != nil {
+		n.File.Close()
+	}
+	if n.Script == "status-ready" && d.LazyPages {
+		d.Serving()
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ type Options struct {
 	FileLocks      bool
 	AutoDedup      bool
 	EmptyNetwork   bool // --empty-ns network
+	LazyPages      bool // dump: serve pages at PageServer; restore: have `criu lazy-pages` fetch them
 	CgroupsMode    string
 	ConfigFile     string // CRIU's own configuration; empty: none
 }
@@ -115,7 +116,7 @@ func (o *Options) request(s *session, root, log string) (*rpc.CriuOpts, error) {
 		ImagesDirFd: images, WorkDirFd: work, Root: ptr(root), LogFile: ptr(log), LogLevel: ptr(int32(4)),
 		ManageCgroups: ptr(true), ManageCgroupsMode: ptr(mode), NotifyScripts: ptr(true), OrphanPtsMaster: ptr(true),
 		TcpEstablished: ptr(o.TCPEstablished), ExtUnixSk: ptr(o.ExtUnixSk), ShellJob: ptr(o.ShellJob),
-		FileLocks: ptr(o.FileLocks), AutoDedup: ptr(o.AutoDedup),
+		FileLocks: ptr(o.FileLocks), AutoDedup: ptr(o.AutoDedup), LazyPages: ptr(o.LazyPages),
 	}
 	if o.TCPClose {
 		r.TcpClose = ptr(true)

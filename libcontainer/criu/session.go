@@ -33,7 +33,7 @@ type session struct {
 	files  []*os.File // what CRIU inherits, from descriptor 3 on
 	own    []*os.File // what is closed when it has ended
 	said   *os.File   // what CRIU says before it has a log
-	thread *thread    // where CRIU is started; nil: anywhere
+	thread *thread    // where CRIU is started, and as long as that CRIU lives; nil: anywhere
 	cgroup *os.File   // cgroup v2 to start in; may be nil
 	notify func(Notice) error
 	failed error               // of notify: then CRIU's log has no reason
@@ -104,6 +104,9 @@ func (s *session) start(peer *os.File) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, fmt.Errorf("criu is not installed: %w", err)
 	}
+	if s.thread == nil {
+		s.thread = newThread()
+	}
 	socket := s.pass(peer)
 	cmd := exec.Command(path, "swrk", strconv.Itoa(int(*socket)))
 	cmd.ExtraFiles = s.files
@@ -114,8 +117,9 @@ func (s *session) start(peer *os.File) (*exec.Cmd, error) {
 	s.said = os.NewFile(uintptr(said), "criu-stderr")
 	s.own = append(s.own, s.said)
 	cmd.Stderr = s.said
-	// What is typed at the terminal (^C) is for the container.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// What is typed at the terminal (^C) is for the container. A CRIU that nobody
+	// waits for would hold the processes stopped; if it ends, they go on.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
 	if s.cgroup != nil {
 		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(s.cgroup.Fd())
 	}
@@ -125,7 +129,10 @@ func (s *session) start(peer *os.File) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// thread is one with a mount namespace of its own. CRIU wants a root to be a
+// thread is what CRIU is a child of: the kernel has it die with this thread,
+// and not with the process (prctl(2), PR_SET_PDEATHSIG).
+//
+// For a restore it has a mount namespace of its own. CRIU wants a root to be a
 // mount point: here it is one, and nobody else sees it. Directories that CRIU
 // mounts in must be opened here, too.
 type thread struct {
@@ -135,6 +142,11 @@ type thread struct {
 
 // mounted gives the session a thread on which root is a mount point.
 func (s *session) mounted(root string) error {
+	s.thread = newThread()
+	return s.inside(func() error { return mountRoot(root) })
+}
+
+func newThread() *thread {
 	t := &thread{make(chan func() error), make(chan error)}
 	go func() {
 		runtime.LockOSThread() // and never unlock: the thread goes, with its namespace
@@ -142,8 +154,7 @@ func (s *session) mounted(root string) error {
 			t.done <- f()
 		}
 	}()
-	s.thread = t
-	return s.inside(func() error { return mountRoot(root) })
+	return t
 }
 
 // inside runs f where CRIU is started.

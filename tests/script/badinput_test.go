@@ -160,7 +160,6 @@ func badInputs() []badInput {
 		{name: "unknown flag", args: []string{"run", "--nosuch", "web"}, want: "flag provided but not defined: -nosuch"},
 		{name: "checkpoint of nothing", args: []string{"checkpoint", "web"}, want: "container does not exist"},
 		{name: "restore of nothing", args: []string{"restore", "--bundle", "$B", "--image-path", "$B", "web"}, want: "--image-path: open $B/descriptors.json: no such file or directory (is it a checkpoint?)"},
-		{name: "lazy pages", args: []string{"restore", "--bundle", "$B", "--lazy-pages", "web"}, want: "--lazy-pages: is not supported yet"},
 		{name: "cgroups mode", args: []string{"restore", "--bundle", "$B", "--manage-cgroups-mode", "x", "web"}, want: `--manage-cgroups-mode "x": must be soft, full, strict or ignore`},
 		{name: "empty namespace", args: []string{"restore", "--bundle", "$B", "--empty-ns", "ipc", "web"}, want: `--empty-ns "ipc": must be network`},
 		{name: "label", args: []string{"restore", "--bundle", "$B", "--lsm-profile", "x", "web"}, want: `--lsm-profile "x": apparmor:NAME or selinux:LABEL is expected`},

@@ -149,6 +149,22 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// pipeOf tells whether a pipe may have a size.
+func pipeOf(size string) (bool, error) {
+	n, err := strconv.Atoi(size)
+	if err != nil {
+		return false, err
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return false, err
+	}
+	defer r.Close()
+	defer w.Close()
+	_, err = unix.FcntlInt(r.Fd(), unix.F_SETPIPE_SZ, n)
+	return err == nil, nil
+}
+
 func condition(cond string) (bool, error) {
 	name, arg, _ := strings.Cut(cond, ":")
 	switch name {
@@ -165,6 +181,8 @@ func condition(cond string) (bool, error) {
 		return ordinaryUsers() == "", nil
 	case "systemd":
 		return throughSystemd(), nil
+	case "pipe": // of so many bytes
+		return pipeOf(arg)
 	case "criu":
 		return criuHas(arg), nil
 	case "cgroups":

@@ -1,0 +1,28 @@
+package criu
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// servePipe is the size in bytes of the pipe that CRIU's page server copies
+// lazy pages by: as many pages as the buffers of a pipe can be (PIPE_MAX_SIZE
+// in CRIU). A CRIU that does not get it serves nothing, and says so only when
+// the processes have been restored elsewhere.
+const servePipe = 819 * 4096
+
+// checkServe tries whether this process may have such a pipe: larger ones than
+// fs.pipe-max-size take CAP_SYS_RESOURCE (pipe(7)).
+func checkServe() error {
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+		return err
+	}
+	defer unix.Close(p[0])
+	defer unix.Close(p[1])
+	if _, err := unix.FcntlInt(uintptr(p[0]), unix.F_SETPIPE_SZ, servePipe); err != nil {
+		return fmt.Errorf("--lazy-pages: criu needs a pipe of %d bytes, that is CAP_SYS_RESOURCE or a larger fs.pipe-max-size: %w", servePipe, err)
+	}
+	return nil
+}
