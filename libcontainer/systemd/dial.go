@@ -137,11 +137,8 @@ func connect(at address, wait time.Duration) (_ *Manager, err error) {
 		return nil, err
 	}
 	a, err := authenticate(c, hostUID())
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		err = fmt.Errorf("waited %v for an answer: %w", wait, unix.ETIMEDOUT)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("D-Bus authentication: %w", err)
+		return nil, fmt.Errorf("D-Bus authentication: %w", late(err, wait, "an answer"))
 	}
 	conn, err := dbus.NewConn(a)
 	if err != nil {
@@ -152,7 +149,7 @@ func connect(at address, wait time.Duration) (_ *Manager, err error) {
 	}
 	m := &Manager{conn: conn, signals: make(chan *dbus.Signal, 16), jobWait: jobWait}
 	if !at.private {
-		if err := m.subscribe(); err != nil {
+		if err := m.subscribe(wait); err != nil {
 			return nil, err
 		}
 	}
@@ -194,16 +191,24 @@ func checkPeer(c *net.UnixConn) error {
 	return nil
 }
 
+// late says of an error what was waited for, if it is about time.
+func late(err error, wait time.Duration, what string) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("waited %v for %s: %w", wait, what, unix.ETIMEDOUT)
+	}
+	return err
+}
+
 // subscribe asks a bus for systemd's signals. On its own socket they come
 // unasked.
-func (m *Manager) subscribe() error {
+func (m *Manager) subscribe(wait time.Duration) error {
 	if err := m.conn.Hello(); err != nil {
-		return fmt.Errorf("D-Bus: %w", err)
+		return fmt.Errorf("D-Bus: %w", late(err, wait, "the answer to Hello"))
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), callWait)
+	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
 	if err := m.conn.AddMatchSignalContext(ctx, dbus.WithMatchInterface(manager), dbus.WithMatchMember("JobRemoved")); err != nil {
-		return fmt.Errorf("D-Bus: %w", err)
+		return fmt.Errorf("D-Bus: %w", late(err, wait, "the answer to AddMatch"))
 	}
 	return m.call("", "Subscribe").Err
 }

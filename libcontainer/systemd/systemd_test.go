@@ -153,6 +153,23 @@ func TestUnitErrors(t *testing.T) {
 	}
 }
 
+// No call waits without an end.
+func TestDeadlines(t *testing.T) {
+	m := (&fake{deaf: true}).serve(t)
+	_, control := m.ControlGroup()
+	for want, err := range map[string]error{
+		"systemd: the manager: read ControlGroup: waited 300ms for the answer to Get":                            control,
+		"systemd: skiff-web.scope: look for it: waited 300ms for the answer to GetUnit":                          m.Free(web.Name),
+		"systemd: skiff-web.scope: stop it: waited 300ms for the answer to StopUnit":                             m.Stop(web.Name),
+		"systemd: skiff-web.scope: move process 7 into it: waited 300ms for the answer to AttachProcessesToUnit": m.Attach(web.Name, "", 7),
+		"systemd: skiff-web.scope: set its properties: waited 300ms for the answer to SetUnitProperties":         m.Set(web.Name, []Property{Unlimited("TasksMax")}),
+	} {
+		if !errors.Is(err, unix.ETIMEDOUT) || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%v, expected %s", err, want)
+		}
+	}
+}
+
 func TestUnreachable(t *testing.T) {
 	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
 	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere/bus,guid=1;tcp:host=x")
@@ -172,6 +189,25 @@ func TestSilent(t *testing.T) {
 	defer l.Close()
 	_, err = connect(address{path, true}, 50*time.Millisecond)
 	if !errors.Is(err, unix.ETIMEDOUT) || err.Error() != "D-Bus authentication: waited 50ms for an answer: connection timed out" {
+		t.Errorf("%v: expected the time that was waited, and for what", err)
+	}
+}
+
+// So is a bus that knows the caller and then passes nothing on.
+func TestSilentBus(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bus")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		if c, err := l.Accept(); err == nil {
+			(&fake{deaf: true}).talk(c)
+		}
+	}()
+	_, err = connect(address{path, false}, 50*time.Millisecond)
+	if !errors.Is(err, unix.ETIMEDOUT) || err.Error() != "D-Bus: waited 50ms for the answer to Hello: connection timed out" {
 		t.Errorf("%v: expected the time that was waited, and for what", err)
 	}
 }

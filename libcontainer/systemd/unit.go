@@ -192,9 +192,7 @@ func (m *Manager) call(unit, method string, args ...any) *dbus.Call {
 	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
 	c := m.conn.Object(service, object).CallWithContext(ctx, manager+"."+method, 0, args...)
-	if errors.Is(c.Err, context.DeadlineExceeded) {
-		c.Err = fmt.Errorf("waited %v for the answer to %s: %w", wait, method, unix.ETIMEDOUT)
-	}
+	c.Err = late(c.Err, wait, "the answer to "+method)
 	return c
 }
 
@@ -204,11 +202,8 @@ func (m *Manager) property(at dbus.ObjectPath, of, name, whose string) (any, err
 	defer cancel()
 	var v dbus.Variant
 	err := m.conn.Object(service, at).CallWithContext(ctx, "org.freedesktop.DBus.Properties.Get", 0, of, name).Store(&v)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("waited %v: %w", wait, unix.ETIMEDOUT)
-	}
 	if err != nil {
-		return nil, failed("read "+name, whose, err)
+		return nil, failed("read "+name, whose, late(err, wait, "the answer to Get"))
 	}
 	return v.Value(), nil
 }
