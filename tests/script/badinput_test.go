@@ -178,7 +178,7 @@ func TestBadInput(t *testing.T) {
 
 func (b *badInput) test(t *testing.T) {
 	dir := t.TempDir()
-	w := newWorld(dir, "badinput")
+	w := newWorld(dir, "script-badinput")
 	t.Cleanup(func() {
 		if err := w.remove(); err != nil {
 			t.Error(err)
@@ -229,8 +229,8 @@ func (b *badInput) bundle(t *testing.T, w *world, dir string) {
 	if err := fillRootfs(dir + "/rootfs"); err != nil {
 		t.Fatal(err)
 	}
-	if r, err := w.run(dir, os.Environ(), "spec", "--bundle", dir); err != nil || r.code != 0 {
-		t.Fatal(err, r)
+	if err := w.example(dir); err != nil {
+		t.Fatal(err)
 	}
 	config := dir + "/config.json"
 	if b.raw != "" {

@@ -93,11 +93,7 @@ func cmdBundle(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	w := worldOf(ts)
 	ts.Check(w.own(dir))
-	call := []string{"spec", "--bundle", dir}
 	linux := make(map[string]any)
-	if w.user || byUser() {
-		call = append(call, "--rootless")
-	}
 	if byUser() && !w.user {
 		own, err := ownMaps()
 		ts.Check(err)
@@ -109,10 +105,8 @@ func cmdBundle(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	patch := map[string]any{"process": map[string]any{"terminal": false}, "linux": linux}
 	ts.Setenv("CGROUP_"+name, w.groupDir(name))
-	if r := runSkiff(ts, call...); r.code != 0 {
-		ts.Fatalf("skiff spec: exit status %d: %s", r.code, r.stderr)
-	}
 	config := dir + "/config.json"
+	ts.Check(w.example(dir))
 	ts.Check(patchFile(config, patch))
 	if len(args) == 2 {
 		ts.Check(patchText(config, args[1]))

@@ -17,7 +17,7 @@ import (
 func TestGoRunc(t *testing.T) {
 	isolate.Require(t)
 	dir := t.TempDir()
-	w := newWorld(dir, "gorunc")
+	w := newWorld(dir, "script-gorunc")
 	t.Cleanup(func() {
 		if err := w.remove(); err != nil {
 			t.Error(err)

@@ -18,7 +18,7 @@ func TestKeyringQuota(t *testing.T) {
 	const owner = 734501
 	fillKeys(t, owner)
 	dir := t.TempDir()
-	w := newWorld(dir, "keyring")
+	w := newWorld(dir, "script-keyring")
 	b := badInput{patch: fmt.Sprintf(`{"linux": {"namespaces+": [{"type": "user"}],
 		"uidMappings": [{"containerID": 0, "hostID": %d, "size": 1}], "gidMappings": [{"containerID": 0, "hostID": %[1]d, "size": 1}]}}`, owner)}
 	b.bundle(t, w, dir+"/b")

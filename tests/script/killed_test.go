@@ -69,7 +69,7 @@ func killedVerbs() []killedVerb {
 func newKilled(t *testing.T) *killed {
 	dir := t.TempDir()
 	k := &killed{
-		world: newWorld(dir, "killed"), bundle: filepath.Join(dir, "b"),
+		world: newWorld(dir, "script-killed"), bundle: filepath.Join(dir, "b"),
 		takes: make(map[string]time.Duration),
 	}
 	t.Cleanup(func() {

@@ -92,7 +92,12 @@ func testMain(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	return isolate.Main(caller{m})
+	code := isolate.Main(caller{m})
+	if err := stopSlices(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
 }
 
 // allowDevices puts the scripts elsewhere when the folder for temporary files

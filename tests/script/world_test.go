@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -122,6 +123,32 @@ func (w *world) cgroupsPath(name string) string {
 	return w.cgroup + "/" + name
 }
 
+// examples are the configurations that skiff spec has written, by who runs it:
+// the next one would be the same.
+var examples sync.Map
+
+// example writes the configuration that skiff spec writes, into dir.
+func (w *world) example(dir string) error {
+	config := filepath.Join(dir, "config.json")
+	if text, ok := examples.Load(w.user); ok {
+		return errors.Join(os.WriteFile(config, text.([]byte), 0o644), w.own(dir))
+	}
+	call := []string{"spec", "--bundle", dir}
+	if w.user || byUser() {
+		call = append(call, "--rootless")
+	}
+	r, err := w.run(dir, os.Environ(), call...)
+	if err != nil {
+		return err
+	}
+	if r.code != 0 {
+		return fmt.Errorf("skiff spec: exit status %d: %s", r.code, r.stderr)
+	}
+	text, err := os.ReadFile(config)
+	examples.Store(w.user, text)
+	return err
+}
+
 // slice is the slice of the script's containers.
 func (w *world) slice() string { return filepath.Base(w.cgroup) }
 
@@ -165,9 +192,6 @@ func (w *world) remove() error {
 		err = errors.Join(err, w.leaf.Close())
 		_ = os.Remove(w.leaf.Name())
 	}
-	if _, none := os.Stat(w.cgroupDir()); w.systemd && none == nil {
-		err = errors.Join(err, w.systemctl("stop", w.slice()))
-	}
 	if containers() {
 		_ = os.WriteFile(w.cgroupDir()+"/cgroup.kill", []byte("1"), 0)
 		for _, dir := range w.cgroupDirs() {
@@ -177,16 +201,21 @@ func (w *world) remove() error {
 	return err
 }
 
-// systemctl calls the systemd that has the script's units.
-func (w *world) systemctl(args ...string) error {
-	cmd := exec.Command("systemctl", args...)
-	if w.user {
-		cmd = exec.Command("systemctl", append([]string{"--user"}, args...)...)
-		cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+userRuntime)
-		cmd.SysProcAttr = w.attr()
+// stopSlices stops the slices of all scripts, which systemd would keep.
+func stopSlices() error {
+	if !throughSystemd() {
+		return nil
 	}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("systemctl %q: %w: %s", args, err, out)
+	stop := []string{"stop", "script_*.slice"}
+	out, err := exec.Command("systemctl", stop...).CombinedOutput()
+	if _, none := os.Stat(userRuntime); err == nil && none == nil {
+		cmd := exec.Command("systemctl", append([]string{"--user"}, stop...)...)
+		cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+userRuntime)
+		cmd.SysProcAttr = (&world{user: true}).attr()
+		out, err = cmd.CombinedOutput()
+	}
+	if err != nil {
+		return fmt.Errorf("systemctl %q: %w: %s", stop, err, out)
 	}
 	return nil
 }
