@@ -106,21 +106,16 @@ func (b *binding) enterNamespaces() {
 	if b.made&unix.CLONE_NEWUSER == 0 {
 		b.prog.Add(plan.Op{Kind: plan.OpNoDump})
 	}
-	waits := b.awaitsGo()
-	if waits && b.asksMaps() { // the runtime says "go" before it answers anything
-		b.awaitCgroups()
-		waits = false
-	}
 	b.join()
 	if b.made&unix.CLONE_NEWUSER != 0 { // first: it is to own the others
 		b.newUserNamespace()
 	} else {
 		rest := b.made &^ b.cloned
-		if waits {
+		if b.awaitsGo() && !b.awaited {
 			b.unshare(rest &^ unix.CLONE_NEWCGROUP)
 			rest &= unix.CLONE_NEWCGROUP
-			b.awaitCgroups()
 		}
+		b.awaitCgroups()
 		b.unshare(rest)
 		b.enterTime()
 		b.attachRoot()
