@@ -97,7 +97,8 @@ func (g *Group) stayIn(all []hierarchy) {
 
 // Enterable tells whether the caller may put a process into the group's cgroup
 // v2: it has to be allowed to write to cgroup.procs there and in the cgroup
-// that its own and that one have above them (cgroups(7)).
+// that its own and that one have above them (cgroups(7)). One that does not exist
+// any more is for whoever opens it to tell of.
 func (g *Group) Enterable() bool {
 	m := g.unified()
 	all, err := hierarchies()
@@ -113,7 +114,8 @@ func (g *Group) Enterable() bool {
 		for !within(m.path, top) {
 			top = path.Dir(top)
 		}
-		return writable(top+"/cgroup.procs") && writable(m.path+"/cgroup.procs")
+		denied := unix.Access(m.path+"/cgroup.procs", unix.W_OK)
+		return writable(top+"/cgroup.procs") && (denied == nil || denied == unix.ENOENT)
 	}
 	return false
 }
