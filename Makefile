@@ -20,7 +20,7 @@ SOURCES := $(shell find main.go commands libcontainer specconv VERSION go.mod go
 
 BUILD_DEPS := gcc libc6-dev pkg-config libseccomp-dev
 RUN_DEPS   := busybox-static
-TEST_DEPS  := $(RUN_DEPS) git procps uidmap util-linux
+TEST_DEPS  := $(RUN_DEPS) git procps strace uidmap util-linux
 
 .PHONY: all deps run test unit script script-user fuzz conformance test-criu test-engines test-machine bench lint install clean
 

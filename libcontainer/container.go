@@ -25,8 +25,13 @@ func (h *Host) Load(id string) (*Container, error) {
 	if err := CheckID(id); err != nil {
 		return nil, err
 	}
-	c := &Container{host: h, entry: store.At(h.Root, id)}
+	c := h.container(id)
 	return c, c.read()
+}
+
+// container is one that may not be there.
+func (h *Host) container(id string) *Container {
+	return &Container{host: h, entry: store.At(h.Root, id), record: &store.Record{ID: id}}
 }
 
 // read reads the record anew.

@@ -49,6 +49,8 @@ func (h *Host) Create(l *plan.Launch, spec *specs.Spec, raw []byte, io IO) (_ *C
 	defer agent.Close()
 	var unit *unit // undoing takes it
 	defer func() { unit.Close() }()
+	c := h.container(l.ID)
+	defer c.entry.Unlock() // after the undoing
 	var u undo.Stack
 	defer u.Unwind(&err)
 
@@ -56,17 +58,18 @@ func (h *Host) Create(l *plan.Launch, spec *specs.Spec, raw []byte, io IO) (_ *C
 	// since whoever deletes a container kills all that is in its cgroups.
 	var group *cgroup.Group
 	if group, unit, err = h.newGroup(l); err != nil {
+		if c.entry.Exists() {
+			err = fmt.Errorf("%w: %s", ErrExist, l.ID) // whose cgroup it is
+		}
 		return nil, nil, err
 	}
 	class, err := findClass(l)
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := h.intent(l, group, unit, class, io, &u)
-	if err != nil {
+	if err := c.intent(l, group, unit, class, io, &u); err != nil {
 		return nil, nil, err
 	}
-	defer c.entry.Unlock()
 	enter, err := unit.create(group, &u)
 	if err != nil {
 		return nil, nil, err
@@ -160,42 +163,51 @@ func cgroupOwner(l *plan.Launch) *int {
 }
 
 // intent makes the state directory and writes down what is about to be made.
-func (h *Host) intent(l *plan.Launch, group *cgroup.Group, unit *unit, class *rdt.Group, io IO, u *undo.Stack) (*Container, error) {
-	c := &Container{host: h, entry: store.At(h.Root, l.ID)}
-	err := c.entry.Make()
-	if errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("%w: %s", ErrExist, l.ID)
+func (c *Container) intent(l *plan.Launch, group *cgroup.Group, unit *unit, class *rdt.Group, io IO, u *undo.Stack) error {
+	if err := c.make(); err != nil {
+		return err
 	}
-	if errors.Is(err, fs.ErrPermission) {
-		return nil, fmt.Errorf("--root: %w (name a directory that this user may write to, or set XDG_RUNTIME_DIR)", err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	u.Push(c.entry.Remove)
+	u.Push(func() error { return c.forget(u) })
 	c.record = &store.Record{
 		OCIVersion: l.OCIVersion, ID: l.ID, Bundle: l.Bundle, Rootfs: l.Rootfs.Path, Created: time.Now().UTC(),
 		Annotations: l.Annotations, Cgroups: group.Paths(), Namespaces: namespaceFlags(l),
 		Hooks: len(l.Hooks.Poststart)+len(l.Hooks.Poststop) > 0, NoKeyring: io.NoNewKeyring,
 	}
 	if unit != nil {
-		c.record.Unit, c.record.UserUnit = unit.Name, h.Rootless
+		c.record.Unit, c.record.UserUnit = unit.Name, c.host.Rootless
 	}
 	if class != nil {
 		c.record.RDTClass, c.record.RDTMonitor, c.record.RDTRemove = class.Class, class.Monitor, class.Made
 	}
 	if launch.SharesMounts(l) {
+		var err error
 		if c.record.Under, err = sys.MountID(l.Rootfs.Path); err != nil {
-			c.entry.Unlock()
-			return nil, fmt.Errorf("root.path: %w", err)
+			return fmt.Errorf("root.path: %w", err)
 		}
 		u.Push(c.unmountRoot)
 	}
-	if err := c.entry.Write(c.record); err != nil {
-		c.entry.Unlock()
-		return nil, err
+	return c.entry.Write(c.record)
+}
+
+// make makes the state directory, and locks it.
+func (c *Container) make() error {
+	err := c.entry.Make()
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("%w: %s", ErrExist, c.ID())
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("--root: %w (name a directory that this user may write to, or set XDG_RUNTIME_DIR)", err)
 	}
-	return c, nil
+	return err
+}
+
+// forget removes the state directory, unless something that it tells of could
+// not be undone: that is left to delete.
+func (c *Container) forget(u *undo.Stack) error {
+	if u.Failed() {
+		return fmt.Errorf("what is left of the container can be removed with delete --force %s", c.ID())
+	}
+	return c.entry.Remove()
 }
 
 // unmountRoot takes the tree of a container without a mount namespace off the
@@ -404,7 +416,7 @@ func (h *Host) Plan(l *plan.Launch, _ *specs.Spec, io IO) (*plan.Program, error)
 	}
 	defer unit.Close()
 	if io.NotifySocket != "" {
-		notify.Add(l, (&Container{entry: store.At(h.Root, l.ID)}).notifyDir())
+		notify.Add(l, h.container(l.ID).notifyDir())
 	}
 	r := h.request(l, io)
 	r.Cgroup, r.CgroupView = group, cgroupView(l, group)

@@ -85,7 +85,7 @@ func (c *Container) takesExec(o ExecOptions) error {
 	case status == Paused && !o.IgnorePaused:
 		return errors.New("cannot exec in a paused container (use --ignore-paused to override)")
 	case status == Stopped || status == Creating:
-		return fmt.Errorf("cannot exec in a container that is not running: it is %s", status)
+		return fmt.Errorf("cannot exec in a %s container", status)
 	}
 	return nil
 }

@@ -55,13 +55,13 @@ func (h *Host) Restore(l *plan.Launch, raw []byte, io IO, o *criu.RestoreOptions
 	if err != nil {
 		return nil, nil, err
 	}
+	c := h.container(l.ID)
+	defer c.entry.Unlock() // after the undoing
 	var u undo.Stack
 	defer u.Unwind(&err)
-	c, err := h.intent(l, group, unit, class, io, &u)
-	if err != nil {
+	if err := c.intent(l, group, unit, class, io, &u); err != nil {
 		return nil, nil, err
 	}
-	defer c.entry.Unlock()
 	enter, err := unit.create(group, &u)
 	if err != nil {
 		return nil, nil, err

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -115,6 +116,9 @@ func (c *Container) hooks() (specs.Hooks, error) {
 		return config.Hooks, nil
 	}
 	b, err := c.Config()
+	if errors.Is(err, fs.ErrNotExist) && c.record.Pid == 0 {
+		return config.Hooks, nil // its maker was killed before there was a container
+	}
 	if err != nil {
 		return config.Hooks, err
 	}

@@ -115,9 +115,9 @@ var compatibility = [...]compat{
 		tests: "process-env-home, process-env-home-empty, process-env-home-unknown",
 	},
 	{
-		does:  "a missing working directory is made",
+		does:  "a missing working directory is made, also where the root is to be read-only",
 		spec:  "nothing",
-		code:  "libcontainer/launch/program.go:userAndDirectory, OpChdir",
+		code:  "libcontainer/launch/program.go:makeDirectory, OpChdir",
 		tests: "process-cwd-made",
 	},
 	{

@@ -7,7 +7,8 @@ import (
 )
 
 // Example is the configuration that `spec` writes, one to begin with. With
-// rootless, it is for the caller's own user, in a user namespace.
+// rootless, it is for the caller's own user, in a user namespace. Such a user
+// cannot connect a network namespace, so the network is the host's, as runc has it.
 func Example(rootless bool) *specs.Spec {
 	caps := []string{"CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"}
 	s := &specs.Spec{
@@ -40,7 +41,7 @@ func Example(rootless bool) *specs.Spec {
 	if rootless {
 		l := s.Linux
 		l.Resources = nil
-		l.Namespaces = append(l.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
+		l.Namespaces[1] = specs.LinuxNamespace{Type: specs.UserNamespace} // in place of network
 		l.UIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: uint32(os.Geteuid()), Size: 1}}
 		l.GIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: uint32(os.Getegid()), Size: 1}}
 	}

@@ -271,6 +271,9 @@ func (b *binding) build() error {
 	b.tree.Enter(p)
 	p.Add(plan.Op{Kind: plan.OpDevNull, B: b.root})
 	b.labels.Open(p)
+	if l.Rootfs.Readonly {
+		b.makeDirectory() // while it can be made
+	}
 	b.tree.Seal(p)
 	return nil
 }
@@ -315,18 +318,23 @@ func (b *binding) sysctls() {
 	p.Add(plan.Op{Kind: plan.OpClose, A: proc})
 }
 
+// makeDirectory enters the working directory, which a new container gets if it
+// is missing, as root.
+func (b *binding) makeDirectory() {
+	op := plan.Op{Kind: plan.OpChdir, S: []string{b.Launch.Process.Cwd}, Flags: plan.ChdirTry, Field: b.field("cwd")}
+	if !b.Launch.Joined {
+		op.Flags |= plan.ChdirMake
+	}
+	b.prog.Add(op)
+}
+
 // userAndDirectory makes us the user. The working directory may be open to
 // root alone or to the user alone, so both try.
 func (b *binding) userAndDirectory() {
 	p, proc := b.prog, &b.Launch.Process
-	field := b.field("cwd")
-	make_ := uint32(plan.ChdirMake)
-	if b.Launch.Joined {
-		make_ = 0
-	}
-	p.Add(plan.Op{Kind: plan.OpChdir, S: []string{proc.Cwd}, Flags: make_ | plan.ChdirTry, Field: field})
+	b.makeDirectory()
 	cred.Become(p, proc, b.granted, b.spare(), b.userns || b.inside)
-	p.Add(plan.Op{Kind: plan.OpChdir, S: []string{proc.Cwd}, Flags: plan.ChdirCheck, Field: field})
+	p.Add(plan.Op{Kind: plan.OpChdir, S: []string{proc.Cwd}, Flags: plan.ChdirCheck, Field: b.field("cwd")})
 	umask := uint32(0o022)
 	if proc.Umask != nil {
 		umask = *proc.Umask

@@ -42,12 +42,18 @@ func At(root, id string) *Entry { return &Entry{path: filepath.Join(root, id), l
 // Path is the directory.
 func (e *Entry) Path() string { return e.path }
 
+// Exists tells that the directory is there.
+func (e *Entry) Exists() bool {
+	var st unix.Stat_t
+	return unix.Lstat(e.path, &st) == nil
+}
+
 // Make makes the directory, and the root above it, and locks it. The error is
 // fs.ErrExist if there is one already.
 func (e *Entry) Make() error {
 	err := unix.Mkdir(e.path, 0o700)
 	if err == unix.ENOENT {
-		if err := os.MkdirAll(filepath.Dir(e.path), 0o711); err != nil {
+		if err := os.MkdirAll(filepath.Dir(e.path), 0o700); err != nil {
 			return err
 		}
 		err = unix.Mkdir(e.path, 0o700)
@@ -55,7 +61,11 @@ func (e *Entry) Make() error {
 	if err != nil {
 		return &os.PathError{Op: "mkdir", Path: e.path, Err: err}
 	}
-	return e.Lock()
+	if err := e.Lock(); err != nil {
+		_ = unix.Rmdir(e.path)
+		return err
+	}
+	return nil
 }
 
 // Lock takes the lock, waiting for it.

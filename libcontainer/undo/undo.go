@@ -13,7 +13,8 @@ import "errors"
 //	...
 //	u.Release()
 type Stack struct {
-	steps []func() error
+	steps  []func() error
+	failed bool
 }
 
 // Push adds the clean-up of something just acquired.
@@ -21,6 +22,9 @@ func (s *Stack) Push(f func() error) { s.steps = append(s.steps, f) }
 
 // Release forgets all clean-ups: what they would undo is to stay.
 func (s *Stack) Release() { s.steps = nil }
+
+// Failed tells a clean-up that one before it has failed.
+func (s *Stack) Failed() bool { return s.failed }
 
 // Unwind runs the clean-ups, last one first, if *err is an error; their own
 // errors are joined to it. A stack that was released does nothing.
@@ -30,6 +34,7 @@ func (s *Stack) Unwind(err *error) {
 	}
 	for i := len(s.steps) - 1; i >= 0; i-- {
 		if e := s.steps[i](); e != nil {
+			s.failed = true
 			*err = errors.Join(*err, e)
 		}
 	}

@@ -11,6 +11,9 @@ func run(release bool, fail error) (order []int, err error) {
 	for i := range 3 {
 		s.Push(func() error {
 			order = append(order, i)
+			if s.Failed() != (i == 0) {
+				return errors.New("Failed is wrong")
+			}
 			if i == 1 {
 				return errors.New("one")
 			}

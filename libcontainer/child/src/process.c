@@ -18,7 +18,11 @@ int op_fork(const struct op *o)
 	if (pid == 0)
 		return answer(M_FORKED); // the runtime knows us now
 	failed_value = pid;
-	report(M_FORKED, -1);
+	long r = report(M_FORKED, -1);
+	if (r < 0) { // nobody knows of the other, which would wait for ever
+		sys(kill, pid, SIGKILL);
+		return r;
+	}
 	sys(exit_group, 0);
 	return 0;
 }
@@ -76,7 +80,7 @@ int op_timens(const struct op *o)
 int op_write(const struct op *o)
 {
 	if (o->a < 0)
-		return write_file(AT_FDCWD, str(o, 0), str(o, 1), RESOLVE_NO_SYMLINKS * 0);
+		return write_file(AT_FDCWD, str(o, 0), str(o, 1), 0);
 	return write_file(slot[o->a], str(o, 0), str(o, 1), RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS);
 }
 

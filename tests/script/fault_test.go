@@ -1,0 +1,318 @@
+package script
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/skiff-oci/skiff/tests/isolate"
+	"golang.org/x/sys/unix"
+)
+
+// faultTime is how long TestFaults goes on, unless the environment variable
+// FAULTS says otherwise: a duration, or a pattern (path.Match)
+// of the faults, as the test names them.
+const faultTime = 30 * time.Second
+
+// faultPatience is how long one call may take.
+const faultPatience = 20 * time.Second
+
+// TestFaults has one system call of a call of skiff fail, any one of any of its
+// processes, with the help of strace. Then skiff says so in a line and leaves
+// nothing, or has not needed that system call.
+func TestFaults(t *testing.T) {
+	isolate.Require(t)
+	if os.Getenv("SKIFF_DRIVER") == "systemd" {
+		t.Skip("with systemd there is no isolation: processes of others come and go")
+	}
+	if out, err := exec.Command("strace", "-f", "-o", "/dev/null", "true").CombinedOutput(); err != nil {
+		t.Skipf("strace: %v: %s", err, out)
+	}
+	limit, only := faultTime, os.Getenv("FAULTS")
+	if d, err := time.ParseDuration(only); err == nil {
+		limit, only = d, ""
+	}
+	f := newFaulty(t)
+	all := f.faults(t)
+	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	end := time.Now().Add(limit)
+	done := 0
+	for _, one := range all {
+		if only == "" && time.Now().After(end) {
+			break
+		}
+		if matched, _ := filepath.Match(only, one.String()); only != "" && !matched {
+			continue
+		}
+		done++
+		f.try(t, one)
+	}
+	if done == 0 {
+		t.Fatalf("no fault of %d was tried", len(all))
+	}
+	t.Logf("%d of %d faults, %d made skiff fail", done, len(all), f.failed)
+}
+
+// fault is one failing system call.
+type fault struct {
+	verb    string
+	syscall string
+	when    int // the how manieth in each thread, from 1
+	errno   string
+}
+
+func (f fault) String() string { return fmt.Sprintf("%s/%s/%d/%s", f.verb, f.syscall, f.when, f.errno) }
+
+// faultVerb is a call, with those before it and what the container's status
+// may be after it.
+type faultVerb struct {
+	before [][]string
+	args   []string
+	failed []string // statuses after a failure; "" is no container
+}
+
+func faultVerbs() map[string]faultVerb {
+	create := []string{"create", "--bundle", "$B", "web"}
+	start := []string{"start", "web"}
+	gone := []string{""}
+	verbs := map[string]faultVerb{
+		"create": {nil, create, gone},
+		"start":  {[][]string{create}, start, []string{"created", "stopped", "running"}},
+		"run":    {nil, []string{"run", "--bundle", "$R", "web"}, []string{"", "stopped"}},
+		"userns": {nil, []string{"run", "--bundle", "$U", "web"}, []string{"", "stopped"}},
+		"exec":   {[][]string{create, start}, []string{"exec", "web", "true"}, []string{"running"}},
+		"pause":  {[][]string{create, start}, []string{"pause", "web"}, []string{"running", "paused"}},
+		"kill":   {[][]string{create, start}, []string{"kill", "web", "WINCH"}, []string{"running"}},
+		"state":  {[][]string{create}, []string{"state", "web"}, []string{"created"}},
+		"delete": {[][]string{create, start}, []string{"delete", "--force", "web"}, []string{"", "stopped", "running"}},
+	}
+	return verbs
+}
+
+// faultless are system calls that do not fail, or whose failure ends or stops a
+// Go program whatever it does: a fork of Go's reads from a pipe.
+const faultless = `brk mmap munmap mprotect madvise futex nanosleep clone exit exit_group rt_sigaction rt_sigprocmask rt_sigreturn
+	sigaltstack tgkill gettid getpid getuid geteuid arch_prctl set_tid_address set_robust_list rseq getrandom sched_yield
+	sched_getaffinity execve close restart_syscall epoll_create1 epoll_ctl epoll_pwait eventfd2 wait4 getrlimit read`
+
+type faulty struct {
+	*world
+	bundles map[string]string
+	verbs   map[string]faultVerb
+	failed  int
+}
+
+func newFaulty(t *testing.T) *faulty {
+	dir := t.TempDir()
+	f := &faulty{
+		world: &world{root: filepath.Join(dir, ".root"), cgroup: "/faults", work: dir},
+		verbs: faultVerbs(), bundles: make(map[string]string),
+	}
+	t.Cleanup(func() {
+		if err := f.remove(); err != nil {
+			t.Error(err)
+		}
+	})
+	rich := `"hooks": {"prestart": [{"path": "/bin/true"}], "createContainer": [{"path": "/bin/true"}], "startContainer": [{"path": "/bin/true"}], "poststop": [{"path": "/bin/true"}]}`
+	for name, patch := range map[string]string{
+		"$B": `{"process": {"args": ["sh", "-c", "sleep 1000 & sleep 1000"]}}`,
+		"$R": `{"process": {"args": ["true"], "user": {"uid": 3, "umask": 7}, "oomScoreAdj": 10, "cwd": "/tmp"},
+			"mounts+": [{"destination": "/a/b", "type": "tmpfs", "source": "t", "options": ["tmpcopyup"]}, {"destination": "/etc/h", "type": "bind", "source": "/etc/hosts", "options": ["bind", "ro"]}],
+			"linux": {"sysctl": {"net.ipv4.ip_forward": "1"}, "seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["reboot"], "action": "SCMP_ACT_ERRNO"}]}}, ` + rich + `}`,
+		"$U": `{"linux": {"namespaces+": [{"type": "user"}], "uidMappings": [{"hostID": 100000, "size": 65536}], "gidMappings": [{"hostID": 100000, "size": 65536}]}}`,
+	} {
+		f.bundles[name] = filepath.Join(dir, strings.ToLower(name[1:]))
+		b := badInput{patch: patch}
+		b.bundle(t, f.world, f.bundles[name])
+	}
+	return f
+}
+
+// faults lists what can fail, by what each verb calls undisturbed.
+func (f *faulty) faults(t *testing.T) (all []fault) {
+	for _, verb := range slices.Sorted(maps.Keys(f.verbs)) {
+		for name, n := range f.calls(t, verb) {
+			for when := range n {
+				for _, errno := range []string{"EIO", "EPERM", "ENOMEM", "ENOSYS"} {
+					all = append(all, fault{verb, name, when + 1, errno})
+				}
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b fault) int { return strings.Compare(a.String(), b.String()) })
+	return all
+}
+
+var tracedCall = regexp.MustCompile(`(?m)^(\d+) +([a-z_0-9]+)\(`)
+
+// calls counts the system calls of a verb, of that thread that makes the most
+// of each.
+func (f *faulty) calls(t *testing.T, verb string) map[string]int {
+	t.Helper()
+	f.before(t, verb)
+	trace := filepath.Join(f.work, ".trace")
+	if code, text := f.traced(t, verb, "-o", trace); code != 0 {
+		t.Fatalf("%s: %d: %s", verb, code, text)
+	}
+	f.clear(t, verb)
+	text, err := os.ReadFile(trace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	threads, most := make(map[string]int), make(map[string]int)
+	for _, m := range tracedCall.FindAllSubmatch(text, -1) {
+		name := string(m[2])
+		if slices.Contains(strings.Fields(faultless), name) {
+			continue
+		}
+		thread := string(m[1]) + name
+		threads[thread]++
+		most[name] = max(most[name], threads[thread])
+	}
+	return most
+}
+
+func (f *faulty) before(t *testing.T, verb string) {
+	t.Helper()
+	for _, args := range f.verbs[verb].before {
+		r, err := f.run(f.work, os.Environ(), f.args(args)...)
+		if err != nil || r.code != 0 {
+			t.Fatal(verb, args, err, r)
+		}
+	}
+}
+
+func (f *faulty) args(args []string) (real []string) {
+	for _, a := range args {
+		if b, ok := f.bundles[a]; ok {
+			a = b
+		}
+		real = append(real, a)
+	}
+	return real
+}
+
+// traced calls a verb under strace, which is not its parent (-D): it may trace
+// a container on when skiff has ended.
+func (f *faulty) traced(t *testing.T, verb string, flags ...string) (code int, text string) {
+	t.Helper()
+	out, err := os.Create(filepath.Join(f.work, ".out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	args := slices.Concat([]string{"-D", "-q", "-f"}, flags, []string{f.binary()}, f.flags(), f.args(f.verbs[verb].args))
+	c := exec.Command("strace", args...)
+	c.Stdout, c.Stderr = out, out
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	slow := false
+	timer := time.AfterFunc(faultPatience, func() {
+		slow = true
+		_ = c.Process.Signal(unix.SIGQUIT) // Go's runtime tells where it is, and ends
+		time.Sleep(time.Second)
+		_ = c.Process.Kill()
+	})
+	err = c.Wait()
+	timer.Stop()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	said, err := os.ReadFile(out.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if slow {
+		t.Errorf("%s %q did not end within %v: %s", verb, flags, faultPatience, said)
+	}
+	return c.ProcessState.ExitCode(), string(said)
+}
+
+// try has one system call fail.
+func (f *faulty) try(t *testing.T, one fault) {
+	f.before(t, one.verb)
+	trace := filepath.Join(f.work, ".trace")
+	code, text := f.traced(t, one.verb, "-o", trace, "-e", "trace="+one.syscall,
+		"-e", fmt.Sprintf("inject=%s:error=%s:when=%d", one.syscall, one.errno, one.when))
+	if code != 0 {
+		f.failed++
+		injected, _ := os.ReadFile(trace)
+		for _, wrong := range f.judge(one, text, injected) {
+			t.Errorf("%v: %s", one, wrong)
+		}
+	}
+	if left := f.clear(t, one.verb); len(left) > 0 {
+		injected, _ := os.ReadFile(trace)
+		injected = bytes.Join(regexp.MustCompile(`.*INJECTED.*`).FindAll(injected, -1), []byte("\n"))
+		t.Fatalf("%v: status %d, %q: left behind:\n%s\n%s", one, code, text, strings.Join(left, "\n"), injected)
+	}
+}
+
+// judge looks at a failed call: at its words, and what is there after it.
+// Where two processes had a failing call, one may have been the clean-up's:
+// then a container that has stopped is left for delete.
+func (f *faulty) judge(one fault, text string, trace []byte) (wrong []string) {
+	if strings.Contains(text, "runtime: ") {
+		return nil // Go's own, which has no way on
+	}
+	mute := failedWrite.Match(trace) // of the words themselves
+	if (strings.Count(text, "\n") != 1 || len(text) < 10) && !mute {
+		wrong = append(wrong, fmt.Sprintf("not one line: %q", text))
+	}
+	twice := bytes.Count(trace, []byte("(INJECTED)")) > 1
+	status := f.status()
+	if !slices.Contains(f.verbs[one.verb].failed, status) && !(twice && status == "stopped") {
+		wrong = append(wrong, fmt.Sprintf("%q: the status is %q", text, status))
+	}
+	if status == "" {
+		if left := f.wait(); len(left) > 0 {
+			wrong = append(wrong, fmt.Sprintf("%q: left behind: %q", text, left))
+		}
+	}
+	return wrong
+}
+
+var failedWrite = regexp.MustCompile(`write\(2, .*INJECTED`)
+
+func (f *faulty) status() string {
+	r, err := f.run(f.work, os.Environ(), "state", "web")
+	if err != nil || r.code != 0 {
+		return ""
+	}
+	_, after, _ := strings.Cut(r.stdout, `"status": "`)
+	status, _, _ := strings.Cut(after, `"`)
+	return status
+}
+
+// clear deletes the container, if there is one, and tells what is left.
+func (f *faulty) clear(t *testing.T, verb string) []string {
+	t.Helper()
+	r, err := f.run(f.work, os.Environ(), "delete", "--force", "web")
+	if err != nil || r.code != 0 {
+		t.Fatalf("%s: delete: %v %v", verb, err, r)
+	}
+	return f.wait()
+}
+
+// wait gives what is left some time to go.
+func (f *faulty) wait() (left []string) {
+	for range 150 {
+		var err error
+		if left, err = f.leftovers(); err == nil && len(left) == 0 {
+			return nil
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return left
+}
