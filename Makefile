@@ -67,7 +67,7 @@ script: skiff
 # The scripts again, with an ordinary user for a caller: a new one if root runs
 # this, in its isolation, and else the one who does.
 script-user: skiff
-	SKIFF_CALLER=user SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/script/ -run TestScripts
+	SKIFF_CALLER=user SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/script/ -run 'TestScripts|TestKilled'
 
 # The scripts of checkpoint and restore, with a CRIU from a newer Debian; later
 # runs of the other targets find it, too.

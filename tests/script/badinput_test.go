@@ -229,7 +229,8 @@ func (b *badInput) bundle(t *testing.T, w *world, dir string) {
 	if err := fillRootfs(dir + "/rootfs"); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.example(dir); err != nil {
+	base, err := w.spec(dir)
+	if err != nil {
 		t.Fatal(err)
 	}
 	config := dir + "/config.json"
@@ -239,10 +240,7 @@ func (b *badInput) bundle(t *testing.T, w *world, dir string) {
 		}
 		return
 	}
-	base := map[string]any{
-		"process": map[string]any{"terminal": false, "args": []any{"true"}},
-		"linux":   map[string]any{"cgroupsPath": w.cgroupsPath("b")},
-	}
+	base["process"].(map[string]any)["args"] = []any{"true"}
 	if err := patchFile(config, base); err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,11 @@ func byUser() bool { return os.Getenv("SKIFF_CALLER") == "user" }
 // containers reports whether containers can be run.
 func containers() bool { return isolate.Active() || byUser() }
 
+// alone reports whether all processes that can be seen are the tests' own.
+func alone() bool {
+	return !throughSystemd() && (isolate.Active() || os.Getenv("SKIFF_TEST_STAGE") == "user")
+}
+
 // ownCgroup is the cgroup v2 that was delegated to an ordinary user that calls
 // skiff; empty if none was.
 var ownCgroup string

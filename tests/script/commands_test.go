@@ -1,7 +1,6 @@
 package script
 
 import (
-	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -93,20 +92,10 @@ func cmdBundle(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	w := worldOf(ts)
 	ts.Check(w.own(dir))
-	linux := make(map[string]any)
-	if byUser() && !w.user {
-		own, err := ownMaps()
-		ts.Check(err)
-		maps.Copy(linux, own)
-	}
-	name := filepath.Base(dir)
-	if w.systemd || !w.user && (!byUser() || ownCgroup != "") {
-		linux["cgroupsPath"] = w.cgroupsPath(name)
-	}
-	patch := map[string]any{"process": map[string]any{"terminal": false}, "linux": linux}
-	ts.Setenv("CGROUP_"+name, w.groupDir(name))
+	ts.Setenv("CGROUP_"+filepath.Base(dir), w.groupDir(filepath.Base(dir)))
+	patch, err := w.spec(dir)
+	ts.Check(err)
 	config := dir + "/config.json"
-	ts.Check(w.example(dir))
 	ts.Check(patchFile(config, patch))
 	if len(args) == 2 {
 		ts.Check(patchText(config, args[1]))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -158,6 +159,25 @@ func (w *world) groupDir(name string) string {
 		name = strings.TrimSuffix(w.slice(), ".slice") + "-" + name + ".scope"
 	}
 	return filepath.Join(w.cgroupDir(), name)
+}
+
+// spec writes the example into a bundle, and gives a patch of it: no terminal,
+// the script's cgroup, and, for an ordinary user, the ids and the network that
+// engines would give it.
+func (w *world) spec(bundle string) (patch map[string]any, err error) {
+	linux := make(map[string]any)
+	if byUser() && !w.user {
+		own, err := ownMaps()
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(linux, own)
+		linux["namespaces+"] = []any{map[string]any{"type": "network"}}
+	}
+	if w.systemd || !w.user && (!byUser() || ownCgroup != "") {
+		linux["cgroupsPath"] = w.cgroupsPath(filepath.Base(bundle))
+	}
+	return map[string]any{"process": map[string]any{"terminal": false}, "linux": linux}, w.example(bundle)
 }
 
 // containers lists the containers' directories in the state directory.
