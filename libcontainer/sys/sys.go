@@ -280,23 +280,42 @@ func SendFD(path, name string, fd int) error {
 		return err
 	}
 	defer unix.Close(s)
-	return wrap("sendmsg", path, retry(func() error {
+	return wrap("sendmsg", path, unread(retry(func() error {
 		return unix.Sendmsg(s, []byte(name), unix.UnixRights(fd), nil, unix.MSG_NOSIGNAL)
-	}))
+	})))
 }
 
-// SendAll sends b on a stream socket, and with its first byte fd.
+// SendAll sends b on a stream socket, and with its first byte fd. The other end
+// has the time to read that the socket has for sending, [peerWait].
 func SendAll(socket int, b []byte, fd int) error {
 	rights := unix.UnixRights(fd)
 	for len(b) > 0 {
 		n := 0
 		err := retry(func() (err error) { n, err = unix.SendmsgN(socket, b, rights, nil, unix.MSG_NOSIGNAL); return err })
 		if err != nil {
-			return wrap("sendmsg", "", err)
+			return wrap("sendmsg", "", unread(err))
 		}
 		b, rights = b[n:], nil
 	}
 	return nil
+}
+
+// peerWait is how long the other end of a socket may take to accept us or to
+// read.
+const peerWait = 10 * time.Second
+
+// unread puts the end of that time into words.
+func unread(err error) error {
+	if err == unix.EAGAIN {
+		return fmt.Errorf("%w (nobody reads at the other end)", err)
+	}
+	return err
+}
+
+// limitSends limits the time of connect and each send on a socket (SO_SNDTIMEO).
+func limitSends(s int, d time.Duration) error {
+	tv := unix.NsecToTimeval(d.Nanoseconds())
+	return unix.SetsockoptTimeval(s, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &tv)
 }
 
 // ConnectUnix connects to the AF_UNIX socket at path, which may be longer than
@@ -305,6 +324,10 @@ func ConnectUnix(path string, kind int) (int, error) {
 	s, err := unix.Socket(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, wrap("socket", path, err)
+	}
+	if err := limitSends(s, peerWait); err != nil {
+		unix.Close(s)
+		return -1, wrap("setsockopt", path, err)
 	}
 	addr := path
 	if len(path) > 100 {
@@ -318,7 +341,7 @@ func ConnectUnix(path string, kind int) (int, error) {
 	}
 	if err := retry(func() error { return unix.Connect(s, &unix.SockaddrUnix{Name: addr}) }); err != nil {
 		unix.Close(s)
-		return -1, wrap("connect", path, err)
+		return -1, wrap("connect", path, unread(err))
 	}
 	return s, nil
 }

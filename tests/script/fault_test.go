@@ -33,7 +33,7 @@ const faultPatience = 20 * time.Second
 func TestFaults(t *testing.T) {
 	isolate.Require(t)
 	if os.Getenv("SKIFF_DRIVER") == "systemd" {
-		t.Skip("with systemd there is no isolation: processes of others come and go")
+		t.Skip("the faults are tried with cgroups that systemd has no part in")
 	}
 	if out, err := exec.Command("strace", "-f", "-o", "/dev/null", "true").CombinedOutput(); err != nil {
 		t.Skipf("strace: %v: %s", err, out)
@@ -115,7 +115,7 @@ type faulty struct {
 func newFaulty(t *testing.T) *faulty {
 	dir := t.TempDir()
 	f := &faulty{
-		world: &world{root: filepath.Join(dir, ".root"), cgroup: "/faults", work: dir},
+		world: newWorld(dir, "script-faults"),
 		verbs: faultVerbs(), bundles: make(map[string]string),
 	}
 	t.Cleanup(func() {
