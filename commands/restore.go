@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -74,6 +75,9 @@ func (c *call) prepareRestore(ctx *cli.Context, detach bool) (*launch, *criu.Res
 	o := &criu.RestoreOptions{LSMProfile: ctx.String("lsm-profile"), LSMMountContext: ctx.String("lsm-mount-context")}
 	if o.Options, err = criuOptions(ctx, l.spec); err != nil {
 		return nil, nil, err
+	}
+	if o.CgroupsMode == "strict" {
+		return nil, nil, errors.New("--manage-cgroups-mode strict: CRIU would have to make the cgroups, and the container's are made by skiff: soft, full or ignore is expected")
 	}
 	if err := checkProfile(o.LSMProfile); err != nil {
 		return nil, nil, err

@@ -33,6 +33,9 @@ func (c *Container) Checkpoint(l *plan.Launch, o *criu.DumpOptions) error {
 	if err := c.takesCheckpoint(); err != nil {
 		return err
 	}
+	if err := checkNamespaces(l); err != nil {
+		return err
+	}
 	d := &criu.Dump{DumpOptions: o, Pid: c.record.Pid, Root: l.Rootfs.Path}
 	d.Serving = unlock // for as long as it takes: who has enough of it may kill the container
 	if d.Freezer, err = c.freezer(); err != nil {
@@ -307,6 +310,24 @@ func externalKey(n *plan.Namespace) (kind, key string) {
 		return "pid", "extRootPidNS"
 	}
 	return "", ""
+}
+
+// joins tells whether a restore joins the namespace by its path, whatever the
+// images have of it.
+func joins(n *plan.Namespace) bool {
+	return n.Path != "" && n.Flag&(unix.CLONE_NEWIPC|unix.CLONE_NEWUTS) != 0
+}
+
+// checkNamespaces refuses the namespaces with a path that a restore would make
+// anew.
+func checkNamespaces(l *plan.Launch) error {
+	for i := range l.Namespaces {
+		n := &l.Namespaces[i]
+		if _, key := externalKey(n); n.Path != "" && key == "" && !joins(n) {
+			return fmt.Errorf("%s.path: CRIU cannot restore a container into another's %s namespace", n.Field, n.Type)
+		}
+	}
+	return nil
 }
 
 // externalNamespaces are those that the container has joined.

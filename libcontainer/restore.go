@@ -42,6 +42,9 @@ func (h *Host) Restore(l *plan.Launch, raw []byte, io IO, o *criu.RestoreOptions
 	if launch.SharesMounts(l) {
 		return nil, nil, errors.New("linux.namespaces: CRIU restores no container without a mount namespace of its own")
 	}
+	if err := checkNamespaces(l); err != nil {
+		return nil, nil, err
+	}
 	streams, err := readStreams(o.ImagePath)
 	if err != nil {
 		return nil, nil, err
@@ -93,7 +96,7 @@ func (r *restoring) run(o *criu.RestoreOptions, streams []string) (err error) {
 	if err := rootfs.MakePoints(r.plan.Rootfs); err != nil {
 		return err
 	}
-	job := &criu.Restore{RestoreOptions: o, Root: r.plan.Rootfs.Path, Placed: r.group.Join, Notify: r.notified}
+	job := &criu.Restore{RestoreOptions: o, Root: r.plan.Rootfs.Path, Placed: r.group.Join, Notify: r.notified, Rooted: namespaceFlags(r.plan)&unix.CLONE_NEWCGROUP != 0}
 	if job.Mounts, err = r.sources(); err != nil {
 		return err
 	}
@@ -101,6 +104,11 @@ func (r *restoring) run(o *criu.RestoreOptions, streams []string) (err error) {
 	defer closeAll(namespaces)
 	if err != nil {
 		return err
+	}
+	for i := range r.plan.Namespaces {
+		if n := &r.plan.Namespaces[i]; joins(n) {
+			job.Join = append(job.Join, criu.Namespace{Type: string(n.Type), Path: n.Path})
+		}
 	}
 	job.Inherit = append(r.inherited(streams), namespaces...)
 	for _, d := range r.group.Directories() {

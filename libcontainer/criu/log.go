@@ -67,13 +67,15 @@ func lastError(log string) string {
 	return strings.Join(found, "; ")
 }
 
-// withHint adds the flag that helps where CRIU does not name it.
+// withHint adds what CRIU does not say: the flag that helps, or the reason.
 func withHint(line string) string {
-	for _, h := range [...]struct{ text, flag string }{
-		{"Connected TCP socket in image", "--tcp-established or --tcp-close"},
+	for _, h := range [...]struct{ text, hint string }{
+		{"Connected TCP socket in image", "consider --tcp-established or --tcp-close"},
+		{"Unable to find an external netns", "linux.namespaces must give the network namespace a path"},
+		{" without peer ", "its other end is in a network namespace that is not the container's"},
 	} {
 		if strings.Contains(line, h.text) {
-			return line + " (consider " + h.flag + ")"
+			return line + " (" + h.hint + ")"
 		}
 	}
 	return line

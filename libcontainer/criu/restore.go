@@ -10,11 +10,13 @@ import (
 // Restore is a checkpoint to bring back.
 type Restore struct {
 	*RestoreOptions
-	Root    string   // of the container, on the host
-	Mounts  []Source // external mounts
-	Inherit []File   // what stands for descriptors and namespaces of the checkpoint
-	Cgroups []Cgroup // where the processes go
-	Into    *os.File // cgroup v2 that CRIU is started in; may be nil
+	Root    string      // of the container, on the host
+	Mounts  []Source    // external mounts
+	Inherit []File      // what stands for descriptors and namespaces of the checkpoint
+	Join    []Namespace // of those in the images, what exists
+	Cgroups []Cgroup    // where the processes go
+	Into    *os.File    // cgroup v2 that CRIU is started in; may be nil
+	Rooted  bool        // the container has a cgroup namespace, with Into for its root
 
 	Placed func(pid int) error // moves CRIU into cgroups; may be nil
 	Notify func(Notice) error
@@ -32,6 +34,12 @@ type File struct {
 	File *os.File
 }
 
+// Namespace is one that the processes join.
+type Namespace struct {
+	Type string // ipc or uts
+	Path string
+}
+
 // Cgroup is the container's directory in one hierarchy.
 type Cgroup struct {
 	Controller string // empty: cgroup v2
@@ -39,10 +47,11 @@ type Cgroup struct {
 }
 
 // Run restores the processes. The first of them is a child of the caller. The
-// result is its pid.
+// result is its pid. A CRIU that is told to leave cgroups alone makes no cgroup
+// namespace: then the processes have CRIU's own.
 func (r *Restore) Run() (int, error) {
 	const log = "restore.log"
-	s := session{cgroup: r.Into, notify: r.Notify, placed: r.Placed}
+	s := session{cgroup: r.Into, rooted: r.Rooted && r.CgroupsMode == "ignore", notify: r.Notify, placed: r.Placed}
 	defer s.close()
 	if err := s.mounted(r.Root); err != nil {
 		return 0, err
@@ -74,6 +83,9 @@ func (r *Restore) add(s *session, o *rpc.CriuOpts) {
 	}
 	for _, f := range r.Inherit {
 		o.InheritFd = append(o.InheritFd, &rpc.InheritFd{Key: ptr(f.Key), Fd: s.pass(f.File)})
+	}
+	for _, n := range r.Join {
+		o.JoinNs = append(o.JoinNs, &rpc.JoinNamespace{Ns: ptr(n.Type), NsFile: ptr(n.Path)})
 	}
 	for _, c := range r.Cgroups {
 		o.CgRoot = append(o.CgRoot, &rpc.CgroupRoot{Ctrl: ptr(c.Controller), Path: ptr(c.Path)})

@@ -35,6 +35,7 @@ type session struct {
 	said   *os.File   // what CRIU says before it has a log
 	thread *thread    // where CRIU is started, and as long as that CRIU lives; nil: anywhere
 	cgroup *os.File   // cgroup v2 to start in; may be nil
+	rooted bool       // CRIU gets a cgroup namespace with that cgroup for its root
 	notify func(Notice) error
 	failed error               // of notify: then CRIU's log has no reason
 	placed func(pid int) error // called before CRIU is asked for anything; may be nil
@@ -122,6 +123,9 @@ func (s *session) start(peer *os.File) (*exec.Cmd, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
 	if s.cgroup != nil {
 		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(s.cgroup.Fd())
+		if s.rooted {
+			cmd.SysProcAttr.Unshareflags = unix.CLONE_NEWCGROUP
+		}
 	}
 	if err := s.inside(func() error { return sys.WithTimerSlack(cmd.Start) }); err != nil {
 		return nil, fmt.Errorf("start criu: %w", err)

@@ -4,6 +4,8 @@
 //	barrier    wait until the manager has read all so far, and say so
 //	fd=FILE    send FILE's descriptor with the next message
 //	sleep=1s   wait
+//	wait=FILE  wait until FILE is there
+//	lock=FILE  take flock(2)'s lock of FILE, and keep it
 package main
 
 import (
@@ -43,6 +45,12 @@ func run(args []string) error {
 			d, parseErr := time.ParseDuration(value)
 			time.Sleep(d)
 			err = parseErr
+		case "wait":
+			for unix.Access(value, unix.F_OK) != nil {
+				time.Sleep(20 * time.Millisecond)
+			}
+		case "lock":
+			err = lock(value)
 		default:
 			err = send(s, arg, fds...)
 			fds = nil
@@ -52,6 +60,14 @@ func run(args []string) error {
 		}
 	}
 	return nil
+}
+
+func lock(file string) error {
+	fd, err := unix.Open(file, unix.O_RDWR|unix.O_CREAT, 0o600)
+	if err != nil {
+		return err
+	}
+	return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
 }
 
 func send(s int, text string, fds ...int) error {
