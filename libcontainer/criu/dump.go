@@ -40,7 +40,8 @@ func (d *Dump) Run() error {
 			return err
 		}
 	}
-	s := session{notify: d.notified}
+	var s session
+	s.notify = func(n Notice) error { return d.notified(&s, n) }
 	defer s.close()
 	opts, err := d.request(&s, d.Root, log)
 	if err != nil {
@@ -58,11 +59,12 @@ func (d *Dump) Run() error {
 	return nil
 }
 
-func (d *Dump) notified(n Notice) error {
+func (d *Dump) notified(s *session, n Notice) error {
 	if n.File != nil {
 		n.File.Close()
 	}
 	if n.Script == "status-ready" && d.LazyPages {
+		s.first = d.Pid
 		d.Serving()
 	}
 	return nil

@@ -38,6 +38,7 @@ type session struct {
 	rooted bool       // CRIU gets a cgroup namespace with that cgroup for its root
 	notify func(Notice) error
 	failed error               // of notify: then CRIU's log has no reason
+	first  int                 // first process, once CRIU holds all; else 0
 	placed func(pid int) error // called before CRIU is asked for anything; may be nil
 }
 
@@ -92,6 +93,9 @@ func (s *session) do(req *rpc.CriuReq) (*rpc.CriuResp, error) {
 		return nil, err
 	}
 	resp, err := s.talk(conn, cmd.Process.Pid, req)
+	if err == errHeld {
+		_ = cmd.Process.Kill()
+	}
 	conn.Close() // a CRIU that is still at work gives up
 	if waitErr := cmd.Wait(); err == nil && waitErr != nil {
 		err = waitErr
@@ -200,6 +204,9 @@ func (s *session) talk(conn *os.File, pid int, req *rpc.CriuReq) (*rpc.CriuResp,
 		if _, err := conn.Write(b); err != nil {
 			return nil, fmt.Errorf("criu: %w", err)
 		}
+		if err := s.await(conn); err != nil {
+			return nil, err
+		}
 		resp, file, err := receive(conn)
 		if err != nil {
 			return nil, err
@@ -208,6 +215,9 @@ func (s *session) talk(conn *os.File, pid int, req *rpc.CriuReq) (*rpc.CriuResp,
 			return resp, failure(resp)
 		}
 		n := resp.GetNotify()
+		if n.GetScript() == "post-restore" {
+			s.first = int(n.GetPid())
+		}
 		if err := s.tell(Notice{Script: n.GetScript(), Pid: int(n.GetPid()), File: file}); err != nil {
 			s.failed = err
 			return nil, err

@@ -17,6 +17,7 @@ type Stat struct {
 	State   byte   // 'R', 'S', 'Z' ...
 	Threads int    // of the process that have not ended; the leader counts while it is a zombie
 	Start   uint64 // clock ticks after boot
+	Exiting bool   // it has begun to end; it may have to wait for others
 }
 
 // ReadStat reads the state of a process; nil without an error if there is no
@@ -43,6 +44,12 @@ func ReadStat(pid int) (*Stat, error) {
 	if s.Start, err = strconv.ParseUint(string(f[19]), 10, 64); err != nil {
 		return nil, fmt.Errorf("%s: start time: %w", path, err)
 	}
+	flags, err := strconv.ParseUint(string(f[6]), 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("%s: flags: %w", path, err)
+	}
+	const exiting = 4 // PF_EXITING of linux/sched.h
+	s.Exiting = flags&exiting != 0
 	return s, nil
 }
 
