@@ -48,6 +48,9 @@ func lastError(log string) string {
 	for line := range strings.Lines(log) {
 		i := strings.Index(line, "Error (")
 		if i < 0 {
+			i = strings.Index(line, "Can't connect to server ") // it takes that for no error
+		}
+		if i < 0 {
 			continue
 		}
 		line = strings.TrimSpace(line[i:])

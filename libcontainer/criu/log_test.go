@@ -11,6 +11,7 @@ func TestLastError(t *testing.T) {
 		"(00.1) Error (a.c:1): a\n(00.1) Error (b.c:1): 7 exited, status=1\n":                                                                                                    "Error (a.c:1): a",
 		"(00.1) Error (b.c:1): 7 exited, status=1\n":                                                                                                                             "Error (b.c:1): 7 exited, status=1",
 		"(00.1) Error (a.c:1): inet: Connected TCP socket in image\n":                                                                                                            "Error (a.c:1): inet: Connected TCP socket in image (consider --tcp-established or --tcp-close)",
+		"(00.1) Can't connect to server 127.0.0.1:9\n(00.2) Error (d.c:1): Dumping FAILED.\n":                                                                                    "Can't connect to server 127.0.0.1:9",
 		"(00.1) Error (d.c:1): Dumping FAILED.\n":                                                                                                                                "Error (d.c:1): Dumping FAILED.",
 	} {
 		if got := lastError(log); got != want {
