@@ -35,6 +35,9 @@ func (d *Dump) Run() error {
 	if err := d.checkParent(); err != nil {
 		return err
 	}
+	if err := checkKnown(d.needs()); err != nil {
+		return err
+	}
 	if d.LazyPages {
 		if err := checkServe(); err != nil {
 			return err

@@ -51,6 +51,9 @@ type Cgroup struct {
 // namespace: then the processes have CRIU's own.
 func (r *Restore) Run() (int, error) {
 	const log = "restore.log"
+	if err := checkKnown(r.needs()); err != nil {
+		return 0, err
+	}
 	s := session{cgroup: r.Into, rooted: r.Rooted && r.CgroupsMode == "ignore", notify: r.Notify, placed: r.Placed}
 	defer s.close()
 	if err := s.mounted(r.Root); err != nil {

@@ -105,9 +105,9 @@ func (s *session) do(req *rpc.CriuReq) (*rpc.CriuResp, error) {
 
 // start starts `criu swrk`.
 func (s *session) start(peer *os.File) (*exec.Cmd, error) {
-	path, err := exec.LookPath("criu")
+	path, err := find()
 	if err != nil {
-		return nil, fmt.Errorf("criu is not installed: %w", err)
+		return nil, err
 	}
 	if s.thread == nil {
 		s.thread = newThread()

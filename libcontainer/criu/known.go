@@ -1,0 +1,92 @@
+package criu
+
+import (
+	"fmt"
+	"os/exec"
+	"regexp"
+	"strings"
+)
+
+// need is a flag that is in use, and CRIU's own name for it. A CRIU that does
+// not know it passes it over when it comes in a message.
+type need struct {
+	used         bool
+	flag, option string
+}
+
+func (o *DumpOptions) needs() []need {
+	return []need{
+		{o.LazyPages, "--lazy-pages", "--lazy-pages"},
+		{o.Status != nil, "--status-fd", "--status-fd"},
+		{o.AutoDedup, "--auto-dedup", "--auto-dedup"},
+		{o.EmptyNetwork, "--empty-ns", "--empty-ns"},
+		{o.LinkRemap, "--link-remap", "--link-remap"},
+		{o.TCPSkipInFlight, "--tcp-skip-in-flight", "--skip-in-flight"},
+		{o.NetworkLock != "", "--network-lock", "--network-lock"},
+	}
+}
+
+func (o *RestoreOptions) needs() []need {
+	return []need{
+		{o.LazyPages, "--lazy-pages", "--lazy-pages"},
+		{o.AutoDedup, "--auto-dedup", "--auto-dedup"},
+		{o.EmptyNetwork, "--empty-ns", "--empty-ns"},
+		{o.TCPClose, "--tcp-close", "--tcp-close"},
+		{o.LSMProfile != "", "--lsm-profile", "--lsm-profile"},
+		{o.LSMMountContext != "", "--lsm-mount-context", "--lsm-mount-context"},
+	}
+}
+
+// checkKnown refuses a flag of which the installed CRIU's help does not speak.
+func checkKnown(all []need) error {
+	help := ""
+	for _, n := range all {
+		if !n.used {
+			continue
+		}
+		if help == "" {
+			path, err := find()
+			if err != nil {
+				return err
+			}
+			b, err := exec.Command(path, "--help").Output()
+			if err != nil {
+				return fmt.Errorf("criu --help: %w", err)
+			}
+			help = string(b)
+		}
+		if !knows(help, n.option) {
+			return fmt.Errorf("%s: the installed criu%s has no %s: a newer one is needed", n.flag, version(), n.option)
+		}
+	}
+	return nil
+}
+
+// knows finds an option in the text of a help.
+func knows(help, option string) bool {
+	return regexp.MustCompile(`(?m)(^|[\s|])` + regexp.QuoteMeta(option) + `($|[\s=])`).MatchString(help)
+}
+
+// version is a space and the version of the installed CRIU; empty if it does
+// not say.
+func version() string {
+	path, err := find()
+	if err != nil {
+		return ""
+	}
+	b, _ := exec.Command(path, "--version").Output()
+	for line := range strings.Lines(string(b)) {
+		if v, ok := strings.CutPrefix(line, "Version: "); ok {
+			return " " + strings.TrimSpace(v)
+		}
+	}
+	return ""
+}
+
+func find() (string, error) {
+	path, err := exec.LookPath("criu")
+	if err != nil {
+		return "", fmt.Errorf("criu is not installed: %w", err)
+	}
+	return path, nil
+}
