@@ -28,13 +28,13 @@ func (c *call) create(ctx *cli.Context) error {
 	if err := c.makeRoot(); err != nil {
 		return err
 	}
-	_, _, err = c.host.Create(l.plan, l.spec, l.raw, l.io)
+	_, _, err = c.host.Create(l.plan, l.raw, l.io)
 	return err
 }
 
 // printPlan prints the program that create or run would run.
 func (c *call) printPlan(l *launch) error {
-	p, err := c.host.Plan(l.plan, l.spec, l.io)
+	p, err := c.host.Plan(l.plan, l.io)
 	if err != nil {
 		return err
 	}

@@ -44,14 +44,14 @@ func (c *call) runContainer(ctx *cli.Context) error {
 	adoptSize(&l.plan.Process)
 	l.io.Subreaper = !ctx.Bool("no-subreaper")
 	return c.foreground(l, ctx.Bool("keep"), func() (*libcontainer.Container, *libcontainer.Process, error) {
-		return c.host.Create(l.plan, l.spec, l.raw, l.io)
+		return c.host.Create(l.plan, l.raw, l.io)
 	})
 }
 
 // runDetached leaves the container to itself once it is ready, if there is a
 // service manager that waits for that.
 func (c *call) runDetached(l *launch) error {
-	_, process, err := c.host.Create(l.plan, l.spec, l.raw, l.io)
+	_, process, err := c.host.Create(l.plan, l.raw, l.io)
 	if err != nil {
 		return err
 	}

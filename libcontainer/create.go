@@ -34,8 +34,8 @@ const endWait = 10 * time.Second
 // is config.json as it was read: it is kept for exec. On error nothing is
 // left; [ErrExist], [ErrInvalidID].
 //
-// The order is that of DESIGN: state first, then what it tells of.
-func (h *Host) Create(l *plan.Launch, spec *specs.Spec, raw []byte, io IO) (_ *Container, _ *Process, err error) {
+// The state comes first, then what it tells of.
+func (h *Host) Create(l *plan.Launch, raw []byte, io IO) (_ *Container, _ *Process, err error) {
 	if err := CheckID(l.ID); err != nil {
 		return nil, nil, err
 	}
@@ -63,21 +63,10 @@ func (h *Host) Create(l *plan.Launch, spec *specs.Spec, raw []byte, io IO) (_ *C
 		}
 		return nil, nil, err
 	}
-	class, err := findClass(l)
+	enter, err := c.claim(l, group, unit, io, &u)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := c.intent(l, group, unit, class, io, &u); err != nil {
-		return nil, nil, err
-	}
-	enter, err := unit.create(group, &u)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := c.makeClass(class, &u); err != nil {
-		return nil, nil, err
-	}
-
 	p := new(Process)
 	if p.notify, err = c.addNotify(l, io, &u); err != nil {
 		return nil, nil, err
@@ -116,6 +105,22 @@ func (h *Host) Create(l *plan.Launch, spec *specs.Spec, raw []byte, io IO) (_ *C
 		c.net.Close()
 	}
 	return c, p, nil
+}
+
+// claim writes down what the container is to have outside itself, and makes it.
+// The result puts a process into its cgroup; nil: it is cloned into it.
+func (c *Container) claim(l *plan.Launch, group *cgroup.Group, unit *unit, io IO, u *undo.Stack) (enter func(pid int) error, err error) {
+	class, err := findClass(l)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.intent(l, group, unit, class, io, u); err != nil {
+		return nil, err
+	}
+	if enter, err = unit.create(group, u); err != nil {
+		return nil, err
+	}
+	return enter, c.makeClass(class, u)
 }
 
 // newGroup resolves the container's cgroup, and the systemd unit that is to have
@@ -409,7 +414,7 @@ func (h *Host) warnWithheld(r *launch.Request) {
 }
 
 // Plan gives the program that Create would run, and makes nothing.
-func (h *Host) Plan(l *plan.Launch, _ *specs.Spec, io IO) (*plan.Program, error) {
+func (h *Host) Plan(l *plan.Launch, io IO) (*plan.Program, error) {
 	group, unit, err := h.newGroup(l)
 	if err != nil {
 		return nil, err

@@ -19,19 +19,50 @@ func (c *Container) Delete(force bool) error {
 		return err
 	}
 	defer unlock()
-	status, err := c.Status()
-	if err != nil && !force {
+	stopped, err := c.mayDelete(force)
+	if err != nil {
 		return err
 	}
-	stopped := err == nil && status == Stopped
+	if err := c.endAll(stopped); err != nil {
+		return err
+	}
+	for _, release := range [...]func() error{c.stopUnit, c.unmountRoot, c.recoverDevices, c.removeClass} {
+		if err := release(); err != nil {
+			return err
+		}
+	}
+	h, hooksErr := c.hooks()
+	if err := c.entry.Remove(); err != nil {
+		return errors.Join(err, hooksErr)
+	}
+	if hooksErr != nil || len(h.Poststop) == 0 {
+		return hooksErr
+	}
+	// Failing poststop hooks are warned of, and the others still run
+	// (runtime.md, "Lifecycle", step 13).
+	for _, err := range hooks.RunAll(h.Poststop, "poststop", c.hookState(specs.StateStopped)) {
+		c.host.warn("%v", err)
+	}
+	return nil
+}
+
+// mayDelete tells whether the container has stopped; without force it must
+// have. One that is created is refused, too (runtime.md, "Delete": MUST).
+func (c *Container) mayDelete(force bool) (stopped bool, err error) {
+	status, err := c.Status()
+	stopped = err == nil && status == Stopped
 	switch {
 	case stopped, force:
-	default:
-		// One that is created is refused, too (runtime.md, "Delete": MUST).
-		return fmt.Errorf("cannot delete container %s that is not stopped: %s (--force kills it)", c.ID(), status)
+		return stopped, nil
+	case err != nil:
+		return false, err
 	}
-	// What is left of a first process without a pid namespace of its own goes,
-	// too.
+	return false, fmt.Errorf("cannot delete container %s that is not stopped: %s (--force kills it)", c.ID(), status)
+}
+
+// endAll kills what is left of the container and removes its cgroup: a first
+// process without a pid namespace of its own leaves others behind.
+func (c *Container) endAll(stopped bool) error {
 	g, err := c.group()
 	if err != nil {
 		return err
@@ -49,36 +80,10 @@ func (c *Container) Delete(force bool) error {
 			return fmt.Errorf("container init still running: %w", err)
 		}
 	}
-	if !stopped {
-		if err := c.endInit(); err != nil {
-			return err
-		}
+	if stopped {
+		return nil
 	}
-	if err := c.stopUnit(); err != nil {
-		return err
-	}
-	if err := c.unmountRoot(); err != nil {
-		return err
-	}
-	if err := c.recoverDevices(); err != nil {
-		return err
-	}
-	if err := c.removeClass(); err != nil {
-		return err
-	}
-	h, hooksErr := c.hooks()
-	if err := c.entry.Remove(); err != nil {
-		return errors.Join(err, hooksErr)
-	}
-	if hooksErr != nil || len(h.Poststop) == 0 {
-		return hooksErr
-	}
-	// Failing poststop hooks are warned of, and the others still run
-	// (runtime.md, "Lifecycle", step 13).
-	for _, err := range hooks.RunAll(h.Poststop, "poststop", c.hookState(specs.StateStopped)) {
-		c.host.warn("%v", err)
-	}
-	return nil
+	return c.endInit()
 }
 
 // endInit kills the first process if somebody has moved it out of the
