@@ -110,6 +110,9 @@ func besideUnified() error {
 	if err := unix.Statfs(unifiedMount, &st); err != nil || st.Type != unix.CGROUP2_SUPER_MAGIC {
 		return err
 	}
+	if err := unix.Unmount(unifiedMount, unix.MNT_DETACH); err != nil {
+		return err
+	}
 	if err := unix.Mount("none", unifiedMount, "tmpfs", 0, ""); err != nil {
 		return err
 	}
