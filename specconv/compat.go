@@ -146,6 +146,19 @@ var compatibility = [...]compat{
 	},
 
 	{
+		does:  "restore runs the hooks prestart, createRuntime and poststart",
+		spec:  "knows no restore",
+		code:  "libcontainer/restore.go:setUp, libcontainer/restore.go:Restore",
+		tests: "criu-network",
+	},
+	{
+		does:  "the annotation org.criu.config names a configuration of CRIU; without it there may be /etc/criu/skiff.conf, or that for runc",
+		spec:  "knows no checkpoint",
+		code:  "specconv/criu.go:CRIUConfig, commands/checkpoint.go:criuConfig",
+		tests: "criu-killed, criu-lazy-lost",
+	},
+
+	{
 		does:  "where the caller has NOTIFY_SOCKET, the process has a socket of its own at /run/notify, whose messages are passed on",
 		spec:  "nothing",
 		code:  "libcontainer/notify/notify.go:Add",
