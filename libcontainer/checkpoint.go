@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -124,6 +125,7 @@ func (c *Container) externalMounts(l *plan.Launch) (list []criu.Mount, err error
 	if err != nil {
 		return nil, err
 	}
+	var recursive []string
 	for _, m := range rootfs.External(l.Rootfs, view) {
 		if m.IDMap != nil {
 			return nil, fmt.Errorf("%s: CRIU cannot restore an idmapped mount", m.Field)
@@ -136,7 +138,15 @@ func (c *Container) externalMounts(l *plan.Launch) (list []criu.Mount, err error
 			return nil, fmt.Errorf("%s.destination: %w", m.Field, err)
 		}
 		list = append(list, criu.Mount{Point: point, Name: point})
+		if m.Recursive {
+			recursive = append(recursive, point)
+		}
 	}
+	beneath, err := c.beneath(l, root, recursive, points)
+	if err != nil {
+		return nil, err
+	}
+	list = append(list, beneath...)
 	for _, path := range l.Rootfs.Masked {
 		point, err := pointOf(root, path, points)
 		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
@@ -150,6 +160,40 @@ func (c *Container) externalMounts(l *plan.Launch) (list []criu.Mount, err error
 		}
 	}
 	return list, nil
+}
+
+// beneath are the mounts that have come with recursive binds: all below them
+// that the configuration does not make.
+func (c *Container) beneath(l *plan.Launch, root *os.File, binds []string, points map[uint64]string) (list []criu.Mount, err error) {
+	if len(binds) == 0 {
+		return nil, nil
+	}
+	made := make(map[string]bool)
+	for i := range l.Rootfs.Mounts {
+		if point, err := pointOf(root, l.Rootfs.Mounts[i].Destination, points); err == nil {
+			made[point] = true
+		}
+	}
+	for _, path := range slices.Concat(l.Rootfs.Masked, l.Rootfs.ReadonlyP) {
+		if point, err := pointOf(root, path, points); err == nil {
+			made[point] = true
+		}
+	}
+	for _, point := range points {
+		if made[point] || !below(point, binds) {
+			continue
+		}
+		if err := checkKey(point); err != nil {
+			return nil, err
+		}
+		list = append(list, criu.Mount{Point: point, Name: point})
+	}
+	return list, nil
+}
+
+// below tells whether path is below one of the directories.
+func below(path string, dirs []string) bool {
+	return slices.ContainsFunc(dirs, func(dir string) bool { return strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/") })
 }
 
 // maskSource is what masked files show, and the key of these mounts.

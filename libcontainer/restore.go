@@ -195,8 +195,32 @@ func (r *restoring) sources() (list []criu.Source, err error) {
 			return nil, fmt.Errorf("%s.destination: %w", m.Field, err)
 		}
 		list = append(list, criu.Source{Name: point, Path: m.Source})
+		if m.Recursive {
+			beneath, err := sourcesBeneath(point, m.Source)
+			if err != nil {
+				return nil, fmt.Errorf("%s.source: %w", m.Field, err)
+			}
+			list = append(list, beneath...)
+		}
 	}
 	return append(list, criu.Source{Name: maskSource, Path: maskSource}), nil
+}
+
+// sourcesBeneath are the mounts that a recursive bind on point brings along.
+func sourcesBeneath(point, source string) (list []criu.Source, err error) {
+	if source, err = filepath.EvalSymlinks(source); err != nil {
+		return nil, err
+	}
+	points, err := mountPoints(os.Getpid())
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range points {
+		if rel, ok := strings.CutPrefix(path, strings.TrimSuffix(source, "/")+"/"); ok && rel != "" {
+			list = append(list, criu.Source{Name: filepath.Join(point, rel), Path: path})
+		}
+	}
+	return list, nil
 }
 
 // inherited are the caller's standard streams, where the checkpoint's were
