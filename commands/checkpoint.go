@@ -138,7 +138,9 @@ func criuOptions(ctx *cli.Context, spec *specs.Spec) (o criu.Options, err error)
 		AutoDedup:      ctx.Bool("auto-dedup"),
 		LazyPages:      ctx.Bool("lazy-pages"),
 		CgroupsMode:    ctx.String("manage-cgroups-mode"),
-		ConfigFile:     criuConfig(spec),
+	}
+	if o.ConfigFile, err = criuConfig(spec); err != nil {
+		return o, err
 	}
 	images := ctx.String("image-path")
 	if images == "" {
@@ -163,17 +165,21 @@ func criuOptions(ctx *cli.Context, spec *specs.Spec) (o criu.Options, err error)
 }
 
 // criuConfig is the file with which an administrator sets CRIU's options:
-// skiff's own, or the one that is there for runc.
-func criuConfig(spec *specs.Spec) string {
+// skiff's own, or the one that is there for runc. One that is named must be
+// there: CRIU would go on without it.
+func criuConfig(spec *specs.Spec) (string, error) {
 	if file, given := specconv.CRIUConfig(spec); given {
-		return file
+		if _, err := os.Stat(file); file != "" && err != nil {
+			return "", fmt.Errorf("annotations[\"org.criu.config\"]: %w", err)
+		}
+		return file, nil
 	}
 	for _, file := range [...]string{"/etc/criu/skiff.conf", "/etc/criu/runc.conf"} {
 		if _, err := os.Stat(file); err == nil {
-			return file
+			return file, nil
 		}
 	}
-	return ""
+	return "", nil
 }
 
 // pageServer reads ADDR:PORT.

@@ -57,6 +57,9 @@ func (c *Container) Checkpoint(l *plan.Launch, o *criu.DumpOptions) error {
 			return err
 		}
 	}
+	if err := c.warnStrays(); err != nil {
+		return err
+	}
 	if err := d.Run(); err != nil {
 		_ = os.Remove(filepath.Join(o.ImagePath, streamsFile)) // what is there is no checkpoint
 		return err
