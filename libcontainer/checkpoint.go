@@ -312,6 +312,9 @@ func (c *Container) streams() (keys, external []string, err error) {
 				return nil, nil, err
 			}
 			if file != "" {
+				if isTerminal(path) {
+					return nil, nil, fmt.Errorf("cannot checkpoint: %s is a terminal of the caller's, which CRIU cannot restore (process.terminal gives the container one of its own)", [...]string{"standard input", "standard output", "standard error"}[fd])
+				}
 				key = file
 				external = append(external, file)
 			}
@@ -319,6 +322,17 @@ func (c *Container) streams() (keys, external []string, err error) {
 		keys = append(keys, key)
 	}
 	return keys, external, nil
+}
+
+// isTerminal tells whether a device is a terminal by its major number
+// (Documentation/admin-guide/devices.txt).
+func isTerminal(path string) bool {
+	var st unix.Stat_t
+	if unix.Stat(path, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFCHR {
+		return false
+	}
+	major := unix.Major(st.Rdev)
+	return major == 4 || major == 5 || major >= 136 && major <= 143
 }
 
 // outsideFile is CRIU's name for an open file that is on none of the
