@@ -1,0 +1,54 @@
+package libcontainer
+
+import (
+	"fmt"
+
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"golang.org/x/sys/unix"
+)
+
+// externalKey is what a namespace with a path is called in the images; empty
+// for those that CRIU cannot leave out.
+func externalKey(n *plan.Namespace) (kind, key string) {
+	switch {
+	case n.Path == "":
+	case n.Flag == unix.CLONE_NEWNET:
+		return "net", "extRootNetNS"
+	case n.Flag == unix.CLONE_NEWPID:
+		return "pid", "extRootPidNS"
+	}
+	return "", ""
+}
+
+// joins tells whether a restore joins the namespace by its path, whatever the
+// images have of it.
+func joins(n *plan.Namespace) bool {
+	return n.Path != "" && n.Flag&(unix.CLONE_NEWIPC|unix.CLONE_NEWUTS) != 0
+}
+
+// checkNamespaces refuses the namespaces with a path that a restore would make
+// anew.
+func checkNamespaces(l *plan.Launch) error {
+	for i := range l.Namespaces {
+		n := &l.Namespaces[i]
+		if _, key := externalKey(n); n.Path != "" && key == "" && !joins(n) {
+			return fmt.Errorf("%s.path: CRIU cannot restore a container into another's %s namespace", n.Field, n.Type)
+		}
+	}
+	return nil
+}
+
+// externalNamespaces are those that the container has joined.
+func (c *Container) externalNamespaces(l *plan.Launch) (list []string) {
+	for i := range l.Namespaces {
+		kind, key := externalKey(&l.Namespaces[i])
+		if kind == "" {
+			continue
+		}
+		var st unix.Stat_t
+		if err := unix.Stat(fmt.Sprintf("/proc/%d/ns/%s", c.record.Pid, kind), &st); err == nil {
+			list = append(list, fmt.Sprintf("%s[%d]:%s", kind, st.Ino, key))
+		}
+	}
+	return list
+}
