@@ -159,5 +159,6 @@ func conform(o options) error {
 	if err := list.check(s.all); err != nil {
 		return err
 	}
-	return report(os.Stdout, s.runAll(o, h), list.inForce(h), o.verbose)
+	listed := list.inForce(h)
+	return report(os.Stdout, s.runAll(o, h, listed), listed, o.verbose)
 }
