@@ -76,13 +76,11 @@ func TestPodmanCheckpoint(t *testing.T) {
 	needCRIU(t)
 	p := podman(t)
 	c := p.counting(t)
-	for _, options := range [][]string{nil, {"--keep", "--print-stats"}} {
-		p.do(t, append([]string{"container", "checkpoint", c.name}, options...)...).ok(t)
-		equal(t, "status", p.inspect(t, c.name, ".State.Status .State.Checkpointed"), "exited true")
-		n := c.stands(t)
-		p.do(t, append([]string{"container", "restore", c.name}, options...)...).ok(t)
-		p.goesOn(t, c, n)
-	}
+	p.do(t, "container", "checkpoint", "--keep", "--print-stats", c.name).ok(t)
+	equal(t, "status", p.inspect(t, c.name, ".State.Status .State.Checkpointed"), "exited true")
+	n := c.stands(t)
+	p.do(t, "container", "restore", "--keep", "--print-stats", c.name).ok(t)
+	p.goesOn(t, c, n)
 	contains(t, execute(t, "", "cat", p.inspect(t, c.name, ".State.RestoreLog")).ok(t), "Restore finished successfully")
 	p.do(t, "stop", "-t", "0", c.name).ok(t)
 	equal(t, "stopped", p.inspect(t, c.name, ".State.Status .State.ExitCode"), "exited 137")
