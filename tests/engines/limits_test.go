@@ -42,10 +42,15 @@ func blockCases() (cases []limitCase) {
 	cases = append(cases, limitCase{"block I/O weight", []string{"--blkio-weight", "300"},
 		[]setting{{"io", "", "", "io.weight", "default 2930"}}}) // engines do not know blkio.bfq.weight of v1
 	disks, _ := filepath.Glob("/sys/block/*/device")
-	if len(disks) == 0 {
+	fixed := func(disk string) bool {
+		removable, err := os.ReadFile(filepath.Join(filepath.Dir(disk), "removable")) // no limit is seen of an empty drive
+		return err == nil && strings.TrimSpace(string(removable)) == "0"
+	}
+	i := slices.IndexFunc(disks, fixed)
+	if i < 0 {
 		return cases
 	}
-	node := "/dev/" + filepath.Base(filepath.Dir(disks[0]))
+	node := "/dev/" + filepath.Base(filepath.Dir(disks[i]))
 	var s unix.Stat_t
 	if unix.Stat(node, &s) != nil {
 		return cases
