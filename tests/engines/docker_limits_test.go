@@ -10,7 +10,7 @@ import (
 )
 
 func TestDockerLimits(t *testing.T) {
-	cases := available(append(blockCases(), limitCases...)...)
+	cases := available(append(limitCases, weightCase)...)
 	d := docker(t)
 	name := d.sleeper(t, optionsOf(cases)...)
 	expectPlace(t, d.pid(t, name))
@@ -56,7 +56,7 @@ func TestDockerMemoryWithinTheLimit(t *testing.T) {
 
 func TestDockerUpdate(t *testing.T) {
 	needCommand(t, "update")
-	cases := available(append(blockCases()[:1], limitCases...)...)
+	cases := available(append(limitCases, weightCase)...)
 	d := docker(t)
 	name := d.sleeper(t, "--memory", "128m", "--memory-swap", "128m", "--cpus", "0.3", "--pids-limit", "70")
 	d.do(t, slices.Concat([]string{"update"}, optionsOf(cases), []string{name})...).ok(t)

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
 // A setting is a resource limit as either cgroup version shows it; several accepted values have a "|" between them.
@@ -37,30 +35,8 @@ var limitCases = []limitCase{
 	{"pids", []string{"--pids-limit", "50"}, []setting{{"pids", "pids.max", "50", "pids.max", "50"}}},
 }
 
-// blockCases are the limits of block I/O: on the host's first disk, if it has one.
-func blockCases() (cases []limitCase) {
-	cases = append(cases, limitCase{"block I/O weight", []string{"--blkio-weight", "300"},
-		[]setting{{"io", "", "", "io.weight", "default 2930"}}}) // engines do not know blkio.bfq.weight of v1
-	disks, _ := filepath.Glob("/sys/block/*/device")
-	fixed := func(disk string) bool {
-		removable, err := os.ReadFile(filepath.Join(filepath.Dir(disk), "removable")) // no limit is seen of an empty drive
-		return err == nil && strings.TrimSpace(string(removable)) == "0"
-	}
-	i := slices.IndexFunc(disks, fixed)
-	if i < 0 {
-		return cases
-	}
-	node := "/dev/" + filepath.Base(filepath.Dir(disks[i]))
-	var s unix.Stat_t
-	if unix.Stat(node, &s) != nil {
-		return cases
-	}
-	number := fmt.Sprintf("%d:%d", unix.Major(s.Rdev), unix.Minor(s.Rdev))
-	return append(cases, limitCase{"block I/O throttle", []string{"--device-read-bps", node + ":1mb", "--device-write-iops", node + ":100"}, []setting{
-		{"blkio", "blkio.throttle.read_bps_device", number + " 1048576", "", ""},
-		{"blkio", "blkio.throttle.write_iops_device", number + " 100", "", ""},
-		{"io", "", "", "io.max", number + " rbps=1048576 wbps=max riops=max wiops=100"}}})
-}
+// weightCase is the weight of block I/O, for engines that do not know blkio.bfq.weight of cgroup v1.
+var weightCase = limitCase{"block I/O weight", []string{"--blkio-weight", "300"}, []setting{{"io", "", "", "io.weight", "default 2930"}}}
 
 // path is the limit's file in the cgroup of a process, "" if the host has no such file.
 func (s setting) path(t *testing.T, pid string) string {
