@@ -37,7 +37,7 @@ func cmdManager(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // read notes each message, how many descriptors came with it, and closes them:
-// that is all that a barrier wants.
+// that is all that a barrier wants, and who waits for one finds it noted.
 func (m *manager) read(conn *net.UnixConn) {
 	data, control := make([]byte, 1<<20), make([]byte, unix.CmsgSpace(4*253))
 	for {
@@ -47,16 +47,18 @@ func (m *manager) read(conn *net.UnixConn) {
 		}
 		note := fmt.Sprintf("%q", data[:n])
 		list, _ := unix.ParseSocketControlMessage(control[:c])
+		var fds []int
 		for i := range list {
-			fds, _ := unix.ParseUnixRights(&list[i])
-			note += fmt.Sprintf(" fds=%d", len(fds))
-			for _, fd := range fds {
-				unix.Close(fd)
-			}
+			some, _ := unix.ParseUnixRights(&list[i])
+			note += fmt.Sprintf(" fds=%d", len(some))
+			fds = append(fds, some...)
 		}
 		m.mu.Lock()
 		fmt.Fprintln(&m.told, note)
 		m.mu.Unlock()
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
 	}
 }
 
