@@ -1,7 +1,8 @@
 // Command tally sums up the tests of one test binary. Its input is the binary's
 // output under -test.v=test2json, as `go tool test2json` turns it into JSON. It
 // prints the tests that failed with all that they said, those that were skipped
-// with the reason, and as the last line "N passed, N failed, N skipped". The
+// with the reason, and as the last line "N passed, N failed, N skipped". Of a
+// test that was run again the last outcome counts; that it had failed is said. The
 // exit status is 1 if a test failed, if none ran, or if the binary did not end
 // well.
 package main
@@ -70,7 +71,17 @@ func (t *tally) take(e event) {
 func (t *tally) print(w io.Writer) bool {
 	n := map[string]int{}
 	well := false
-	for _, e := range t.ended {
+	last := map[string]int{} // place in t.ended
+	for i, e := range t.ended {
+		last[e.Test] = i
+	}
+	for i, e := range t.ended {
+		if last[e.Test] != i {
+			if final := t.ended[last[e.Test]].Action; e.Action == "fail" && final != "fail" && e.Test != "" && !t.parent[e.Test] {
+				fmt.Fprintf(w, "again   %s: it failed, and when it was run again, alone: %s\n%s", e.Test, final, t.words(e.Test))
+			}
+			continue
+		}
 		switch {
 		case e.Test == "": // the binary
 			well = e.Action == "pass"
