@@ -155,7 +155,7 @@ var compatibility = [...]compat{
 		does:  "the annotation org.criu.config names a configuration of CRIU; without it there may be /etc/criu/skiff.conf, or that for runc",
 		spec:  "knows no checkpoint",
 		code:  "specconv/criu.go:CRIUConfig, commands/checkpoint.go:criuConfig",
-		tests: "criu-killed, criu-lazy-lost",
+		tests: "criu-config-file, criu-killed, criu-lazy-lost",
 	},
 
 	{

@@ -2,6 +2,7 @@ package specconv
 
 import (
 	"os"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -41,7 +42,8 @@ func Example(rootless bool) *specs.Spec {
 	if rootless {
 		l := s.Linux
 		l.Resources = nil
-		l.Namespaces[1] = specs.LinuxNamespace{Type: specs.UserNamespace} // in place of network
+		i := slices.Index(l.Namespaces, specs.LinuxNamespace{Type: specs.NetworkNamespace})
+		l.Namespaces[i].Type = specs.UserNamespace
 		l.UIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: uint32(os.Geteuid()), Size: 1}}
 		l.GIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: uint32(os.Getegid()), Size: 1}}
 	}
