@@ -94,7 +94,7 @@ func bind(r *Request) (*binding, error) {
 	}
 	if !l.Joined {
 		b.tree = rootfs.New(l.Rootfs, rootfs.Setting{
-			Shared: SharesMounts(l), UserNS: b.userns, Inside: b.inside, ByChild: b.byChild, Cgroup: b.CgroupView,
+			Shared: SharesMounts(l), NewMounts: b.made&unix.CLONE_NEWNS != 0, UserNS: b.userns, Inside: b.inside, ByChild: b.byChild, Cgroup: b.CgroupView,
 		}, b.prog)
 	}
 	if b.prog.Inherited == 0 {

@@ -29,6 +29,9 @@ func describe(s plan.Step, m wire.Message) error {
 	case plan.OpChdir:
 		return chdirFailed(s, m)
 	}
+	if s.Kind == plan.OpSetAttr && s.Flags&unix.MOUNT_ATTR_IDMAP != 0 && len(s.Words) > 0 {
+		return field(s.Field, rootfs.IDMapError(s.Word(0), len(s.Words) > 1, m.Errno))
+	}
 	if s.Kind == plan.OpSetAttr && m.Errno == unix.EPERM && len(s.Words) == 2 {
 		if err := rootfs.LockedError(s.Word(0), s.Word(1)); err != nil {
 			return field(s.Field+".options", err)

@@ -101,7 +101,8 @@ func (b *binding) owner() uint64 {
 // enterNamespaces joins what is there and makes what is new. A new cgroup
 // namespace is made when we are in the container's cgroups: they become its
 // root. Where we have to wait for that (v1, or systemd), the other namespaces
-// are made meanwhile.
+// are made meanwhile. The mount namespace comes last where mounts are made
+// before it, see [binding.build].
 func (b *binding) enterNamespaces() {
 	if b.made&unix.CLONE_NEWUSER == 0 {
 		b.prog.Add(plan.Op{Kind: plan.OpNoDump})
@@ -111,6 +112,9 @@ func (b *binding) enterNamespaces() {
 		b.newUserNamespace()
 	} else {
 		rest := b.made &^ b.cloned
+		if b.makesFirst() {
+			rest &^= unix.CLONE_NEWNS
+		}
 		if b.awaitsGo() && !b.awaited {
 			b.unshare(rest &^ unix.CLONE_NEWCGROUP)
 			rest &= unix.CLONE_NEWCGROUP
@@ -118,7 +122,9 @@ func (b *binding) enterNamespaces() {
 		b.awaitCgroups()
 		b.unshare(rest)
 		b.enterTime()
-		b.attachRoot()
+		if !b.makesFirst() {
+			b.attachRoot()
+		}
 		if b.userns {
 			b.becomeRoot()
 		}
@@ -209,6 +215,9 @@ func (b *binding) approachRoot() {
 	}
 }
 
+// makesFirst tells that mounts are made before the mount namespace.
+func (b *binding) makesFirst() bool { return b.tree != nil && b.tree.MakesFirst() }
+
 // awaitCgroups waits until the runtime has moved us into the v1 cgroups, or
 // systemd into its own. It comes before all other messages of the runtime.
 func (b *binding) awaitCgroups() {
@@ -253,11 +262,18 @@ func (b *binding) names() {
 }
 
 // build makes the container's tree and moves into it. The specification wants
-// the mounts made and the host's tree still there when the hooks run.
+// the mounts made and the host's tree still there when the hooks run. Sources of
+// binds are the host's mounts themselves, so these are cloned, and what is
+// mounted between them is made, before the mount namespace is.
 func (b *binding) build() error {
 	p, l := b.prog, b.Launch
 	state := hooks.State(l, specs.StateCreating, 0)
 	b.root = b.tree.Root
+	if b.makesFirst() {
+		b.tree.Make(p)
+		b.unshare(unix.CLONE_NEWNS)
+		b.attachRoot()
+	}
 	b.tree.Mounts(p)
 	b.tree.Devices(p)
 	b.console()

@@ -28,8 +28,8 @@ const (
 
 	// Mounts.
 	OpPropagate // S0 host path, N0 MS_* propagation, Flags 1: recursive
-	OpFsMount   // A out, S0 type, S1 source, S2... options "k=v" or "k", N0 MOUNT_ATTR_* to set, Data a path of the host, NUL-terminated: where the kernel refuses (EPERM) its tree is cloned, with the attributes N1
-	OpOpenTree  // A out, B directory or NoSlot, S0 path, N0 flags of open_tree; Flags 1: B root, S1 path in it
+	OpFsMount   // A out, S0 type, S1 source, S2... options "k=v" or "k", N0 MOUNT_ATTR_* to set, Data a path of the host, NUL-terminated: where the kernel refuses (EPERM) its tree is cloned, with the attributes N1 and the propagation N2
+	OpOpenTree  // A out, B directory or NoSlot, S0 path, N0 flags of open_tree, Flags Open*
 	OpSetAttr   // A mount, N0 set, N1 clear, N2 propagation, Flags 1: recursive, B user namespace for an idmapped mount
 	OpAttach    // A mount, B root (NoSlot: S0 is a path of the host, empty for the working directory), S0 destination, Flags Attach*
 	OpMount     // mount(2), for what fsopen cannot say: A out, B root, S0 destination, S1 type, S2 source, S3 data, N0 MS_* flags, Flags Attach*
@@ -78,6 +78,12 @@ const (
 	OpWorkDir // A directory, or NoSlot and S0 a path of the host: chdir
 
 	kinds
+)
+
+// Flags of OpOpenTree. S0 is then for messages alone.
+const (
+	OpenInRoot = 1 << iota // B root, S1 path in it
+	OpenFound              // what B itself is; B is closed, and may be A
 )
 
 // Flags of OpAttach and OpMount.

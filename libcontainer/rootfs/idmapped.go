@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
 )
@@ -22,17 +23,32 @@ func mapIDs(m *mount, f *os.File, ns UserNamespaces) error {
 	}
 	defer u.Close()
 	err = sys.MountSetattr(f, m.IDMap.Recursive, unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(u.Fd())})
+	return IDMapError(m.Source, m.IDMap.Recursive, err)
+}
+
+// mapByChild lets the child do what mapIDs does.
+func mapByChild(p *plan.Program, m *mount, src plan.Slot) {
+	s := []string{m.Source}
+	if m.IDMap.Recursive {
+		s = append(s, "recursive")
+	}
+	p.Add(plan.Op{Kind: plan.OpSetAttr, A: src, B: m.ids, S: s, N: [3]uint64{unix.MOUNT_ATTR_IDMAP}, Flags: flag(m.IDMap.Recursive), Field: m.Field})
+}
+
+// IDMapError explains that the mount of source, or with recursive one of its
+// tree, could not be made an idmapped one; nil if err is.
+func IDMapError(source string, recursive bool, err error) error {
 	switch {
 	case errors.Is(err, unix.EINVAL):
 		also := ""
-		if m.IDMap.Recursive {
+		if recursive {
 			also = ", or one mounted below it"
 		}
 		return fmt.Errorf("the file system of %s (%s)%s cannot be idmapped: %w (give up the mapping and the options idmap and ridmap, or copy the data to a file system like ext4, xfs, btrfs or tmpfs)",
-			m.Source, fsType(m.Source), also, err)
+			source, fsType(source), also, err)
 	case errors.Is(err, unix.EPERM):
 		return fmt.Errorf("the mount of %s (%s) cannot be idmapped: %w (CAP_SYS_ADMIN is needed where the file system was mounted, and the mount must not be idmapped already)",
-			m.Source, fsType(m.Source), err)
+			source, fsType(source), err)
 	}
 	return err
 }

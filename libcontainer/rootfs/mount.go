@@ -12,8 +12,8 @@ import (
 func index(field string, i int) string { return field + "[" + strconv.Itoa(i) + "]" }
 
 // mount adds the operations of one mount. Its way to the system call: here,
-// then one of the five functions below, then the operation of the same name in
-// child/mount.c.
+// then bind or one of the four functions below, then the operation of the same
+// name in child/mount.c.
 func (t *Tree) mount(p *plan.Program, m *mount) {
 	switch {
 	case m.Remount:
@@ -30,51 +30,31 @@ func (t *Tree) mount(p *plan.Program, m *mount) {
 	}
 }
 
-// bind attaches a source. One that was opened ahead has its attributes
-// already; one below the rootfs is opened now.
-func (t *Tree) bind(p *plan.Program, m *mount) {
-	src := m.slot
-	if src == plan.NoSlot {
-		src = p.NewSlot()
-		t.openTree(p, m, src)
-	}
-	p.Add(plan.Op{Kind: plan.OpAttach, A: src, B: t.Root, S: []string{m.Destination}, Flags: attachFlags(m), Field: m.Field})
-}
-
-// openTree lets the child open the source of a bind.
-func (t *Tree) openTree(p *plan.Program, m *mount, src plan.Slot) {
-	flags := uint64(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
-	if m.Recursive {
-		flags |= unix.AT_RECURSIVE
-	}
-	op := p.Add(plan.Op{Kind: plan.OpOpenTree, A: src, S: []string{m.Source}, N: [3]uint64{flags}, Field: m.Field + ".source"})
-	if m.slot == plan.NoSlot { // below the rootfs, whose own path may be closed to us by now
-		op.B, op.Flags = t.Root, 1
-		op.S = append(op.S, "/"+strings.TrimPrefix(strings.TrimPrefix(m.Source, t.plan.Path), "/"))
-	}
-	for _, a := range t.attributes(m, true) {
-		op := p.Add(plan.Op{Kind: plan.OpSetAttr, A: src, N: [3]uint64{a.Attr_set, a.Attr_clr, a.Propagation}, Flags: flag(a.recursive), Field: m.Field})
-		if a.Attr_clr != 0 {
-			op.S = []string{m.Source, clearing(a.Attr_clr)}
-		}
-	}
-}
-
-// fsmount makes a new file system, detached, and attaches it.
-func (t *Tree) fsmount(p *plan.Program, m *mount) {
-	fs := p.NewSlot()
+// newFS makes a new file system, detached.
+func (t *Tree) newFS(p *plan.Program, m *mount) {
+	m.made = true
 	set := m.AttrSet | m.RecAttrSet
 	if waits(m) {
 		set &^= unix.MOUNT_ATTR_RDONLY
-		t.late = append(t.late, plan.Op{Kind: plan.OpSetAttr, A: fs, N: [3]uint64{unix.MOUNT_ATTR_RDONLY}, Field: m.Field})
+		t.late = append(t.late, plan.Op{Kind: plan.OpSetAttr, A: m.slot, N: [3]uint64{unix.MOUNT_ATTR_RDONLY}, Field: m.Field})
 	}
-	op := p.Add(plan.Op{Kind: plan.OpFsMount, A: fs, S: slices.Concat([]string{m.Type, m.Source}, parameters(m), t.label(m)), N: [3]uint64{set}, Field: m.Field})
+	op := p.Add(plan.Op{Kind: plan.OpFsMount, A: m.slot, S: slices.Concat([]string{m.Type, m.Source}, parameters(m), t.label(m)), N: [3]uint64{set}, Field: m.Field})
 	if t.UserNS || t.Inside {
-		op.Data, op.N[1] = hostTree(m.Type, set)
+		if op.Data, op.N[1] = hostTree(m.Type, set); op.Data != nil {
+			op.N[2] = t.base()
+		}
 	}
 	if m.ids != plan.NoSlot {
-		p.Add(plan.Op{Kind: plan.OpSetAttr, A: fs, B: m.ids, N: [3]uint64{unix.MOUNT_ATTR_IDMAP}, Field: m.Field})
+		p.Add(plan.Op{Kind: plan.OpSetAttr, A: m.slot, B: m.ids, N: [3]uint64{unix.MOUNT_ATTR_IDMAP}, Field: m.Field})
 	}
+}
+
+// fsmount attaches a new file system, which is made now if it was not yet.
+func (t *Tree) fsmount(p *plan.Program, m *mount) {
+	if !m.made {
+		t.newFS(p, m)
+	}
+	fs := m.slot
 	if m.CopyUp {
 		p.Add(plan.Op{Kind: plan.OpCopyUp, A: fs, B: t.Root, S: []string{m.Destination}, Field: m.Field})
 	}
@@ -129,7 +109,7 @@ func hostTree(fsType string, attr uint64) (path []byte, attrs uint64) {
 
 // mount2 uses mount(2), see needsMount2.
 func (t *Tree) mount2(p *plan.Program, m *mount) {
-	fs := p.NewSlot()
+	fs := m.slot
 	flags := m.SuperSet
 	if m.AttrSet&unix.MOUNT_ATTR_RDONLY != 0 && !waits(m) {
 		flags |= unix.MS_RDONLY

@@ -21,8 +21,17 @@ type attr struct {
 // The options' own propagation can be left for later.
 func (t *Tree) attributes(m *mount, propagation bool) []attr {
 	var as []attr
-	if !t.keepsPropagation() {
-		as = append(as, attr{unix.MountAttr{Propagation: t.base()}, m.Recursive})
+	var has uint64 // the propagation that all of the clone is known to have
+	if m.way == found {
+		has = unix.MS_SLAVE // or private, if there is no master; see Attach
+	}
+	base := t.base()
+	if propagation && cutsOff(m) {
+		base = m.Propagation[0] &^ unix.MS_REC
+	}
+	if !t.keepsPropagation() && has != base {
+		has = base
+		as = append(as, attr{unix.MountAttr{Propagation: has}, m.Recursive})
 	}
 	if m.AttrSet|m.AttrClear != 0 {
 		if a := len(as) - 1; a >= 0 && !m.Recursive {
@@ -38,12 +47,24 @@ func (t *Tree) attributes(m *mount, propagation bool) []attr {
 		if !propagation {
 			break
 		}
-		if n &= ^uint64(0); n&^unix.MS_REC == t.base() && len(as) > 0 && as[0].Propagation == t.base() && (n&unix.MS_REC == 0 || m.Recursive) {
-			continue // it is that already
+		kind, recursive := n&^unix.MS_REC, n&unix.MS_REC != 0
+		if kind == has {
+			continue
 		}
-		as = append(as, attr{unix.MountAttr{Propagation: n &^ unix.MS_REC}, n&unix.MS_REC != 0})
+		as = append(as, attr{unix.MountAttr{Propagation: kind}, recursive})
+		has = 0
 	}
 	return as
+}
+
+// cutsOff tells that the first propagation that the options name ends the
+// clone's being a peer, as the base propagation does.
+func cutsOff(m *mount) bool {
+	if len(m.Propagation) == 0 {
+		return false
+	}
+	n := m.Propagation[0]
+	return n&(unix.MS_PRIVATE|unix.MS_UNBINDABLE) != 0 && (n&unix.MS_REC != 0 || !m.Recursive)
 }
 
 // UserNamespaces gives user namespaces with the mappings of mounts, each a
@@ -51,7 +72,7 @@ func (t *Tree) attributes(m *mount, propagation bool) []attr {
 type UserNamespaces func(m *plan.IDMap) (*os.File, error)
 
 // Open opens what [New] reserved slots for, in the order of the slots: user
-// namespaces for mounts of new file systems, the root, the host's /dev/null,
+// namespaces for mounts that the child maps, the root, the host's /dev/null,
 // device nodes, the sources of binds. The caller closes them; on error nothing
 // stays open.
 func (t *Tree) Open(ns UserNamespaces) (files []*os.File, err error) {
@@ -83,7 +104,7 @@ func (t *Tree) Open(ns UserNamespaces) (files []*os.File, err error) {
 		return files, err
 	}
 	files = append(files, root)
-	if t.null != plan.NoSlot {
+	if t.null != plan.NoSlot && !t.findsNull() {
 		null, err := openNull()
 		if err != nil {
 			return files, err
@@ -98,7 +119,7 @@ func (t *Tree) Open(ns UserNamespaces) (files []*os.File, err error) {
 		files = append(files, f)
 	}
 	for i := range t.mounts {
-		if m := &t.mounts[i]; m.slot != plan.NoSlot {
+		if m := &t.mounts[i]; m.way == ahead {
 			f, err := t.openSource(m, ns)
 			if err != nil {
 				return files, err

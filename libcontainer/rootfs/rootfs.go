@@ -1,17 +1,18 @@
 // Package rootfs makes the operations that build a container's file system
 // tree: mounts, devices, links, masked and read-only paths.
 //
-// The runtime's share is to open every source of a bind ahead of time, in its
-// own mount namespace, as a detached mount ([Open]); the child attaches them.
-// So no path of the host is resolved inside the container, and no path of the
-// image outside it. A runtime without privileges over its mount namespace can
-// clone no mount: then the child does it, as soon as it has a mount namespace
-// of its own and before it gives up the caller's user id.
+// The sources of binds are found as the host has them, before anything of the
+// container is mounted: so no path of the host is resolved inside the
+// container, and no path of the image outside it. They are cloned as detached
+// mounts, in the runtime's mount namespace: by the child before it makes its own
+// ([Tree.Make]), or by the runtime, where the child has not its rights
+// ([Tree.Open]). A runtime without privileges over its mount namespace can clone
+// no mount: then the child finds them, as soon as it has a mount namespace of
+// its own and before it gives up the caller's user id.
 package rootfs
 
 import (
 	"strconv"
-	"strings"
 
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"golang.org/x/sys/unix"
@@ -26,7 +27,8 @@ type Tree struct {
 	nodes []plan.Slot // in a user namespace: the host's device nodes, to bind
 	here  bool        // the working directory is where the root goes, see [Tree.Approach]
 
-	staged bool // see [Tree.Stage]
+	staged bool      // see [Tree.Stage]
+	stage  plan.Slot // the directory that has the sources that were staged; NoSlot without any
 
 	Root plan.Slot // the root directory; valid in all operations after [Tree.Attach]
 	null plan.Slot
@@ -36,8 +38,12 @@ type Tree struct {
 // mount is one mount to make: the plan's, and where its source comes from.
 type mount struct {
 	plan.Mount
-	slot  plan.Slot   // of the source that is opened ahead; NoSlot if there is none
-	ids   plan.Slot   // of the user namespace that a new file system is mapped with; NoSlot if there is none
+	way   way
+	slot  plan.Slot   // of the mount, or of its source
+	waits bool        // for the container's tree, or comes after one that does
+	made  bool        // see [Tree.Make]
+	name  string      // of the source where it is staged
+	ids   plan.Slot   // of the user namespace that the child maps it with; NoSlot if there is none
 	links [][2]string // symlinks to make below it: target, path
 }
 
@@ -47,6 +53,9 @@ type Setting struct {
 	// then mounted on the host, on the rootfs's path, and the root is changed
 	// by chroot(2).
 	Shared bool
+	// NewMounts: the container has a new mount namespace, a copy of the
+	// runtime's.
+	NewMounts bool
 	// UserNS: the container has a user namespace, in which no device node can
 	// be made (the host's are bound), and not each file system.
 	UserNS bool
@@ -61,12 +70,13 @@ type Setting struct {
 // New resolves the plan's mounts for this host and reserves the slots of what
 // [Open] will open. It opens nothing itself.
 func New(r plan.Rootfs, on Setting, p *plan.Program) *Tree {
-	t := &Tree{Setting: on, plan: r, null: plan.NoSlot}
+	t := &Tree{Setting: on, plan: r, null: plan.NoSlot, stage: plan.NoSlot}
 	t.mounts = t.expandCgroups(r.Mounts)
+	t.choose()
 	for i := range t.mounts {
 		m := &t.mounts[i]
 		m.slot, m.ids = plan.NoSlot, plan.NoSlot
-		if m.IDMap != nil && !m.Bind {
+		if t.mapsByChild(m) {
 			m.ids = p.Inherit(1)
 		}
 	}
@@ -76,7 +86,7 @@ func New(r plan.Rootfs, on Setting, p *plan.Program) *Tree {
 		reserve = p.NewSlot
 	}
 	t.Root = reserve()
-	if len(r.Masked) > 0 {
+	if len(r.Masked) > 0 && !t.findsNull() {
 		t.null = reserve()
 	}
 	if t.UserNS && !t.ByChild && t.ownDev() {
@@ -85,19 +95,29 @@ func New(r plan.Rootfs, on Setting, p *plan.Program) *Tree {
 		}
 	}
 	for i := range t.mounts {
-		// Who owns the file system alone can map it, which is not the child.
-		if m := &t.mounts[i]; m.Bind && !m.Remount && (m.IDMap != nil || !t.below(m.Source)) {
-			m.slot = reserve()
+		if m := &t.mounts[i]; m.way == ahead {
+			m.slot, m.name = reserve(), strconv.Itoa(i)
 		}
+	}
+	for i := range t.mounts { // after all that are inherited
+		if m := &t.mounts[i]; m.way != ahead && !m.Remount {
+			m.slot = p.NewSlot()
+		}
+	}
+	if len(r.Masked) > 0 && t.findsNull() {
+		t.null = p.NewSlot()
 	}
 	return t
 }
 
-// below tells whether a bind's source lies in the rootfs. Such a source may be
-// on a mount made earlier in the list, which only the child can see.
-func (t *Tree) below(source string) bool {
-	return source == t.plan.Path || strings.HasPrefix(source, strings.TrimSuffix(t.plan.Path, "/")+"/")
+// mapsByChild tells that the child makes m an idmapped mount, and not the runtime.
+func (t *Tree) mapsByChild(m *mount) bool {
+	return m.IDMap != nil && m.way != ahead && !(m.Bind && t.ByChild) // see checkMapped
 }
+
+// findsNull tells that the child clones the host's /dev/null, for masks, when the
+// mounts are made: so masks come after these in mountinfo.
+func (t *Tree) findsNull() bool { return t.sameRights() }
 
 // keepsPropagation says that mounts are to stay peers of the host's.
 func (t *Tree) keepsPropagation() bool { return t.plan.Propagation&unix.MS_SHARED != 0 }
@@ -139,7 +159,7 @@ func (t *Tree) Stage(p *plan.Program) {
 	p.Add(plan.Op{Kind: plan.OpFsMount, A: stage, S: []string{"tmpfs", "skiff", "mode=755"}, Field: field})
 	p.Add(plan.Op{Kind: plan.OpAttach, A: stage, S: []string{t.plan.Path}, Field: field})
 	p.Add(plan.Op{Kind: plan.OpWorkDir, A: stage, Field: field})
-	t.eachStaged(func(slot plan.Slot, name, field string, _ *mount) {
+	t.eachStaged(func(slot plan.Slot, name, field string) {
 		p.Add(plan.Op{Kind: plan.OpAttach, A: slot, B: stage, S: []string{"/" + name}, Field: field})
 	})
 	p.Add(plan.Op{Kind: plan.OpClose, A: stage})
@@ -147,38 +167,56 @@ func (t *Tree) Stage(p *plan.Program) {
 
 // eachStaged goes through the root and the sources of binds, with the name
 // that each has below the working directory.
-func (t *Tree) eachStaged(f func(slot plan.Slot, name, field string, m *mount)) {
-	f(t.Root, "root", "root.path", nil)
+func (t *Tree) eachStaged(f func(slot plan.Slot, name, field string)) {
+	f(t.Root, stagedRoot, "root.path")
 	for i := range t.mounts {
-		if m := &t.mounts[i]; m.slot != plan.NoSlot {
-			f(m.slot, strconv.Itoa(i), m.Field, m)
+		if m := &t.mounts[i]; m.way == ahead {
+			f(m.slot, m.name, m.Field)
 		}
 	}
 }
 
-// unstage opens again what [Tree.Stage] has laid out: it is locked now.
-func (t *Tree) unstage(p *plan.Program) {
-	const flags = unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC | unix.AT_RECURSIVE
-	t.eachStaged(func(slot plan.Slot, name, field string, m *mount) {
+const stagedRoot = "root"
+
+// enterStage opens the root again as [Tree.Stage] has laid it out: it is locked
+// now. The sources wait for their turn.
+func (t *Tree) enterStage(p *plan.Program) {
+	t.eachStaged(func(slot plan.Slot, _, _ string) {
 		p.Add(plan.Op{Kind: plan.OpClose, A: slot})
-		p.Add(plan.Op{Kind: plan.OpOpenTree, A: slot, S: []string{name}, N: [3]uint64{flags}, Field: field})
-		if m != nil {
-			t.propagate(p, m, slot) // what is shared becomes a slave, and what is unbindable could not be opened
-		}
 	})
+	p.Add(plan.Op{Kind: plan.OpOpenTree, A: t.Root, S: []string{stagedRoot}, N: [3]uint64{cloneTree}, Field: "root.path"})
+	if !t.has(ahead) {
+		return
+	}
+	t.stage = p.NewSlot()
+	p.Add(plan.Op{Kind: plan.OpOpenTree, A: t.stage, S: []string{"."}, N: [3]uint64{unix.OPEN_TREE_CLOEXEC}, Field: "root.path"})
+}
+
+// unstage clones a source that was laid out. What is shared becomes a slave when
+// the mount namespace is copied, and what is unbindable could not be cloned: so
+// its propagation is set now.
+func (t *Tree) unstage(p *plan.Program, m *mount) {
+	p.Add(plan.Op{Kind: plan.OpOpenTree, A: m.slot, B: t.stage, S: []string{m.name}, N: [3]uint64{cloneTree}, Field: m.Field})
+	t.propagate(p, m, m.slot)
 }
 
 // Attach adds the operations that attach the root at its path on the host: in
 // a user namespace while we still are the user who may go there.
 func (t *Tree) Attach(p *plan.Program) {
 	if !t.Shared {
-		p.Add(plan.Op{Kind: plan.OpPropagate, S: []string{"/"}, N: [3]uint64{t.base()}, Flags: 1})
+		propagation := t.base()
+		if t.has(found) {
+			propagation = unix.MS_SLAVE // unlike a private mount, an unbindable one stays so
+		}
+		p.Add(plan.Op{Kind: plan.OpPropagate, S: []string{"/"}, N: [3]uint64{propagation}, Flags: 1})
 	}
 	if t.ByChild {
 		t.openByChild(p)
 	}
+	t.find(p)
+	t.guard(p)
 	if t.staged {
-		t.unstage(p)
+		t.enterStage(p)
 	}
 	if t.here {
 		p.Add(plan.Op{Kind: plan.OpAttach, A: t.Root, S: []string{""}, Field: "root.path"})
@@ -190,17 +228,22 @@ func (t *Tree) Attach(p *plan.Program) {
 
 // openByChild adds the operations that open what [Tree.Open] opens elsewhere.
 func (t *Tree) openByChild(p *plan.Program) {
-	const clone = unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
-	p.Add(plan.Op{Kind: plan.OpOpenTree, A: t.Root, S: []string{t.plan.Path}, N: [3]uint64{clone | unix.AT_RECURSIVE}, Field: "root.path"})
+	p.Add(plan.Op{Kind: plan.OpOpenTree, A: t.Root, S: []string{t.plan.Path}, N: [3]uint64{cloneTree}, Field: "root.path"})
 	p.Add(plan.Op{Kind: plan.OpSetAttr, A: t.Root, N: [3]uint64{0, 0, t.base()}, Flags: 1, Field: "root.path"})
 	if t.null != plan.NoSlot {
-		p.Add(plan.Op{Kind: plan.OpOpenTree, A: t.null, S: []string{"/dev/null"}, N: [3]uint64{clone | unix.AT_SYMLINK_NOFOLLOW}, Field: "linux.maskedPaths"})
+		t.openNull(p)
 	}
 	for i := range t.mounts {
-		if m := &t.mounts[i]; m.slot != plan.NoSlot {
+		if m := &t.mounts[i]; m.way == ahead {
 			t.openTree(p, m, m.slot)
 		}
 	}
+}
+
+// openNull lets the child clone the host's /dev/null; that it is the null device
+// is checked where it is used.
+func (t *Tree) openNull(p *plan.Program) {
+	p.Add(plan.Op{Kind: plan.OpOpenTree, A: t.null, S: []string{"/dev/null"}, N: [3]uint64{cloneMount | unix.AT_SYMLINK_NOFOLLOW}, Field: "linux.maskedPaths"})
 }
 
 // maskOptions are those of the tmpfs over masked directories.
@@ -216,6 +259,12 @@ func (t *Tree) maskOptions() []string {
 func (t *Tree) Mounts(p *plan.Program) {
 	for i := range t.mounts {
 		t.mount(p, &t.mounts[i])
+	}
+	if t.stage != plan.NoSlot {
+		p.Add(plan.Op{Kind: plan.OpClose, A: t.stage}) // it leads to the host's tree
+	}
+	if t.null != plan.NoSlot && t.findsNull() {
+		t.openNull(p)
 	}
 }
 
@@ -241,7 +290,7 @@ func (t *Tree) Seal(p *plan.Program) {
 		p.Add(plan.Op{Kind: plan.OpReadonly, B: t.Root, S: []string{path}, Field: index("linux.readonlyPaths", i)})
 	}
 	for i, path := range t.plan.Masked {
-		p.Add(plan.Op{Kind: plan.OpMask, A: t.null, B: t.Root, S: append([]string{path}, t.maskOptions()...), Flags: flag(t.ByChild), Field: index("linux.maskedPaths", i)})
+		p.Add(plan.Op{Kind: plan.OpMask, A: t.null, B: t.Root, S: append([]string{path}, t.maskOptions()...), Flags: flag(t.ByChild || t.findsNull()), Field: index("linux.maskedPaths", i)})
 	}
 	if t.plan.Readonly {
 		p.Add(plan.Op{Kind: plan.OpSetAttr, A: t.Root, N: [3]uint64{unix.MOUNT_ATTR_RDONLY}, Field: "root.readonly"})

@@ -92,6 +92,18 @@ func OpenPath(path string, flags int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
+// Findable tells that path can be opened, and leads to the same file whoever
+// opens it: through no magic link of a procfs (/proc/self/fd/3, /dev/fd/3).
+func Findable(path string) bool {
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_MAGICLINKS}
+	fd, err := unix.Openat2(unix.AT_FDCWD, path, &how)
+	if err != nil {
+		return false
+	}
+	unix.Close(fd)
+	return true
+}
+
 // OpenNamespace opens the namespace at path (/proc/PID/ns/net, or a bind of
 // one), to be joined.
 func OpenNamespace(path string) (*os.File, error) {

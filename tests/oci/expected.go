@@ -79,8 +79,6 @@ func (h *host) lacks(when string) (holds, known bool) {
 		return true, true
 	case "cgroup v2":
 		return h.view == "v2", true
-	case "mountinfo by id":
-		return h.byID, true
 	case "no CAP_SYS_RESOURCE":
 		return h.caps&(1<<unix.CAP_SYS_RESOURCE) == 0, true
 	case "no SELinux":

@@ -24,7 +24,6 @@ type host struct {
 	view        string // "v1" or "v2"
 	hierarchies []hierarchy
 	caps        uint64   // effective capabilities
-	byID        bool     // mountinfo lists mounts by id, not in the order of attachment
 	own         string   // folder of the hierarchies mounted here; "" = none
 	mounted     []string // below own
 }
@@ -41,9 +40,6 @@ func observe(view string) (*host, error) {
 	}
 	h := &host{view: view}
 	if h.caps, err = effectiveCaps(); err != nil {
-		return nil, err
-	}
-	if h.byID, err = sortsMounts(); err != nil {
 		return nil, err
 	}
 	if view == "auto" {
@@ -69,42 +65,6 @@ func observe(view string) (*host, error) {
 		return nil, err
 	}
 	return h, nil
-}
-
-// sortsMounts finds out whether mountinfo lists mounts by id: it attaches two in
-// the other order than they were made in.
-func sortsMounts() (bool, error) {
-	dir, err := os.MkdirTemp("", "skiff-oci-order-")
-	if err != nil {
-		return false, err
-	}
-	defer os.Remove(dir)
-	var made [2]int
-	for i := range made {
-		fs, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
-		if err != nil {
-			return false, fmt.Errorf("fsopen: %w", err)
-		}
-		defer unix.Close(fs)
-		if err := unix.FsconfigSetString(fs, "source", fmt.Sprintf("skiff-order-%d", i)); err != nil {
-			return false, fmt.Errorf("fsconfig: %w", err)
-		}
-		if err := unix.FsconfigCreate(fs); err != nil {
-			return false, fmt.Errorf("fsconfig: %w", err)
-		}
-		if made[i], err = unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0); err != nil {
-			return false, fmt.Errorf("fsmount: %w", err)
-		}
-		defer unix.Close(made[i])
-	}
-	for _, fd := range [...]int{made[1], made[0]} {
-		if err := unix.MoveMount(fd, "", unix.AT_FDCWD, dir, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
-			return false, fmt.Errorf("move_mount: %w", err)
-		}
-		defer func() { _ = unix.Unmount(dir, unix.MNT_DETACH) }()
-	}
-	b, err := os.ReadFile("/proc/self/mountinfo")
-	return strings.Index(string(b), "skiff-order-0") < strings.Index(string(b), "skiff-order-1"), err
 }
 
 // mountUnused mounts those v1 controllers of the suite's that the kernel has

@@ -72,13 +72,6 @@ static void __attribute__((noreturn)) fail(uint32_t index, int err)
 	__builtin_trap(); // the user's filter forbids to exit
 }
 
-static int keep(int32_t s, long fd)
-{
-	if (fd >= 0)
-		slot[s] = fd;
-	return fd < 0 ? fd : 0;
-}
-
 static int sync_(uint32_t type)
 {
 	long r = report(type, -1);
@@ -136,7 +129,7 @@ static int run(const struct op *o)
 		return sys(mount_setattr, AT_FDCWD, str(o, 0), o->flags ? AT_RECURSIVE : 0, &m, sizeof m);
 	}
 	case OP_FSMOUNT: return op_fsmount(o);
-	case OP_OPENTREE: return keep(o->a, o->flags & 1 ? open_tree_in(slot[o->b], str(o, 1), o->n[0]) : sys(open_tree, fd_of(o->b), str(o, 0), o->n[0]));
+	case OP_OPENTREE: return op_opentree(o);
 	case OP_SETATTR: return op_setattr(o);
 	case OP_ATTACH: return op_attach(o);
 	case OP_MOUNT: return op_mount(o);

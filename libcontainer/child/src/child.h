@@ -66,6 +66,7 @@ long fs_magic(int fd);
 // mount.c
 int op_fsmount(const struct op *);
 int op_setattr(const struct op *);
+int op_opentree(const struct op *);
 int open_tree_in(int root, const char *path, uint64_t flags);
 int op_attach(const struct op *);
 int op_mount(const struct op *);

@@ -49,10 +49,10 @@ static int fs_params(int fs, const struct op *o, uint32_t first)
 }
 
 // host_tree clones the host's own mount of a file system that a user namespace
-// gets no new one of: the attributes hold for all of it.
+// gets no new one of: the attributes and the propagation hold for all of it.
 static int host_tree(const struct op *o)
 {
-	struct mount_attr_ m = { .set = o->n[1] };
+	struct mount_attr_ m = { .set = o->n[1], .propagation = o->n[2] };
 	int fd = sys(open_tree, AT_FDCWD, data(o), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 	if (fd == -ENOENT)
 		return -EPERM;
@@ -101,6 +101,27 @@ int open_tree_in(int root, const char *path, uint64_t flags)
 	long r = sys(open_tree, fd, "", flags | AT_EMPTY_PATH);
 	sys(close, fd);
 	return r;
+}
+
+enum { IN_ROOT = 1, FOUND = 2 };
+
+// A out, B directory, S0 path, N0 flags. What was found is closed: it leads to
+// the host's tree.
+int op_opentree(const struct op *o)
+{
+	long fd;
+	if (o->flags & IN_ROOT)
+		fd = open_tree_in(slot[o->b], str(o, 1), o->n[0]);
+	else if (o->flags & FOUND)
+		fd = sys(open_tree, slot[o->b], "", o->n[0] | AT_EMPTY_PATH);
+	else
+		fd = sys(open_tree, fd_of(o->b), str(o, 0), o->n[0]);
+	if (o->flags & FOUND)
+		sys(close, slot[o->b]);
+	if (fd < 0)
+		return fd;
+	slot[o->a] = fd;
+	return 0;
 }
 
 static int set_attr(int fd, const struct op *o)
