@@ -13,6 +13,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/criu"
 	"github.com/skiff-oci/skiff/libcontainer/hooks"
 	"github.com/skiff-oci/skiff/libcontainer/launch"
+	"github.com/skiff-oci/skiff/libcontainer/lsm"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
@@ -31,6 +32,8 @@ type restoring struct {
 	process *Process
 	undo    *undo.Stack
 	pid     int // of the first process; 0 until CRIU has made it
+
+	lsmProfile string // of --lsm-profile
 }
 
 // Restore makes a container of the configuration l, raw as it was read, whose
@@ -77,7 +80,7 @@ func (h *Host) Restore(l *plan.Launch, raw []byte, io IO, o *criu.RestoreOptions
 			return nil, nil, err
 		}
 	}
-	r := &restoring{Container: c, plan: l, raw: raw, io: io, group: group, enter: enter, process: new(Process), undo: &u}
+	r := &restoring{Container: c, plan: l, raw: raw, io: io, group: group, enter: enter, process: new(Process), undo: &u, lsmProfile: o.LSMProfile}
 	if err := r.run(o, streams); err != nil {
 		return nil, nil, err
 	}
@@ -139,6 +142,8 @@ func (r *restoring) notified(n criu.Notice) error {
 		return r.setUp(n.Pid)
 	case "post-restore":
 		return r.restored(n.Pid)
+	case "pre-resume": // its labels are there, and it does not yet go on
+		return r.labelled()
 	case "orphan-pts-master":
 		if n.File == nil {
 			return errors.New("criu has sent no terminal")
@@ -173,6 +178,22 @@ func (r *restoring) restored(pid int) (err error) {
 		return err
 	}
 	return r.prepare(&launch.Running{Pid: pid, Pidfd: r.process.Pidfd}, r.raw)
+}
+
+// labelled ends the process if it has not the label that it should have.
+func (r *restoring) labelled() error {
+	process := r.plan.Process
+	switch module, name, _ := strings.Cut(r.lsmProfile, ":"); module {
+	case "apparmor":
+		process.AppArmor = name
+	case "selinux":
+		process.SELinux = name
+	}
+	err := lsm.Restored(r.process.Pid, &process)
+	if err == nil {
+		return nil
+	}
+	return errors.Join(err, r.process.Signal(unix.SIGKILL)) // CRIU, who holds it, has to be told before it can be waited for
 }
 
 // sources are the external mounts of the checkpoint, made of what the

@@ -9,6 +9,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/cred"
 	"github.com/skiff-oci/skiff/libcontainer/hooks"
 	"github.com/skiff-oci/skiff/libcontainer/idmap"
+	"github.com/skiff-oci/skiff/libcontainer/lsm"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/tune"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
@@ -37,7 +38,9 @@ func (b *binding) program() error {
 	// Root in the container's namespaces, the host's tree still in sight.
 	p.Add(plan.Op{Kind: plan.OpSetsid})
 	if b.Keyring {
-		p.Add(plan.Op{Kind: plan.OpKeyring, S: []string{"_ses." + l.ID}, Flags: flag(!l.Joined), N: [3]uint64{b.owner()}})
+		lsm.ForKeys(p, &l.Process, func() {
+			p.Add(plan.Op{Kind: plan.OpKeyring, S: []string{"_ses." + l.ID}, Flags: flag(!l.Joined), N: [3]uint64{b.owner()}})
+		})
 	}
 	b.names()
 	if !l.Joined {

@@ -11,6 +11,8 @@ package lsm
 import (
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
 	"strings"
 
 	"github.com/skiff-oci/skiff/libcontainer/plan"
@@ -26,13 +28,25 @@ const Unconfined = "unconfined"
 func Check(l *plan.Launch) error {
 	p := &l.Process
 	_, mountLabel, _ := strings.Cut(l.Rootfs.MountLabel, "=")
-	switch {
-	case p.AppArmor != "" && p.AppArmor != Unconfined && !AppArmor():
-		return fmt.Errorf("%s: %q: AppArmor is not enabled on this host", field(p, "apparmorProfile"), p.AppArmor)
-	case p.SELinux != "" && !SELinux():
-		return fmt.Errorf("%s: %q: SELinux is not enabled on this host", field(p, "selinuxLabel"), p.SELinux)
-	case mountLabel != "" && !SELinux():
-		return fmt.Errorf("linux.mountLabel: %q: SELinux is not enabled on this host", mountLabel)
+	var err error
+	if p.AppArmor != "" && p.AppArmor != Unconfined && !AppArmor() {
+		err = fmt.Errorf("%s: %q: AppArmor is not enabled on this host", field(p, "apparmorProfile"), p.AppArmor)
+	}
+	return errors.Join(err, checkLabel(field(p, "selinuxLabel"), p.SELinux), checkLabel("linux.mountLabel", mountLabel))
+}
+
+// checkLabel refuses a label that SELinux's policy does not know, of which a
+// mount would say no more than that something is an invalid argument.
+func checkLabel(field, label string) error {
+	if label == "" {
+		return nil
+	}
+	if !SELinux() {
+		return fmt.Errorf("%s: %q: SELinux is not enabled on this host", field, label)
+	}
+	// What else can be wrong (the policy need not let us ask) is no fault of the label's.
+	if err := os.WriteFile("/sys/fs/selinux/context", []byte(label), 0); errors.Is(err, unix.EINVAL) {
+		return fmt.Errorf("%s: %q: SELinux's policy knows no such label", field, label)
 	}
 	return nil
 }
@@ -90,6 +104,63 @@ func (l Labels) Write(p *plan.Program) {
 	for i := range l {
 		p.Add(plan.Op{Kind: plan.OpLabel, A: l[i].slot, S: []string{l[i].value}, Field: l[i].field})
 	}
+}
+
+// ForKeys has the keys that add's operations make labelled as the process is:
+// with the runtime's own label, the policy would keep the process from its
+// session keyring.
+func ForKeys(p *plan.Program, proc *plan.Process, add func()) {
+	if proc.SELinux == "" {
+		add()
+		return
+	}
+	file, field := p.NewSlot(), field(proc, "selinuxLabel")
+	p.Add(plan.Op{Kind: plan.OpAttr, A: file, S: []string{"self/attr/keycreate"}, Field: field})
+	p.Add(plan.Op{Kind: plan.OpLabel, A: file, S: []string{proc.SELinux}, Field: field})
+	add()
+	p.Add(plan.Op{Kind: plan.OpLabel, A: file, S: []string{"\n"}, Field: field}) // the kernel's choice again
+	p.Add(plan.Op{Kind: plan.OpClose, A: file})
+}
+
+// Restored refuses a restored process, before it goes on, that is confined no
+// more: a CRIU that was built without support for a module leaves the process
+// the label that it has itself, and says nothing of it.
+func Restored(pid int, proc *plan.Process) error {
+	for _, l := range []struct {
+		want, field string
+		files       []string // the preferred one first, below /proc/PID/attr
+	}{
+		{proc.AppArmor, "apparmorProfile", []string{"apparmor/current", "current"}},
+		{proc.SELinux, "selinuxLabel", []string{"current"}},
+	} {
+		if l.want == "" || l.want == Unconfined {
+			continue
+		}
+		is, err := current(strconv.Itoa(pid), l.files)
+		if err != nil {
+			return fmt.Errorf("%s: %w", field(proc, l.field), err)
+		}
+		own, err := current("self", l.files)
+		if err != nil {
+			return fmt.Errorf("%s: %w", field(proc, l.field), err)
+		}
+		if is == own && is != l.want {
+			return fmt.Errorf("%s: criu has restored the process with its own label, %s, in place of %s: it was built without support for this security module",
+				field(proc, l.field), is, l.want)
+		}
+	}
+	return nil
+}
+
+// current reads the label of a process, without AppArmor's mode ("name (enforce)").
+func current(process string, files []string) (string, error) {
+	var b []byte
+	err := error(unix.ENOENT)
+	for i := 0; i < len(files) && errors.Is(err, unix.ENOENT); i++ {
+		b, err = sys.ReadFile("/proc/" + process + "/attr/" + files[i])
+	}
+	label, _, _ := strings.Cut(strings.TrimRight(string(b), "\n\x00"), " (")
+	return label, err
 }
 
 // Hint says what to do about a refusal; empty if there is nothing to say.

@@ -28,7 +28,7 @@ const (
 
 	// Mounts.
 	OpPropagate // S0 host path, N0 MS_* propagation, Flags 1: recursive
-	OpFsMount   // A out, S0 type, S1 source, S2... options "k=v" or "k", N0 MOUNT_ATTR_* to set, Data a path of the host, NUL-terminated: where the kernel refuses (EPERM) its tree is cloned, with the attributes N1 and the propagation N2
+	OpFsMount   // A out, S0 type, S1 source, S2... options "k=v" or "k", N0 MOUNT_ATTR_* to set, Data a path of the host, NUL-terminated: where the kernel refuses (EPERM) its tree is cloned, with the attributes N1 and the propagation N2; Flags FsMountLabel
 	OpOpenTree  // A out, B directory or NoSlot, S0 path, N0 flags of open_tree, Flags Open*
 	OpSetAttr   // A mount, N0 set, N1 clear, N2 propagation, Flags 1: recursive, B user namespace for an idmapped mount
 	OpAttach    // A mount, B root (NoSlot: S0 is a path of the host, empty for the working directory), S0 destination, Flags Attach*
@@ -85,6 +85,10 @@ const (
 	OpenInRoot = 1 << iota // B root, S1 path in it
 	OpenFound              // what B itself is; B is closed, and may be A
 )
+
+// FsMountLabel is the flag of OpFsMount that makes the last string no option,
+// but the SELinux label of the root of a new file system.
+const FsMountLabel = 1
 
 // Flags of OpAttach and OpMount.
 const (

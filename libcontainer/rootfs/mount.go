@@ -39,6 +39,9 @@ func (t *Tree) newFS(p *plan.Program, m *mount) {
 		t.late = append(t.late, plan.Op{Kind: plan.OpSetAttr, A: m.slot, N: [3]uint64{unix.MOUNT_ATTR_RDONLY}, Field: m.Field})
 	}
 	op := p.Add(plan.Op{Kind: plan.OpFsMount, A: m.slot, S: slices.Concat([]string{m.Type, m.Source}, parameters(m), t.label(m)), N: [3]uint64{set}, Field: m.Field})
+	if label := t.rootLabel(m); label != "" {
+		op.S, op.Flags = append(op.S, label), plan.FsMountLabel
+	}
 	if t.UserNS || t.Inside {
 		if op.Data, op.N[1] = hostTree(m.Type, set); op.Data != nil {
 			op.N[2] = t.base()
@@ -79,6 +82,16 @@ func (t *Tree) label(m *mount) []string {
 		}
 	}
 	return []string{t.plan.MountLabel}
+}
+
+// rootLabel is the SELinux label of the root of an mqueue, which takes no option: the container's program could
+// make no queue in it else. Empty for others.
+func (t *Tree) rootLabel(m *mount) string {
+	if m.Type != "mqueue" {
+		return ""
+	}
+	_, label, _ := strings.Cut(t.plan.MountLabel, "=")
+	return label
 }
 
 // quoted are options for mount(2), where a comma ends one that is not quoted.

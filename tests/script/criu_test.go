@@ -3,12 +3,14 @@ package script
 import (
 	"bytes"
 	"context"
+	"debug/elf"
 	"fmt"
 	"math"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -40,12 +42,31 @@ var criuMissing = sync.OnceValue(func() string {
 
 // criuHas tells whether CRIU has a feature by its own check, or "inet": that it
 // can dump a socket of the internet, which one before 4.2 cannot where the
-// kernel has SO_PASSCRED for unix sockets alone (Linux 6.16).
+// kernel has SO_PASSCRED for unix sockets alone (Linux 6.16), or "selinux".
 func criuHas(feature string) bool {
 	if feature == "inet" {
 		return criuDumpsInet() == nil
 	}
+	if feature == "selinux" {
+		return criuHasSELinux()
+	}
 	return exec.Command("criu", "check", "--feature", feature).Run() == nil
+}
+
+// criuHasSELinux tells that CRIU was built with support for SELinux's labels,
+// which takes a library.
+func criuHasSELinux() bool {
+	path, err := exec.LookPath("criu")
+	if err != nil {
+		return false
+	}
+	f, err := elf.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	libraries, err := f.ImportedLibraries()
+	return err == nil && slices.ContainsFunc(libraries, func(name string) bool { return strings.HasPrefix(name, "libselinux.") })
 }
 
 var criuDumpsInet = sync.OnceValue(func() error {

@@ -36,8 +36,8 @@
 // there, [realtime] whether a process may have a
 // real-time policy, [cpus:N] whether there are N CPUs, [numa] whether the
 // kernel knows of memory nodes, [apparmor] and [selinux] whether labels can be
-// tried, [criu:FEATURE] whether CRIU has a feature that its check knows, or can
-// dump sockets of the internet (inet), [systemd] whether cgroups are made
+// tried, [selinux:enforcing] whether the policy is enforced, [criu:FEATURE] whether CRIU has a feature that its check knows, or can
+// dump sockets of the internet (inet), or labels (selinux), [systemd] whether cgroups are made
 // through systemd: that is where the environment variable SKIFF_DRIVER is
 // systemd.
 //
@@ -226,7 +226,8 @@ func condition(cond string) (bool, error) {
 	case "apparmor":
 		return lsm.AppArmor(), nil
 	case "selinux":
-		return lsm.SELinux(), nil
+		enforce, _ := os.ReadFile("/sys/fs/selinux/enforce")
+		return lsm.SELinux() && (arg != "enforcing" || string(enforce) == "1"), nil
 	case "numa":
 		_, err := os.Stat("/proc/self/numa_maps")
 		return err == nil, nil

@@ -28,11 +28,11 @@ static int fs_log(int fs, int err)
 	return err;
 }
 
-// fs_params gives the options S[first...] to a file system context.
-static int fs_params(int fs, const struct op *o, uint32_t first)
+// fs_params gives the options S[first...end] to a file system context.
+static int fs_params(int fs, const struct op *o, uint32_t first, uint32_t end)
 {
 	char key[256];
-	for (uint32_t i = first; i < o->nstrings; i++) {
+	for (uint32_t i = first; i < end; i++) {
 		const char *s = str(o, i);
 		size_t n = 0;
 		while (s[n] && s[n] != '=')
@@ -66,9 +66,23 @@ static int host_tree(const struct op *o)
 	return r;
 }
 
-// S0 type, S1 source, S2... options, N0 attributes, A out, data see plan.
+// label_root gives the root of a new file system an SELinux label.
+static int label_root(int mount, const char *label)
+{
+	int dir = sys(openat, mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (dir < 0)
+		return dir;
+	int r = sys(fsetxattr, dir, "security.selinux", label, len_(label) + 1, 0);
+	sys(close, dir);
+	return r;
+}
+
+enum { ROOT_LABEL = 1 };
+
+// S0 type, S1 source, S2... options, N0 attributes, A out, flags and data see plan.
 int op_fsmount(const struct op *o)
 {
+	uint32_t labelled = o->flags & ROOT_LABEL;
 	int fs = sys(fsopen, str(o, 0), FSOPEN_CLOEXEC);
 	if (fs == -EPERM && o->data_len)
 		return host_tree(o);
@@ -76,7 +90,7 @@ int op_fsmount(const struct op *o)
 		return fs;
 	long r = *str(o, 1) ? sys(fsconfig, fs, FSCONFIG_SET_STRING, "source", str(o, 1), 0) : 0;
 	if (!r)
-		r = fs_params(fs, o, 2);
+		r = fs_params(fs, o, 2, o->nstrings - labelled);
 	if (!r)
 		r = sys(fsconfig, fs, FSCONFIG_CMD_CREATE, 0, 0, 0);
 	if (!r)
@@ -89,7 +103,7 @@ int op_fsmount(const struct op *o)
 		return fs_log(fs, r);
 	slot[o->a] = r;
 	sys(close, fs);
-	return 0;
+	return labelled ? label_root(r, str(o, o->nstrings - 1)) : 0;
 }
 
 // open_tree_in clones what is at path inside root, wherever symlinks point.
@@ -257,7 +271,7 @@ int op_remount(const struct op *o)
 	long r = 0;
 	if (o->nstrings > 1) {
 		int fs = sys(fspick, fd, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
-		r = fs < 0 ? fs : fs_params(fs, o, 1);
+		r = fs < 0 ? fs : fs_params(fs, o, 1, o->nstrings);
 		if (!r)
 			r = sys(fsconfig, fs, FSCONFIG_CMD_RECONFIGURE, 0, 0, 0);
 		if (r && fs >= 0)
@@ -303,7 +317,7 @@ static int mask_dir(const struct op *o, int dest)
 	int fs = sys(fsopen, "tmpfs", FSOPEN_CLOEXEC);
 	if (fs < 0)
 		return fs;
-	long r = fs_params(fs, o, 1);
+	long r = fs_params(fs, o, 1, o->nstrings);
 	if (!r)
 		r = sys(fsconfig, fs, FSCONFIG_SET_STRING, "nr_blocks", "1", 0);
 	if (!r)
