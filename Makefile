@@ -72,6 +72,7 @@ script-user: skiff
 # The scripts of checkpoint and restore, with a CRIU from a newer Debian; later
 # runs of the other targets find it, too.
 test-criu: deps skiff
+	@contrib/deps iptables
 	tests/criu build/criu
 	PATH="$(CURDIR)/build/criu:$$PATH" SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/script/ -run 'TestScripts/(criu|checkpoint)-'
 

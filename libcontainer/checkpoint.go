@@ -150,6 +150,12 @@ func (c *Container) externalMounts(l *plan.Launch) (list []criu.Mount, err error
 		return nil, err
 	}
 	list = append(list, beneath...)
+	for i := range l.Rootfs.Devices {
+		path := l.Rootfs.Devices[i].Path
+		if point, err := pointOf(root, path, points); err == nil && c.isDevice(point) {
+			list = append(list, criu.Mount{Point: point, Name: path}) // bound from the host, in a user namespace
+		}
+	}
 	for _, path := range l.Rootfs.Masked {
 		point, err := pointOf(root, path, points)
 		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
@@ -158,11 +164,17 @@ func (c *Container) externalMounts(l *plan.Launch) (list []criu.Mount, err error
 		if err != nil {
 			return nil, err
 		}
-		if st, err := os.Lstat(fmt.Sprintf("/proc/%d/root%s", c.record.Pid, point)); err == nil && st.Mode()&os.ModeCharDevice != 0 {
+		if c.isDevice(point) {
 			list = append(list, criu.Mount{Point: point, Name: maskSource})
 		}
 	}
 	return list, nil
+}
+
+// isDevice tells that what is mounted on a point of the container is a device.
+func (c *Container) isDevice(point string) bool {
+	st, err := os.Lstat(fmt.Sprintf("/proc/%d/root%s", c.record.Pid, point))
+	return err == nil && st.Mode()&os.ModeDevice != 0
 }
 
 // beneath are the mounts that have come with recursive binds: all below them

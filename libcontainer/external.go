@@ -35,6 +35,30 @@ func checkNamespaces(l *plan.Launch) error {
 			return fmt.Errorf("%s.path: CRIU cannot restore a container into another's %s namespace", n.Field, n.Type)
 		}
 	}
+	return checkHostTrees(l)
+}
+
+// checkHostTrees refuses what a user namespace has of the host's for want of a
+// namespace of its own: CRIU would mount it anew, and may not.
+func checkHostTrees(l *plan.Launch) error {
+	made := make(map[uint64]bool)
+	for i := range l.Namespaces {
+		made[l.Namespaces[i].Flag] = l.Namespaces[i].Path == ""
+	}
+	if !made[unix.CLONE_NEWUSER] {
+		return nil
+	}
+	for i := range l.Rootfs.Mounts {
+		m := &l.Rootfs.Mounts[i]
+		for _, owner := range [...]struct {
+			fs, namespace string
+			flag          uint64
+		}{{"proc", "pid", unix.CLONE_NEWPID}, {"sysfs", "network", unix.CLONE_NEWNET}, {"mqueue", "ipc", unix.CLONE_NEWIPC}} {
+			if m.Type == owner.fs && !m.Bind && !made[owner.flag] {
+				return fmt.Errorf("%s: CRIU cannot restore %s in a user namespace without a new %s namespace", m.Field, owner.fs, owner.namespace)
+			}
+		}
+	}
 	return nil
 }
 

@@ -99,7 +99,7 @@ func (r *restoring) run(o *criu.RestoreOptions, streams []string) (err error) {
 	if err := rootfs.MakePoints(r.plan.Rootfs); err != nil {
 		return err
 	}
-	job := &criu.Restore{RestoreOptions: o, Root: r.plan.Rootfs.Path, Placed: r.group.Join, Notify: r.notified, Rooted: namespaceFlags(r.plan)&unix.CLONE_NEWCGROUP != 0}
+	job := &criu.Restore{RestoreOptions: o, Root: r.plan.Rootfs.Path, Placed: r.group.Join, Notify: r.notified, Rooted: namespaceFlags(r.plan)&unix.CLONE_NEWCGROUP != 0, Mapped: !r.plan.UserMaps.Empty()}
 	if job.Mounts, err = r.sources(); err != nil {
 		return err
 	}
@@ -222,6 +222,15 @@ func (r *restoring) sources() (list []criu.Source, err error) {
 				return nil, fmt.Errorf("%s.source: %w", m.Field, err)
 			}
 			list = append(list, beneath...)
+		}
+	}
+	if !r.plan.UserMaps.Empty() {
+		devices, err := rootfs.HostNodes(r.plan.Rootfs.Devices)
+		if err != nil {
+			return nil, err
+		}
+		for _, path := range devices {
+			list = append(list, criu.Source{Name: path, Path: path})
 		}
 	}
 	return append(list, criu.Source{Name: maskSource, Path: maskSource}), nil

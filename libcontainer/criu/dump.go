@@ -46,7 +46,11 @@ func (d *Dump) Run() error {
 	var s session
 	s.notify = func(n Notice) error { return d.notified(&s, n) }
 	defer s.close()
-	opts, err := d.request(&s, d.Root, log)
+	work, err := s.showWork(&d.Options)
+	if err != nil {
+		return err
+	}
+	opts, err := d.request(&s, d.Root, log, work)
 	if err != nil {
 		return err
 	}

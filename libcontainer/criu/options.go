@@ -99,17 +99,10 @@ func (o *Options) work() string {
 }
 
 // request is what dump and restore have in common.
-func (o *Options) request(s *session, root, log string) (*rpc.CriuOpts, error) {
+func (o *Options) request(s *session, root, log string, work *int32) (*rpc.CriuOpts, error) {
 	images, err := s.showDir(o.ImagePath)
 	if err != nil {
 		return nil, fmt.Errorf("--image-path: %w", err)
-	}
-	if err := os.MkdirAll(o.work(), 0o700); err != nil {
-		return nil, fmt.Errorf("--work-path: %w", err)
-	}
-	work, err := s.showDir(o.work())
-	if err != nil {
-		return nil, fmt.Errorf("--work-path: %w", err)
 	}
 	mode, _ := cgroupsMode(o.CgroupsMode)
 	r := &rpc.CriuOpts{

@@ -1,6 +1,7 @@
 package criu
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -16,6 +17,7 @@ type Restore struct {
 	Join    []Namespace // of those in the images, what exists
 	Cgroups []Cgroup    // where the processes go
 	Into    *os.File    // cgroup v2 that CRIU is started in; may be nil
+	Mapped  bool        // the processes have a user namespace of their own
 	Rooted  bool        // the container has a cgroup namespace, with Into for its root
 
 	Placed func(pid int) error // moves CRIU into cgroups; may be nil
@@ -59,7 +61,16 @@ func (r *Restore) Run() (int, error) {
 	if err := s.mounted(r.Root); err != nil {
 		return 0, err
 	}
-	opts, err := r.request(&s, r.Root, log)
+	work, err := s.showWork(&r.Options) // before it may be covered: it is where the images are, if nobody says otherwise
+	if err != nil {
+		return 0, err
+	}
+	if r.Mapped {
+		if err := s.inside(func() error { return share(r.ImagePath) }); err != nil {
+			return 0, fmt.Errorf("--image-path: %w", err)
+		}
+	}
+	opts, err := r.request(&s, r.Root, log, work)
 	if err != nil {
 		return 0, err
 	}

@@ -67,6 +67,19 @@ func (s *session) showDir(path string) (*int32, error) {
 	return show(f), nil
 }
 
+// showWork opens the directory of logs for CRIU.
+func (s *session) showWork(o *Options) (*int32, error) {
+	err := os.MkdirAll(o.work(), 0o700)
+	if err != nil {
+		return nil, fmt.Errorf("--work-path: %w", err)
+	}
+	work, err := s.showDir(o.work())
+	if err != nil {
+		return nil, fmt.Errorf("--work-path: %w", err)
+	}
+	return work, nil
+}
+
 func (s *session) close() {
 	for _, f := range s.own {
 		f.Close()

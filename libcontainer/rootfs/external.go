@@ -24,6 +24,23 @@ func External(r plan.Rootfs, view CgroupView) (list []plan.Mount) {
 	return list
 }
 
+// HostNodes lists the nodes of the host that stand for the devices in a user
+// namespace; an error if one of them is another device, or missing.
+func HostNodes(devices []plan.Device) (paths []string, err error) {
+	for i := range devices {
+		d := &devices[i]
+		f, err := openNode(d)
+		if err != nil {
+			return nil, err
+		}
+		f.Close()
+		if d.Mode&unix.S_IFMT != unix.S_IFIFO {
+			paths = append(paths, d.Path)
+		}
+	}
+	return paths, nil
+}
+
 // Point finds where destination is in the directory root, an empty rootfs:
 // symlinks are followed inside, as when the container was made.
 func Point(root *os.File, destination string) (string, error) {
