@@ -56,6 +56,11 @@ func (r *Restore) Run() (int, error) {
 	if err := checkKnown(r.needs()); err != nil {
 		return 0, err
 	}
+	if !r.LazyPages { // else they are elsewhere
+		if err := checkPages(r.ImagePath); err != nil {
+			return 0, fmt.Errorf("--image-path: %w", err)
+		}
+	}
 	s := session{cgroup: r.Into, rooted: r.Rooted && r.CgroupsMode == "ignore", notify: r.Notify, placed: r.Placed}
 	defer s.close()
 	if err := s.mounted(r.Root); err != nil {
