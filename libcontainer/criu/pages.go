@@ -9,13 +9,15 @@ import (
 	"path/filepath"
 )
 
-// The beginning of an image that counts pages (criu/include/magic.h); its
-// fields (images/pagemap.proto), and the flag of pages that are in the file
-// beside it (criu/include/pagemap.h).
+// The beginning of images (criu/include/magic.h); their fields
+// (images/pstree.proto, pagemap.proto), and the flag of pages that are in the
+// file beside a page map (criu/include/pagemap.h).
 const (
 	commonMagic  = 0x54564319
+	pstreeMagic  = 0x50273030
 	pagemapMagic = 0x56084025
 
+	processPID    = 1
 	headPagesID   = 1
 	entryPages32  = 2 // before CRIU 4.1
 	entryInParent = 3 // before CRIU 3.0
@@ -25,58 +27,71 @@ const (
 )
 
 // checkPages refuses images of memory that have been cut off: CRIU tries for
-// ever to read what is not there.
+// ever to read what is not there. Only those of the processes of the checkpoint
+// count: an earlier one that failed may have left others in the directory.
 func checkPages(dir string) error {
-	maps, err := filepath.Glob(filepath.Join(dir, "pagemap-*.img"))
+	processes, err := readImage(filepath.Join(dir, "pstree.img"), pstreeMagic)
 	if err != nil {
-		return err
+		return nil // CRIU will say so
 	}
-	for _, path := range maps {
-		id, pages, err := countPages(path)
-		if err != nil {
-			return fmt.Errorf("%s: %w (the checkpoint is not whole)", filepath.Base(path), err)
+	for _, p := range processes {
+		name := fmt.Sprintf("pagemap-%d.img", p[processPID])
+		entries, err := readImage(filepath.Join(dir, name), pagemapMagic)
+		if errors.Is(err, os.ErrNotExist) {
+			continue // one that had ended
 		}
-		name, size := fmt.Sprintf("pages-%d.img", id), int64(0)
-		if st, err := os.Stat(filepath.Join(dir, name)); err == nil {
+		if err != nil {
+			return fmt.Errorf("%s: %w (the checkpoint is not whole)", name, err)
+		}
+		if len(entries) == 0 {
+			continue
+		}
+		pages, size := fmt.Sprintf("pages-%d.img", entries[0][headPagesID]), int64(0)
+		if st, err := os.Stat(filepath.Join(dir, pages)); err == nil {
 			size = st.Size()
 		}
-		if want := pages * int64(os.Getpagesize()); size < want {
-			return fmt.Errorf("%s has %d bytes, and %s counts %d (the checkpoint is not whole)", name, size, filepath.Base(path), want)
+		if want := countPages(entries[1:]) * int64(os.Getpagesize()); size < want {
+			return fmt.Errorf("%s has %d bytes, and %s counts %d (the checkpoint is not whole)", pages, size, name, want)
 		}
 	}
 	return nil
 }
 
-// countPages reads how many pages are in which file.
-func countPages(path string) (id uint64, pages int64, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer f.Close()
-	var magic [2]uint32
-	if err := binary.Read(f, binary.LittleEndian, &magic); err != nil {
-		return 0, 0, io.ErrUnexpectedEOF
-	}
-	if magic != [2]uint32{commonMagic, pagemapMagic} {
-		return 0, 0, nil // of another CRIU, which may know more
-	}
-	head, err := readEntry(f)
-	if err != nil {
-		return 0, 0, err
-	}
-	for {
-		e, err := readEntry(f)
-		if err == io.EOF {
-			return head[headPagesID], pages, nil
-		}
-		if err != nil {
-			return 0, 0, err
-		}
+// countPages counts the pages that are in the file beside a page map.
+func countPages(entries []map[uint64]uint64) (pages int64) {
+	for _, e := range entries {
 		flags, ok := e[entryFlags]
 		if flags&pagePresent != 0 || !ok && e[entryInParent] == 0 {
 			pages += int64(max(e[entryPages], e[entryPages32]))
 		}
+	}
+	return pages
+}
+
+// readImage reads the messages of an image; none if it begins in another way
+// than those that we know.
+func readImage(path string, magic uint32) (entries []map[uint64]uint64, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var begin [2]uint32
+	if err := binary.Read(f, binary.LittleEndian, &begin); err != nil {
+		return nil, io.ErrUnexpectedEOF
+	}
+	if begin != [2]uint32{commonMagic, magic} {
+		return nil, nil // of another CRIU, which may know more
+	}
+	for {
+		e, err := readEntry(f)
+		if err == io.EOF {
+			return entries, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, e)
 	}
 }
 
@@ -88,7 +103,7 @@ func readEntry(r io.Reader) (map[uint64]uint64, error) {
 	if err := binary.Read(r, binary.LittleEndian, &length); err != nil {
 		return nil, err
 	}
-	b := make([]byte, min(length, 1<<10))
+	b := make([]byte, min(length, 1<<20))
 	if _, err := io.ReadFull(r, b); err != nil {
 		return nil, io.ErrUnexpectedEOF
 	}
