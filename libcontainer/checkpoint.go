@@ -47,7 +47,7 @@ func (c *Container) Checkpoint(l *plan.Launch, o *criu.DumpOptions) error {
 			return err
 		}
 	}
-	streams, files, err := c.streams()
+	streams, files, err := c.streams(o.ShellJob)
 	if err != nil {
 		return err
 	}
@@ -302,8 +302,10 @@ func hierarchyOf(path string, points map[uint64]string) (string, error) {
 }
 
 // streams are the keys of the standard streams. What is no pipe or socket and
-// on no mount of the container, is a file from outside, for CRIU to be told of.
-func (c *Container) streams() (keys, external []string, err error) {
+// on no mount of the container, is a file from outside, for CRIU to be told of:
+// a terminal only where the caller knows of it (shellJob), as restore will want
+// another one.
+func (c *Container) streams(shellJob bool) (keys, external []string, err error) {
 	points, err := mountPoints(c.record.Pid)
 	if err != nil {
 		return nil, nil, err
@@ -323,10 +325,10 @@ func (c *Container) streams() (keys, external []string, err error) {
 			if err != nil {
 				return nil, nil, err
 			}
+			if strings.HasPrefix(file, terminalKey) && !shellJob {
+				return nil, nil, fmt.Errorf("cannot checkpoint: %s is a terminal of the caller's: consider --shell-job, and restore from another terminal (process.terminal gives the container one of its own)", streamNames[fd])
+			}
 			if file != "" {
-				if isTerminal(path) {
-					return nil, nil, fmt.Errorf("cannot checkpoint: %s is a terminal of the caller's, which CRIU cannot restore (process.terminal gives the container one of its own)", [...]string{"standard input", "standard output", "standard error"}[fd])
-				}
 				key = file
 				external = append(external, file)
 			}
@@ -336,16 +338,23 @@ func (c *Container) streams() (keys, external []string, err error) {
 	return keys, external, nil
 }
 
-// isTerminal tells whether a device is a terminal by its major number
+var streamNames = [...]string{"standard input", "standard output", "standard error"}
+
+// isTerminal tells whether a file is a terminal, by its major number
 // (Documentation/admin-guide/devices.txt).
-func isTerminal(path string) bool {
-	var st unix.Stat_t
-	if unix.Stat(path, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFCHR {
+func isTerminal(st *unix.Stat_t) bool {
+	if st.Mode&unix.S_IFMT != unix.S_IFCHR {
 		return false
 	}
 	major := unix.Major(st.Rdev)
 	return major == 4 || major == 5 || major >= 136 && major <= 143
 }
+
+// The beginning of CRIU's names for files and terminals from outside.
+const (
+	fileKey     = "file["
+	terminalKey = "tty["
+)
 
 // outsideFile is CRIU's name for an open file that is on none of the
 // container's mounts; else it is empty.
@@ -367,7 +376,10 @@ func outsideFile(pid, fd int, path string, points map[uint64]string) (string, er
 		if err := unix.Stat(path, &st); err != nil {
 			return "", &os.PathError{Op: "stat", Path: path, Err: err}
 		}
-		return fmt.Sprintf("file[%x:%x]", id, st.Ino), nil
+		if isTerminal(&st) {
+			return fmt.Sprintf(terminalKey+"%x:%x]", st.Rdev, st.Dev), nil
+		}
+		return fmt.Sprintf(fileKey+"%x:%x]", id, st.Ino), nil
 	}
 	return "", nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -113,7 +114,11 @@ func (r *restoring) run(o *criu.RestoreOptions, streams []string) (err error) {
 			job.Join = append(job.Join, criu.Namespace{Type: string(n.Type), Path: n.Path})
 		}
 	}
-	job.Inherit = append(r.inherited(streams), namespaces...)
+	inherited, err := r.inherited(streams)
+	if err != nil {
+		return err
+	}
+	job.Inherit = append(inherited, namespaces...)
 	for _, d := range r.group.Directories() {
 		job.Cgroups = append(job.Cgroups, rootsOf(d)...)
 	}
@@ -254,16 +259,27 @@ func sourcesBeneath(point, source string) (list []criu.Source, err error) {
 }
 
 // inherited are the caller's standard streams, where the checkpoint's were
-// pipes, sockets or files from outside.
-func (r *restoring) inherited(streams []string) (list []criu.File) {
+// pipes, sockets, or files and terminals from outside.
+func (r *restoring) inherited(streams []string) (list []criu.File, err error) {
 	own := [...]*os.File{r.io.Stdin, r.io.Stdout, r.io.Stderr}
 	for fd, key := range streams {
-		if strings.HasPrefix(key, "pipe:") || strings.HasPrefix(key, "socket:") || strings.HasPrefix(key, "file[") {
-			list = append(list, criu.File{Key: key, File: own[fd]})
+		i := slices.IndexFunc(outsideKeys, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
+		if i < 0 {
+			continue
 		}
+		if outsideKeys[i] == terminalKey {
+			var st unix.Stat_t
+			if err := unix.Fstat(int(own[fd].Fd()), &st); err != nil || !isTerminal(&st) {
+				return nil, fmt.Errorf("%s was a terminal of the caller's when the container was checkpointed: a terminal is expected", streamNames[fd])
+			}
+		}
+		list = append(list, criu.File{Key: key, File: own[fd]})
 	}
-	return list
+	return list, nil
 }
+
+// outsideKeys begin the names of what is the caller's.
+var outsideKeys = []string{"pipe:", "socket:", fileKey, terminalKey}
 
 // joined opens the namespaces that have a path.
 func (r *restoring) joined() (list []criu.File, err error) {
