@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
@@ -16,33 +17,55 @@ import (
 // privileges, and some as their own root. On the host the directory stays
 // closed: there is memory in the images.
 //
-// It goes on with the images that these have for their parent.
+// So it does with the images that these have for their parents.
 func share(dir string) error {
+	chain, err := withParents(dir)
+	if err != nil {
+		return err
+	}
+	for _, dir := range chain {
+		if err := cover(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withParents are a directory of images and those that its link to a parent
+// leads to, one after another.
+func withParents(dir string) (chain []string, err error) {
 	for {
-		entries, err := os.ReadDir(dir)
+		chain = append(chain, dir)
+		parent, err := os.Readlink(filepath.Join(dir, parentLink))
+		if errors.Is(err, os.ErrNotExist) {
+			return chain, nil
+		}
 		if err != nil {
-			return err
+			return nil, err
 		}
-		parent, err := os.Readlink(filepath.Join(dir, "parent"))
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
+		if dir = filepath.Join(dir, parent); slices.Contains(chain, dir) {
+			return nil, fmt.Errorf("%s is its own parent", dir)
 		}
-		if err := cover(dir, entries, parent); err != nil {
-			return err
-		}
-		if parent == "" {
-			return nil
-		}
-		dir = filepath.Join(dir, parent)
 	}
 }
 
-// cover mounts a directory on dir that has its files, and the link to its
-// parent.
-func cover(dir string, entries []os.DirEntry, parent string) error {
-	files := make(map[string]*os.File)
+// parentLink is CRIU's name, beside the images, for what they are the rest of.
+const parentLink = "parent"
+
+// cover mounts a directory on dir that has its files, the directories in it,
+// and the link to its parent.
+func cover(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	parent, err := os.Readlink(filepath.Join(dir, parentLink))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	within := make(map[string]*os.File)
 	for _, e := range entries {
-		if !e.Type().IsRegular() {
+		if !e.Type().IsRegular() && !e.IsDir() {
 			continue
 		}
 		f, err := sys.OpenTree(filepath.Join(dir, e.Name()), false)
@@ -50,14 +73,22 @@ func cover(dir string, entries []os.DirEntry, parent string) error {
 			return err
 		}
 		defer f.Close()
-		files[e.Name()] = f
+		within[e.Name()] = f
 	}
 	if err := unix.Mount("images", dir, "tmpfs", unix.MS_NODEV|unix.MS_NOSUID|unix.MS_NOEXEC, "mode=755"); err != nil {
 		return fmt.Errorf("mount tmpfs on %s: %w", dir, err)
 	}
-	for name, f := range files {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, nil, 0o600); err != nil {
+	for _, e := range entries {
+		f, path := within[e.Name()], filepath.Join(dir, e.Name())
+		if f == nil {
+			continue
+		}
+		if e.IsDir() {
+			err = os.Mkdir(path, 0o700)
+		} else {
+			err = os.WriteFile(path, nil, 0o600)
+		}
+		if err != nil {
 			return err
 		}
 		if err := unix.MoveMount(int(f.Fd()), "", unix.AT_FDCWD, path, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
@@ -67,5 +98,5 @@ func cover(dir string, entries []os.DirEntry, parent string) error {
 	if parent == "" {
 		return nil
 	}
-	return os.Symlink(parent, filepath.Join(dir, "parent"))
+	return os.Symlink(parent, filepath.Join(dir, parentLink))
 }

@@ -26,33 +26,50 @@ const (
 	pagePresent   = 1 << 2
 )
 
-// checkPages refuses images of memory that have been cut off: CRIU tries for
-// ever to read what is not there. Only those of the processes of the checkpoint
-// count: an earlier one that failed may have left others in the directory.
+// checkPages refuses images of memory that have been cut off, also those of
+// dumps ahead: CRIU tries for ever to read what is not there. Only those of the
+// processes of the checkpoint count: an earlier one that failed may have left
+// others in the directory.
 func checkPages(dir string) error {
 	processes, err := readImage(filepath.Join(dir, "pstree.img"), pstreeMagic)
 	if err != nil {
 		return nil // CRIU will say so
 	}
-	for _, p := range processes {
-		name := fmt.Sprintf("pagemap-%d.img", p[processPID])
-		entries, err := readImage(filepath.Join(dir, name), pagemapMagic)
-		if errors.Is(err, os.ErrNotExist) {
-			continue // one that had ended
+	chain, err := withParents(dir)
+	if err != nil {
+		return err
+	}
+	for i, dir := range chain {
+		for _, p := range processes {
+			if err := checkMap(dir, p[processPID]); err != nil && i > 0 {
+				return fmt.Errorf("parent %s: %w", dir, err)
+			} else if err != nil {
+				return err
+			}
 		}
-		if err != nil {
-			return fmt.Errorf("%s: %w (the checkpoint is not whole)", name, err)
-		}
-		if len(entries) == 0 {
-			continue
-		}
-		pages, size := fmt.Sprintf("pages-%d.img", entries[0][headPagesID]), int64(0)
-		if st, err := os.Stat(filepath.Join(dir, pages)); err == nil {
-			size = st.Size()
-		}
-		if want := countPages(entries[1:]) * int64(os.Getpagesize()); size < want {
-			return fmt.Errorf("%s has %d bytes, and %s counts %d (the checkpoint is not whole)", pages, size, name, want)
-		}
+	}
+	return nil
+}
+
+// checkMap checks the pages of one process, which a dump may not have.
+func checkMap(dir string, pid uint64) error {
+	name := fmt.Sprintf("pagemap-%d.img", pid)
+	entries, err := readImage(filepath.Join(dir, name), pagemapMagic)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // it had ended, or not yet begun
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w (the checkpoint is not whole)", name, err)
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	pages, size := fmt.Sprintf("pages-%d.img", entries[0][headPagesID]), int64(0)
+	if st, err := os.Stat(filepath.Join(dir, pages)); err == nil {
+		size = st.Size()
+	}
+	if want := countPages(entries[1:]) * int64(os.Getpagesize()); size < want {
+		return fmt.Errorf("%s has %d bytes, and %s counts %d (the checkpoint is not whole)", pages, size, name, want)
 	}
 	return nil
 }
