@@ -83,8 +83,10 @@ func (h *host) lacks(when string) (holds, known bool) {
 		return h.caps&(1<<unix.CAP_SYS_RESOURCE) == 0, true
 	case "no SELinux":
 		return !exists("/sys/fs/selinux/enforce"), true
-	case "no AppArmor":
-		return !exists("/sys/kernel/security/apparmor/profiles"), true
+	}
+	if name, ok := strings.CutPrefix(when, "no AppArmor profile "); ok {
+		profiles, _ := os.ReadFile("/sys/kernel/security/apparmor/profiles")
+		return !strings.Contains("\n"+string(profiles), "\n"+name+" ("), true
 	}
 	if name, ok := strings.CutPrefix(when, "no controller "); ok {
 		return !h.hasController(name), true
