@@ -74,7 +74,12 @@ func (h *Host) Create(l *plan.Launch, raw []byte, io IO) (_ *Container, _ *Proce
 	r := h.request(l, io)
 	r.Cgroup, r.Limit, r.Enter = group, true, enter
 	r.CgroupView = cgroupView(l, group)
-	r.Meanwhile = func(run *launch.Running) error { return c.prepare(run, raw) }
+	r.Meanwhile = func(run *launch.Running) error {
+		if err := unit.settle(); err != nil {
+			return err
+		}
+		return c.prepare(run, raw)
+	}
 	if err := c.connect(r, l, io, p, &u); err != nil {
 		return nil, nil, err
 	}
@@ -117,7 +122,7 @@ func (c *Container) claim(l *plan.Launch, group *cgroup.Group, unit *unit, io IO
 	if err := c.intent(l, group, unit, class, io, u); err != nil {
 		return nil, err
 	}
-	if enter, err = unit.create(group, u); err != nil {
+	if enter, err = unit.create(group, false, u); err != nil {
 		return nil, err
 	}
 	return enter, c.makeClass(class, u)

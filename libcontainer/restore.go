@@ -29,6 +29,7 @@ type restoring struct {
 	raw     []byte
 	io      IO
 	group   *cgroup.Group
+	unit    *unit
 	enter   func(pid int) error // makes the cgroup around CRIU; nil: it is there
 	process *Process
 	undo    *undo.Stack
@@ -69,7 +70,7 @@ func (h *Host) Restore(l *plan.Launch, raw []byte, io IO, o *criu.RestoreOptions
 	if err := c.intent(l, group, unit, class, io, &u); err != nil {
 		return nil, nil, err
 	}
-	enter, err := unit.create(group, &u)
+	enter, err := unit.create(group, true, &u)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -81,7 +82,7 @@ func (h *Host) Restore(l *plan.Launch, raw []byte, io IO, o *criu.RestoreOptions
 			return nil, nil, err
 		}
 	}
-	r := &restoring{Container: c, plan: l, raw: raw, io: io, group: group, enter: enter, process: new(Process), undo: &u, lsmProfile: o.LSMProfile}
+	r := &restoring{Container: c, plan: l, raw: raw, io: io, group: group, unit: unit, enter: enter, process: new(Process), undo: &u, lsmProfile: o.LSMProfile}
 	if err := r.run(o, streams); err != nil {
 		return nil, nil, err
 	}
@@ -179,6 +180,9 @@ func (r *restoring) restored(pid int) (err error) {
 	}
 	r.process.Pid = pid
 	r.undo.Push(r.process.end)
+	if err := r.unit.settle(); err != nil {
+		return err
+	}
 	if err := r.group.Limit(); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
@@ -21,6 +22,7 @@ type unit struct {
 	manager    *systemd.Manager
 	path       string // of the cgroup that it will have, absolute from the mount
 	properties []systemd.Property
+	late       []systemd.Property // see settle
 	rootless   bool
 	tried      bool // it may be there, and is ours
 	seen       bool // a mount shows the cgroup by its path, before the unit is there
@@ -62,8 +64,9 @@ func (u *unit) Close() {
 func (u *unit) entered() bool { return u != nil && !u.IsSlice() }
 
 // create makes the group's cgroup, now or with what it gives, for
-// [launch.Request].Enter.
-func (u *unit) create(g *cgroup.Group, stack *undo.Stack) (enter func(pid int) error, err error) {
+// [launch.Request].Enter. If others than the container's processes are in it at
+// first (crowded), all limits of the unit wait for settle.
+func (u *unit) create(g *cgroup.Group, crowded bool, stack *undo.Stack) (enter func(pid int) error, err error) {
 	if u == nil {
 		if err := g.Create(); err != nil {
 			return nil, err
@@ -71,7 +74,7 @@ func (u *unit) create(g *cgroup.Group, stack *undo.Stack) (enter func(pid int) e
 		stack.Push(func() error { return end(g) })
 		return nil, nil
 	}
-	if u.properties, err = u.limits(g); err != nil {
+	if err := u.limit(g, crowded); err != nil {
 		return nil, err
 	}
 	if u.seen && u.entered() {
@@ -113,19 +116,44 @@ func (u *unit) end(g *cgroup.Group) error {
 	return u.manager.Stop(u.Name)
 }
 
-// limits are all properties of the unit: the group's limits, so that they
+// limit lays down all properties of the unit: the group's limits, so that they
 // outlast a reload of systemd, which writes anew what it knows; then the ones
 // that the configuration names, which win.
-func (u *unit) limits(g *cgroup.Group) ([]systemd.Property, error) {
+func (u *unit) limit(g *cgroup.Group, crowded bool) error {
 	all, err := unitLimits(u.manager, u.Name, g, u.rootless)
 	if err != nil {
-		return nil, err
+		return err
+	}
+	if crowded {
+		u.late = systemd.Settable(slices.Clone(all))
+		all = slices.DeleteFunc(all, func(p systemd.Property) bool { return systemd.Has(u.late, p.Name) })
+	}
+	if i := slices.IndexFunc(all, isSingle); i >= 0 {
+		// The first process may have to fork, and to end then.
+		u.late = []systemd.Property{all[i]}
+		all = slices.Delete(all, i, i+1)
 	}
 	if !systemd.Has(all, tasksMax) {
 		// Without a word a scope has a part of what the host may have.
 		all = append(all, systemd.Unlimited(tasksMax))
 	}
-	return append(all, u.properties...), nil
+	u.properties = append(all, u.properties...)
+	return nil
+}
+
+// isSingle tells of the limit of one process.
+func isSingle(p systemd.Property) bool { return p.Name == tasksMax && p.Value.Value() == uint64(1) }
+
+// settle sets the limits that had to wait until the container's processes, and
+// no others, are in the unit.
+func (u *unit) settle() error {
+	if u == nil || len(u.late) == 0 {
+		return nil
+	}
+	if err := u.manager.Set(u.Name, u.late); err != nil {
+		return fmt.Errorf("linux.resources: %w", err)
+	}
+	return nil
 }
 
 const tasksMax = "TasksMax"
