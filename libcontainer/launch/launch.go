@@ -113,6 +113,9 @@ func Run(r *Request) (_ *Running, err error) {
 	u.Push(s.kill)
 	defer s.conn.Close()
 	if err := b.place(s); err != nil {
+		if m, failed := s.conn.Failure(); failed {
+			err = describe(b.prog.Step(m.Index), m) // it has ended, and so could not be placed
+		}
 		return nil, err
 	}
 	run := &Running{Pid: s.pid, Pidfd: s.pidfd, Tail: b.left(), First: b.tail}

@@ -112,11 +112,27 @@ func (c *Conn) Close() error { return unix.Close(c.fd) }
 
 // Receive waits for the child's next message. ErrClosed: there is none, the
 // child executed the user's program or died.
-func (c *Conn) Receive() (Message, error) {
+func (c *Conn) Receive() (Message, error) { return c.receive(0) }
+
+// Failure looks, without waiting, for what a child has reported of its own end.
+// It passes over what the child has asked for before.
+func (c *Conn) Failure() (Message, bool) {
+	for {
+		m, err := c.receive(unix.MSG_DONTWAIT)
+		if err != nil || m.Type == Failed {
+			return m, err == nil
+		}
+		if m.File != nil {
+			m.File.Close()
+		}
+	}
+}
+
+func (c *Conn) receive(flags int) (Message, error) {
 	var buf [headSize + textSize]byte
 	var oob [64]byte
 	for {
-		n, oobn, _, _, err := unix.Recvmsg(c.fd, buf[:], oob[:], unix.MSG_CMSG_CLOEXEC)
+		n, oobn, _, _, err := unix.Recvmsg(c.fd, buf[:], oob[:], unix.MSG_CMSG_CLOEXEC|flags)
 		switch {
 		case err == unix.EINTR:
 			continue
