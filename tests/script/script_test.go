@@ -43,7 +43,8 @@
 //
 // Where the environment variable SKIFF_CALLER is user, an ordinary user calls
 // skiff in all scripts (caller_test.go): bundle makes what spec --rootless
-// writes, with the ids that /etc/subuid and /etc/subgid give to the user.
+// writes, with the ids that /etc/subuid and /etc/subgid give to the user, and
+// systemctl is about the user's own systemd.
 package script
 
 import (
@@ -274,6 +275,9 @@ func setup(e *testscript.Env) error {
 		if err := skipCgroupPaths(e); err != nil {
 			return err
 		}
+		if err := userSystemctl(bin); err != nil {
+			return err
+		}
 	}
 	e.Values[worldKey{}] = w
 	e.Setenv("ROOT", w.root)
@@ -291,6 +295,17 @@ func setup(e *testscript.Env) error {
 		}
 	})
 	return nil
+}
+
+// userSystemctl has systemctl ask the systemd of the ordinary user who calls
+// skiff in all scripts.
+func userSystemctl(bin string) error {
+	path, err := exec.LookPath("systemctl")
+	if !byUser() || err != nil {
+		return nil
+	}
+	text := fmt.Sprintf("#!/bin/sh\nXDG_RUNTIME_DIR=%s exec %s --user \"$@\"\n", userRuntime(), path)
+	return os.WriteFile(filepath.Join(bin, "systemctl"), []byte(text), 0o755)
 }
 
 // skipLegacy skips a script about cgroup v1 where it is not, and where it is,

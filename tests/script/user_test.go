@@ -26,12 +26,23 @@ const (
 	userName   = "skiffuser"
 )
 
-// Where that user's instance of systemd is, and its units' cgroups. systemd
-// looks outside of the tests' mount namespace, so it has to know the user.
-var (
-	userRuntime = fmt.Sprintf("/run/user/%d", ordinaryID)
-	userUnits   = fmt.Sprintf("/sys/fs/cgroup/user.slice/user-%d.slice/user@%d.service", ordinaryID, ordinaryID)
-)
+// systemdUser is the id of the ordinary user whose instance of systemd is
+// asked: who calls skiff in all scripts, or who asuser makes. systemd looks
+// outside of the tests' mount namespace, so it has to know the user.
+func systemdUser() int {
+	if os.Geteuid() != 0 {
+		return os.Getuid()
+	}
+	return ordinaryID
+}
+
+// userRuntime is where that instance is.
+func userRuntime() string { return fmt.Sprintf("/run/user/%d", systemdUser()) }
+
+// userUnits is where the cgroups of its units are.
+func userUnits() string {
+	return fmt.Sprintf("/sys/fs/cgroup/user.slice/user-%[1]d.slice/user@%[1]d.service", systemdUser())
+}
 
 // ordinaryUser makes the user, once.
 var ordinaryUser = sync.OnceValue(func() error {
@@ -92,8 +103,8 @@ var ordinaryUsers = sync.OnceValue(func() string {
 		return "not root"
 	}
 	if throughSystemd() {
-		if _, err := os.Stat(userRuntime + "/systemd/private"); err != nil {
-			return fmt.Sprintf("the user %s (%d) has no instance of systemd: %v", userName, ordinaryID, err)
+		if _, err := os.Stat(userRuntime() + "/systemd/private"); err != nil {
+			return fmt.Sprintf("the user %d has no instance of systemd: %v", systemdUser(), err)
 		}
 	}
 	cmd := exec.Command("unshare", "--user", "--map-root-user", "true")

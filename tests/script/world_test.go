@@ -226,23 +226,31 @@ func stopSlices() error {
 	if !throughSystemd() {
 		return nil
 	}
-	stop := []string{"stop", "script_*.slice"}
-	out, err := exec.Command("systemctl", stop...).CombinedOutput()
-	if _, none := os.Stat(userRuntime); err == nil && none == nil {
-		cmd := exec.Command("systemctl", append([]string{"--user"}, stop...)...)
-		cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+userRuntime)
-		cmd.SysProcAttr = (&world{user: true}).attr()
-		out, err = cmd.CombinedOutput()
+	if !byUser() {
+		if err := stopSlicesOf(exec.Command("systemctl")); err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("systemctl %q: %w: %s", stop, err, out)
+	if _, err := os.Stat(userRuntime()); err != nil {
+		return nil
+	}
+	cmd := exec.Command("systemctl", "--user")
+	cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+userRuntime())
+	cmd.SysProcAttr = (&world{user: !byUser()}).attr()
+	return stopSlicesOf(cmd)
+}
+
+func stopSlicesOf(systemctl *exec.Cmd) error {
+	systemctl.Args = append(systemctl.Args, "stop", "script_*.slice")
+	if out, err := systemctl.CombinedOutput(); err != nil {
+		return fmt.Errorf("%q: %w: %s", systemctl.Args, err, out)
 	}
 	return nil
 }
 
 func (w *world) cgroupDir() string {
-	if w.user && w.systemd {
-		return filepath.Join(userUnits, w.cgroup)
+	if w.systemd && (w.user || byUser()) {
+		return filepath.Join(userUnits(), w.cgroup)
 	}
 	return filepath.Join(isolate.Unified(), w.cgroup)
 }
