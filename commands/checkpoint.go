@@ -92,6 +92,7 @@ func dumpOptions(ctx *cli.Context, spec *specs.Spec) (*criu.DumpOptions, error) 
 		LinkRemap:       ctx.Bool("link-remap"),
 		TCPSkipInFlight: ctx.Bool("tcp-skip-in-flight"),
 		NetworkLock:     ctx.String("network-lock"),
+		Catch:           catchEnd,
 	}
 	var err error
 	if o.Options, err = criuOptions(ctx, spec); err != nil {
@@ -110,6 +111,15 @@ func dumpOptions(ctx *cli.Context, spec *specs.Spec) (*criu.DumpOptions, error) 
 	}
 	o.Status, err = statusFile(ctx.Int("status-fd"))
 	return o, err
+}
+
+// catchEnd catches the signals by which a checkpoint is given up.
+func catchEnd() (*os.File, error) {
+	fd, err := catchSignals([]unix.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP})
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), "signals"), nil
 }
 
 // checkLazy refuses flags that contradict --lazy-pages.

@@ -60,6 +60,12 @@ func (d *Dump) Run() error {
 	if d.PreDump { // a PRE_DUMP has CRIU wait for the dump, and fail if none is asked for
 		kind = rpc.CriuReqType_SINGLE_PRE_DUMP
 	}
+	if d.Catch != nil {
+		if s.signals, err = d.Catch(); err != nil {
+			return err
+		}
+		defer s.signals.Close()
+	}
 	if _, err := s.do(&rpc.CriuReq{Type: &kind, Opts: opts}); err != nil {
 		return s.explain(err, d.work(), log)
 	}

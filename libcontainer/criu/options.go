@@ -39,6 +39,10 @@ type DumpOptions struct {
 	PageServer      string   // ADDR
 	PageServerPort  int      // its port
 	Status          *os.File // of --status-fd; nil: none
+
+	// Catch has the signals that would end this process written to a pipe, a
+	// byte each, from here on; nil: they end it.
+	Catch func() (*os.File, error)
 }
 
 // RestoreOptions are those of restore.

@@ -40,6 +40,9 @@ type session struct {
 	failed error               // of notify: then CRIU's log has no reason
 	first  int                 // first process, once CRIU holds all; else 0
 	placed func(pid int) error // called before CRIU is asked for anything; may be nil
+
+	signals  *os.File // a byte for each signal that is to end this; nil: it is ended
+	stopping bool     // there was one
 }
 
 // pass has CRIU inherit f, and tells the number that it has there. f is the
@@ -106,7 +109,7 @@ func (s *session) do(req *rpc.CriuReq) (*rpc.CriuResp, error) {
 		return nil, err
 	}
 	resp, err := s.talk(conn, cmd.Process.Pid, req)
-	if err == errHeld {
+	if err == errHeld || err == errInterrupted && s.failed == nil {
 		_ = cmd.Process.Kill()
 	}
 	conn.Close() // a CRIU that is still at work gives up
@@ -228,6 +231,13 @@ func (s *session) talk(conn *os.File, pid int, req *rpc.CriuReq) (*rpc.CriuResp,
 			return resp, failure(resp)
 		}
 		n := resp.GetNotify()
+		if s.stopping {
+			if file != nil {
+				file.Close()
+			}
+			s.failed = errInterrupted
+			return nil, s.failed
+		}
 		if n.GetScript() == "post-restore" {
 			s.first = int(n.GetPid())
 		}
