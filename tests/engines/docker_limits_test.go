@@ -21,15 +21,6 @@ func TestDockerLimits(t *testing.T) {
 	})
 }
 
-func TestDockerLimitsTheThroughputOfADisk(t *testing.T) {
-	cases := available(throttleCase(t))
-	if len(cases) == 0 {
-		t.Skipf("no controller of block I/O: %v", world.cgroups)
-	}
-	d := docker(t)
-	d.expectLimits(t, d.sleeper(t, optionsOf(cases)...), cases)
-}
-
 func (e *dockerEngine) expectLimits(t *testing.T, name string, cases []limitCase) {
 	t.Helper()
 	expectLimits(t, cases, e.pid(t, name), func(script string) outcome { return e.exec(t, name, "sh", "-c", script) })

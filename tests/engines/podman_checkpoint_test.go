@@ -132,16 +132,17 @@ func TestPodmanPreCheckpoint(t *testing.T) {
 func TestPodmanCheckpointOfAConnection(t *testing.T) {
 	needCRIU(t)
 	p := podman(t)
-	const talk = "mkfifo /tmp/f; nc -l -p 99 -e cat & until nc 127.0.0.1 99 </tmp/f; do sleep 0.1; done & exec 3>/tmp/f; echo one >&3; while read line </data/next; do echo $line >&3; done"
-	name := p.reserve(t)
-	p.do(t, p.runArgs("run", []string{"-d", "--name", name, "--network", "none"}, "sh", "-c", "mkfifo /data/next; "+talk)...).ok(t)
-	p.awaitLog(t, name, "one")
-	o := p.do(t, "container", "checkpoint", name)
+	const talk = "ifconfig lo up; nc -l -p 99 -e cat & until netstat -tln | grep -q :99; do sleep 0.1; done; nc 127.0.0.1 99 -e sh -c '" +
+		"n=0; while echo $n && read m && [ $m = $n ]; do n=$((n+1)); echo $n >/tmp/.n; mv /tmp/.n /tmp/n; sleep 0.05; done'"
+	dir := hostDir(t)
+	c := count{p.start(t, []string{"-v", dir + ":/tmp", "--network", "none", "--cap-add", "net_admin"}, "sh", "-c", talk), filepath.Join(dir, "n")}
+	c.beyond(t, 2)
+	o := p.do(t, "container", "checkpoint", c.name)
 	if o.code == 0 || !strings.Contains(o.err, "tcp") {
 		t.Errorf("a checkpoint without --tcp-established: %v", o)
 	}
-	p.do(t, "container", "checkpoint", "--tcp-established", name).ok(t)
-	p.do(t, "container", "restore", "--tcp-established", name).ok(t)
-	p.exec(t, name, "sh", "-c", "echo two >/data/next").ok(t)
-	p.awaitLog(t, name, "two")
+	p.do(t, "container", "checkpoint", "--tcp-established", c.name).ok(t)
+	n := c.stands(t)
+	p.do(t, "container", "restore", "--tcp-established", c.name).ok(t)
+	p.goesOn(t, c, n)
 }

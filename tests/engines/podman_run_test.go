@@ -164,7 +164,7 @@ func TestPodmanRunJoinsAnotherContainer(t *testing.T) {
 }
 
 func TestPodmanRunLimits(t *testing.T) {
-	cases := available(limitCases...)
+	cases := available(append(limitCases, throttleCase())...)
 	p := podman(t)
 	name := p.sleeper(t, optionsOf(cases)...)
 	pid := p.inspect(t, name, ".State.Pid")
