@@ -141,7 +141,11 @@ func TestPodmanCheckpointOfAConnection(t *testing.T) {
 	if o.code == 0 || !strings.Contains(o.err, "tcp") {
 		t.Errorf("a checkpoint without --tcp-established: %v", o)
 	}
-	p.do(t, "container", "checkpoint", "--tcp-established", c.name).ok(t)
+	o = p.do(t, "container", "checkpoint", "--tcp-established", c.name)
+	if strings.Contains(o.err, "sockets: Can't get 1:16 opt: Operation not supported") {
+		t.Skipf("CRIU cannot read an option that sockets of the internet no longer have here: %v", o)
+	}
+	o.ok(t)
 	n := c.stands(t)
 	p.do(t, "container", "restore", "--tcp-established", c.name).ok(t)
 	p.goesOn(t, c, n)
