@@ -7,6 +7,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// maskSize is the size in bytes of the kernel's set of signals.
+const maskSize = 8
+
+// ignored tells that the caller has this process ignore a signal, as nohup(1)
+// does. The Go runtime leaves it so where the signal is SIGHUP or SIGINT.
+func ignored(s unix.Signal) bool {
+	const sigIgn = 1
+	var action [4]uintptr // its handler is the first field everywhere
+	_, _, e := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s), 0, uintptr(unsafe.Pointer(&action)), maskSize, 0, 0)
+	return e == 0 && action[0] == sigIgn
+}
+
 // caught is the descriptor that the handler writes to.
 var caught uintptr
 
@@ -32,7 +44,6 @@ func catchSignals(list []unix.Signal) (int, error) {
 	if err := unix.SetNonblock(int(caught), true); err != nil {
 		return -1, fmt.Errorf("pipe: %w", err)
 	}
-	const maskSize = 8
 	for _, s := range list {
 		_, _, e := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s), uintptr(unsafe.Pointer(&catchAction)), 0, maskSize, 0, 0)
 		if e != 0 {

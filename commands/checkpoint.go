@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -115,7 +116,7 @@ func dumpOptions(ctx *cli.Context, spec *specs.Spec) (*criu.DumpOptions, error) 
 
 // catchEnd catches the signals by which a checkpoint is given up.
 func catchEnd() (*os.File, error) {
-	fd, err := catchSignals([]unix.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP})
+	fd, err := catchSignals(slices.DeleteFunc([]unix.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP}, ignored))
 	if err != nil {
 		return nil, err
 	}
