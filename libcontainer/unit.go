@@ -137,7 +137,9 @@ func (u *unit) limit(g *cgroup.Group, crowded bool) error {
 		// Without a word a scope has a part of what the host may have.
 		all = append(all, systemd.Unlimited(tasksMax))
 	}
-	u.properties = append(all, u.properties...)
+	named := u.properties
+	u.late = slices.DeleteFunc(u.late, func(p systemd.Property) bool { return systemd.Has(named, p.Name) })
+	u.properties = append(all, named...)
 	return nil
 }
 
