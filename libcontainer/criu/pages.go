@@ -39,12 +39,10 @@ func checkPages(dir string) error {
 	if err != nil {
 		return err
 	}
-	for i, dir := range chain {
+	for _, dir := range chain {
 		for _, p := range processes {
-			if err := checkMap(dir, p[processPID]); err != nil && i > 0 {
-				return fmt.Errorf("parent %s: %w", dir, err)
-			} else if err != nil {
-				return err
+			if err := checkMap(dir, p[processPID]); err != nil {
+				return fmt.Errorf("%s: %w", dir, err)
 			}
 		}
 	}
