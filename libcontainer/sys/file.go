@@ -4,8 +4,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ReadFile reads a whole file: an ordinary one, or one of procfs that the
-// kernel gives in one piece, so that a short read is the end. Unlike
+// ReadFile reads a whole file. A read that gives less than was asked for is not
+// the end: procfs gives whole lines, a page of them at most. Unlike
 // [os.ReadFile] it leaves the Go runtime's poller alone, which costs a start
 // more than the reading.
 func ReadFile(path string) ([]byte, error) {
@@ -21,11 +21,12 @@ func ReadFile(path string) ([]byte, error) {
 		if err != nil {
 			return nil, wrap("read", path, err)
 		}
-		b = b[:len(b)+n]
-		if len(b) < cap(b) {
+		if n == 0 {
 			return b, nil
 		}
-		b = append(b, 0)[:len(b)]
+		if b = b[:len(b)+n]; len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
+		}
 	}
 }
 
