@@ -51,6 +51,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -242,6 +243,9 @@ func controllers() ([]string, error) {
 		return nil, nil
 	}
 	b, err := os.ReadFile(filepath.Join(isolate.Unified(), ownCgroup, "cgroup.controllers"))
+	if isolate.Legacy() && errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // cgroup v1 alone
+	}
 	return strings.Fields(string(b)), err
 }
 
