@@ -1,12 +1,12 @@
 // Package isolate runs a test binary where a container runtime that kills or
 // unmounts too much can only hurt the tests: in pid, mount and cgroup
-// namespaces of its own, with nothing but cgroup v2 on /sys/fs/cgroup unless
-// SKIFF_TEST_V1 asks for v1 as well.
+// namespaces of its own, with a /dev of its own, and with nothing but cgroup v2
+// on /sys/fs/cgroup unless SKIFF_TEST_V1 asks for v1 as well.
 //
 //	func TestMain(m *testing.M) { os.Exit(isolate.Main(m)) }
 //
 // The binary starts itself twice more. The first is the namespaces' init: it
-// mounts proc and cgroup2, starts the second and reaps orphans, since a
+// mounts proc, devices and cgroup2, starts the second and reaps orphans, since a
 // container that is a zombie would look as if it had stopped. The second runs
 // the tests.
 package isolate
@@ -166,6 +166,9 @@ func prepare() error {
 		return err
 	}
 	if err := mountOn("proc", "/proc"); err != nil {
+		return err
+	}
+	if err := ownDevices(); err != nil {
 		return err
 	}
 	for unix.Unmount(cgroupRoot, unix.MNT_DETACH) == nil {

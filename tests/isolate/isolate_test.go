@@ -81,3 +81,28 @@ func TestCgroupIsWritable(t *testing.T) {
 		t.Errorf("a process in a cgroup that was killed: %v, want signal: killed", err)
 	}
 }
+
+// A test that breaks a device node breaks its own.
+func TestDevicesAreCopies(t *testing.T) {
+	isolate.Require(t)
+	var null unix.Stat_t
+	if err := unix.Stat("/dev/null", &null); err != nil {
+		t.Fatal(err)
+	}
+	if null.Mode != unix.S_IFCHR|0o666 || null.Rdev != unix.Mkdev(1, 3) {
+		t.Errorf("/dev/null: mode %#o, device %#x", null.Mode, null.Rdev)
+	}
+	info, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := ""
+	for line := range strings.Lines(string(info)) {
+		if f := strings.Fields(line); len(f) > 4 && f[4] == "/dev" {
+			last = line
+		}
+	}
+	if !strings.Contains(last, " - tmpfs ") {
+		t.Errorf("the last mount on /dev is %q, want a tmpfs", last)
+	}
+}
