@@ -67,13 +67,13 @@ func what(s *plan.Step) string {
 	case plan.OpAttach:
 		return "mount on " + s.Word(0)
 	case plan.OpMount:
-		return fmt.Sprintf("mount %s on %s", s.Word(1), s.Word(0))
+		return "mount " + s.Word(0)
 	case plan.OpRemount:
 		return "remount " + s.Word(0)
 	case plan.OpSetAttr:
 		return "set mount attributes"
 	case plan.OpCopyUp:
-		return "copy up the content of " + s.Word(0)
+		return "mount on " + s.Word(0) + " with a copy of its content"
 	case plan.OpPropagate:
 		return "set the propagation of " + s.Word(0)
 	case plan.OpPivot:

@@ -50,6 +50,7 @@ func (b *binding) program() error {
 	} else {
 		b.enterRoot()
 		b.console()
+		b.ownNull()
 		b.labels.Open(p)
 	}
 
@@ -288,7 +289,7 @@ func (b *binding) build() error {
 	}
 	b.sysctls()
 	b.tree.Enter(p)
-	p.Add(plan.Op{Kind: plan.OpDevNull, B: b.root})
+	b.ownNull()
 	b.labels.Open(p)
 	if l.Rootfs.Readonly {
 		b.makeDirectory() // while it can be made
@@ -305,6 +306,11 @@ func (b *binding) enterRoot() {
 	}
 	b.root = b.prog.NewSlot()
 	b.prog.Add(plan.Op{Kind: plan.OpOpenTree, A: b.root, S: []string{"/"}, N: [3]uint64{unix.OPEN_TREE_CLOEXEC}})
+}
+
+// ownNull gives the process the container's null device in place of the host's.
+func (b *binding) ownNull() {
+	b.prog.Add(plan.Op{Kind: plan.OpDevNull, B: b.root})
 }
 
 func (b *binding) console() {

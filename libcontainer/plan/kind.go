@@ -32,20 +32,20 @@ const (
 	OpOpenTree  // A out, B directory or NoSlot, S0 path, N0 flags of open_tree, Flags Open*
 	OpSetAttr   // A mount, N0 set, N1 clear, N2 propagation, Flags 1: recursive, B user namespace for an idmapped mount
 	OpAttach    // A mount, B root (NoSlot: S0 is a path of the host, empty for the working directory), S0 destination, Flags Attach*
-	OpMount     // mount(2), for what fsopen cannot say: A out, B root, S0 destination, S1 type, S2 source, S3 data, N0 MS_* flags, Flags Attach*
-	OpRemount   // B root, S0 destination, N0 set, N1 clear, Flags 1: recursive, S1... options
-	OpCopyUp    // A detached tmpfs, B root, S0 directory: copy its content
+	OpMount     // OpFsMount by mount(2), for what fsopen cannot say: A out, B root, S0 type, S1 source, S2 options, N0 MS_* flags
+	OpRemount   // A mount, or out: B root, which has it at S0, S1... options of its file system, N0 set, N1 clear, N2 propagation, Flags 1: recursive
+	OpCopyUp    // OpAttach, and what the mount hides is copied into it first
 	OpPivot     // A root: pivot_root(2) into it, detach the old one
 	OpMoveRoot  // A root: MS_MOVE and chroot in place of pivot_root
 	OpChroot    // A root: chroot alone
-	OpMask      // A detached mount of the host's /dev/null, B root, S0 path, S1... options of the tmpfs over a directory, Flags 1: make sure that A is the null device
+	OpMask      // A detached mount of the host's /dev/null, B root, S0 path, S1... options of the tmpfs over a directory
 	OpReadonly  // B root, S0 path
 
 	// Files in the root.
 	OpMknod   // B root, S0 path, N0 mode, N1 major<<32|minor, N2 uid<<32|gid, A device to bind where mknod is refused, Flags 1: there, the host's node at S0
 	OpSymlink // B root, S0 target, S1 path, Flags 1: replace what is there
 	OpConsole // B root, N0 rows<<16|columns, Flags Console*: make a terminal, send its master
-	OpDevNull // B root: stdio that is /dev/null becomes the container's own
+	OpDevNull // B root: stdio that is /dev/null becomes the container's own; OpStdio goes by what is found
 
 	// The user's process.
 	OpHook      // S path, args..., env...; N0 args, N1 env, N2 timeout in ms (0: none); Data state document, its pid a run of '#'
@@ -90,7 +90,7 @@ const (
 // but the SELinux label of the root of a new file system.
 const FsMountLabel = 1
 
-// Flags of OpAttach and OpMount.
+// Flags of OpAttach and OpCopyUp.
 const (
 	AttachOrdinary = 1 << iota // the destination must be a plain directory, no symlink on the way (proc, sysfs)
 	AttachOnProc               // the destination may be on a procfs

@@ -68,7 +68,13 @@ func (op *Op) String() string {
 
 // opens tells that the operation fills slot A.
 func (op *Op) opens() bool {
-	return op.Kind == OpFsMount || op.Kind == OpOpenTree || op.Kind == OpMount || op.Kind == OpAttr
+	switch op.Kind {
+	case OpFsMount, OpOpenTree, OpMount, OpAttr:
+		return true
+	case OpRemount:
+		return op.B != NoSlot
+	}
+	return false
 }
 
 // countsFromZero tells that a number is printed though it and all after it are

@@ -12,16 +12,13 @@ import (
 func index(field string, i int) string { return field + "[" + strconv.Itoa(i) + "]" }
 
 // mount adds the operations of one mount. Its way to the system call: here,
-// then bind or one of the four functions below, then the operation of the same
-// name in child/mount.c.
+// then bind or one of the three functions below, then the operations of child/mount.c.
 func (t *Tree) mount(p *plan.Program, m *mount) {
 	switch {
 	case m.Remount:
 		t.remount(p, m)
 	case m.Bind:
 		t.bind(p, m)
-	case needsMount2(m):
-		t.mount2(p, m)
 	default:
 		t.fsmount(p, m)
 	}
@@ -38,6 +35,18 @@ func (t *Tree) newFS(p *plan.Program, m *mount) {
 		set &^= unix.MOUNT_ATTR_RDONLY
 		t.late = append(t.late, plan.Op{Kind: plan.OpSetAttr, A: m.slot, N: [3]uint64{unix.MOUNT_ATTR_RDONLY}, Field: m.Field})
 	}
+	if needsMount2(m) {
+		t.mount2(p, m, set)
+	} else {
+		t.fsopen(p, m, set)
+	}
+	if m.ids != plan.NoSlot {
+		p.Add(plan.Op{Kind: plan.OpSetAttr, A: m.slot, B: m.ids, N: [3]uint64{unix.MOUNT_ATTR_IDMAP}, Field: m.Field})
+	}
+}
+
+// fsopen makes a file system by fsopen(2), with attributes.
+func (t *Tree) fsopen(p *plan.Program, m *mount, set uint64) {
 	op := p.Add(plan.Op{Kind: plan.OpFsMount, A: m.slot, S: slices.Concat([]string{m.Type, m.Source}, parameters(m), t.label(m)), N: [3]uint64{set}, Field: m.Field})
 	if label := t.rootLabel(m); label != "" {
 		op.S, op.Flags = append(op.S, label), plan.FsMountLabel
@@ -47,9 +56,6 @@ func (t *Tree) newFS(p *plan.Program, m *mount) {
 			op.N[2] = t.base()
 		}
 	}
-	if m.ids != plan.NoSlot {
-		p.Add(plan.Op{Kind: plan.OpSetAttr, A: m.slot, B: m.ids, N: [3]uint64{unix.MOUNT_ATTR_IDMAP}, Field: m.Field})
-	}
 }
 
 // fsmount attaches a new file system, which is made now if it was not yet.
@@ -57,12 +63,12 @@ func (t *Tree) fsmount(p *plan.Program, m *mount) {
 	if !m.made {
 		t.newFS(p, m)
 	}
-	fs := m.slot
+	kind := plan.OpAttach
 	if m.CopyUp {
-		p.Add(plan.Op{Kind: plan.OpCopyUp, A: fs, B: t.Root, S: []string{m.Destination}, Field: m.Field})
+		kind = plan.OpCopyUp
 	}
-	p.Add(plan.Op{Kind: plan.OpAttach, A: fs, B: t.Root, S: []string{m.Destination}, Flags: attachFlags(m), Field: m.Field})
-	t.propagate(p, m, fs)
+	p.Add(plan.Op{Kind: kind, A: m.slot, B: t.Root, S: []string{m.Destination}, Flags: attachFlags(m), Field: m.Field})
+	t.propagate(p, m, m.slot)
 }
 
 // label is the option that has SELinux take all files of a new mount for ones
@@ -120,38 +126,64 @@ func hostTree(fsType string, attr uint64) (path []byte, attrs uint64) {
 	return nil, 0
 }
 
-// mount2 uses mount(2), see needsMount2.
-func (t *Tree) mount2(p *plan.Program, m *mount) {
-	fs := m.slot
+// mount2 makes a file system by mount(2), see needsMount2, and then gives its
+// mount the attributes.
+func (t *Tree) mount2(p *plan.Program, m *mount, set uint64) {
 	flags := m.SuperSet
-	if m.AttrSet&unix.MOUNT_ATTR_RDONLY != 0 && !waits(m) {
+	if set&m.AttrSet&unix.MOUNT_ATTR_RDONLY != 0 {
 		flags |= unix.MS_RDONLY
 	}
-	s := []string{m.Destination, m.Type, m.Source, strings.Join(slices.Concat(m.Data, quoted(t.label(m))), ",")}
-	p.Add(plan.Op{Kind: plan.OpMount, A: fs, B: t.Root, S: s, N: [3]uint64{flags}, Flags: attachFlags(m), Field: m.Field})
-	p.Add(plan.Op{Kind: plan.OpSetAttr, A: fs, N: [3]uint64{m.AttrSet | m.RecAttrSet, unix.MOUNT_ATTR__ATIME}, Field: m.Field})
-	// A mount that stands already cannot be mapped any more: this fails, by name.
-	if m.ids != plan.NoSlot {
-		p.Add(plan.Op{Kind: plan.OpSetAttr, A: fs, B: m.ids, N: [3]uint64{unix.MOUNT_ATTR_IDMAP}, Field: m.Field})
-	}
-	t.propagate(p, m, fs)
+	s := []string{m.Type, m.Source, strings.Join(slices.Concat(m.Data, quoted(t.label(m))), ",")}
+	p.Add(plan.Op{Kind: plan.OpMount, A: m.slot, B: t.Root, S: s, N: [3]uint64{flags}, Field: m.Field})
+	p.Add(plan.Op{Kind: plan.OpSetAttr, A: m.slot, N: [3]uint64{set, unix.MOUNT_ATTR__ATIME}, Field: m.Field})
 }
 
 // remount changes what is mounted at the destination: the file system and its
-// mount, with bind the mount alone (mount(8)).
+// mount, with bind the mount alone (mount(8)). Others may share a volume that the
+// destination is in, and exchange names there: so a mount of the list is known
+// by its descriptor, and any other is looked up once.
 func (t *Tree) remount(p *plan.Program, m *mount) {
-	s := []string{m.Destination}
-	if !m.Bind {
-		s = append(s, parameters(m)...)
+	root := plan.NoSlot
+	at := standing(t.mounts, m)
+	if at == plan.NoSlot {
+		root, at = t.Root, p.NewSlot()
 	}
-	set, clr := m.AttrSet, m.AttrClear
+	add := func(flags uint32, options []string, n ...uint64) {
+		op := p.Add(plan.Op{Kind: plan.OpRemount, A: at, B: root, S: append([]string{m.Destination}, options...), Flags: flags, Field: m.Field})
+		copy(op.N[:], n)
+		root = plan.NoSlot
+	}
 	if m.RecAttrSet|m.RecAttrClear != 0 {
-		p.Add(plan.Op{Kind: plan.OpRemount, B: t.Root, S: []string{m.Destination}, N: [3]uint64{m.RecAttrSet, m.RecAttrClear}, Flags: 1, Field: m.Field})
+		add(1, nil, m.RecAttrSet, m.RecAttrClear)
 	}
-	p.Add(plan.Op{Kind: plan.OpRemount, B: t.Root, S: s, N: [3]uint64{set, clr}, Field: m.Field})
+	var options []string
+	if !m.Bind {
+		options = parameters(m)
+	}
+	add(0, options, m.AttrSet, m.AttrClear)
 	for _, n := range m.Propagation {
-		p.Add(plan.Op{Kind: plan.OpRemount, B: t.Root, S: []string{m.Destination}, N: [3]uint64{0, 0, n &^ unix.MS_REC}, Flags: recursive(n), Field: m.Field})
+		add(recursive(n), nil, 0, 0, n&^unix.MS_REC)
 	}
+}
+
+// standing is the slot of the mount that stands at the destination of m, one of
+// mounts, when its turn comes; NoSlot if none of the list has been made there, or
+// another one covers it since.
+func standing(mounts []mount, m *mount) plan.Slot {
+	at := plan.NoSlot
+	for i := range mounts {
+		o := &mounts[i]
+		switch {
+		case o == m:
+			return at
+		case o.Remount:
+		case o.Destination == m.Destination:
+			at = o.slot
+		case strings.HasPrefix(m.Destination, strings.TrimSuffix(o.Destination, "/")+"/"):
+			at = plan.NoSlot
+		}
+	}
+	return at
 }
 
 // propagate adds the propagation flags of a mount that has been attached.

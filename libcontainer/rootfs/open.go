@@ -156,15 +156,14 @@ func (t *Tree) openRoot() (*os.File, error) {
 }
 
 func openNull() (*os.File, error) {
-	null, err := sys.HostNull()
+	null, err := sys.CloneNode("/dev/null", unix.S_IFCHR, unix.Mkdev(1, 3))
 	if err != nil {
 		return nil, fmt.Errorf("linux.maskedPaths: %w", err)
 	}
-	defer null.Close()
-	return sys.OpenTreeAt(null)
+	return null, nil
 }
 
-// openNode clones the host's node of a device, verified: a FIFO, which anybody
+// openNode clones the host's node of a device: a FIFO, which anybody
 // may make, needs none.
 func openNode(d *plan.Device) (*os.File, error) {
 	field := d.Field
@@ -174,12 +173,11 @@ func openNode(d *plan.Device) (*os.File, error) {
 	if d.Mode&unix.S_IFMT == unix.S_IFIFO {
 		return sys.OpenPath("/", 0)
 	}
-	node, err := sys.OpenNode(d.Path, d.Mode&unix.S_IFMT, unix.Mkdev(d.Major, d.Minor))
+	node, err := sys.CloneNode(d.Path, d.Mode&unix.S_IFMT, unix.Mkdev(d.Major, d.Minor))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w (in a user namespace the host's node is used)", field, err)
 	}
-	defer node.Close()
-	return sys.OpenTreeAt(node)
+	return node, nil
 }
 
 func (t *Tree) openSource(m *mount, ns UserNamespaces) (*os.File, error) {

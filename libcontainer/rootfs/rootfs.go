@@ -290,7 +290,7 @@ func (t *Tree) Seal(p *plan.Program) {
 		p.Add(plan.Op{Kind: plan.OpReadonly, B: t.Root, S: []string{path}, Field: index("linux.readonlyPaths", i)})
 	}
 	for i, path := range t.plan.Masked {
-		p.Add(plan.Op{Kind: plan.OpMask, A: t.null, B: t.Root, S: append([]string{path}, t.maskOptions()...), Flags: flag(t.ByChild || t.findsNull()), Field: index("linux.maskedPaths", i)})
+		p.Add(plan.Op{Kind: plan.OpMask, A: t.null, B: t.Root, S: append([]string{path}, t.maskOptions()...), Field: index("linux.maskedPaths", i)})
 	}
 	if t.plan.Readonly {
 		p.Add(plan.Op{Kind: plan.OpSetAttr, A: t.Root, N: [3]uint64{unix.MOUNT_ATTR_RDONLY}, Field: "root.readonly"})

@@ -64,15 +64,6 @@ func OpenTree(path string, recursive bool) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// OpenTreeAt clones the single mount that f is on, rooted at f.
-func OpenTreeAt(f *os.File) (*os.File, error) {
-	fd, err := unix.OpenTree(int(f.Fd()), "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
-	if err != nil {
-		return nil, wrap("open_tree", f.Name(), err)
-	}
-	return os.NewFile(uintptr(fd), f.Name()), nil
-}
-
 // MountSetattr changes the attributes of the mount f, or of its whole tree
 // (mount_setattr(2), Linux 5.12).
 func MountSetattr(f *os.File, recursive bool, attr unix.MountAttr) error {
@@ -153,25 +144,20 @@ func OpenIn(root *os.File, path string, flags uint64) (*os.File, error) {
 	return nil, wrap("openat2", root.Name()+path, unix.EAGAIN)
 }
 
-// HostNull opens the host's /dev/null for use by descriptor, and makes sure it
-// is the null device.
-func HostNull() (*os.File, error) {
-	return OpenNode("/dev/null", unix.S_IFCHR, unix.Mkdev(1, 3))
-}
-
-// OpenNode opens a device node for use by descriptor, and makes sure that it is
-// the device asked for: kind is S_IFCHR or S_IFBLK, dev its number.
-func OpenNode(path string, kind uint32, dev uint64) (*os.File, error) {
-	f, err := OpenPath(path, unix.O_NOFOLLOW)
+// CloneNode clones the mount of a device node of the host, rooted at it, and
+// makes sure that it is the device asked for: kind is S_IFCHR or S_IFBLK, dev
+// its number.
+func CloneNode(path string, kind uint32, dev uint64) (*os.File, error) {
+	fd, err := unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_SYMLINK_NOFOLLOW)
 	if err != nil {
-		return nil, err
+		return nil, wrap("open_tree", path, err)
 	}
 	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil || st.Mode&unix.S_IFMT != kind || st.Rdev != dev {
-		f.Close()
+	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != kind || st.Rdev != dev {
+		unix.Close(fd)
 		return nil, fmt.Errorf("%s of the host is not the device %d:%d", path, unix.Major(dev), unix.Minor(dev))
 	}
-	return f, nil
+	return os.NewFile(uintptr(fd), path), nil
 }
 
 // SocketPair returns a connected pair of AF_UNIX SEQPACKET sockets.

@@ -15,7 +15,7 @@
 //	clean                        check that no container, cgroup, mount or process of the script is left
 //
 // The program seccompagent is contrib/seccompagent, sdnotify sends messages to
-// a manager.
+// a manager, meddle tries to change all inodes in sight.
 //
 // $ROOT is the script's state directory, $CGROUP the path of its own cgroup,
 // under which bundle puts the containers, and $CGROUP_b, after "bundle b", the
@@ -72,12 +72,12 @@ import (
 
 // TestMain builds the programs that the scripts run, before the tests'
 // processes have namespaces of their own, unless the environment variables
-// SKIFF, SECCOMPAGENT and SDNOTIFY have the paths of some. PROGRAMS is a folder
+// SKIFF, SECCOMPAGENT, SDNOTIFY and MEDDLE have the paths of some. PROGRAMS is a folder
 // to build them into and to keep: where there is no Go, they are found there.
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
 // programs are those that the scripts find in their PATH.
-var programs = []string{"skiff", "seccompagent", "sdnotify"}
+var programs = []string{"skiff", "seccompagent", "sdnotify", "meddle"}
 
 func testMain(m *testing.M) int {
 	err := allowDevices()
@@ -88,7 +88,8 @@ func testMain(m *testing.M) int {
 		}
 	}
 	if err == nil {
-		err = errors.Join(build("SKIFF", "../..", dir), build("SECCOMPAGENT", "../../contrib/seccompagent", dir), build("SDNOTIFY", "./sdnotify", dir))
+		err = errors.Join(build("SKIFF", "../..", dir), build("SECCOMPAGENT", "../../contrib/seccompagent", dir), build("SDNOTIFY", "./sdnotify", dir),
+			build("MEDDLE", "./meddle", dir))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -131,10 +131,10 @@ static int run(const struct op *o)
 	case OP_FSMOUNT: return op_fsmount(o);
 	case OP_OPENTREE: return op_opentree(o);
 	case OP_SETATTR: return op_setattr(o);
-	case OP_ATTACH: return op_attach(o);
+	case OP_ATTACH:
+	case OP_COPYUP: return op_attach(o);
 	case OP_MOUNT: return op_mount(o);
 	case OP_REMOUNT: return op_remount(o);
-	case OP_COPYUP: return op_copyup(o);
 	case OP_PIVOT: return op_pivot(o);
 	case OP_MOVEROOT: return op_moveroot(o);
 	case OP_CHROOT: {

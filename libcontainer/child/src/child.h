@@ -64,29 +64,35 @@ int is_node(int fd, uint32_t type, uint32_t major, uint32_t minor);
 long fs_magic(int fd);
 
 // mount.c
+int new_fs(const char *type);
+int seal(int mount);
 int op_fsmount(const struct op *);
 int op_setattr(const struct op *);
 int op_opentree(const struct op *);
 int open_tree_in(int root, const char *path, uint64_t flags);
 int op_attach(const struct op *);
-int op_mount(const struct op *);
 int op_remount(const struct op *);
 int op_pivot(const struct op *);
 int op_mask(const struct op *);
 int op_readonly(const struct op *);
 int attach(int mount, int dest);
 
+// oldmount.c
+int op_mount(const struct op *);
+
 // moveroot.c
 int op_moveroot(const struct op *);
 
 // dev.c
+enum { EVERYBODY = 0xffffffff };
+extern uint32_t stdio_owner[3]; // as op_devnull has found it
 int op_mknod(const struct op *);
 int op_symlink(const struct op *);
 int op_console(const struct op *);
 int op_devnull(const struct op *);
 
 // copyup.c
-int op_copyup(const struct op *);
+int copy_up(int dir, int mount);
 
 // process.c
 int op_fork(const struct op *);

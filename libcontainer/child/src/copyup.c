@@ -100,16 +100,14 @@ static int copy_dir(int from, int to, int depth)
 	return n;
 }
 
-// A detached tmpfs, B root, S0 directory.
-int op_copyup(const struct op *o)
+// copy_up copies the content of a directory, and its owner, to a detached mount.
+int copy_up(int dir, int mount)
 {
 	struct stat_ st;
-	int from = open_in(slot[o->b], str(o, 0), O_RDONLY | O_DIRECTORY, 0);
-	if (from == -ENOENT)
-		return 0;
+	int from = sys(openat, dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	if (from < 0)
 		return from;
-	int to = sys(openat, slot[o->a], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	int to = sys(openat, mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	long r = to < 0 ? to : copy_dir(from, to, 0);
 	if (!r)
 		r = stat_of(from, "", AT_EMPTY_PATH, &st);

@@ -3,16 +3,16 @@
 // (CVE-2026-41579, CVE-2026-88264), and what is there already is checked.
 #include "child.h"
 
-// bind_node attaches the runtime's own node where mknod is refused.
+// bind_node attaches a node from elsewhere to what is at base, a new file if
+// there is nothing.
 static int bind_node(int dir, const char *base, int node)
 {
-	long r = sys(mknodat, dir, base, S_IFREG | 0644, 0);
-	if (r && r != -EEXIST)
-		return r;
-	int dest = open_in(dir, base, O_PATH, RESOLVE_NO_SYMLINKS);
+	int dest = sys(openat, dir, base, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (dest == -EEXIST)
+		dest = open_in(dir, base, O_PATH, RESOLVE_NO_SYMLINKS);
 	if (dest < 0)
 		return dest;
-	r = attach(node, dest);
+	int r = attach(node, dest);
 	sys(close, dest);
 	return r;
 }
@@ -35,7 +35,9 @@ static int host_node(const struct op *o)
 static int bind_host(const struct op *o, int dir, const char *base)
 {
 	int node = host_node(o);
-	int r = node < 0 ? node : bind_node(dir, base, node);
+	int r = node < 0 ? node : seal(node);
+	if (!r)
+		r = bind_node(dir, base, node);
 	if (node >= 0 && o->a < 0)
 		sys(close, node);
 	return r;
@@ -52,7 +54,7 @@ static int is_plain(int dir, const char *base)
 static int same(int dir, const char *base, const struct op *o)
 {
 	struct stat_ st;
-	if (stat_of(dir, base, AT_SYMLINK_NOFOLLOW, &st))
+	if (stat_of(dir, base, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH, &st))
 		return 0;
 	uint32_t type = o->n[0] & S_IFMT;
 	return (st.mode & S_IFMT) == type &&
@@ -64,6 +66,18 @@ static uint32_t device(uint64_t n)
 {
 	uint32_t major = n >> 32, minor = n;
 	return (minor & 0xff) | (major << 8) | ((minor & ~0xffu) << 12);
+}
+
+// give gives the node at base to its owner, if it still is that node: others may
+// share the directory.
+static int give(int dir, const char *base, const struct op *o)
+{
+	int fd = sys(openat, dir, base, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+	if (fd < 0)
+		return fd;
+	int r = same(fd, "", o) ? sys(fchownat, fd, "", o->n[2] >> 32, (uint32_t)o->n[2], AT_EMPTY_PATH) : detailed(D_OTHER_NODE, EEXIST);
+	sys(close, fd);
+	return r;
 }
 
 int op_mknod(const struct op *o)
@@ -81,7 +95,7 @@ int op_mknod(const struct op *o)
 	else if (r == -EEXIST || (r == -EPERM && binds))
 		r = bind_host(o, dir, base);
 	else if (!r && o->n[2])
-		r = sys(fchownat, dir, base, o->n[2] >> 32, (uint32_t)o->n[2], AT_SYMLINK_NOFOLLOW);
+		r = give(dir, base, o);
 	sys(close, dir);
 	return r;
 }
@@ -163,24 +177,57 @@ int op_console(const struct op *o)
 	return r;
 }
 
+uint32_t stdio_owner[3];
+
+// container_null opens the container's null device.
+static int container_null(int root)
+{
+	int fd = open_in(root, "/dev/null", O_RDWR | O_NOCTTY | O_NOFOLLOW, 0);
+	if (fd >= 0 && !is_node(fd, S_IFCHR, 1, 3)) {
+		sys(close, fd);
+		return -ENOENT;
+	}
+	return fd;
+}
+
+// new_null makes a null device in a file system of our own.
+static int new_null(void)
+{
+	int fs = new_fs("tmpfs");
+	if (fs < 0)
+		return fs;
+	long r = sys(mknodat, fs, "null", S_IFCHR | 0666, device(1ull << 32 | 3));
+	if (!r)
+		r = sys(openat, fs, "null", O_RDWR | O_CLOEXEC, 0);
+	sys(close, fs);
+	return r;
+}
+
 // Stdio that is the host's /dev/null becomes the container's, so that no node
-// of the host stays open; only a real null is accepted on both sides, since
-// pipes and files have device number 0 too (CVE-2026-88265).
+// of the host stays open, which the container's root could change; only a real
+// null is accepted on both sides, since pipes and files have device number 0
+// too (CVE-2026-88265). A container without one gets a new one. Where that is
+// refused, in a user namespace, the host's will do if its owner is not mapped.
 int op_devnull(const struct op *o)
 {
+	enum { NOBODY = 65534 };
+	struct stat_ st;
 	int null = -1;
 	for (int i = 0; i < 3; i++) {
-		if (!is_node(i, S_IFCHR, 1, 3))
+		stdio_owner[i] = EVERYBODY;
+		if (stat_of(i, "", AT_EMPTY_PATH, &st))
 			continue;
-		if (null < 0)
-			null = open_in(slot[o->b], "/dev/null", O_RDWR | O_NOFOLLOW, 0);
-		if (null < 0)
-			return 0; // no /dev/null of its own: the host's will do
-		if (!is_node(null, S_IFCHR, 1, 3)) {
-			sys(close, null);
-			return 0;
+		if ((st.mode & S_IFMT) != S_IFCHR || st.rdev_major != 1 || st.rdev_minor != 3) {
+			stdio_owner[i] = st.uid;
+			continue;
 		}
-		long r = sys(dup3, null, i, 0);
+		if (null < 0)
+			null = container_null(slot[o->b]);
+		if (null < 0)
+			null = new_null();
+		if (null < 0 && st.uid == NOBODY)
+			continue;
+		long r = null < 0 ? detailed(D_NOT_NULL, ENOENT) : sys(dup3, null, i, 0);
 		if (r < 0)
 			return r;
 	}

@@ -2,9 +2,20 @@
 // detached clone from the runtime (open_tree), and is attached with move_mount
 // to a descriptor of its destination: no name is resolved twice.
 #include "child.h"
+#include "kinds.h"
 
-static int null_attached; // the clone of /dev/null has been attached once
-static int masked_dir = -1; // the shared tmpfs over masked directories
+// new_fs makes a file system that has neither source nor options, detached.
+int new_fs(const char *type)
+{
+	int fs = sys(fsopen, type, FSOPEN_CLOEXEC);
+	if (fs < 0)
+		return fs;
+	long r = sys(fsconfig, fs, FSCONFIG_CMD_CREATE, 0, 0, 0);
+	if (!r)
+		r = sys(fsmount, fs, FSMOUNT_CLOEXEC, 0);
+	sys(close, fs);
+	return r;
+}
 
 int attach(int mount, int dest)
 {
@@ -141,7 +152,7 @@ int op_opentree(const struct op *o)
 static int set_attr(int fd, const struct op *o)
 {
 	struct mount_attr_ m = { .set = o->n[0], .clr = o->n[1], .propagation = o->n[2] };
-	if (o->b >= 0 && o->kind != 0 && (m.set & 0x100000 /* MOUNT_ATTR_IDMAP */))
+	if (o->b >= 0 && (m.set & 0x100000 /* MOUNT_ATTR_IDMAP */))
 		m.userns_fd = slot[o->b];
 	return sys(mount_setattr, fd, "", AT_EMPTY_PATH | (o->flags & 1 ? AT_RECURSIVE : 0), &m, sizeof m);
 }
@@ -224,6 +235,8 @@ int op_attach(const struct op *o)
 	if (dest < 0)
 		return dest;
 	int r = existed && o->b >= 0 ? fits(mount, dest) : 0;
+	if (!r && existed && o->kind == OP_COPYUP)
+		r = copy_up(dest, mount);
 	if (!r && existed && (o->flags & INHERIT_MODE))
 		r = inherit_mode(mount, dest);
 	if (!r)
@@ -232,56 +245,33 @@ int op_attach(const struct op *o)
 	return r;
 }
 
-static char *decimal(char *end, unsigned long n)
+// reconfigure changes options of the file system of a mount.
+static int reconfigure(int mount, const struct op *o)
 {
-	*--end = 0;
-	do
-		*--end = '0' + n % 10;
-	while (n /= 10);
-	return end;
-}
-
-// mount(2), for flags and option strings that fsconfig cannot carry. The
-// destination is named by its descriptor, below the runtime's own /proc.
-int op_mount(const struct op *o)
-{
-	char path[64] = "/proc/self/fd/", num[24];
-	int existed;
-	int dest = destination(slot[o->b], str(o, 0), S_IFDIR, o->flags, &existed);
-	if (dest < 0)
-		return dest;
-	char *d = decimal(num + sizeof num, dest);
-	memcpy(path + 14, d, len_(d) + 1);
-	long r = sys(mount, str(o, 2), path, str(o, 1), o->n[0], *str(o, 3) ? str(o, 3) : 0);
-	sys(close, dest);
+	int fs = sys(fspick, mount, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
+	if (fs < 0)
+		return fs;
+	long r = fs_params(fs, o, 1, o->nstrings);
+	if (!r)
+		r = sys(fsconfig, fs, FSCONFIG_CMD_RECONFIGURE, 0, 0, 0);
 	if (r)
-		return r;
-	r = open_in(slot[o->b], str(o, 0), O_PATH, 0);
-	if (r >= 0)
-		slot[o->a] = r;
-	return r < 0 ? r : 0;
+		return fs_log(fs, r);
+	sys(close, fs);
+	return 0;
 }
 
-// B root, S0 destination, S1... options of the file system.
+// B root: what is mounted at S0, which goes into A; else A is the mount. S1...
+// options of its file system.
 int op_remount(const struct op *o)
 {
-	int fd = open_in(slot[o->b], str(o, 0), O_PATH, 0);
-	if (fd < 0)
-		return fd;
-	long r = 0;
-	if (o->nstrings > 1) {
-		int fs = sys(fspick, fd, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
-		r = fs < 0 ? fs : fs_params(fs, o, 1, o->nstrings);
-		if (!r)
-			r = sys(fsconfig, fs, FSCONFIG_CMD_RECONFIGURE, 0, 0, 0);
-		if (r && fs >= 0)
-			fs_log(fs, r);
-		else if (fs >= 0)
-			sys(close, fs);
-	}
+	long r = o->b < 0 ? 0 : open_in(slot[o->b], str(o, 0), O_PATH, 0);
+	if (r < 0)
+		return r;
+	if (o->b >= 0)
+		slot[o->a] = r;
+	r = o->nstrings > 1 ? reconfigure(slot[o->a], o) : 0;
 	if (!r && (o->n[0] | o->n[1] | o->n[2]))
-		r = set_attr(fd, o);
-	sys(close, fd);
+		r = set_attr(slot[o->a], o);
 	return r;
 }
 
@@ -303,17 +293,21 @@ static int clone_of(int mount)
 	return sys(open_tree, mount, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 }
 
-// mask_dir covers a directory with an empty read-only tmpfs; one superblock
-// serves all of them.
-static int mask_dir(const struct op *o, int dest)
+// cover attaches the mount itself the first time, and a copy of it after that:
+// one serves all masks of its kind.
+static int cover(int mount, int dest, int *attached)
 {
-	if (masked_dir >= 0) {
-		int m = clone_of(masked_dir);
-		int r = m < 0 ? m : attach(m, dest);
-		if (m >= 0)
-			sys(close, m);
-		return r;
-	}
+	int m = *attached ? clone_of(mount) : mount;
+	int r = m < 0 ? m : attach(m, dest);
+	if (*attached && m >= 0)
+		sys(close, m);
+	*attached |= !r;
+	return r;
+}
+
+// empty_dir makes the read-only tmpfs that covers directories.
+static int empty_dir(const struct op *o)
+{
 	int fs = sys(fsopen, "tmpfs", FSOPEN_CLOEXEC);
 	if (fs < 0)
 		return fs;
@@ -325,16 +319,42 @@ static int mask_dir(const struct op *o, int dest)
 	if (!r)
 		r = sys(fsconfig, fs, FSCONFIG_CMD_CREATE, 0, 0, 0);
 	if (!r)
-		r = sys(fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY);
+		r = sys(fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 	sys(close, fs);
-	if (r < 0)
-		return r;
-	masked_dir = r;
-	return attach(masked_dir, dest);
+	return r;
 }
 
-// A the runtime's /dev/null, verified there, or here (flags 1); B root, S0 path. A path that does
-// not exist needs no mask.
+static int mask_dir(const struct op *o, int dest)
+{
+	static int dir = -1, attached;
+	if (dir < 0)
+		dir = empty_dir(o);
+	return dir < 0 ? dir : cover(dir, dest, &attached);
+}
+
+// seal makes what is the host's own inode, seen through a detached mount, one
+// that can be read and written, but not changed: a device is written to through
+// a read-only mount all the same. Nor is a mount on it seen on the host.
+int seal(int mount)
+{
+	struct mount_attr_ m = { .set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, .propagation = MS_PRIVATE };
+	return sys(mount_setattr, mount, "", AT_EMPTY_PATH, &m, sizeof m);
+}
+
+// mask_file covers a file with the host's null device.
+static int mask_file(int null, int dest)
+{
+	static int attached;
+	long r = 0;
+	if (!attached && !is_node(null, S_IFCHR, 1, 3))
+		r = detailed(D_NOT_NULL, EINVAL);
+	else if (!attached)
+		r = seal(null);
+	return r ? r : cover(null, dest, &attached);
+}
+
+// A a detached mount of the host's /dev/null, B root, S0 path, S1... options. A
+// path that does not exist needs no mask.
 int op_mask(const struct op *o)
 {
 	struct stat_ st;
@@ -344,19 +364,8 @@ int op_mask(const struct op *o)
 	if (dest < 0)
 		return dest;
 	long r = stat_of(dest, "", AT_EMPTY_PATH, &st);
-	if (!r && (st.mode & S_IFMT) == S_IFDIR) {
-		r = mask_dir(o, dest);
-	} else if (!r && (o->flags & 1) && !is_node(slot[o->a], S_IFCHR, 1, 3)) {
-		r = detailed(D_NOT_NULL, EINVAL);
-	} else if (!r && !null_attached) {
-		r = attach(slot[o->a], dest);
-		null_attached = !r;
-	} else if (!r) {
-		int m = clone_of(slot[o->a]);
-		r = m < 0 ? m : attach(m, dest);
-		if (m >= 0)
-			sys(close, m);
-	}
+	if (!r)
+		r = (st.mode & S_IFMT) == S_IFDIR ? mask_dir(o, dest) : mask_file(slot[o->a], dest);
 	sys(close, dest);
 	return r;
 }

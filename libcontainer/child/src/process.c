@@ -89,14 +89,9 @@ int op_write(const struct op *o)
 // as it is.
 int op_stdio(const struct op *o)
 {
-	struct stat_ st;
-	for (int i = 0; i < 3; i++) {
-		if (stat_of(i, "", AT_EMPTY_PATH, &st) || st.uid == o->n[0])
-			continue;
-		if ((st.mode & S_IFMT) == S_IFCHR && st.rdev_major == 1 && st.rdev_minor == 3)
-			continue;
-		sys(fchown, i, o->n[0], (uint32_t)-1);
-	}
+	for (int i = 0; i < 3; i++)
+		if (stdio_owner[i] != EVERYBODY && stdio_owner[i] != o->n[0])
+			sys(fchown, i, o->n[0], (uint32_t)-1);
 	return 0;
 }
 
@@ -286,16 +281,10 @@ int op_home(const struct op *o)
 static int procfs(void)
 {
 	struct stat_ st;
-	int fs = sys(fsopen, "proc", FSOPEN_CLOEXEC);
-	if (fs >= 0) {
-		long r = sys(fsconfig, fs, FSCONFIG_CMD_CREATE, 0, 0, 0);
-		if (!r)
-			r = sys(fsmount, fs, FSMOUNT_CLOEXEC, 0);
-		sys(close, fs);
-		if (r >= 0)
-			return r;
-	}
-	int fd = sys(openat, AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+	int fd = new_fs("proc");
+	if (fd >= 0)
+		return fd;
+	fd = sys(openat, AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (fd < 0)
 		return fd;
 	if (fs_magic(fd) == PROC_SUPER_MAGIC && !stat_of(fd, "", AT_EMPTY_PATH, &st) && st.ino == 1)
