@@ -58,18 +58,24 @@ static void unescape(char *s)
 }
 
 // hide takes a mount away, or, where it came with a less privileged namespace
-// and is locked, covers it. One that has another mount on it is covered: what
-// is there must not be taken away.
+// and is locked, covers it. One that has another mount on it is covered already.
+// The path is looked up once: a directory on the way may be others'.
 static int hide(const char *path, uint64_t id)
 {
-	enum { UMOUNT_NOFOLLOW = 8 };
 	struct stat_ st;
-	if (!stat_of(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &st) && st.mnt_id != id)
-		return 0;
-	if (!sys(umount2, path, MNT_DETACH | UMOUNT_NOFOLLOW))
-		return 0;
-	long r = sys(mount, "skiff", path, "tmpfs", MS_RDONLY, 0);
-	return r == -ENOENT || r == -ENOTDIR ? 0 : r; // it went with another one
+	int fd = sys(openat, AT_FDCWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+	if (fd == -ENOENT || fd == -ENOTDIR)
+		return 0; // it went with another one
+	if (fd < 0)
+		return fd;
+	long r = stat_of(fd, "", AT_EMPTY_PATH, &st);
+	if (!r && st.mnt_id == id) {
+		r = sys(fchdir, fd);
+		if (!r && sys(umount2, ".", MNT_DETACH))
+			r = sys(mount, "skiff", ".", "tmpfs", MS_RDONLY, 0);
+	}
+	sys(close, fd);
+	return r;
 }
 
 // entry looks at a line: id, parent, device, root, mount point, options ...
@@ -136,6 +142,8 @@ int op_moveroot(const struct op *o)
 		return table;
 	r = hide_all((char *)table, root);
 	sys(munmap, table, TABLE);
+	if (!r)
+		r = sys(fchdir, slot[o->a]);
 	if (!r)
 		r = sys(mount, ".", "/", 0, MS_MOVE, 0);
 	if (!r)
