@@ -85,7 +85,7 @@ func hierarchies(m plan.Mount, view CgroupView) []mount {
 		out = append(out, mount{Mount: sub})
 		for _, c := range strings.Split(h.Name, ",") {
 			if c != h.Name {
-				out[0].links = append(out[0].links, [2]string{h.Name, path.Join(m.Destination, c)})
+				out[0].links = append(out[0].links, [2]string{h.Name, "/" + c})
 			}
 		}
 	}

@@ -34,7 +34,7 @@ func TestExpandCgroups(t *testing.T) {
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q, expected %q", name, got, c.want)
 		}
-		if len(got) > 1 && !slices.Equal(all[0].links, [][2]string{{"cpu,cpuacct", "/c/cpu"}, {"cpu,cpuacct", "/c/cpuacct"}}) {
+		if len(got) > 1 && !slices.Equal(all[0].links, [][2]string{{"cpu,cpuacct", "/cpu"}, {"cpu,cpuacct", "/cpuacct"}}) {
 			t.Errorf("%s: links %q", name, all[0].links)
 		}
 	}

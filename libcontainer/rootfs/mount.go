@@ -23,7 +23,7 @@ func (t *Tree) mount(p *plan.Program, m *mount) {
 		t.fsmount(p, m)
 	}
 	for _, l := range m.links {
-		p.Add(plan.Op{Kind: plan.OpSymlink, B: t.Root, S: l[:], Field: m.Field})
+		p.Add(plan.Op{Kind: plan.OpSymlink, B: m.slot, S: l[:], Field: m.Field})
 	}
 }
 

@@ -44,7 +44,7 @@ type mount struct {
 	made  bool        // see [Tree.Make]
 	name  string      // of the source where it is staged
 	ids   plan.Slot   // of the user namespace that the child maps it with; NoSlot if there is none
-	links [][2]string // symlinks to make below it: target, path
+	links [][2]string // symlinks to make in it: target, path from its root
 }
 
 // Setting is what the tree has to know of the launch.

@@ -210,17 +210,19 @@ static int new_null(void)
 // refused, in a user namespace, the host's will do if its owner is not mapped.
 int op_devnull(const struct op *o)
 {
-	enum { NOBODY = 65534 };
+	enum { NOBODY = 65534, MEMORY = 1 /* null, zero, full, urandom ... */ };
 	struct stat_ st;
 	int null = -1;
 	for (int i = 0; i < 3; i++) {
 		stdio_owner[i] = EVERYBODY;
 		if (stat_of(i, "", AT_EMPTY_PATH, &st))
 			continue;
-		if ((st.mode & S_IFMT) != S_IFCHR || st.rdev_major != 1 || st.rdev_minor != 3) {
+		if ((st.mode & S_IFMT) != S_IFCHR || st.rdev_major != MEMORY) {
 			stdio_owner[i] = st.uid;
 			continue;
 		}
+		if (st.rdev_minor != 3)
+			continue;
 		if (null < 0)
 			null = container_null(slot[o->b]);
 		if (null < 0)

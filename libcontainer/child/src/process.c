@@ -84,7 +84,7 @@ int op_write(const struct op *o)
 	return write_file(slot[o->a], str(o, 0), str(o, 1), RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS);
 }
 
-// Stdio belongs to the user, but /dev/null is everybody's. The group stays,
+// Stdio belongs to the user, but /dev/null and its like are everybody's. The group stays,
 // and what cannot be given (a read-only file system, an unmapped owner) stays
 // as it is.
 int op_stdio(const struct op *o)
