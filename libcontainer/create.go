@@ -250,6 +250,7 @@ func (h *Host) request(l *plan.Launch, io IO) *launch.Request {
 		Keyring:      !io.NoNewKeyring,
 		SeccompCache: filepath.Join(h.Root, store.Private+"seccomp"),
 		Scratch:      h.Root,
+		Warn:         h.warn,
 	}
 	for fd := 3; fd < 3+io.PreserveFDs+io.ListenFDs; fd++ {
 		r.Preserve = append(r.Preserve, fd)

@@ -343,6 +343,12 @@ var compatibility = [...]compat{
 		tests: "seccomp-notify-hook, seccomp-notify",
 	},
 	{
+		does:  "a seccomp rule for a system call that no architecture has is left out with a warning where nothing is allowed by that; with the annotation run.oci.seccomp_fail_unknown_syscall it is an error as elsewhere",
+		spec:  "nothing of unknown names (config-linux.md, \"Seccomp\"); an error is generated for what cannot be applied (runtime.md, \"Errors\")",
+		code:  "libcontainer/seccomp/compiler/compile.go:unknown, libcontainer/launch/bind.go:bindFilter, specconv/seccomp.go:seccomp",
+		tests: "seccomp-unknown-names, libcontainer/seccomp/compiler/compile_test.go:TestUnknownNames",
+	},
+	{
 		does:  "SCMP_ACT_NOTIFY is refused for write, and as default action",
 		spec:  "allows both",
 		code:  "specconv/seccomp.go:syscall, specconv/seccomp.go:seccomp",
@@ -381,7 +387,7 @@ var compatibility = [...]compat{
 	{
 		does:  "calls that are younger than all that a profile names get ENOSYS, so that programs fall back on older ones",
 		spec:  "they get the default action",
-		code:  "libcontainer/seccomp/compiler/enosys.go:enosysHead",
+		code:  "libcontainer/seccomp/compiler/enosys.go:newerThan",
 		tests: "libcontainer/seccomp/compiler/compile_test.go:TestArchitectures",
 	},
 	{

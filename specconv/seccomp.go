@@ -3,6 +3,7 @@ package specconv
 import (
 	"path/filepath"
 	"slices"
+	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -50,6 +51,25 @@ func (c *compiler) seccomp() {
 		c.syscall(&p.Syscalls[i], at("linux.seccomp.syscalls", i))
 	}
 	c.listener(p)
+	c.out.SeccompStrict = c.flagAnnotation(strictAnnotation)
+}
+
+// strictAnnotation has an unknown system call's name be an error, not a
+// warning, as with crun.
+const strictAnnotation = "run.oci.seccomp_fail_unknown_syscall"
+
+// flagAnnotation reads an annotation that is a yes or a no; to be there is a
+// yes.
+func (c *compiler) flagAnnotation(key string) bool {
+	word, ok := c.spec.Annotations[key]
+	if !ok || word == "" {
+		return ok
+	}
+	yes, err := strconv.ParseBool(word)
+	if err != nil {
+		c.fault("annotations."+key, "%q is neither true nor false", word)
+	}
+	return yes
 }
 
 // listener checks where the agent is, which is ignored if no system call asks

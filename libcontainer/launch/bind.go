@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -86,11 +87,9 @@ func bind(r *Request) (*binding, error) {
 	}
 	b.namespaces()
 	if l.Seccomp != nil {
-		f, err := seccomp.Cached(r.SeccompCache, r.Scratch, l.Seccomp)
-		if err != nil {
+		if err := b.bindFilter(); err != nil {
 			return nil, err
 		}
-		b.filter = f
 	}
 	if !l.Joined {
 		b.tree = rootfs.New(l.Rootfs, rootfs.Setting{
@@ -101,6 +100,21 @@ func bind(r *Request) (*binding, error) {
 		b.prog.Inherit(0)
 	}
 	return b, b.program()
+}
+
+// bindFilter finds or makes the filter, and tells what it leaves out.
+func (b *binding) bindFilter() (err error) {
+	if b.filter, err = seccomp.Cached(b.SeccompCache, b.Scratch, b.Launch.Seccomp); err != nil {
+		return err
+	}
+	notes := b.filter.Notes
+	if len(notes) > 0 && b.Launch.SeccompStrict {
+		return errors.New(notes[0])
+	}
+	for _, note := range notes {
+		b.Warn("%s", note)
+	}
+	return nil
 }
 
 // namespaces sorts out which namespaces are made and which joined.

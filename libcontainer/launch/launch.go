@@ -39,6 +39,8 @@ type Request struct {
 	SeccompCache string // directory of compiled filters
 	Scratch      string // directory for a file without a name
 
+	Warn func(format string, args ...any) // is told of what does not stop the start
+
 	// Exec: the container's init, and the CLONE_NEW* flags of its namespaces
 	// to join.
 	Init           *os.File
@@ -97,6 +99,7 @@ func Run(r *Request) (_ *Running, err error) {
 		// Root in a user namespace, but not over this mount namespace.
 		again := *r
 		again.byChild = true
+		again.Warn = func(string, ...any) {} // it has been said
 		if b, err = bind(&again); err == nil {
 			files, err = b.open()
 		}

@@ -40,8 +40,10 @@ type Launch struct {
 	NetDevices  map[string]specs.LinuxNetDevice
 	IntelRdt    *specs.LinuxIntelRdt
 	Seccomp     *specs.LinuxSeccomp
-	Hooks       specs.Hooks
-	Process     Process
+	// SeccompStrict: a system call that nobody knows is an error.
+	SeccompStrict bool
+	Hooks         specs.Hooks
+	Process       Process
 }
 
 // Namespace is one namespace to create (Path empty) or to join.

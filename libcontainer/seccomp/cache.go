@@ -17,13 +17,13 @@ import (
 
 // An entry of the cache is a file of its own, named by its key:
 //
-//	magic, key, SHA-256 over magic, key and program, program
+//	magic, key, SHA-256 over magic, key and filter, filter
 //
 // The key inside it tells an entry that was copied or renamed; the sum one that
 // was cut short or overwritten. Neither is a signature: an entry counts only if
 // nobody else can have written it (see trusted).
 const (
-	magic      = "skiff\x00\x00\x01"
+	magic      = "skiff\x00\x00\x02"
 	headerSize = len(magic) + 2*sha256.Size
 	suffix     = ".bpf"
 	tempPrefix = "new-"
@@ -47,16 +47,17 @@ func Cached(dir, scratch string, p *specs.LinuxSeccomp) (*Filter, error) {
 	if err != nil {
 		return nil, err
 	}
-	k, ok := keyOf(p), false
-	if f.BPF, ok = load(entryPath(dir, k), k); ok {
-		return f, nil
+	k := keyOf(p)
+	made, ok := load(entryPath(dir, k), k)
+	if !ok {
+		if made, err = compile(scratch, p); err != nil {
+			return nil, err
+		}
+		if store(dir, k, made) == nil {
+			prune(dir, time.Now())
+		}
 	}
-	if f.BPF, err = compile(scratch, p); err != nil {
-		return nil, err
-	}
-	if store(dir, k, f.BPF) == nil {
-		prune(dir, time.Now())
-	}
+	f.BPF, f.Notes = made.Program, made.Notes
 	return f, nil
 }
 
@@ -66,20 +67,20 @@ func entryPath(dir string, k key) string {
 
 // load reads an entry; ok is false if it is not there, or not to be trusted.
 // It uses the system calls directly: os.File would cost as much as the rest.
-func load(path string, k key) (prog []byte, ok bool) {
+func load(path string, k key) (f bpf.Filter, ok bool) {
 	// O_NONBLOCK: a FIFO in its place must not hang the runtime.
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, false
+		return f, false
 	}
 	defer unix.Close(fd)
 	size, ok := trusted(fd)
 	if !ok {
-		return nil, false
+		return f, false
 	}
 	entry := make([]byte, size)
 	if n, err := unix.Read(fd, entry); err != nil || n != size {
-		return nil, false
+		return f, false
 	}
 	return open(entry, k)
 }
@@ -92,21 +93,24 @@ func trusted(fd int) (size int, ok bool) {
 		return 0, false
 	}
 	ours := st.Mode&unix.S_IFMT == unix.S_IFREG && int(st.Uid) == os.Geteuid() && st.Mode&0o022 == 0
-	fits := int64(headerSize) < st.Size && st.Size <= int64(headerSize+bpf.MaxSize)
+	fits := int64(headerSize) < st.Size && st.Size <= int64(headerSize+bpf.MaxEncoded)
 	return int(st.Size), ours && fits
 }
 
-// open takes the program out of an entry.
-func open(entry []byte, k key) (prog []byte, ok bool) {
-	prog = entry[headerSize:]
-	return prog, string(entry[:headerSize]) == string(header(k, prog)) && bpf.Plausible(prog)
+// open takes the filter out of an entry.
+func open(entry []byte, k key) (f bpf.Filter, ok bool) {
+	content := entry[headerSize:]
+	if string(entry[:headerSize]) != string(header(k, content)) {
+		return f, false
+	}
+	return bpf.Decode(content)
 }
 
-func header(k key, prog []byte) []byte {
+func header(k key, content []byte) []byte {
 	sum := sha256.New()
 	sum.Write([]byte(magic))
 	sum.Write(k[:])
-	sum.Write(prog)
+	sum.Write(content)
 	h := make([]byte, 0, headerSize)
 	h = append(h, magic...)
 	h = append(h, k[:]...)
@@ -116,7 +120,7 @@ func header(k key, prog []byte) []byte {
 // store writes an entry beside its name and renames it, so that a reader sees
 // all of it or nothing. Writers of the same key write the same, so the last
 // one may win. There is no fsync: what a crash leaves is found by its sum.
-func store(dir string, k key, prog []byte) error {
+func store(dir string, k key, f bpf.Filter) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -124,7 +128,8 @@ func store(dir string, k key, prog []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = temp.Write(append(header(k, prog), prog...))
+	content := f.Encode()
+	_, err = temp.Write(append(header(k, content), content...))
 	if cerr := temp.Close(); err == nil {
 		err = cerr
 	}

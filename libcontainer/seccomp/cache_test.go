@@ -39,6 +39,7 @@ func entries(t *testing.T, dir string) []string {
 // only means that it is compiled again.
 func TestCached(t *testing.T) {
 	p, dir := defaultProfile(t), filepath.Join(t.TempDir(), "cache")
+	p.Syscalls[0].Names = append(p.Syscalls[0].Names, "no_such_call", "nor_this")
 	want, err := Cached(filepath.Join(t.TempDir(), "other"), "", p)
 	if err != nil {
 		t.Fatal(err)
@@ -48,6 +49,9 @@ func TestCached(t *testing.T) {
 		got, err := Cached(dir, "", p)
 		if err != nil {
 			t.Fatalf("%s: %v", when, err)
+		}
+		if len(got.Notes) != 2 {
+			t.Errorf("%s: notes %q", when, got.Notes)
 		}
 		if !bytes.Equal(got.BPF, want.BPF) || got.Flags != want.Flags {
 			t.Errorf("%s: another filter", when)

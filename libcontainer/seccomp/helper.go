@@ -42,27 +42,27 @@ func helperSum() string {
 // compile has the helper make the program of p. Both sides of the exchange are
 // files in memory, so neither can keep the other waiting, and what the helper
 // writes is read only when it has ended.
-func compile(scratch string, p *specs.LinuxSeccomp) ([]byte, error) {
+func compile(scratch string, p *specs.LinuxSeccomp) (f bpf.Filter, err error) {
 	profile, err := json.Marshal(p)
 	if err != nil {
-		return nil, fmt.Errorf("linux.seccomp: %w", err)
+		return f, fmt.Errorf("linux.seccomp: %w", err)
 	}
 	in, err := sys.SealedMemfd("seccomp-profile", profile, false, 0)
 	if err != nil {
-		return nil, err
+		return f, err
 	}
 	defer unix.Close(in)
 	if _, err := unix.Seek(in, 0, io.SeekStart); err != nil {
-		return nil, fmt.Errorf("seccomp: pass the profile on: %w", err)
+		return f, fmt.Errorf("seccomp: pass the profile on: %w", err)
 	}
 	out, err := sys.Memfd("seccomp-program")
 	if err != nil {
-		return nil, err
+		return f, err
 	}
 	defer unix.Close(out)
 	status, err := runHelper(scratch, in, out)
 	if err != nil {
-		return nil, fmt.Errorf("seccomp: run the filter compiler: %w", err)
+		return f, fmt.Errorf("seccomp: run the filter compiler: %w", err)
 	}
 	return answer(status, out)
 }
@@ -90,21 +90,21 @@ func runHelper(scratch string, in, out int) (int, error) {
 	return sys.Wait(pid)
 }
 
-// answer reads what the helper wrote: the program, or if it failed, why.
-func answer(status, out int) ([]byte, error) {
-	text := make([]byte, bpf.MaxSize+1)
+// answer reads what the helper wrote: the filter, or if it failed, why.
+func answer(status, out int) (f bpf.Filter, err error) {
+	text := make([]byte, bpf.MaxEncoded+1)
 	n, err := unix.Pread(out, text, 0)
 	if err != nil {
-		return nil, fmt.Errorf("seccomp: read the compiled filter: %w", err)
+		return f, fmt.Errorf("seccomp: read the compiled filter: %w", err)
 	}
-	text = text[:n]
-	switch {
-	case status != 0:
-		return nil, failure(status, string(text))
-	case !bpf.Plausible(text):
-		return nil, fmt.Errorf("seccomp: the filter compiler wrote %d bytes, not a whole program", n)
+	if status != 0 {
+		return f, failure(status, string(text[:n]))
 	}
-	return text, nil
+	f, ok := bpf.Decode(text[:n])
+	if !ok {
+		return f, fmt.Errorf("seccomp: the filter compiler wrote %d bytes, not a whole program", n)
+	}
+	return f, nil
 }
 
 // failure gives the helper's words as they are: they name the profile's field.

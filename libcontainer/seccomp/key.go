@@ -10,7 +10,7 @@ import (
 
 // formatVersion is part of each key. Raise it with every change of this
 // package that makes another file of the same program.
-const formatVersion = 1
+const formatVersion = 2
 
 // key is the name of a program in the cache: SHA-256 over everything that
 // shapes it. A strong hash, since a profile made to collide with another

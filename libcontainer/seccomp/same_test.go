@@ -3,7 +3,7 @@
 package seccomp
 
 import (
-	"bytes"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -31,6 +31,9 @@ func TestHasArch(t *testing.T) {
 func TestHelperIsTheCompiler(t *testing.T) {
 	for name, p := range map[string]*specs.LinuxSeccomp{
 		"default": defaultProfile(t),
+		"unknown names": {
+			DefaultAction: specs.ActErrno, Syscalls: []specs.LinuxSyscall{{Names: []string{"x", "y"}, Action: specs.ActAllow}},
+		},
 		"all fields": {
 			DefaultAction: specs.ActErrno, DefaultErrnoRet: errno(0), Architectures: []specs.Arch{specs.ArchX32, specs.ArchX86},
 			Syscalls: []specs.LinuxSyscall{{
@@ -46,7 +49,7 @@ func TestHelperIsTheCompiler(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := compile("", p); err != nil || !bytes.Equal(got, want) {
+		if got, err := compile("", p); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: another program, %v", name, err)
 		}
 	}

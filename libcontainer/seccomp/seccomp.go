@@ -17,9 +17,10 @@ import (
 
 // Filter is what seccomp(SECCOMP_SET_MODE_FILTER) is called with.
 type Filter struct {
-	BPF    []byte // array of struct sock_filter in the host's byte order
-	Flags  uint   // SECCOMP_FILTER_FLAG_*
-	Notify bool   // seccomp(2) returns a listener, for linux.seccomp.listenerPath
+	BPF    []byte   // array of struct sock_filter in the host's byte order
+	Flags  uint     // SECCOMP_FILTER_FLAG_*
+	Notify bool     // seccomp(2) returns a listener, for linux.seccomp.listenerPath
+	Notes  []string // what of the profile is left out, to be warned of
 }
 
 // settings works out everything but the program. The flag WAIT_KILLABLE_RECV is

@@ -15,7 +15,8 @@
 //	clean                        check that no container, cgroup, mount or process of the script is left
 //
 // The program seccompagent is contrib/seccompagent, sdnotify sends messages to
-// a manager, meddle tries to change all inodes in sight.
+// a manager, meddle tries to change all inodes in sight, syscall makes system
+// calls by their numbers.
 //
 // $ROOT is the script's state directory, $CGROUP the path of its own cgroup,
 // under which bundle puts the containers, and $CGROUP_b, after "bundle b", the
@@ -72,12 +73,12 @@ import (
 
 // TestMain builds the programs that the scripts run, before the tests'
 // processes have namespaces of their own, unless the environment variables
-// SKIFF, SECCOMPAGENT, SDNOTIFY and MEDDLE have the paths of some. PROGRAMS is a folder
+// SKIFF, SECCOMPAGENT, SDNOTIFY, MEDDLE and SYSCALL have the paths of some. PROGRAMS is a folder
 // to build them into and to keep: where there is no Go, they are found there.
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
 // programs are those that the scripts find in their PATH.
-var programs = []string{"skiff", "seccompagent", "sdnotify", "meddle"}
+var programs = []string{"skiff", "seccompagent", "sdnotify", "meddle", "syscall"}
 
 func testMain(m *testing.M) int {
 	err := allowDevices()
@@ -89,7 +90,7 @@ func testMain(m *testing.M) int {
 	}
 	if err == nil {
 		err = errors.Join(build("SKIFF", "../..", dir), build("SECCOMPAGENT", "../../contrib/seccompagent", dir), build("SDNOTIFY", "./sdnotify", dir),
-			build("MEDDLE", "./meddle", dir))
+			build("MEDDLE", "./meddle", dir), build("SYSCALL", "./syscall", dir))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -20,6 +20,17 @@ type arch struct {
 	end   uint32 // the first number that is not in the ABI's table; 0: there is none
 }
 
+// wide reports whether arguments have 64 bits. Of the architectures with
+// __AUDIT_ARCH_64BIT those that have 32-bit pointers have not.
+func (a arch) wide() bool {
+	const is64bit = 0x80000000
+	switch a.lib {
+	case libseccomp.ArchX32, libseccomp.ArchMIPS64N32, libseccomp.ArchMIPSEL64N32:
+		return false
+	}
+	return a.audit&is64bit != 0
+}
+
 // x32 numbers have this bit (__X32_SYSCALL_BIT) and x86-64's AUDIT_ARCH.
 const x32Bit = 0x40000000
 

@@ -36,45 +36,62 @@ var library sync.Mutex
 type compiler struct {
 	filter *libseccomp.ScmpFilter
 	def    libseccomp.ScmpAction // what is done where no rule matches
+	archs  []arch                // the native one first
 	rules  int                   // added so far
+	own    []rule                // those of calls that libseccomp does not know
+	notes  []string              // what is to be warned of
 }
 
 // Compile makes the program of p: an array of struct sock_filter in the host's
 // byte order. It depends on p, on the machine's architecture and on
 // libseccomp's version, not on the running kernel.
 //
-// System calls that libseccomp does not know are left out, as every runtime
-// does: profiles name calls of all kernels and machines. Any other word or
-// value that cannot be honoured is an error with its JSON path.
-func Compile(p *specs.LinuxSeccomp) ([]byte, error) {
+// A system call that some architecture has and those of p do not is left out,
+// as every runtime does: profiles name calls of all kernels and machines. A
+// name that no architecture has is warned of, or an error where the call would
+// have been denied. Any other word or value that cannot be honoured is an error
+// with its JSON path.
+func Compile(p *specs.LinuxSeccomp) (bpf.Filter, error) {
 	library.Lock()
 	defer library.Unlock()
 	list, err := archs(p.Architectures)
 	if err != nil {
-		return nil, err
+		return bpf.Filter{}, err
 	}
 	c, err := newCompiler(p)
 	if err != nil {
-		return nil, err
+		return bpf.Filter{}, err
 	}
 	defer c.filter.Release()
+	c.archs = list
 	if err := c.addArchs(list, p.Architectures); err != nil {
-		return nil, err
+		return bpf.Filter{}, err
 	}
 	for i := range p.Syscalls {
-		if err := c.addEntry(&p.Syscalls[i]); err != nil {
-			return nil, fmt.Errorf("linux.seccomp.syscalls[%d]%w", i, err)
+		if err := c.addEntry(&p.Syscalls[i], fmt.Sprintf("linux.seccomp.syscalls[%d]", i)); err != nil {
+			return bpf.Filter{}, err
 		}
 	}
 	body, err := c.export()
 	if err != nil {
-		return nil, err
+		return bpf.Filter{}, err
 	}
-	head, err := enosysHead(p, list)
+	head, err := c.head(p)
+	if err != nil {
+		return bpf.Filter{}, err
+	}
+	prog, err := join(head, body)
+	return bpf.Filter{Program: prog, Notes: c.notes}, err
+}
+
+// head is what libseccomp cannot express.
+func (c *compiler) head(p *specs.LinuxSeccomp) ([]unix.SockFilter, error) {
+	abis, err := newerThan(p, c.archs)
 	if err != nil {
 		return nil, err
 	}
-	return join(head, body)
+	addOwn(abis, c.archs, c.own)
+	return head(abis), nil
 }
 
 func newCompiler(p *specs.LinuxSeccomp) (*compiler, error) {
@@ -111,44 +128,74 @@ func (c *compiler) addArchs(list []arch, words []specs.Arch) error {
 	return nil
 }
 
-// addEntry adds one object of linux.seccomp.syscalls. Its errors begin with
-// what follows the object's index in the JSON path.
-func (c *compiler) addEntry(s *specs.LinuxSyscall) error {
+// addEntry adds one object of linux.seccomp.syscalls, which is at path.
+func (c *compiler) addEntry(s *specs.LinuxSyscall, path string) error {
 	act, err := withErrno(s.Action, s.ErrnoRet)
 	if err != nil {
-		return fmt.Errorf(".action: %w", err)
+		return fmt.Errorf("%s.action: %w", path, err)
 	}
 	rules, err := conditions(s.Args)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s%w", path, err)
 	}
 	for i, name := range s.Names {
-		if act == libseccomp.ActNotify && name == "write" {
+		at := fmt.Sprintf("%s.names[%d]", path, i)
+		switch {
+		case act == libseccomp.ActNotify && name == "write":
 			// runc's rule; profiles that break it are written for no runtime.
-			return fmt.Errorf(".names[%d]: SCMP_ACT_NOTIFY cannot be used for the write syscall", i)
+			return fmt.Errorf("%s: SCMP_ACT_NOTIFY cannot be used for the write syscall", at)
+		case !known(name):
+			err = c.unknown(at, name, act)
+		default:
+			err = c.addName(at, name, act, rules)
 		}
-		if err := c.addName(name, act, rules); err != nil {
-			return fmt.Errorf(".names[%d]: %s: %w", i, name, err)
+		if err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (c *compiler) addName(name string, act libseccomp.ScmpAction, rules [][]libseccomp.ScmpCondition) error {
+func (c *compiler) addName(at, name string, act libseccomp.ScmpAction, rules [][]libseccomp.ScmpCondition) error {
 	if act == c.def {
 		return nil // libseccomp refuses rules that change nothing
 	}
+	for _, conds := range rules {
+		c.own = append(c.own, rule{name: name, action: kernelAction(act), conds: conds})
+	}
 	nr, err := libseccomp.GetSyscallFromName(name)
 	if err != nil {
-		return nil // unknown to libseccomp
+		return nil // unknown to libseccomp: c.own has it
 	}
-	for _, rule := range rules {
-		if err := c.filter.AddRuleConditional(nr, act, rule); err != nil {
-			return err
+	for _, conds := range rules {
+		if err := c.filter.AddRuleConditional(nr, act, conds); err != nil {
+			return fmt.Errorf("%s: %s: %w", at, name, err)
 		}
 		c.rules++
 	}
 	return nil
+}
+
+// unknown takes note of a name that no architecture has. Where its rule denies
+// what is allowed by default, to go on would be to let through what the
+// profile wants denied: a call by another spelling, or a newer kernel's.
+func (c *compiler) unknown(at, name string, act libseccomp.ScmpAction) error {
+	if leniency(act) < leniency(c.def) {
+		return fmt.Errorf("%s: unknown system call %.80q, which would not be denied: the name of a system call is expected", at, name)
+	}
+	c.note("%s: unknown system call %.80q: its rule is left out", at, name)
+	return nil
+}
+
+// note adds a warning. The last one that is kept stands for all that are not.
+func (c *compiler) note(format string, args ...any) {
+	switch len(c.notes) {
+	case bpf.MaxNotes:
+	case bpf.MaxNotes - 1:
+		c.notes = append(c.notes, "linux.seccomp.syscalls: more names of unknown system calls: their rules are left out")
+	default:
+		c.notes = append(c.notes, fmt.Sprintf(format, args...))
+	}
 }
 
 // conditions gives the rules that an entry's args make: one with all of them,

@@ -15,6 +15,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	libseccomp "github.com/seccomp/libseccomp-golang"
+	"github.com/skiff-oci/skiff/libcontainer/seccomp/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -98,7 +99,7 @@ func randomProfile(r *rand.Rand) *specs.LinuxSeccomp {
 	}
 	used := map[string]bool{}
 	for range 1 + r.IntN(100) {
-		name := nameOf(x86ABIs()[0], uint32(r.IntN(440)))
+		name := nameOf(x86ABIs()[0], uint32(r.IntN(500)))
 		// socketcall and ipc: libseccomp cannot look at arguments there.
 		if name == "(none)" || used[name] || multiplexedOnX86(name) {
 			continue
@@ -172,7 +173,7 @@ func TestSameArgument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	prog := decode(t, filter)
+	prog := decode(t, filter.Program)
 	for first, want := range map[uint64]uint32{3: 0x7fff0000, 7: 0x7fff0000, 5: 0x00050001} {
 		got, err := verdict(prog, call{nr: 135, arch: 0xc000003e, args: [6]uint64{first}})
 		if err != nil || got != want {
@@ -181,21 +182,62 @@ func TestSameArgument(t *testing.T) {
 	}
 }
 
+// TestUnknownNames: what no architecture has is left out with a note, unless
+// that would let through what the profile denies.
 func TestUnknownNames(t *testing.T) {
+	const where = "linux.seccomp.syscalls[0].names[1]"
+	acts := []specs.LinuxSeccompAction{
+		specs.ActAllow, specs.ActLog, specs.ActTrace, specs.ActErrno, specs.ActTrap, specs.ActKill, specs.ActKillThread, specs.ActKillProcess,
+	}
+	level := map[specs.LinuxSeccompAction]int{specs.ActAllow: 2, specs.ActLog: 2, specs.ActTrace: 1, specs.ActNotify: 1}
+	for _, def := range acts {
+		for _, act := range append(acts, specs.ActNotify) {
+			p := &specs.LinuxSeccomp{DefaultAction: def, Syscalls: []specs.LinuxSyscall{{
+				Names: []string{"mkdir", "no_such_call"}, Action: act,
+			}}}
+			f, err := Compile(p)
+			if level[act] < level[def] {
+				if err == nil || !strings.Contains(err.Error(), where+`: unknown system call "no_such_call"`) {
+					t.Errorf("%s by default, %s: %v", def, act, err)
+				}
+				continue
+			}
+			if err != nil || len(f.Notes) != 1 || !strings.HasPrefix(f.Notes[0], where+": unknown system call \"no_such_call\"") {
+				t.Errorf("%s by default, %s: notes %q, %v", def, act, f.Notes, err)
+			}
+			p.Syscalls[0].Names = []string{"mkdir"}
+			if without, err := Compile(p); err != nil || !bytes.Equal(f.Program, without.Program) {
+				t.Errorf("%s by default, %s: another program without the unknown name, %v", def, act, err)
+			}
+		}
+	}
+}
+
+// TestForeignNames: what another architecture has is no reason for a note.
+func TestForeignNames(t *testing.T) {
 	p := &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{
-		Names: []string{"no_such_call", "mkdir", "another"}, Action: specs.ActErrno,
+		Names: []string{"s390_runtime_instr", "riscv_hwprobe", "swapcontext", "cacheflush", "uretprobe", "utimensat_time64"}, Action: specs.ActErrno,
 	}}}
-	with, err := Compile(p)
-	if err != nil {
-		t.Fatal(err)
+	if f, err := Compile(p); err != nil || len(f.Notes) > 0 {
+		t.Errorf("notes %q, %v", f.Notes, err)
 	}
-	p.Syscalls[0].Names = []string{"mkdir"}
-	without, err := Compile(p)
-	if err != nil {
-		t.Fatal(err)
+	if f, err := Compile(defaultProfile(t)); err != nil || len(f.Notes) > 0 {
+		t.Errorf("the default profile has notes %q, %v", f.Notes, err)
 	}
-	if !bytes.Equal(with, without) {
-		t.Error("unknown names change the program")
+}
+
+// TestManyUnknownNames: notes are few, and end in one that says so.
+func TestManyUnknownNames(t *testing.T) {
+	s := specs.LinuxSyscall{Action: specs.ActAllow}
+	for i := range 1000 {
+		s.Names = append(s.Names, fmt.Sprint("call", i, strings.Repeat("\n", 500)))
+	}
+	f, err := Compile(&specs.LinuxSeccomp{DefaultAction: specs.ActErrno, Syscalls: []specs.LinuxSyscall{s}})
+	if err != nil || len(f.Notes) != bpf.MaxNotes || !strings.Contains(f.Notes[bpf.MaxNotes-1], "more names") {
+		t.Errorf("%d notes, %v", len(f.Notes), err)
+	}
+	if back, ok := bpf.Decode(f.Encode()); !ok || !slices.Equal(back.Notes, f.Notes) || !bytes.Equal(back.Program, f.Program) {
+		t.Error("another filter when it was encoded")
 	}
 }
 
@@ -220,7 +262,7 @@ func TestArchitectures(t *testing.T) {
 		case err != nil:
 			t.Errorf("%s: %v", word, err)
 		default:
-			checkForeign(t, word, filter)
+			checkForeign(t, word, filter.Program)
 		}
 	}
 }

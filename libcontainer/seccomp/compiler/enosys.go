@@ -3,13 +3,10 @@
 package compiler
 
 import (
-	"encoding/binary"
 	"fmt"
-	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	libseccomp "github.com/seccomp/libseccomp-golang"
-	"github.com/skiff-oci/skiff/libcontainer/seccomp/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -30,24 +27,22 @@ import (
 // head jumps to the program's first instruction for everything else; the
 // program loads what it needs itself and knows nothing of the head.
 
-// enosysHead returns the head for p, empty where it would change nothing or do
-// harm.
-func enosysHead(p *specs.LinuxSeccomp, list []arch) ([]unix.SockFilter, error) {
-	if !restrictive(p) {
-		return nil, nil
-	}
+// newerThan returns for each architecture the numbers that are newer than p, or
+// none where ENOSYS would change nothing or do harm.
+func newerThan(p *specs.LinuxSeccomp, list []arch) ([]abi, error) {
+	abis := make([]abi, len(list))
 	names := mentioned(p)
-	var ranges []numberRange
-	for _, a := range list {
-		last, ok, err := newest(a, names)
-		if err != nil {
+	for i, a := range list {
+		abis[i] = abi{audit: a.audit, end: a.end}
+		if !restrictive(p) {
+			continue
+		}
+		var err error
+		if abis[i].last, abis[i].stub, err = newest(a, names); err != nil {
 			return nil, err
 		}
-		if ok {
-			ranges = append(ranges, numberRange{audit: a.audit, last: last, end: a.end})
-		}
 	}
-	return head(ranges), nil
+	return abis, nil
 }
 
 // restrictive reports whether unknown calls fail by default, other than with
@@ -82,6 +77,9 @@ func newest(a arch, names map[string]bool) (last uint32, ok bool, err error) {
 	multiplexed := false
 	for name := range names {
 		n, err := libseccomp.GetSyscallFromNameByArch(name, a.lib)
+		if own, ok := a.lacks(name); ok {
+			n, err = libseccomp.ScmpSyscall(own), nil
+		}
 		switch {
 		case err == libseccomp.ErrSyscallDoesNotExist:
 		case err != nil:
@@ -122,88 +120,4 @@ func newestDirect(a arch, names map[string]bool, last uint32, ok bool) (uint32, 
 		}
 	}
 	return last, ok, nil
-}
-
-// numberRange is the system call numbers of one ABI: those above last and
-// below end (0: no end) are newer than the profile.
-type numberRange struct {
-	audit     uint32
-	last, end uint32
-}
-
-// Opcodes of classic BPF and offsets in struct seccomp_data.
-const (
-	opLoad     = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
-	opJump     = unix.BPF_JMP | unix.BPF_JA
-	opEqual    = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
-	opGreater  = unix.BPF_JMP | unix.BPF_JGT | unix.BPF_K
-	opNotBelow = unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K
-	opReturn   = bpf.Return
-
-	offsetNumber = 0
-	offsetArch   = 4
-)
-
-// head writes the head:
-//
-//	A = arch
-//	if A != x86_64 goto next             for each AUDIT_ARCH
-//	  A = nr
-//	  if A > last && A < end return ENOSYS   for each of its ABIs
-//	  goto program
-//	next:
-//	...
-//
-// What is between two conditional jumps is a few instructions long, so their
-// 8-bit offsets always do; "goto program", which may be far, is BPF_JA with
-// its 32 bits. Only instructions are used that the kernel's
-// seccomp_is_const_allow follows, for its cache of always-allowed calls.
-func head(ranges []numberRange) []unix.SockFilter {
-	if len(ranges) == 0 {
-		return nil
-	}
-	prog := []unix.SockFilter{{Code: opLoad, K: offsetArch}}
-	var exits []int
-	for i, r := range ranges {
-		if slices.ContainsFunc(ranges[:i], func(o numberRange) bool { return o.audit == r.audit }) {
-			continue // done with the first of this AUDIT_ARCH
-		}
-		block := archBlock(ranges[i:], r.audit)
-		prog = append(prog, unix.SockFilter{Code: opEqual, K: r.audit, Jf: uint8(len(block))})
-		prog = append(prog, block...)
-		exits = append(exits, len(prog)-1)
-	}
-	for _, at := range exits {
-		prog[at].K = uint32(len(prog) - at - 1)
-	}
-	return prog
-}
-
-// archBlock writes the part for one AUDIT_ARCH; its last instruction is the
-// jump to the program, with the distance left open.
-func archBlock(ranges []numberRange, audit uint32) []unix.SockFilter {
-	refuse := unix.SockFilter{Code: opReturn, K: unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)}
-	block := []unix.SockFilter{{Code: opLoad, K: offsetNumber}}
-	for _, r := range ranges {
-		switch {
-		case r.audit != audit:
-		case r.end == 0:
-			block = append(block, unix.SockFilter{Code: opGreater, K: r.last, Jf: 1}, refuse)
-		default:
-			block = append(block, unix.SockFilter{Code: opGreater, K: r.last, Jf: 2},
-				unix.SockFilter{Code: opNotBelow, K: r.end, Jt: 1}, refuse)
-		}
-	}
-	return append(block, unix.SockFilter{Code: opJump})
-}
-
-// encode gives the array of struct sock_filter that the kernel reads.
-func encode(prog []unix.SockFilter) []byte {
-	b := make([]byte, 0, bpf.InsnSize*len(prog))
-	for _, in := range prog {
-		b = binary.NativeEndian.AppendUint16(b, in.Code)
-		b = append(b, in.Jt, in.Jf)
-		b = binary.NativeEndian.AppendUint32(b, in.K)
-	}
-	return b
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // oracle decides about a call by reading the profile, rule by rule, with
-// nothing of the compiler but libseccomp's table of names.
+// nothing of the compiler but the tables of names.
 type oracle struct {
 	profile *specs.LinuxSeccomp
 	abis    []testABI
@@ -68,12 +68,22 @@ func lastNamed(p *specs.LinuxSeccomp, abi testABI) int64 {
 	return last
 }
 
+// nameOf asks libseccomp, and then the table of the newest calls, which has a
+// test of its own.
 func nameOf(abi testABI, nr uint32) string {
 	name, err := libseccomp.ScmpSyscall(int32(nr)).GetNameByArch(abi.lib)
-	if err != nil {
-		return "(none)"
+	if err == nil {
+		return name
 	}
-	return name
+	if i := int(nr-abi.first) - firstCommon; 0 <= i && i < len(common) {
+		return common[i]
+	}
+	for name, n := range private[abi.lib] {
+		if n == nr {
+			return name
+		}
+	}
+	return "(none)"
 }
 
 // verdict returns what the filter has to answer; ok is false where rules with
@@ -223,7 +233,7 @@ func agree(t testing.TB, p *specs.LinuxSeccomp) (compared int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	prog, o := decode(t, filter), newOracle(p)
+	prog, o := decode(t, filter.Program), newOracle(p)
 	samples := sampleArgs(p)
 	for _, c := range allCalls() {
 		wanted := samples

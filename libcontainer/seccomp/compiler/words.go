@@ -61,6 +61,40 @@ func withErrno(word specs.LinuxSeccompAction, ret *uint) (libseccomp.ScmpAction,
 	return act.SetReturnCode(int16(uint16(code))), nil
 }
 
+// kernelAction gives an action with its errno as the kernel has it.
+func kernelAction(act libseccomp.ScmpAction) uint32 {
+	code := uint32(uint16(act.GetReturnCode()))
+	switch act.SetReturnCode(0) {
+	case libseccomp.ActKillProcess:
+		return unix.SECCOMP_RET_KILL_PROCESS
+	case libseccomp.ActTrap:
+		return unix.SECCOMP_RET_TRAP
+	case libseccomp.ActErrno:
+		return unix.SECCOMP_RET_ERRNO | code
+	case libseccomp.ActNotify:
+		return unix.SECCOMP_RET_USER_NOTIF
+	case libseccomp.ActTrace:
+		return unix.SECCOMP_RET_TRACE | code
+	case libseccomp.ActLog:
+		return unix.SECCOMP_RET_LOG
+	case libseccomp.ActAllow:
+		return unix.SECCOMP_RET_ALLOW
+	}
+	return unix.SECCOMP_RET_KILL_THREAD
+}
+
+// leniency is 0 for what denies a call, 1 for what lets another decide, 2 for
+// what lets it through.
+func leniency(act libseccomp.ScmpAction) int {
+	switch kernelAction(act) & unix.SECCOMP_RET_ACTION_FULL {
+	case unix.SECCOMP_RET_ALLOW, unix.SECCOMP_RET_LOG:
+		return 2
+	case unix.SECCOMP_RET_TRACE, unix.SECCOMP_RET_USER_NOTIF:
+		return 1
+	}
+	return 0
+}
+
 // maxErrno is MAX_ERRNO, to which the kernel cuts a filter's errno (580c57f10768).
 const maxErrno = 4095
 

@@ -1,7 +1,8 @@
 //go:build cgo
 
 // The helper compiles one seccomp profile: linux.seccomp of config.json comes
-// on its standard input, the program goes to its standard output. It is a
+// on its standard input, the program, with what is to be warned of, goes to its
+// standard output. It is a
 // process of its own because libseccomp is C, and a Go program with C in it
 // starts more slowly: the runtime, which seldom needs a new filter, would pay
 // for that each time.
@@ -35,11 +36,11 @@ func run(args []string) error {
 	if err != nil {
 		return fmt.Errorf("linux.seccomp: %w", err)
 	}
-	program, err := compiler.Compile(profile)
+	filter, err := compiler.Compile(profile)
 	if err != nil {
 		return err
 	}
-	_, err = os.Stdout.Write(program)
+	_, err = os.Stdout.Write(filter.Encode())
 	return err
 }
 
