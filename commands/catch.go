@@ -10,15 +10,6 @@ import (
 // maskSize is the size in bytes of the kernel's set of signals.
 const maskSize = 8
 
-// ignored tells that the caller has this process ignore a signal, as nohup(1)
-// does. The Go runtime leaves it so where the signal is SIGHUP or SIGINT.
-func ignored(s unix.Signal) bool {
-	const sigIgn = 1
-	var action [4]uintptr // its handler is the first field everywhere
-	_, _, e := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s), 0, uintptr(unsafe.Pointer(&action)), maskSize, 0, 0)
-	return e == 0 && action[0] == sigIgn
-}
-
 // caught is the descriptor that the handler writes to.
 var caught uintptr
 

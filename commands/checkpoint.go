@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer"
 	"github.com/skiff-oci/skiff/libcontainer/criu"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/specconv"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
@@ -116,7 +117,7 @@ func dumpOptions(ctx *cli.Context, spec *specs.Spec) (*criu.DumpOptions, error) 
 
 // catchEnd catches the signals by which a checkpoint is given up.
 func catchEnd() (*os.File, error) {
-	fd, err := catchSignals(slices.DeleteFunc([]unix.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP}, ignored))
+	fd, err := catchSignals(slices.DeleteFunc([]unix.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP}, sys.Ignored))
 	if err != nil {
 		return nil, err
 	}

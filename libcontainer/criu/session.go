@@ -147,10 +147,22 @@ func (s *session) start(peer *os.File) (*exec.Cmd, error) {
 			cmd.SysProcAttr.Unshareflags = unix.CLONE_NEWCGROUP
 		}
 	}
-	if err := s.inside(func() error { return sys.WithTimerSlack(cmd.Start) }); err != nil {
+	if err := s.inside(func() error { return spread(cmd.Start) }); err != nil {
 		return nil, fmt.Errorf("start criu: %w", err)
 	}
 	return cmd, nil
+}
+
+// spread calls start, on a thread that has all CPUs: restored processes have
+// those of CRIU.
+func spread(start func() error) error {
+	if err := sys.OwnFiles(); err != nil {
+		return err
+	}
+	if sys.Confined() {
+		_ = sys.SchedSetaffinity(0, sys.AllCPUs())
+	}
+	return sys.WithTimerSlack(start)
 }
 
 // thread is what CRIU is a child of: the kernel has it die with this thread,

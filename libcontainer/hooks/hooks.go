@@ -78,7 +78,7 @@ func runOne(h *specs.Hook, field string, doc []byte) error {
 	// background may hold its output open, which is not waited for.
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 100 * time.Millisecond
-	err := sys.WithTimerSlack(cmd.Start)
+	err := sys.Afresh(cmd.Start)
 	if err == nil {
 		err = cmd.Wait()
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/idmap"
 	"github.com/skiff-oci/skiff/libcontainer/lsm"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/tune"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 	"golang.org/x/sys/unix"
@@ -55,6 +56,7 @@ func (b *binding) program() error {
 	}
 
 	// Root in the container, its tree complete.
+	tune.Spread(p, &l.Process, sys.Confined())
 	tune.Add(p, &l.Process, b.tunes())
 	if !b.labelsLate() {
 		b.labels.Write(p) // now, so that create can tell of a profile that is not loaded

@@ -26,6 +26,9 @@ type spawned struct {
 // spawn starts the interpreter on the program. It takes over the files.
 func (b *binding) spawn(files []*os.File) (*spawned, error) {
 	defer closeAll(files)
+	if err := sys.OwnFiles(); err != nil {
+		return nil, err
+	}
 	b.prog.TimerSlack = sys.TimerSlack()
 	text, err := b.prog.Encode()
 	if err != nil {

@@ -65,7 +65,7 @@ const (
 	OpRlimit    // N0 resource, N1 soft, N2 hard
 	OpSched     // S0 policy, Data: struct sched_attr
 	OpIOPrio    // N0 value
-	OpAffinity  // Data: CPU mask
+	OpAffinity  // Data: CPU mask, Flags AffinityTry
 	OpPersona   // N0
 	OpMemPolicy // S0 mode, N0 mode and flags, Data: node mask
 	OpAttr      // A out, S... files to try: open one of our own procfs to write to
@@ -112,6 +112,9 @@ const (
 	ChdirTry               // not allowed is no error: it is tried again as the user
 	ChdirCheck             // the result must be inside the root (CVE-2024-21626)
 )
+
+// AffinityTry is the flag of OpAffinity that makes a refusal no error.
+const AffinityTry = 1
 
 // ExecListenPID is the flag of OpExec that adds LISTEN_PID to the environment:
 // the process's pid as it sees it itself.

@@ -1,6 +1,9 @@
 package sys
 
 import (
+	"bytes"
+	"runtime"
+	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -36,6 +39,18 @@ func SchedGetaffinity(tid int) ([]byte, error) {
 		return nil, wrap("sched_getaffinity", "", e)
 	}
 	return mask[:n], nil
+}
+
+// AllCPUs is a mask of all CPUs that a kernel can have. It cuts the mask to
+// those that it has and that the cgroup's cpuset allows.
+func AllCPUs() []byte { return bytes.Repeat([]byte{0xff}, 1<<10) }
+
+// Confined reports whether the caller has confined skiff to some of the CPUs,
+// as taskset(1) and CPUAffinity= of systemd do. The Go runtime has counted the
+// CPUs of this process; if these are all there are, there is none with the
+// number that follows.
+func Confined() bool {
+	return unix.Access("/sys/devices/system/cpu/cpu"+strconv.Itoa(runtime.NumCPU()), unix.F_OK) == nil
 }
 
 // errno is e as an error, nil for none.

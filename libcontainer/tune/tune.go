@@ -45,6 +45,15 @@ func Add(p *plan.Program, proc *plan.Process, outside bool) {
 	}
 }
 
+// Spread has the process run on all CPUs that its cgroup allows, where the
+// caller has confined skiff to some. Which CPUs an engine runs on says nothing
+// of its containers. It comes before [Add], for SCHED_DEADLINE.
+func Spread(p *plan.Program, proc *plan.Process, confined bool) {
+	if confined && proc.CPUInitial == nil && proc.CPUFinal == nil {
+		p.Add(plan.Op{Kind: plan.OpAffinity, Data: sys.AllCPUs(), Flags: plan.AffinityTry})
+	}
+}
+
 // Apply sets scheduler and I/O priority of the process pid from outside.
 func Apply(pid int, proc *plan.Process) error {
 	if s := proc.Scheduler; s != nil {

@@ -172,7 +172,7 @@ static int run(const struct op *o)
 	}
 	case OP_SCHED: return sys(sched_setattr, 0, data(o), 0);
 	case OP_IOPRIO: return sys(ioprio_set, 1, 0, o->n[0]);
-	case OP_AFFINITY: { long r = sys(sched_setaffinity, 0, o->data_len, data(o)); return r < 0 ? r : 0; }
+	case OP_AFFINITY: { long r = sys(sched_setaffinity, 0, o->data_len, data(o)); return r < 0 && !o->flags ? r : 0; }
 	case OP_PERSONALITY: { long r = sys(personality, o->n[0]); return r < 0 ? r : 0; }
 	case OP_MEMPOLICY: return sys(set_mempolicy, o->n[0], o->data_len ? data(o) : 0, o->data_len * 8 + (o->data_len ? 1 : 0));
 	case OP_ATTR: return op_attr(o);
@@ -184,6 +184,17 @@ static int run(const struct op *o)
 	case OP_WORKDIR: return o->a < 0 ? sys(chdir, str(o, 0)) : sys(fchdir, slot[o->a]);
 	}
 	return -ENOSYS;
+}
+
+// forget_signals undoes what the runtime's caller has ignored or blocked. All
+// that the Go runtime catches is reset by execve; these it leaves as they were.
+static void forget_signals(void)
+{
+	static const unsigned char left[] = { SIGHUP, SIGINT, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, 32, 33, 34 };
+	static const struct { long handler, flags, restorer; uint64_t mask; } plain;
+	for (size_t i = 0; i < sizeof left; i++)
+		sys(rt_sigaction, left[i], &plain, 0, sizeof plain.mask);
+	sys(rt_sigprocmask, SIG_SETMASK, &plain.mask, 0, sizeof plain.mask);
 }
 
 void __attribute__((noreturn)) main_(void)
@@ -204,6 +215,7 @@ void __attribute__((noreturn)) main_(void)
 	slot = table;
 	sys(prctl, 15 /* PR_SET_NAME */, "skiff:init");
 	sys(prctl, PR_SET_TIMERSLACK, h->timer_slack); // ours may be that of a thread of the runtime's own
+	forget_signals();
 	sys(umask, 0); // modes are exactly what the program says
 	const struct op *o = (const struct op *)(h + 1);
 	for (uint32_t i = 0; i < h->ops; i++) {

@@ -30,6 +30,7 @@ static void __attribute__((noreturn)) hook_child(const struct op *o, int in, int
 	sys(dup3, out, 1, 0);
 	sys(dup3, out, 2, 0);
 	sys(close_range, 3, ~0u, 0);
+	sys(umask, 022);
 	if (envp)
 		sys(execve, str(o, 0), argv, envp);
 	for (;;)
