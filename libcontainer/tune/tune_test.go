@@ -62,3 +62,29 @@ func TestOutside(t *testing.T) {
 		}
 	}
 }
+
+// The caller's CPUs are undone unless config.json has some.
+func TestSpread(t *testing.T) {
+	some := make([]byte, 8)
+	for name, tt := range map[string]struct {
+		proc     plan.Process
+		confined bool
+		want     int
+	}{
+		"all CPUs":                {},
+		"confined":                {confined: true, want: 1},
+		"confined, with initial":  {proc: plan.Process{CPUInitial: some}, confined: true},
+		"confined, with final":    {proc: plan.Process{CPUFinal: some}, confined: true},
+		"all CPUs, with initial":  {proc: plan.Process{CPUInitial: some}},
+		"confined, with a policy": {proc: plan.Process{Scheduler: new(plan.Scheduler)}, confined: true, want: 1},
+	} {
+		p := new(plan.Program)
+		Spread(p, &tt.proc, tt.confined)
+		if len(p.Ops) != tt.want {
+			t.Errorf("%s: %d operations, expected %d", name, len(p.Ops), tt.want)
+		}
+		if tt.want == 1 && (p.Ops[0].Kind != plan.OpAffinity || p.Ops[0].Flags != plan.AffinityTry) {
+			t.Errorf("%s: %v", name, &p.Ops[0])
+		}
+	}
+}
