@@ -69,6 +69,9 @@ func compile(scratch string, p *specs.LinuxSeccomp) (f bpf.Filter, err error) {
 
 // runHelper returns the exit status of the helper, in the shell's form.
 func runHelper(scratch string, in, out int) (int, error) {
+	if err := sys.OwnFiles(); err != nil {
+		return -1, err
+	}
 	// The Go runtime shuffles descriptors above those of the new process
 	// before it executes the path that names this one: it must be out of reach.
 	exe, err := sys.Executable("skiff-seccomp", helper, scratch, max(in, out)+16)
