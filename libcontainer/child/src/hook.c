@@ -37,24 +37,24 @@ static void __attribute__((noreturn)) hook_child(const struct op *o, int in, int
 		sys(exit_group, 127);
 }
 
-// state fills the pid into the run of '#' that the runtime left for it.
-static size_t state(const struct op *o, char *buf, size_t size)
+// state copies the document's bytes from number `from` on. The run of '#' in it
+// is where the runtime left room for the pid. It returns 0 behind the end.
+static size_t state(const struct op *o, size_t from, char *buf, size_t size)
 {
 	const char *d = data(o);
-	size_t n = 0, i = 0;
-	for (; i < o->data_len && d[i] != '#' && n < size; i++)
-		buf[n++] = d[i];
-	if (i < o->data_len && d[i] == '#') {
-		char num[24], *p = num + sizeof num;
-		for (unsigned long v = host_pid; p == num + sizeof num || v; v /= 10)
-			*--p = '0' + v % 10;
-		while (p < num + sizeof num && n < size)
-			buf[n++] = *p++;
-		while (i < o->data_len && d[i] == '#')
-			i++;
+	char num[24], *p = num + sizeof num;
+	size_t before = 0, mark = 0, digits, n;
+	while (before < o->data_len && d[before] != '#')
+		before++;
+	while (before + mark < o->data_len && d[before + mark] == '#')
+		mark++;
+	for (unsigned long v = host_pid; mark && (p == num + sizeof num || v); v /= 10)
+		*--p = '0' + v % 10;
+	digits = num + sizeof num - p;
+	for (n = 0; n < size && from + n < o->data_len - mark + digits; n++) {
+		size_t i = from + n;
+		buf[n] = i < before ? d[i] : i < before + digits ? p[i - before] : d[i - digits + mark];
 	}
-	for (; i < o->data_len && n < size; i++)
-		buf[n++] = d[i];
 	return n;
 }
 
@@ -70,9 +70,8 @@ static int64_t now(void)
 // what a hook left behind.
 static int converse(const struct op *o, long pid, int in, int out, int *status)
 {
-	static char doc[65536];
-	size_t size = state(o, doc, sizeof doc), sent = 0, have = 0;
-	char text[OUTPUT + 1], part[OUTPUT];
+	size_t sent = 0, have = 0;
+	char text[OUTPUT + 1], part[OUTPUT], doc[PAGE];
 	int64_t end = o->n[2] ? now() + (int64_t)o->n[2] : 0;
 	int pidfd = sys(pidfd_open, pid, 0), r = 0, done = 0;
 	if (pidfd < 0)
@@ -91,10 +90,10 @@ static int converse(const struct op *o, long pid, int in, int out, int *status)
 			break;
 		}
 		if (p[2].revents) {
-			n = sys(write, in, doc + sent, size - sent);
+			n = sys(write, in, doc, state(o, sent, doc, sizeof doc));
 			if (n > 0)
 				sent += n;
-			if (sent == size || (n < 0 && n != -EAGAIN)) {
+			if (!state(o, sent, doc, 1) || (n < 0 && n != -EAGAIN)) {
 				sys(close, in);
 				in = -1;
 			}
