@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/skiff-oci/skiff/libcontainer"
 	"github.com/urfave/cli/v2"
@@ -67,18 +68,33 @@ func (c *call) notify(p *libcontainer.Process, main int, untilReady bool) {
 	}
 }
 
-// notifyForeground does so until the container has ended; the channel is closed
-// then. Without a manager it is nil.
-func (c *call) notifyForeground(l *launch, p *libcontainer.Process) chan struct{} {
+// notifyForeground does so until the container has ended; then the channel has
+// the error. Without a manager it is nil.
+func notifyForeground(l *launch, p *libcontainer.Process) chan error {
 	if l.io.NotifySocket == "" {
 		return nil
 	}
-	done := make(chan struct{})
-	go func() {
-		c.notify(p, os.Getpid(), false) // the service's main process is this one
-		close(done)
-	}()
-	return done
+	said := make(chan error, 1)
+	go func() { said <- p.Notify(os.Getpid(), false) }() // the service's main process is this one
+	return said
+}
+
+// lastWords bounds what may still be passed on when the container has ended.
+const lastWords = 2 * time.Second
+
+// endNotify waits for what notifyForeground has begun.
+func (c *call) endNotify(said chan error) {
+	if said == nil {
+		return
+	}
+	select {
+	case err := <-said:
+		if err != nil {
+			c.log.warn("%v", err)
+		}
+	case <-time.After(lastWords):
+		c.log.warn("%s: the manager did not take all that the container has said (within %v of its end)", notifySocket, lastWords)
+	}
 }
 
 // foreground makes a container, waits for it and, unless it is to be kept,
@@ -93,11 +109,9 @@ func (c *call) foreground(l *launch, keep bool, start func() (*libcontainer.Cont
 		return err
 	}
 	c.log.flush()
-	said := c.notifyForeground(l, process)
+	said := notifyForeground(l, process)
 	c.code, err = fg.wait(process)
-	if said != nil {
-		<-said
-	}
+	c.endNotify(said)
 	if keep {
 		return err
 	}

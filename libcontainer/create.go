@@ -426,7 +426,8 @@ func (h *Host) Plan(l *plan.Launch, io IO) (*plan.Program, error) {
 		return nil, err
 	}
 	defer unit.Close()
-	if io.NotifySocket != "" {
+	if manager := h.dialNotify(io.NotifySocket); manager != nil {
+		manager.Close()
 		notify.Add(l, h.container(l.ID).notifyDir())
 	}
 	r := h.request(l, io)

@@ -16,15 +16,32 @@ import (
 // the state directory.
 func (c *Container) notifyDir() string { return filepath.Join(c.entry.Path(), "notify") }
 
+// dialNotify connects to the manager at socket; nil: there is none. One that
+// cannot be there is no reason to fail: the caller may have inherited its name.
+func (h *Host) dialNotify(socket string) *notify.Manager {
+	if socket == "" {
+		return nil
+	}
+	m, err := notify.Dial(socket)
+	if err != nil {
+		h.warn("%v: the container has nobody to notify", err)
+		return nil
+	}
+	return m
+}
+
 // addNotify gives a container that is being made a socket for sd_notify(3). It
 // is opened at once only if the program is to start at once.
-func (c *Container) addNotify(l *plan.Launch, io IO, u *undo.Stack) (*notify.Proxy, error) {
-	if io.NotifySocket == "" {
+func (c *Container) addNotify(l *plan.Launch, io IO, u *undo.Stack) (p *notify.Proxy, err error) {
+	manager := c.host.dialNotify(io.NotifySocket)
+	if manager == nil {
 		return nil, nil
 	}
-	if err := notify.Check(io.NotifySocket); err != nil {
-		return nil, err
-	}
+	defer func() {
+		if p == nil {
+			manager.Close()
+		}
+	}()
 	if err := notify.MakeDir(c.notifyDir()); err != nil {
 		return nil, err
 	}
@@ -32,8 +49,7 @@ func (c *Container) addNotify(l *plan.Launch, io IO, u *undo.Stack) (*notify.Pro
 	if io.Hold {
 		return nil, nil
 	}
-	p, err := notify.Listen(c.notifyDir(), io.NotifySocket)
-	if err == nil {
+	if p, err = manager.Listen(c.notifyDir()); err == nil {
 		u.Push(func() error { p.Close(); return nil })
 	}
 	return p, err
@@ -48,7 +64,15 @@ func (c *Container) listenNotify(o StartOptions) (*notify.Proxy, error) {
 	if _, err := os.Stat(c.notifyDir()); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	return notify.Listen(c.notifyDir(), o.NotifySocket)
+	manager := c.host.dialNotify(o.NotifySocket)
+	if manager == nil {
+		return nil, nil
+	}
+	p, err := manager.Listen(c.notifyDir())
+	if err != nil {
+		manager.Close()
+	}
+	return p, err
 }
 
 // awaitReady passes on what a container that has been started says to its
@@ -59,7 +83,7 @@ func (c *Container) awaitReady(p *notify.Proxy, pidfd *os.File) {
 		return
 	}
 	defer p.Close()
-	if err := p.Run(int(pidfd.Fd()), c.record.Pid, true); err != nil {
+	if err := p.Run(notify.Service{Init: c.record.Pid, Pidfd: pidfd, Main: c.record.Pid, UntilReady: true}); err != nil {
 		c.host.warn("%v", err)
 	}
 }
@@ -67,13 +91,13 @@ func (c *Container) awaitReady(p *notify.Proxy, pidfd *os.File) {
 // Notify passes on what the container says to its manager by sd_notify(3),
 // until it has ended, or with untilReady until it is ready. main is the pid
 // that the manager is told when it is. A container without a socket for it
-// says nothing.
+// says nothing. The error says what the manager was not told.
 func (p *Process) Notify(main int, untilReady bool) error {
 	if p.notify == nil {
 		return nil
 	}
 	defer p.notify.Close()
-	return p.notify.Run(int(p.Pidfd.Fd()), main, untilReady)
+	return p.notify.Run(notify.Service{Init: p.Pid, Pidfd: p.Pidfd, Main: main, UntilReady: untilReady})
 }
 
 // openInit opens the first process, to be waited for.

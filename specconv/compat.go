@@ -159,10 +159,16 @@ var compatibility = [...]compat{
 	},
 
 	{
-		does:  "where the caller has NOTIFY_SOCKET, the process has a socket of its own at /run/notify, whose messages are passed on",
+		does:  "where the caller has NOTIFY_SOCKET, the process has a socket of its own at /run/notify, whose messages are passed on, without what would be an order to the manager",
 		spec:  "nothing",
-		code:  "libcontainer/notify/notify.go:Add",
-		tests: "notify-start, notify-foreground, notify-detached",
+		code:  "libcontainer/notify/notify.go:Add, libcontainer/notify/variables.go:judge",
+		tests: "notify-start, notify-foreground, notify-detached, notify-inodes, notify-time",
+	},
+	{
+		does:  "a NOTIFY_SOCKET at which nobody is, or a manager that reads nothing, is a warning",
+		spec:  "nothing",
+		code:  "libcontainer/notify.go:dialNotify, libcontainer/notify/relay.go:giveUp",
+		tests: "notify-nobody, notify-deaf",
 	},
 	{
 		does:  "sockets of LISTEN_FDS are passed on, as the process's own",

@@ -1,66 +1,68 @@
 package notify
 
 import (
-	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// message is a datagram and the descriptors that came with it.
+// message is a datagram, and the one descriptor that it may have brought.
 type message struct {
 	text string
-	fds  []int
+	fd   int    // -1 without
+	bad  string // why it is not a message
 }
 
-func (m *message) close() {
-	for _, fd := range m.fds {
-		unix.Close(fd)
-	}
+// inbox takes messages from a socket, one after the other, in the same memory.
+type inbox struct {
+	buf [maxMessage + 1]byte
+	oob []byte
 }
 
-// maxFDs is how many descriptors one message can carry (SCM_MAX_FD).
-const maxFDs = 253
+func newInbox() *inbox { return &inbox{oob: make([]byte, unix.CmsgLen(4))} }
 
-// receive takes the next datagram, whatever its size: the kernel keeps none
-// that is larger than the sender's buffer.
-func receive(fd int) (*message, error) {
-	size := 0
-	err := retry(func() (err error) {
-		size, _, err = unix.Recvfrom(fd, nil, unix.MSG_PEEK|unix.MSG_TRUNC)
-		return err
-	})
-	if err != nil {
-		return nil, &os.PathError{Op: "recv", Path: Env, Err: err}
-	}
-	buf, oob := make([]byte, size), make([]byte, unix.CmsgSpace(4*maxFDs))
-	n, oobn := 0, 0
+// receive takes the next datagram; unix.EAGAIN: there is none. One descriptor
+// is all that a message for us can have: with room for no more, the kernel
+// closes the others before they are ours.
+func (b *inbox) receive(socket int) (m message, err error) {
+	n, oobn, flags := 0, 0, 0
 	err = retry(func() (err error) {
-		n, oobn, _, _, err = unix.Recvmsg(fd, buf, oob, unix.MSG_CMSG_CLOEXEC)
+		n, oobn, flags, _, err = unix.Recvmsg(socket, b.buf[:], b.oob, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
 		return err
 	})
+	m = message{fd: -1}
 	if err != nil {
-		return nil, &os.PathError{Op: "recvmsg", Path: Env, Err: err}
+		return m, err
 	}
-	return &message{text: string(buf[:n]), fds: rights(oob[:oobn])}, nil
+	m.fd = descriptor(b.oob[:oobn])
+	if m.fd >= 0 && flags&unix.MSG_CTRUNC != 0 {
+		unix.Close(m.fd)
+		m.fd = -1
+	}
+	m.text, m.bad = check(b.buf[:n])
+	return m, nil
 }
 
-func rights(oob []byte) (all []int) {
+// check is systemd's idea of a message.
+func check(b []byte) (text, bad string) {
+	if len(b) > maxMessage {
+		return "", "a message of more than 4096 bytes"
+	}
+	text = strings.TrimSuffix(string(b), "\x00")
+	if strings.ContainsRune(text, 0) {
+		return "", "a message with a NUL byte"
+	}
+	return text, ""
+}
+
+func descriptor(oob []byte) int {
 	list, err := unix.ParseSocketControlMessage(oob)
-	if err != nil {
-		return nil
+	if err != nil || len(list) != 1 {
+		return -1
 	}
-	for i := range list {
-		if fds, err := unix.ParseUnixRights(&list[i]); err == nil {
-			all = append(all, fds...)
-		}
+	fds, err := unix.ParseUnixRights(&list[0])
+	if err != nil || len(fds) != 1 {
+		return -1
 	}
-	return all
-}
-
-func retry(f func() error) error {
-	for {
-		if err := f(); err != unix.EINTR {
-			return err
-		}
-	}
+	return fds[0]
 }

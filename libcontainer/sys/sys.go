@@ -317,7 +317,8 @@ func limitSends(s int, d time.Duration) error {
 }
 
 // ConnectUnix connects to the AF_UNIX socket at path, which may be longer than
-// a socket address (108 bytes): then it is reached through its descriptor.
+// a socket address (108 bytes): then it is reached through its descriptor. A
+// path that begins with @ is an abstract name.
 func ConnectUnix(path string, kind int) (int, error) {
 	s, err := unix.Socket(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -328,7 +329,7 @@ func ConnectUnix(path string, kind int) (int, error) {
 		return -1, wrap("setsockopt", path, err)
 	}
 	addr := path
-	if len(path) > 100 {
+	if len(path) > 100 && path[0] != '@' {
 		f, err := OpenPath(path, 0)
 		if err != nil {
 			unix.Close(s)

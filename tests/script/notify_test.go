@@ -18,10 +18,14 @@ type manager struct {
 	told strings.Builder
 }
 
-// cmdManager is "manager SOCKET": from then on NOTIFY_SOCKET is that.
+// cmdManager is "manager [-deaf] SOCKET": from then on NOTIFY_SOCKET is that.
 func cmdManager(ts *testscript.TestScript, neg bool, args []string) {
+	deaf := len(args) > 0 && args[0] == "-deaf"
+	if deaf {
+		args = args[1:]
+	}
 	if neg || len(args) != 1 {
-		ts.Fatalf("usage: manager SOCKET")
+		ts.Fatalf("usage: manager [-deaf] SOCKET")
 	}
 	name := args[0]
 	if !strings.HasPrefix(name, "@") {
@@ -32,7 +36,9 @@ func cmdManager(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(func() { conn.Close() })
 	m := new(manager)
 	worldOf(ts).manager = m
-	go m.read(conn)
+	if !deaf {
+		go m.read(conn)
+	}
 	ts.Setenv("NOTIFY_SOCKET", name)
 }
 

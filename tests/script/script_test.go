@@ -8,7 +8,7 @@
 //	status ID STATUS             wait until the container has that status
 //	listen SOCKET                make a socket that file descriptors can be sent to
 //	received SOCKET              write what was sent: its name, its link in /proc, a terminal's text or a pidfd's /proc/self/fdinfo
-//	manager SOCKET               from here on there is a service manager, which NOTIFY_SOCKET leads to
+//	manager [-deaf] SOCKET       from here on there is a service manager, which NOTIFY_SOCKET leads to; deaf, it reads nothing
 //	told TEXT                    wait until the manager has been told TEXT, and write all it was told
 //	asuser [-delegated]          from here on skiff, bundle, status and clean are an ordinary user's, and so is $CGROUP
 //	[!] userexec PROGRAM ARG...  run another program as that user

@@ -6,6 +6,7 @@
 //	sleep=1s   wait
 //	wait=FILE  wait until FILE is there
 //	lock=FILE  take flock(2)'s lock of FILE, and keep it
+//	attack=DIR try to change DIR and what is in it, and say what succeeded
 package main
 
 import (
@@ -51,6 +52,8 @@ func run(args []string) error {
 			}
 		case "lock":
 			err = lock(value)
+		case "attack":
+			attack(value)
 		default:
 			err = send(s, arg, fds...)
 			fds = nil

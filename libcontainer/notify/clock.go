@@ -1,0 +1,48 @@
+package notify
+
+import (
+	"errors"
+	"io/fs"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// clock says how far the container's CLOCK_MONOTONIC is ahead of the host's, in
+// microseconds (time_namespaces(7)).
+type clock struct {
+	ahead int64
+	known bool // a process that has ended has no clock
+}
+
+func clockOf(pid int) (c clock) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/timens_offsets")
+	if errors.Is(err, fs.ErrNotExist) {
+		_, err := os.Stat("/proc/self/timens_offsets")
+		return clock{known: err != nil} // a kernel without time namespaces has one clock
+	}
+	c.ahead, c.known = monotonicOffset(string(b))
+	return c
+}
+
+// maxSeconds keeps a sum of two times within its type.
+const maxSeconds = math.MaxInt64 / 2_000_000
+
+// monotonicOffset reads the lines "monotonic SECONDS NANOSECONDS" and so on.
+func monotonicOffset(text string) (usec int64, ok bool) {
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		if len(f) != 3 || f[0] != "monotonic" {
+			continue
+		}
+		s, err1 := strconv.ParseInt(f[1], 10, 64)
+		ns, err2 := strconv.ParseInt(f[2], 10, 64)
+		ok := err1 == nil && err2 == nil && s < maxSeconds && s > -maxSeconds
+		if !ok {
+			return 0, false
+		}
+		return s*1e6 + ns/1e3, true
+	}
+	return 0, false
+}
