@@ -109,10 +109,10 @@ var compatibility = [...]compat{
 		tests: "exec-cgroup-busy",
 	},
 	{
-		does:  "HOME is that of /etc/passwd in the container if it is missing or empty",
+		does:  "HOME is that of /etc/passwd in the container (its first 10 MiB) if it is missing or empty",
 		spec:  "the environment is env (config.md, \"Process\")",
 		code:  "libcontainer/launch/program.go:lookup, OpHome",
-		tests: "process-env-home, process-env-home-empty, process-env-home-unknown",
+		tests: "process-env-home, process-env-home-empty, process-env-home-unknown, process-env-home-huge",
 	},
 	{
 		does:  "a missing working directory is made, also where the root is to be read-only",

@@ -49,6 +49,16 @@ long answer(uint32_t type)
 	return 0;
 }
 
+// keep_on ends us if the runtime is gone. It is for what may take long without
+// a message; [answer] sees it anyway.
+void keep_on(void)
+{
+	struct pollfd_ p = { slot[SLOT_SOCKET], 0, 0 };
+	struct timespec_ now = { 0, 0 };
+	if (sys(ppoll, &p, 1, &now, 0, 0) > 0 && p.revents & POLLHUP)
+		sys(exit_group, 1);
+}
+
 // say keeps text for the report of a failure.
 long say(const char *text)
 {

@@ -53,6 +53,7 @@ static inline int detailed(enum detail d, int err) { failed_detail = d; return -
 // child.c
 int report(uint32_t type, int fd);
 long answer(uint32_t type);
+void keep_on(void);
 long say(const char *text);
 
 // path.c: paths inside a root, never outside it

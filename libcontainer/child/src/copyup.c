@@ -3,6 +3,8 @@
 
 struct dirent_ { uint64_t ino; int64_t off; uint16_t reclen; uint8_t type; char name[]; };
 
+enum { PIECE = 1 << 20 };
+
 static int copy_dir(int from, int to, int depth);
 
 // owned passes over an owner that a user namespace does not know: what is
@@ -16,8 +18,11 @@ static int copy_file(int from, int to, const char *name, const struct stat_ *st)
 		return in;
 	int out = sys(openat, to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	long n = out < 0 ? out : 1;
-	while (n > 0)
-		n = sys(sendfile, out, in, 0, 1 << 20);
+	while (n > 0) {
+		if (n == PIECE)
+			keep_on();
+		n = sys(sendfile, out, in, 0, PIECE);
+	}
 	if (!n)
 		n = owned(sys(fchown, out, st->uid, st->gid));
 	if (!n)
@@ -85,7 +90,8 @@ static int copy_dir(int from, int to, int depth)
 	long n;
 	if (depth > 100)
 		return -ELOOP;
-	while ((n = sys(getdents64, from, buf, sizeof buf)) > 0)
+	while ((n = sys(getdents64, from, buf, sizeof buf)) > 0) {
+		keep_on();
 		for (long i = 0; i < n;) {
 			struct dirent_ *d = (struct dirent_ *)(buf + i);
 			i += d->reclen;
@@ -97,6 +103,7 @@ static int copy_dir(int from, int to, int depth)
 				return r;
 			}
 		}
+	}
 	return n;
 }
 
