@@ -22,13 +22,26 @@ func (c *compiler) capabilities(p *specs.LinuxCapabilities, field string) plan.C
 	if p == nil {
 		return plan.Caps{}
 	}
-	return plan.Caps{
+	caps := plan.Caps{
 		Given:       true,
 		Bounding:    c.capabilitySet(p.Bounding, field+".bounding"),
 		Effective:   c.capabilitySet(p.Effective, field+".effective"),
 		Inheritable: c.capabilitySet(p.Inheritable, field+".inheritable"),
 		Permitted:   c.capabilitySet(p.Permitted, field+".permitted"),
 		Ambient:     c.capabilitySet(p.Ambient, field+".ambient"),
+	}
+	c.ungrantable(p.Effective, caps.Permitted, field+".effective", "permitted")
+	c.ungrantable(p.Ambient, caps.Permitted&caps.Inheritable, field+".ambient", "both permitted and inheritable")
+	return caps
+}
+
+// ungrantable warns of those that the kernel grants in no set because they are
+// not in another (capabilities(7)); the runtime leaves them out.
+func (c *compiler) ungrantable(names []string, within uint64, field, where string) {
+	for i, name := range names {
+		if n := capabilityNumber(name); n >= 0 && within>>n&1 == 0 {
+			c.warn(at(field, i), "%s cannot be granted, as it is not in %s: it is left out", name, where)
+		}
 	}
 }
 

@@ -55,6 +55,7 @@ func newCompiler(spec *specs.Spec, o Options) *compiler {
 
 func (c *compiler) launch() (*plan.Launch, []Warning, error) {
 	c.version()
+	c.foreign()
 	c.annotations()
 	c.root()
 	c.namespaces()
@@ -125,6 +126,22 @@ func semver(v string) bool {
 		}
 	}
 	return true
+}
+
+// foreign warns of what is for other platforms (config.md, "Platform-specific
+// configuration").
+func (c *compiler) foreign() {
+	s := c.spec
+	for _, part := range [...]struct {
+		name  string
+		given bool
+	}{
+		{"solaris", s.Solaris != nil}, {"windows", s.Windows != nil}, {"vm", s.VM != nil}, {"zos", s.ZOS != nil}, {"freebsd", s.FreeBSD != nil},
+	} {
+		if part.given {
+			c.warn(part.name, "is not for Linux: it has no effect")
+		}
+	}
 }
 
 func (c *compiler) annotations() {

@@ -19,6 +19,19 @@ var defaultDevices = [...]plan.Device{
 	{Path: "/dev/tty", Mode: unix.S_IFCHR | 0o666, Major: 5, Minor: 0},
 }
 
+// deviceType is a type's part of a file's mode; 0 if it is unknown.
+func deviceType(name string) uint32 {
+	switch name {
+	case "c", "u":
+		return unix.S_IFCHR
+	case "b":
+		return unix.S_IFBLK
+	case "p":
+		return unix.S_IFIFO
+	}
+	return 0
+}
+
 func (c *compiler) devices() {
 	var list []plan.Device
 	for i := range c.linux.Devices {
@@ -51,22 +64,26 @@ func (c *compiler) device(d *specs.LinuxDevice, field string) (plan.Device, bool
 	if !filepath.IsAbs(d.Path) || out.Path == "/" {
 		c.fault(field+".path", "%q must be an absolute path", d.Path)
 	}
-	if d.FileMode != nil {
-		out.Mode = uint32(*d.FileMode) & 0o7777 // some give the type of the file, too
-	}
-	switch d.Type {
-	case "c", "u":
-		out.Mode |= unix.S_IFCHR
-	case "b":
-		out.Mode |= unix.S_IFBLK
-	case "p":
-		out.Mode |= unix.S_IFIFO
-	default:
+	kind := deviceType(d.Type)
+	if kind == 0 {
 		c.fault(field+".type", "%q must be c, u, b or p", d.Type)
 	}
+	if d.FileMode != nil {
+		out.Mode = uint32(*d.FileMode)
+		if out.Mode&unix.S_IFMT == kind {
+			out.Mode &^= unix.S_IFMT // some give the type of the file, too
+		}
+		if out.Mode > 0o7777 {
+			c.fault(field+".fileMode", "%d must be from 0 to %d (07777 in octal)", uint32(*d.FileMode), 0o7777)
+		}
+	}
+	out.Mode |= kind
 	if d.Type != "p" {
 		out.Major = c.deviceNumber(d.Major, 1<<12-1, field+".major")
 		out.Minor = c.deviceNumber(d.Minor, 1<<20-1, field+".minor")
+	}
+	if d.Type == "p" && d.Major|d.Minor != 0 {
+		c.warn(field, "a FIFO has no major and minor number: they have no effect")
 	}
 	if d.UID != nil {
 		out.UID = *d.UID

@@ -137,12 +137,12 @@ func (c *compiler) mount(m *specs.Mount, field string) {
 	}
 	c.destination(m, &out)
 	c.source(m, &out)
-	if out.Bind && !out.Remount {
-		for _, j := range extra {
-			c.warn(at(field+".options", j), "%q is no option of a bind mount: it has no effect", m.Options[j])
+	if kind := withoutOptions(&out); kind != "" {
+		for j, o := range m.Options {
+			if known, ok := findOption(o); slices.Contains(extra, j) || ok && forSuper(known) {
+				c.warn(at(field+".options", j), "%q is no option of %s: it has no effect", o, kind)
+			}
 		}
-	}
-	if out.Bind && !out.Remount {
 		out.Data = nil
 	}
 	for _, j := range extra {
@@ -159,6 +159,21 @@ func (c *compiler) mount(m *specs.Mount, field string) {
 	}
 	c.out.Rootfs.Mounts = append(c.out.Rootfs.Mounts, out)
 }
+
+// withoutOptions names a mount that has no options of a file system: what it
+// shows is there already, or is the runtime's to choose.
+func withoutOptions(m *plan.Mount) string {
+	switch {
+	case m.Bind:
+		return "a bind mount"
+	case !m.Remount && (m.Type == "cgroup" || m.Type == "cgroup2"):
+		return "the container's mount of cgroups"
+	}
+	return ""
+}
+
+// forSuper reports whether an option changes a file system as a whole.
+func forSuper(o mountOption) bool { return o.kind == optSuper && o.bits != unix.MS_SILENT }
 
 // apply lets one option act; of two that contradict each other the last wins.
 func apply(m *plan.Mount, o mountOption) {

@@ -32,6 +32,12 @@ func (c *compiler) process(p *specs.Process, field string) {
 	case !filepath.IsAbs(p.Cwd):
 		c.fault(under(field, "cwd"), "%q must be an absolute path", p.Cwd)
 	}
+	if p.CommandLine != "" {
+		c.warn(under(field, "commandLine"), "is not for Linux: it has no effect")
+	}
+	if p.User.Username != "" {
+		c.warn(under(field, "user.username"), "is not for Linux: it has no effect")
+	}
 	out.Env = c.environment(p.Env, under(field, "env"))
 	c.user(p, out, field)
 	if p.Terminal && p.ConsoleSize != nil {

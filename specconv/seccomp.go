@@ -106,6 +106,9 @@ func (c *compiler) syscall(s *specs.LinuxSyscall, field string) {
 			c.fault(at(field+".args", j)+".index", "%d must be from 0 to 5", a.Index)
 		}
 		c.word(string(a.Op), seccompOperators[:], at(field+".args", j)+".op")
+		if a.ValueTwo != 0 && a.Op != specs.OpMaskedEqual {
+			c.warn(at(field+".args", j)+".valueTwo", "%d has no effect with %q", a.ValueTwo, a.Op)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -60,11 +61,16 @@ func RunAll(list []specs.Hook, point string, s specs.State) []error {
 
 func field(point string, i int) string { return fmt.Sprintf("hooks.%s[%d]", point, i) }
 
+// limit is a timeout in seconds: as long as there can be, if it is longer.
+func limit(seconds int) time.Duration {
+	return time.Duration(min(int64(seconds), math.MaxInt64/int64(time.Second))) * time.Second
+}
+
 func runOne(h *specs.Hook, field string, doc []byte) error {
 	ctx := context.Background()
 	if h.Timeout != nil {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Duration(*h.Timeout)*time.Second)
+		ctx, cancel = context.WithTimeout(ctx, limit(*h.Timeout))
 		defer cancel()
 	}
 	var out bytes.Buffer
@@ -141,7 +147,7 @@ func Add(p *plan.Program, list []specs.Hook, point string, s specs.State, env []
 		op.S = append(append(append(op.S, h.Path), args...), own...)
 		op.N[0], op.N[1] = uint64(len(args)), uint64(len(own))
 		if h.Timeout != nil {
-			op.N[2] = uint64(*h.Timeout) * 1000
+			op.N[2] = uint64(limit(*h.Timeout).Milliseconds())
 		}
 		p.Add(op)
 	}

@@ -17,17 +17,32 @@ type address struct {
 	types []int // of sockets, to be tried one after the other
 }
 
-// vsockTypes are the forms of an AF_VSOCK address. Few transports have
-// datagrams, so the form that names no type takes what there is (sd_notify(3)).
-var vsockTypes = map[string][]int{
-	"vsock":           {unix.SOCK_DGRAM, unix.SOCK_SEQPACKET, unix.SOCK_STREAM},
-	"vsock-dgram":     {unix.SOCK_DGRAM},
-	"vsock-seqpacket": {unix.SOCK_SEQPACKET},
-	"vsock-stream":    {unix.SOCK_STREAM},
+// vsockTypes are the types of sockets of a form of AF_VSOCK address. Few
+// transports have datagrams, so the form that names no type takes what there is (sd_notify(3)).
+func vsockTypes(form string) []int {
+	switch form {
+	case "vsock":
+		return []int{unix.SOCK_DGRAM, unix.SOCK_SEQPACKET, unix.SOCK_STREAM}
+	case "vsock-dgram":
+		return []int{unix.SOCK_DGRAM}
+	case "vsock-seqpacket":
+		return []int{unix.SOCK_SEQPACKET}
+	case "vsock-stream":
+		return []int{unix.SOCK_STREAM}
+	}
+	return nil
 }
 
-var cidNames = map[string]uint32{
-	"hypervisor": unix.VMADDR_CID_HYPERVISOR, "local": unix.VMADDR_CID_LOCAL, "host": unix.VMADDR_CID_HOST,
+func cidOf(name string) (uint32, error) {
+	switch name {
+	case "hypervisor":
+		return unix.VMADDR_CID_HYPERVISOR, nil
+	case "local":
+		return unix.VMADDR_CID_LOCAL, nil
+	case "host":
+		return unix.VMADDR_CID_HOST, nil
+	}
+	return unsigned(name)
 }
 
 func parseAddress(s string) (address, error) {
@@ -35,8 +50,8 @@ func parseAddress(s string) (address, error) {
 		return address{path: s, types: []int{unix.SOCK_DGRAM}}, nil
 	}
 	form, rest, _ := strings.Cut(s, ":")
-	types, ok := vsockTypes[form]
-	if !ok {
+	types := vsockTypes(form)
+	if types == nil {
 		return address{}, errors.New("an absolute path, a name after @, or vsock:CID:PORT is expected")
 	}
 	cid, port, err := vsockAddress(rest)
@@ -45,11 +60,8 @@ func parseAddress(s string) (address, error) {
 
 func vsockAddress(s string) (cid, port uint32, err error) {
 	name, number, _ := strings.Cut(s, ":")
-	cid, ok := cidNames[name]
-	if !ok {
-		if cid, err = unsigned(name); err != nil {
-			return 0, 0, fmt.Errorf("CID %q: a number, hypervisor, local or host is expected", name)
-		}
+	if cid, err = cidOf(name); err != nil {
+		return 0, 0, fmt.Errorf("CID %q: a number, hypervisor, local or host is expected", name)
 	}
 	if port, err = unsigned(number); err != nil {
 		return 0, 0, fmt.Errorf("port %q: a number is expected", number)

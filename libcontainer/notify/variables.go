@@ -15,8 +15,8 @@ const maxMessage = 4096
 // unless ok.
 type rule func(value string, c *clock) (out string, ok bool)
 
-// rules are the variables of sd_notify(3) that a container may set. All others
-// are left out, those that a later systemd knows, too:
+// ruleOf is the rule for a variable of sd_notify(3) that a container may set.
+// All others are left out, those that a later systemd knows, too:
 //
 //	MAINPID, MAINPIDFD, MAINPIDFDID   its pids are not those of the host;
 //	                                  MAINPID goes with READY=1, and is ours
@@ -35,26 +35,21 @@ type rule func(value string, c *clock) (out string, ok bool)
 //	                                  close one can take as long as who made it
 //	                                  likes (FUSE, SO_LINGER)
 //	BARRIER                           is answered in place: see relay.go
-var rules = map[string]rule{
-	"READY":          word("1"),
-	"RELOADING":      word("1"),
-	"MONOTONIC_USEC": hostTime,
-	"STATUS":         printable,
-	"ERRNO":          decimal,
-	"BUSERROR":       dotted,
-	"VARLINKERROR":   dotted,
-	"EXIT_STATUS":    decimal,
-	"WATCHDOG":       word("1"),
-}
-
-// ruleOf is the rule for a variable; nil leaves it out. Names with X_ are
-// anybody's own.
 func ruleOf(name string) rule {
-	if r := rules[name]; r != nil {
-		return r
+	switch name {
+	case "READY", "RELOADING", "WATCHDOG":
+		return one
+	case "MONOTONIC_USEC":
+		return hostTime
+	case "STATUS":
+		return printable
+	case "ERRNO", "EXIT_STATUS":
+		return decimal
+	case "BUSERROR", "VARLINKERROR":
+		return dotted
 	}
 	if own, ok := strings.CutPrefix(name, "X_"); ok && own != "" && isName(own) {
-		return printable
+		return printable // anybody's own
 	}
 	return nil
 }
@@ -65,9 +60,7 @@ func isName(s string) bool {
 	})
 }
 
-func word(one string) rule {
-	return func(value string, _ *clock) (string, bool) { return value, value == one }
-}
+func one(value string, _ *clock) (string, bool) { return value, value == "1" }
 
 // decimal is a number of an errno's or an exit status's size.
 func decimal(value string, _ *clock) (string, bool) {
