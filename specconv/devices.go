@@ -69,10 +69,7 @@ func (c *compiler) device(d *specs.LinuxDevice, field string) (plan.Device, bool
 		c.fault(field+".type", "%q must be c, u, b or p", d.Type)
 	}
 	if d.FileMode != nil {
-		out.Mode = uint32(*d.FileMode)
-		if out.Mode&unix.S_IFMT == kind {
-			out.Mode &^= unix.S_IFMT // some give the type of the file, too
-		}
+		out.Mode = uint32(*d.FileMode) &^ unix.S_IFMT // some give a type of file, too
 		if out.Mode > 0o7777 {
 			c.fault(field+".fileMode", "%d must be from 0 to %d (07777 in octal)", uint32(*d.FileMode), 0o7777)
 		}

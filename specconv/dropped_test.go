@@ -37,8 +37,8 @@ func TestNothingIsDroppedSilently(t *testing.T) {
 
 		{`"linux": {"devices": [{"path": "/dev/x", "type": "c", "fileMode": 4294967295}]}`, "",
 			"linux.devices[0].fileMode: 4294967295 must be from 0 to 4095 (07777 in octal)"},
-		{`"linux": {"devices": [{"path": "/dev/x", "type": "c", "fileMode": 25014}]}`, "", // a block device's
-			"linux.devices[0].fileMode: 25014 must be from 0 to 4095 (07777 in octal)"},
+		{`"linux": {"devices": [{"path": "/dev/x", "type": "c", "fileMode": 69206454}]}`, "", // with a type as Go has it
+			"linux.devices[0].fileMode: 69206454 must be from 0 to 4095 (07777 in octal)"},
 		{`"linux": {"devices": [{"path": "/dev/x", "type": "c", "fileMode": 8630}, {"path": "/dev/y", "type": "b", "fileMode": 4095}]}`, "", ""},
 		{`"linux": {"devices": [{"path": "/dev/x", "type": "p", "fileMode": 4096, "major": 1}]}`,
 			"linux.devices[0]: a FIFO has no major and minor number: they have no effect", ""},
