@@ -94,3 +94,25 @@ func TestDescriptorsAreClosed(t *testing.T) {
 		t.Errorf("error %q", err)
 	}
 }
+
+// What a symlink in the socket's place leads to keeps its mode.
+func TestSymlinkInPlaceOfSocket(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/file", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("file", dir+"/"+socketName); err != nil {
+		t.Fatal(err)
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if err := openUp(int(d.Fd())); err != unix.EADDRINUSE {
+		t.Errorf("error %v", err)
+	}
+	if st, err := os.Stat(dir + "/file"); err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", st.Mode(), err)
+	}
+}

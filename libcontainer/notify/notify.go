@@ -89,11 +89,30 @@ func bind(dir string) (int, error) {
 	_ = unix.Unlinkat(d, socketName, 0) // of a start that was killed
 	err = unix.Bind(fd, &unix.SockaddrUnix{Name: fmt.Sprintf("/proc/self/fd/%d/%s", d, socketName)})
 	if err == nil {
-		err = unix.Fchmodat(d, socketName, 0o777, 0)
+		err = openUp(d)
 	}
 	if err != nil {
 		unix.Close(fd)
 		return -1, &os.PathError{Op: "bind", Path: path, Err: err}
 	}
 	return fd, nil
+}
+
+// openUp lets everybody send to the socket in dir. A symlink in its place is
+// not followed: where an ordinary user's container may undo that a mount is
+// read-only, it might have made one.
+func openUp(dir int) error {
+	fd, err := unix.Openat(dir, socketName, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFSOCK {
+		return unix.EADDRINUSE
+	}
+	return unix.Chmod(fmt.Sprintf("/proc/self/fd/%d", fd), 0o777)
 }
