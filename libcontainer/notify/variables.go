@@ -22,9 +22,9 @@ type rule func(value string, c *clock) (out string, ok bool)
 //	                                  MAINPID goes with READY=1, and is ours
 //	NOTIFYACCESS                      would let others of the host speak
 //	STOPPING                          has the manager kill the service when it
-//	                                  lasts: that is skiff, not the container,
-//	                                  which would go on without anybody who
-//	                                  watches it; its end is told by skiff's
+//	                                  takes long: that is skiff, and the
+//	                                  container would go on, watched by nobody.
+//	                                  That it ends is seen by skiff's end
 //	WATCHDOG=trigger, WATCHDOG_USEC   likewise, and where the unit has no
 //	                                  watchdog
 //	EXTEND_TIMEOUT_USEC,              would lift a bound that the unit's
