@@ -239,10 +239,10 @@ func (r *restoring) sources() (list []criu.Source, err error) {
 			return nil, err
 		}
 		for _, path := range devices {
-			list = append(list, criu.Source{Name: path, Path: path})
+			list = append(list, criu.Source{Name: path, Path: path, Seal: true})
 		}
 	}
-	return append(list, criu.Source{Name: maskSource, Path: maskSource}), nil
+	return append(list, criu.Source{Name: maskSource, Path: maskSource, Seal: true}), nil
 }
 
 // sourcesBeneath are the mounts that a recursive bind on point brings along.

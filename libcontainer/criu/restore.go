@@ -28,6 +28,7 @@ type Restore struct {
 type Source struct {
 	Name string // as in [Mount]
 	Path string // on the host
+	Seal bool   // the container must not change it: a device node of the host
 }
 
 // File is an open file and the key that the checkpoint has for it.
@@ -64,6 +65,9 @@ func (r *Restore) Run() (int, error) {
 	s := session{cgroup: r.Into, rooted: r.Rooted && r.CgroupsMode == "ignore", notify: r.Notify, placed: r.Placed}
 	defer s.close()
 	if err := s.mounted(r.Root); err != nil {
+		return 0, err
+	}
+	if err := s.inside(func() error { return seal(r.Mounts) }); err != nil {
 		return 0, err
 	}
 	work, err := s.showWork(&r.Options) // before it may be covered: it is where the images are, if nobody says otherwise
