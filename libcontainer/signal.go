@@ -30,9 +30,19 @@ func (c *Container) Signal(sig unix.Signal, all bool) error {
 		return err
 	}
 	if sig == unix.SIGKILL {
-		return c.thawV1() // a frozen process of cgroup v1 does not die
+		return c.letDie()
 	}
 	return nil
+}
+
+// letDie thaws processes that were sent SIGKILL: those frozen by cgroup v1 do
+// not die.
+func (c *Container) letDie() error {
+	g, err := c.group()
+	if err != nil {
+		return err
+	}
+	return g.LetDie(deadline())
 }
 
 // ownsPids tells that all processes of the container end with the first: it is
@@ -70,11 +80,11 @@ func (c *Container) killAll(alive bool) error {
 	if g.Empty() {
 		return c.signalAll(unix.SIGKILL)
 	}
-	pids, err := g.Pids()
+	populated, err := g.Populated()
 	if err != nil {
 		return err
 	}
-	if len(pids) == 0 && !alive {
+	if !populated && !alive {
 		return ErrNotRunning
 	}
 	return g.Kill()
@@ -90,51 +100,7 @@ func (c *Container) signalAll(sig unix.Signal) error {
 	if len(pids) == 0 {
 		return ErrNotRunning
 	}
-	for _, pid := range pids {
-		if err := c.signalMember(pid, sig); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// signalMember signals pid if it is in the container's cgroup once a pidfd
-// holds it.
-func (c *Container) signalMember(pid int, sig unix.Signal) error {
-	pidfd, err := sys.Pidfd(pid)
-	if errors.Is(err, unix.ESRCH) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer pidfd.Close()
-	now, err := c.Pids()
-	if err != nil {
-		return err
-	}
-	for _, p := range now {
-		if p == pid {
-			err := sys.PidfdSignal(pidfd, sig)
-			if errors.Is(err, unix.ESRCH) {
-				return nil
-			}
-			return err
-		}
-	}
-	return nil
-}
-
-func (c *Container) thawV1() error {
-	g, err := c.group()
-	if err != nil || !g.Legacy() {
-		return err
-	}
-	frozen, err := g.Frozen()
-	if err != nil || !frozen {
-		return err
-	}
-	return g.Thaw(deadline())
+	return sys.SignalMembers(pids, sig, c.Pids)
 }
 
 // Pids lists all processes of the container, as the runtime sees them.

@@ -142,7 +142,7 @@ func (d dir) freeUnified() error {
 }
 
 func (d dir) unpopulated() error {
-	pids, err := pidsBelow(d.path)
+	pids, err := d.allPids()
 	if err != nil {
 		return err
 	}

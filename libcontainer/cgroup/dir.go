@@ -144,50 +144,10 @@ func gone(err error) bool {
 	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV)
 }
 
-// subdirs names the cgroups right below d.
-func (d dir) subdirs() ([]string, error) {
-	var st unix.Stat_t
-	if err := unix.Fstat(d.fd, &st); err != nil {
-		return nil, &os.PathError{Op: "fstat", Path: d.path, Err: err}
+// notGone is err, unless that is of a cgroup that does not exist.
+func notGone(err error) error {
+	if gone(err) {
+		return nil
 	}
-	if st.Nlink <= 2 { // kernfs counts sub-directories in it, so most often this is all
-		return nil, nil
-	}
-	entries, err := os.ReadDir(d.path)
-	if err != nil && !gone(err) {
-		return nil, err
-	}
-	var names []string
-	for _, e := range entries {
-		if e.IsDir() {
-			names = append(names, e.Name())
-		}
-	}
-	return names, nil
-}
-
-// walk calls f for path and every cgroup below it, the top one first. Those
-// that vanish meanwhile are left out.
-func walk(path string, f func(dir) error) error {
-	d, err := openDir(path)
-	if err != nil {
-		if gone(err) {
-			return nil
-		}
-		return err
-	}
-	defer d.close()
-	if err := f(d); err != nil && !gone(err) {
-		return err
-	}
-	subs, err := d.subdirs()
-	if err != nil {
-		return err
-	}
-	for _, name := range subs {
-		if err := walk(path+"/"+name, f); err != nil {
-			return err
-		}
-	}
-	return nil
+	return err
 }

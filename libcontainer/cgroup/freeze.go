@@ -91,6 +91,36 @@ func (m *member) freezeV1(on bool, deadline time.Time) error {
 	}
 }
 
+// thawBelow thaws what a container has frozen itself in cgroups of its own: a
+// thaw of the cgroup above leaves it frozen, and v1's freezer keeps it from
+// dying.
+func (m *member) thawBelow() error {
+	d, err := openDir(m.path)
+	if err != nil {
+		return notGone(err)
+	}
+	defer d.close()
+	return d.walk(func(at dir) error {
+		if at == d {
+			return nil
+		}
+		return at.write("freezer.state", "THAWED")
+	})
+}
+
+// LetDie thaws what a signal that ends processes would not reach: what v1's
+// freezer holds.
+func (g *Group) LetDie(deadline time.Time) error {
+	m := g.legacy("freezer")
+	if m == nil {
+		return nil
+	}
+	if err := m.freezeV1(false, deadline); err != nil {
+		return notGone(err)
+	}
+	return m.thawBelow()
+}
+
 // Frozen reports whether the group was frozen, by either freezer: another tool
 // may have used v1's. A group that does not exist is not frozen.
 func (g *Group) Frozen() (bool, error) {

@@ -1,7 +1,6 @@
 package cgroup
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -277,35 +276,22 @@ func (g *Group) witness() *member {
 	return nil
 }
 
-func pidsBelow(top string) ([]int, error) {
-	var pids []int
-	err := walk(top, func(d dir) error {
-		more, err := d.pids()
-		pids = append(pids, more...)
-		return err
-	})
-	return pids, err
-}
-
-// pids lists the processes right in d. A process that this pid namespace
-// cannot see is 0.
-func (d dir) pids() ([]int, error) {
-	s, err := d.read("cgroup.procs")
-	if errors.Is(err, unix.EOPNOTSUPP) {
-		return nil, nil // a threaded cgroup: its processes are listed by the domain above
+// Populated reports whether a process is in the group or in a cgroup below it.
+// cgroup v2 tells that without a look below.
+func (g *Group) Populated() (bool, error) {
+	m := g.witness()
+	if m == nil {
+		return false, nil
 	}
-	if err != nil {
-		return nil, err
+	if !m.unified() {
+		pids, err := pidsBelow(m.path)
+		return len(pids) > 0, err
 	}
-	var pids []int
-	for f := range strings.FieldsSeq(s) {
-		pid, err := strconv.Atoi(f)
-		if err != nil {
-			return nil, fmt.Errorf("%s/cgroup.procs: %w", d.path, err)
-		}
-		pids = append(pids, pid)
+	events, err := m.read("cgroup.events")
+	if gone(err) {
+		return false, nil
 	}
-	return pids, nil
+	return keyed(events, "populated") != "0", err
 }
 
 // OOMKills counts the processes of the group that the kernel killed for want

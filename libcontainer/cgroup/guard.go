@@ -1,7 +1,9 @@
 package cgroup
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"time"
@@ -15,26 +17,67 @@ import (
 // file that may be damaged, and one runtime once killed a whole host.
 func (g *Group) guard() error {
 	for i := range g.members {
-		if err := guard(g.members[i].path); err != nil {
+		if err := g.members[i].guard(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func guard(path string) error {
-	if err := notRoot(path); err != nil {
+// lookedThrough is how many cgroups are looked through for what must not be
+// killed. A container that has more must not gain time by them; where this
+// process is, its own path tells as well.
+const lookedThrough = 256
+
+func (m *member) guard() error {
+	if err := notRoot(m.path); err != nil {
 		return err
 	}
-	pids, err := pidsBelow(path)
+	d, err := openDir(m.path)
 	if err != nil {
+		return notGone(err)
+	}
+	defer d.close()
+	whole, err := d.spares(lookedThrough)
+	if whole || err != nil {
 		return err
 	}
-	// 0 is a process of an outer pid namespace: none of ours.
-	if slices.Contains(pids, os.Getpid()) || slices.Contains(pids, 0) {
-		return fmt.Errorf("%s: %w", path, ErrProtected)
+	holds, known := m.holdsCaller(d)
+	switch {
+	case holds:
+		return fmt.Errorf("%s: %w", m.path, ErrProtected)
+	case known:
+		return nil
 	}
-	return nil
+	if whole, err = d.spares(math.MaxInt); err == nil && !whole {
+		err = fmt.Errorf("%s: cannot be looked through for this process itself", m.path)
+	}
+	return err
+}
+
+var errEnough = errors.New("enough was seen")
+
+// spares refuses, with [ErrProtected], a tree with a process that must not be
+// killed in one of its first cgroups. It tells whether it has seen the whole.
+func (d dir) spares(most int) (whole bool, err error) {
+	err = d.walk(func(at dir) error {
+		if most--; most < 0 {
+			return errEnough
+		}
+		pids, err := at.pids()
+		if isThreaded(err) && at != d {
+			return nil // its processes are listed above
+		}
+		// 0 is a process of an outer pid namespace: none of ours.
+		if slices.Contains(pids, os.Getpid()) || slices.Contains(pids, 0) {
+			return fmt.Errorf("%s: %w", d.path, ErrProtected)
+		}
+		return err
+	})
+	if errors.Is(err, ErrProtected) {
+		return false, err
+	}
+	return err == nil, nil
 }
 
 // notRoot refuses a directory that is the root of a mount.

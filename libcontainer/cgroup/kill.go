@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -17,8 +18,7 @@ func (g *Group) Kill() error {
 	}
 	unified, freezer := g.unified(), g.legacy("freezer")
 	if unified != nil {
-		// The kernel does it (cgroup.kill, Linux 5.14), and no fork escapes.
-		if err := unified.write("cgroup.kill", "1"); err != nil && !gone(err) {
+		if err := unified.kill(); err != nil {
 			return err
 		}
 		if len(g.members) == 1 {
@@ -30,12 +30,37 @@ func (g *Group) Kill() error {
 	}
 	state, err := freezer.read("freezer.state")
 	if gone(err) || err == nil && unified != nil && state == "THAWED" {
-		return g.killLegacy() // what is left, at most what was moved by hand
+		// What is left: at most what was moved by hand, or has frozen itself.
+		if err := g.killLegacy(); err != nil {
+			return err
+		}
+		return freezer.thawBelow()
 	}
 	if err != nil {
 		return err
 	}
 	return g.killFrozen(freezer)
+}
+
+// kill has the kernel kill the processes of a v2 cgroup and of all below it
+// (cgroup.kill, Linux 5.14), so that no fork escapes. A threaded cgroup has no
+// processes of its own for it to kill.
+func (m *member) kill() error {
+	err := m.write("cgroup.kill", "1")
+	if !isThreaded(err) {
+		if gone(err) {
+			return nil
+		}
+		return err
+	}
+	if err := m.write("cgroup.freeze", "1"); err != nil && !gone(err) {
+		return err
+	}
+	err = killAll(m.path, func() ([]int, error) { return pidsBelow(m.path) })
+	if thaw := m.write("cgroup.freeze", "0"); err == nil && !gone(thaw) {
+		err = thaw
+	}
+	return err
 }
 
 // killFrozen kills what is in the v1 hierarchies while it can make no new
@@ -45,6 +70,9 @@ func (g *Group) killFrozen(freezer *member) error {
 	frozen := freezer.freezeV1(true, time.Now().Add(100*time.Millisecond)) == nil
 	err := g.killLegacy()
 	if thaw := freezer.freezeV1(false, time.Now().Add(time.Second)); err == nil && !gone(thaw) {
+		err = thaw
+	}
+	if thaw := freezer.thawBelow(); err == nil {
 		err = thaw
 	}
 	if err != nil || frozen {
@@ -71,58 +99,27 @@ func (g *Group) legacyPids() ([]int, error) {
 	return slices.Compact(pids), nil
 }
 
-// killLegacy kills what is in the v1 hierarchies, in rounds, until a round
-// finds no process that was not sent the signal before: those are dying.
-func (g *Group) killLegacy() error {
-	var sent []int
+func (g *Group) killLegacy() error { return killAll(g.witness().path, g.legacyPids) }
+
+// killAll kills what list finds, in rounds, until a round finds no process that
+// was not sent the signal before: those are dying.
+func killAll(where string, list func() ([]int, error)) error {
+	sent := make(map[int]bool)
 	for range 100 {
-		pids, err := g.legacyPids()
+		pids, err := list()
 		if err != nil {
 			return err
 		}
-		pids = slices.DeleteFunc(pids, func(pid int) bool { return slices.Contains(sent, pid) })
+		pids = slices.DeleteFunc(pids, func(pid int) bool { return sent[pid] })
 		if len(pids) == 0 {
 			return nil
 		}
-		if err := g.killEach(pids); err != nil {
+		if err := sys.SignalMembers(pids, unix.SIGKILL, list); err != nil {
 			return err
 		}
-		sent = append(sent, pids...)
-	}
-	return fmt.Errorf("kill: processes are made faster than they are killed in %s", g.witness().path)
-}
-
-// killEach signals by pidfd, and only what is still in the group once the
-// pidfd is held: a pid alone may belong to a stranger by then.
-func (g *Group) killEach(pids []int) error {
-	fds := make([]int, 0, len(pids))
-	held := make([]int, 0, len(pids))
-	defer func() {
-		for _, fd := range fds {
-			_ = unix.Close(fd)
-		}
-	}()
-	for _, pid := range pids {
-		fd, err := unix.PidfdOpen(pid, 0)
-		if err == unix.ESRCH || err == unix.EINVAL { // gone; or a thread whose leader is
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("pidfd_open %d: %w", pid, err)
-		}
-		fds, held = append(fds, fd), append(held, pid)
-	}
-	now, err := g.legacyPids()
-	if err != nil {
-		return err
-	}
-	for i, pid := range held {
-		if !slices.Contains(now, pid) {
-			continue
-		}
-		if err := unix.PidfdSendSignal(fds[i], unix.SIGKILL, nil, 0); err != nil && err != unix.ESRCH {
-			return fmt.Errorf("kill %d: %w", pid, err)
+		for _, pid := range pids {
+			sent[pid] = true
 		}
 	}
-	return nil
+	return fmt.Errorf("kill: processes are made faster than they are killed in %s", where)
 }

@@ -353,7 +353,8 @@ func TestLegacyMissing(t *testing.T) {
 func TestLegacyProtected(t *testing.T) {
 	for _, h := range legacyHost(t) {
 		for _, p := range []string{h.mount, filepath.Join(h.mount, h.own)} {
-			if err := guard(p); !errors.Is(err, ErrProtected) {
+			m := &member{names: []string{"freezer"}, path: p}
+			if err := m.guard(); !errors.Is(err, ErrProtected) {
 				t.Errorf("%s: %v", p, err)
 			}
 		}

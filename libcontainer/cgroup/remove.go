@@ -40,10 +40,39 @@ func (m *member) remove(deadline time.Time) error {
 	if !errors.Is(err, unix.EBUSY) {
 		return err
 	}
-	if err := guard(m.path); err != nil {
+	if err := m.guard(); err != nil {
 		return err
 	}
-	return m.removeAll(m.path, deadline)
+	for wait := 50 * time.Microsecond; ; {
+		if err := m.removeTree(deadline); !errors.Is(err, unix.EBUSY) {
+			return err
+		}
+		if !pause(&wait, deadline) {
+			return stillThere(m.path)
+		}
+	}
+}
+
+// removeTree removes the cgroup and those below it, once no process is there
+// any more, as far as the kernel tells that; else as many as are empty.
+func (m *member) removeTree(deadline time.Time) error {
+	d, err := openDir(m.path)
+	if err != nil {
+		return notGone(err)
+	}
+	defer d.close()
+	if m.unified() {
+		switch ended, err := d.awaitEvent("populated", "0", deadline); {
+		case err != nil:
+			return notGone(err)
+		case !ended:
+			return unix.EBUSY
+		}
+	}
+	if err := d.removeBelow(); err != nil {
+		return err
+	}
+	return rmdir(m.path)
 }
 
 func rmdir(path string) error {
@@ -61,75 +90,19 @@ func rmdir(path string) error {
 	return &os.PathError{Op: "rmdir", Path: path, Err: err}
 }
 
-// removeAll removes the cgroups below path and then path, waiting for the
-// processes of each to end.
-func (m *member) removeAll(path string, deadline time.Time) error {
-	for wait := 50 * time.Microsecond; ; {
-		if err := m.removeBelow(path, deadline); err != nil {
-			return err
-		}
-		err := rmdir(path)
-		if errors.Is(err, unix.EBUSY) && m.unified() {
-			if err = awaitEnd(path, deadline); err == nil {
-				err = rmdir(path)
-			}
-		}
-		if !errors.Is(err, unix.EBUSY) {
-			return err
-		}
-		if !pause(&wait, deadline) {
-			return stillThere(path)
-		}
-	}
-}
-
 func stillThere(path string) error {
 	pids, err := pidsBelow(path)
 	if err != nil {
 		return err
 	}
-	return fmt.Errorf("waited until the deadline for the processes of %s to end; still there: %v: %w", path, pids, unix.EBUSY)
+	return fmt.Errorf("waited until the deadline for the processes of %s to end; still there: %s: %w", path, some(pids), unix.EBUSY)
 }
 
-func (m *member) removeBelow(path string, deadline time.Time) error {
-	d, err := openDir(path)
-	if err != nil {
-		if gone(err) {
-			return nil
-		}
-		return err
+// some is a list of numbers that is not long.
+func some(pids []int) string {
+	const most = 20
+	if len(pids) <= most {
+		return fmt.Sprint(pids)
 	}
-	defer d.close()
-	subs, err := d.subdirs()
-	if err != nil {
-		return err
-	}
-	for _, name := range subs {
-		if err := m.removeAll(path+"/"+name, deadline); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// awaitEnd waits for the processes at path and below to end.
-func awaitEnd(path string, deadline time.Time) error {
-	d, err := openDir(path)
-	if err != nil {
-		if gone(err) {
-			return nil
-		}
-		return err
-	}
-	defer d.close()
-	ended, err := d.awaitEvent("populated", "0", deadline)
-	switch {
-	case gone(err):
-		return nil
-	case err != nil:
-		return err
-	case !ended:
-		return unix.EBUSY
-	}
-	return nil
+	return fmt.Sprintf("%v and %d more", pids[:most], len(pids)-most)
 }

@@ -177,7 +177,9 @@ func (e *Entry) Remove() error {
 	}
 	err := unix.Rmdir(e.path)
 	if err == unix.ENOTEMPTY {
-		return os.RemoveAll(e.path) // a temporary file of a runtime that was killed, or the directory for notify
+		// A temporary file of a runtime that was killed, or the directory for
+		// notify, which a container may have filled.
+		return sys.RemoveTree(e.path)
 	}
 	if err != nil && err != unix.ENOENT {
 		return &os.PathError{Op: "rmdir", Path: e.path, Err: err}

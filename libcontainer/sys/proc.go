@@ -90,6 +90,24 @@ func IsNamespaceInit(pid int) bool {
 	return false
 }
 
+// ThreadGroup is the process that a thread belongs to; 0 if the thread has
+// ended, or cannot be seen from this pid namespace.
+func ThreadGroup(tid int) (int, error) {
+	b, err := ReadFile(fmt.Sprintf("/proc/%d/status", tid))
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	for line := range bytes.Lines(b) {
+		if id, ok := bytes.CutPrefix(line, []byte("Tgid:")); ok {
+			return strconv.Atoi(string(bytes.TrimSpace(id)))
+		}
+	}
+	return 0, fmt.Errorf("/proc/%d/status: no line Tgid", tid)
+}
+
 // PidsOfNamespace lists the processes that are in the pid namespace of pid,
 // and pid itself, as far as the caller may see.
 func PidsOfNamespace(pid int) ([]int, error) {
