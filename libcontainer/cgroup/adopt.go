@@ -15,7 +15,7 @@ import (
 // takes it as it is: for one who has to open it before. undo removes what was
 // made, as far as it is empty.
 func (g *Group) Foresee() (undo func(), err error) {
-	made, err := makeAll(g.unified().path)
+	made, err := makeOpen(g.unified().path)
 	undo = func() {
 		for _, d := range slices.Backward(made) {
 			_ = unix.Rmdir(d)

@@ -18,7 +18,7 @@ func (g *Group) Create() error {
 	var made []string
 	for i := range g.members {
 		m := &g.members[i]
-		dirs, err := makeAll(m.path)
+		dirs, err := makeOpen(m.path)
 		made = append(made, dirs...)
 		if err == nil {
 			err = g.prepare(m, slices.Contains(dirs, m.path))
@@ -33,10 +33,37 @@ func (g *Group) Create() error {
 	return nil
 }
 
+// dirMode is the mode of each cgroup, whatever the caller's umask: the
+// container's user may look at it.
+const dirMode = 0o755
+
+// makeOpen is makeAll with all modes as they should be. To ask for one mode is
+// cheaper than to change each, or than to set the umask, which all threads have
+// in common, and to set it back.
+func makeOpen(p string) (made []string, err error) {
+	made, err = makeAll(p)
+	if err != nil || len(made) == 0 {
+		return made, err
+	}
+	var st unix.Stat_t
+	if err := unix.Lstat(p, &st); err != nil {
+		return made, &os.PathError{Op: "lstat", Path: p, Err: err}
+	}
+	if st.Mode&0o777 == dirMode {
+		return made, nil
+	}
+	for _, d := range made {
+		if err := unix.Chmod(d, dirMode); err != nil {
+			return made, &os.PathError{Op: "chmod", Path: d, Err: err}
+		}
+	}
+	return made, nil
+}
+
 // makeAll makes path and what is missing above it. It tells what it made, the
 // top one first, in case of an error too.
 func makeAll(p string) (made []string, err error) {
-	switch err := unix.Mkdir(p, 0o755); err {
+	switch err := unix.Mkdir(p, dirMode); err {
 	case nil:
 		return []string{p}, nil
 	case unix.EEXIST:
@@ -52,7 +79,7 @@ func makeAll(p string) (made []string, err error) {
 	if err != nil {
 		return made, err
 	}
-	if err := unix.Mkdir(p, 0o755); err == nil {
+	if err := unix.Mkdir(p, dirMode); err == nil {
 		made = append(made, p)
 	} else if err != unix.EEXIST {
 		return made, &os.PathError{Op: "mkdir", Path: p, Err: err}

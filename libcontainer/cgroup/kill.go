@@ -99,7 +99,12 @@ func (g *Group) legacyPids() ([]int, error) {
 	return slices.Compact(pids), nil
 }
 
-func (g *Group) killLegacy() error { return killAll(g.witness().path, g.legacyPids) }
+func (g *Group) killLegacy() error {
+	if g.Empty() {
+		return nil
+	}
+	return killAll(g.witness().path, g.legacyPids)
+}
 
 // killAll kills what list finds, in rounds, until a round finds no process that
 // was not sent the signal before: those are dying.
