@@ -49,19 +49,7 @@ func (d dir) told(err error) error {
 
 // removeBelow removes the cgroups below d, but for those that processes are in,
 // and those above these.
-func (d dir) removeBelow() error {
-	w := sys.Walk{Prune: func(parent int, name string) (bool, error) {
-		switch err := unix.Unlinkat(parent, name, unix.AT_REMOVEDIR); err {
-		case nil, unix.ENOENT, unix.ENODEV:
-			return true, nil
-		case unix.EBUSY:
-			return false, nil
-		default:
-			return false, &sys.Error{Call: "rmdir", Object: name, Errno: err}
-		}
-	}}
-	return d.told(w.Run(d.fd))
-}
+func (d dir) removeBelow() error { return d.told(sys.RemoveDirectories(d.fd)) }
 
 // pidsBelow lists the processes of the cgroup at path and of all below it.
 func pidsBelow(path string) ([]int, error) {

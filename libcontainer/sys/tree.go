@@ -219,6 +219,22 @@ func openStep(at int, name string, resolve uint64) (int, error) {
 	}
 }
 
+// RemoveDirectories removes all directories below the open directory top, as
+// far as they are empty then: what a cgroup file system lets be removed.
+func RemoveDirectories(top int) error {
+	w := &Walk{Prune: func(parent int, name string) (bool, error) {
+		switch err := unix.Unlinkat(parent, name, unix.AT_REMOVEDIR); err {
+		case nil, unix.ENOENT, unix.ENODEV:
+			return true, nil
+		case unix.EBUSY, unix.ENOTEMPTY:
+			return false, nil
+		default:
+			return false, wrap("rmdir", name, err)
+		}
+	}}
+	return w.Run(top)
+}
+
 // RemoveTree removes a directory and all below it. One that does not exist is
 // fine.
 func RemoveTree(path string) error {

@@ -16,12 +16,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -237,17 +237,16 @@ func removeCgroup(dir string) error {
 	return err
 }
 
+// removeTree goes by descriptors: a test may have made a tree with paths longer
+// than any that the kernel takes.
 func removeTree(dir string) error {
-	entries, err := os.ReadDir(dir)
+	f, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		if e.IsDir() {
-			if err := removeTree(filepath.Join(dir, e.Name())); err != nil {
-				return err
-			}
-		}
+	defer f.Close()
+	if err := sys.RemoveDirectories(int(f.Fd())); err != nil {
+		return err
 	}
 	return unix.Rmdir(dir)
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/skiff-oci/skiff/libcontainer"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/tests/isolate"
 )
 
@@ -214,11 +215,30 @@ func (w *world) remove() error {
 	}
 	if containers() {
 		_ = os.WriteFile(w.cgroupDir()+"/cgroup.kill", []byte("1"), 0)
+		w.thaw()
 		for _, dir := range w.cgroupDirs() {
 			_ = os.Remove(dir)
 		}
 	}
 	return err
+}
+
+// thaw thaws what a failed script has left frozen with cgroup v1, which would not
+// die, and keep the tests from ending.
+func (w *world) thaw() {
+	if !isolate.Legacy() {
+		return
+	}
+	f, err := os.Open(filepath.Join("/sys/fs/cgroup/freezer", w.cgroup))
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	walk := sys.Walk{Enter: func(fd int, _ string, _ int) error {
+		_ = os.WriteFile(fmt.Sprintf("/proc/self/fd/%d/freezer.state", fd), []byte("THAWED"), 0)
+		return nil
+	}}
+	_ = walk.Run(int(f.Fd()))
 }
 
 // stopSlices stops the slices of all scripts, which systemd would keep.
