@@ -5,15 +5,16 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 
 	"golang.org/x/sys/unix"
 )
 
 // Walk goes through a tree of directories that others own, and may change
 // meanwhile: however deep, wide and long-named they make it, it takes one step
-// at a time, from a directory to the next one below or above, and holds no more
-// than three descriptors. Of memory it takes the names that are still to be
-// visited on the way from the top.
+// at a time, from a directory to the next one below or above. A directory of
+// many names is kept open and read bit by bit, if there are not many of these on
+// the way from the top; so it holds few descriptors, and little memory.
 //
 // No step leaves the file system or follows a symbolic link. What vanishes
 // meanwhile is passed over, and what appears in a directory that was read
@@ -37,17 +38,21 @@ var ErrMoved = errors.New("the directory was moved meanwhile")
 // Run walks through the tree of the open directory top.
 func (w *Walk) Run(top int) error {
 	t := &trip{Walk: w, top: top, at: top}
-	defer t.to(top)
+	defer t.close()
 	first, err := t.look(top, "")
 	if err != nil {
 		return err
 	}
 	t.way = append(t.way, first)
 	for len(t.way) > 0 {
-		name, more := t.way[len(t.way)-1].next()
-		if more {
+		here := &t.way[len(t.way)-1]
+		name, more := here.next()
+		switch {
+		case more:
 			err = t.visit(name)
-		} else {
+		case here.unread:
+			err = t.read(t.at, here, bite)
+		default:
 			err = t.up()
 		}
 		if err != nil {
@@ -57,11 +62,17 @@ func (w *Walk) Run(top int) error {
 	return nil
 }
 
+const (
+	bite     = 32 << 10 // how much is read of a directory at once
+	mostKept = 8        // how many that are not read to their ends are kept open
+)
+
 // trip is a walk under way.
 type trip struct {
 	*Walk
 	top, at int    // at is the directory of the last stop
 	way     []stop // from the top
+	kept    int    // how many of them are open
 	buf     []byte // for getdents64
 }
 
@@ -70,6 +81,9 @@ type stop struct {
 	name     string
 	dev, ino uint64
 	left     []byte // names to visit, a NUL after each
+	unread   bool   // there are more than these
+	kept     bool   // fd is open, while the walk is below
+	fd       int
 }
 
 func (s *stop) next() (name string, more bool) {
@@ -78,12 +92,21 @@ func (s *stop) next() (name string, more bool) {
 	return string(before), more
 }
 
-// to goes to another directory that is open.
-func (t *trip) to(fd int) {
-	if t.at != t.top {
-		unix.Close(t.at)
+// close closes what the walk has opened.
+func (t *trip) close() {
+	t.shut(t.at)
+	for i := range t.way {
+		if t.way[i].kept {
+			t.shut(t.way[i].fd)
+		}
 	}
-	t.at = fd
+}
+
+// shut closes a directory, but the top.
+func (t *trip) shut(fd int) {
+	if fd != t.top {
+		unix.Close(fd)
+	}
 }
 
 // visit enters name, and goes there if there is something below it.
@@ -99,14 +122,34 @@ func (t *trip) visit(name string) error {
 		return wrap("open", name, err)
 	}
 	s, err := t.look(fd, name)
-	if err != nil || len(s.left) == 0 {
-		unix.Close(fd)
-		if err == nil {
-			_, err = t.prune(name)
+	if err == nil && len(s.left) > 0 {
+		if err = t.down(fd, s); err == nil {
+			return nil
 		}
-		return err
 	}
-	t.to(fd)
+	unix.Close(fd)
+	if err == nil {
+		_, err = t.prune(name)
+	}
+	return err
+}
+
+// down goes to the directory fd. The one above stays open as long as it is not
+// read to its end, unless there are too many of these.
+func (t *trip) down(fd int, s stop) error {
+	above := &t.way[len(t.way)-1]
+	if above.unread && t.kept == mostKept {
+		if err := t.read(t.at, above, math.MaxInt); err != nil {
+			return err
+		}
+	}
+	if above.unread {
+		above.kept, above.fd = true, t.at
+		t.kept++
+	} else {
+		t.shut(t.at)
+	}
+	t.at = fd
 	t.way = append(t.way, s)
 	return nil
 }
@@ -134,29 +177,31 @@ func (t *trip) look(fd int, name string) (stop, error) {
 	if st.Nlink == 2 && !t.Files { // none below: most often that is all
 		return s, nil
 	}
-	err := t.read(fd, &s)
-	if absent(err) {
-		err = nil
+	if _, err := unix.Seek(fd, 0, unix.SEEK_SET); err != nil {
+		return s, wrap("seek", name, err)
 	}
-	return s, wrap("read", name, err)
+	return s, t.read(fd, &s, bite)
 }
 
-// read reads the names in a directory.
-func (t *trip) read(fd int, s *stop) error {
+// read reads names in a directory until there are so many bytes of them, or no
+// more.
+func (t *trip) read(fd int, s *stop, enough int) error {
 	if t.buf == nil {
-		t.buf = make([]byte, 32<<10)
+		t.buf = make([]byte, bite)
 	}
-	if _, err := unix.Seek(fd, 0, unix.SEEK_SET); err != nil {
-		return err
-	}
-	for {
+	for s.unread = true; len(s.left) < enough; {
 		var n int
 		err := retry(func() (err error) { n, err = unix.Getdents(fd, t.buf); return err })
-		if err != nil || n == 0 {
-			return err
+		if n == 0 || absent(err) {
+			s.unread = false
+			return nil
+		}
+		if err != nil {
+			return wrap("read", s.name, err)
 		}
 		s.add(t.buf[:n], t.Files)
 	}
+	return nil
 }
 
 // add takes the names out of what getdents64(2) has read: directories', or all.
@@ -174,31 +219,49 @@ func (s *stop) add(entries []byte, files bool) {
 	}
 }
 
-// up goes back to the directory above, which must be the one that it came from.
+// up goes back to the directory above.
 func (t *trip) up() error {
 	last := t.way[len(t.way)-1]
 	t.way = t.way[:len(t.way)-1]
-	switch len(t.way) {
-	case 0:
+	if len(t.way) == 0 {
 		return nil
-	case 1:
-		t.to(t.top)
-	default:
-		fd, err := openStep(t.at, "..", 0)
-		if err != nil {
-			return wrap("open", last.name+"/..", err)
-		}
-		t.to(fd)
-		var st unix.Stat_t
-		if err := unix.Fstat(fd, &st); err != nil {
-			return wrap("fstat", last.name+"/..", err)
-		}
-		if above := &t.way[len(t.way)-1]; st.Dev != above.dev || st.Ino != above.ino {
-			return wrap("open", last.name+"/..", ErrMoved)
-		}
 	}
-	_, err := t.prune(last.name)
+	fd, err := t.above(last.name)
+	if err != nil {
+		return err
+	}
+	t.shut(t.at)
+	t.at = fd
+	_, err = t.prune(last.name)
 	return err
+}
+
+// above opens the directory above that of name. It must be the one that the walk
+// came from.
+func (t *trip) above(name string) (int, error) {
+	s := &t.way[len(t.way)-1]
+	if s.kept {
+		s.kept = false
+		t.kept--
+		return s.fd, nil
+	}
+	if len(t.way) == 1 {
+		return t.top, nil
+	}
+	fd, err := openStep(t.at, "..", 0)
+	if err != nil {
+		return -1, wrap("open", name+"/..", err)
+	}
+	var st unix.Stat_t
+	err = unix.Fstat(fd, &st)
+	if err == nil && (st.Dev != s.dev || st.Ino != s.ino) {
+		err = ErrMoved
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, wrap("open", name+"/..", err)
+	}
+	return fd, nil
 }
 
 // absent reports that there is no directory (any more).

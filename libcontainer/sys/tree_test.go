@@ -2,6 +2,7 @@ package sys
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,6 +76,54 @@ func TestRemoveTreeDeep(t *testing.T) {
 	}
 	if err := RemoveTree(top); err != nil {
 		t.Errorf("one that does not exist: %v", err)
+	}
+}
+
+// Directories of many names are read bit by bit, each name once, on more levels
+// than are kept open.
+func TestWalkWide(t *testing.T) {
+	const levels, wide = mostKept + 4, 2 * bite / 250
+	top, err := unix.Open(t.TempDir(), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(top)
+	at, want := top, 1
+	for level := range levels {
+		for i := range wide {
+			if err := unix.Mkdirat(at, fmt.Sprintf("%04d%0240d", i, level), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want += wide
+		next, err := openStep(at, fmt.Sprintf("%04d%0240d", level*17%wide, level), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(next)
+		at = next
+	}
+	few(t, mostKept+3)
+	seen := make(map[string]int)
+	w := &Walk{Enter: func(_ int, name string, _ int) error { seen[name]++; return nil }}
+	if err := w.Run(top); err != nil {
+		t.Fatal(err)
+	}
+	for name, n := range seen {
+		if n > 1 {
+			t.Errorf("%q %d times", name, n)
+		}
+	}
+	if len(seen) != want {
+		t.Errorf("%d directories, expected %d", len(seen), want)
+	}
+	if err := RemoveDirectories(top); err != nil {
+		t.Fatal(err)
+	}
+	left := 0
+	w = &Walk{Enter: func(int, string, int) error { left++; return nil }}
+	if err := w.Run(top); err != nil || left != 1 {
+		t.Errorf("%d directories are left, %v", left, err)
 	}
 }
 
