@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -190,21 +191,21 @@ func isolated(t *testing.T) bool {
 }
 
 func removeBox(t *testing.T, box string) {
+	f, err := os.Open(box)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
 	for range 100 {
-		left := box
-		_ = filepath.WalkDir(box, func(p string, e os.DirEntry, err error) error {
-			if err == nil && e.IsDir() {
-				left = p // the last one is a leaf
-			}
-			return nil
-		})
-		err := unix.Rmdir(left)
-		if left == box && (err == nil || err == unix.ENOENT) {
+		if err = sys.RemoveDirectories(int(f.Fd())); err != nil {
+			break
+		}
+		if err = unix.Rmdir(box); err == nil || err == unix.ENOENT {
 			return
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	t.Errorf("%s: cannot be removed; a test left processes", box)
+	t.Errorf("%s: cannot be removed; a test left processes: %v", box, err)
 }
 
 func enterNamespaces() int {
