@@ -123,9 +123,20 @@ func argv(h *specs.Hook) []string {
 // is one: the child puts the number in its place.
 const pidMark = "##########"
 
-// Add adds the hooks that run in the container's namespaces. env is what a
-// hook without an environment of its own gets.
-func Add(p *plan.Program, list []specs.Hook, point string, s specs.State, env []string) error {
+// Add adds the hooks that run in the container's namespaces, with the runtime's
+// privileges and, unless they have some of their own, no environment.
+func Add(p *plan.Program, list []specs.Hook, point string, s specs.State) error {
+	return add(p, list, point, s, nil, 0)
+}
+
+// AddConfined adds those that are programs of the container's, and may do what
+// its program may do: the operations that come after these confine them, too.
+// env is the program's environment, which is theirs unless they have one.
+func AddConfined(p *plan.Program, list []specs.Hook, point string, s specs.State, env []string) error {
+	return add(p, list, point, s, env, plan.HookConfined)
+}
+
+func add(p *plan.Program, list []specs.Hook, point string, s specs.State, env []string, flags uint32) error {
 	if len(list) == 0 {
 		return nil
 	}
@@ -138,11 +149,12 @@ func Add(p *plan.Program, list []specs.Hook, point string, s specs.State, env []
 	doc = append([]byte(`{"pid":`+pidMark+`,`), doc[1:]...)
 	for i := range list {
 		h := &list[i]
-		op := plan.Op{Kind: plan.OpHook, Data: doc, Field: field(point, i)}
+		op := plan.Op{Kind: plan.OpHook, Flags: flags, Data: doc, Field: field(point, i)}
 		args := argv(h)
 		own := h.Env
-		if own == nil {
+		if own == nil && flags&plan.HookConfined != 0 {
 			own = env
+			op.Flags |= plan.HookHome
 		}
 		op.S = append(append(append(op.S, h.Path), args...), own...)
 		op.N[0], op.N[1] = uint64(len(args)), uint64(len(own))

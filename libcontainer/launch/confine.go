@@ -6,13 +6,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// labelsLate tells that the child still has hooks to start, which would inherit
-// a label that waits for execve(2). Nothing but one write is to be done then:
-// a filter with a listener may be loaded already.
-func (b *binding) labelsLate() bool {
-	return !b.Launch.Joined && len(b.Launch.Hooks.StartContainer) > 0
-}
-
 // tunes tells that scheduler and I/O priority are set from outside: the
 // runtime has a privilege for it that the child's user namespace takes away,
 // or the child's two threads must not come to compete in real time for a CPU

@@ -58,9 +58,7 @@ func (b *binding) program() error {
 	// Root in the container, its tree complete.
 	tune.Spread(p, &l.Process, sys.Confined())
 	tune.Add(p, &l.Process, b.tunes())
-	if !b.labelsLate() {
-		b.labels.Write(p) // now, so that create can tell of a profile that is not loaded
-	}
+	b.labels.Write(p) // now, so that create can tell of a profile that is not loaded
 	b.userAndDirectory()
 	if len(l.Process.Args) > 0 {
 		b.lookup()
@@ -83,13 +81,11 @@ func (b *binding) program() error {
 	}
 	if !l.Joined {
 		state := hooks.State(l, specs.StateCreated, 0)
-		if err := hooks.Add(p, l.Hooks.StartContainer, "startContainer", state, l.Process.Env); err != nil {
+		if err := hooks.AddConfined(p, l.Hooks.StartContainer, "startContainer", state, b.environment()); err != nil {
 			return err
 		}
 	}
-	if b.labelsLate() {
-		b.labels.Write(p)
-	}
+	// All from here on is for the process of a startContainer hook, too.
 	p.Add(plan.Op{Kind: plan.OpKeepFDs, A: b.preserved, N: [3]uint64{uint64(len(b.Preserve))}})
 	b.ownLimits()
 	b.confine()
@@ -286,7 +282,7 @@ func (b *binding) build() error {
 	if b.Mounted != nil {
 		p.Add(plan.Op{Kind: plan.OpSync, N: [3]uint64{uint64(wire.Mounted)}}) // prestart and createRuntime hooks
 	}
-	if err := hooks.Add(p, l.Hooks.CreateContainer, "createContainer", state, nil); err != nil {
+	if err := hooks.Add(p, l.Hooks.CreateContainer, "createContainer", state); err != nil {
 		return err
 	}
 	b.sysctls()
@@ -407,11 +403,7 @@ func (b *binding) lookup() {
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 func (b *binding) exec() plan.Op {
-	proc := &b.Launch.Process
-	env := proc.Env
-	if value, ok := lookupEnv(env, "HOME"); ok && value == "" {
-		env = without(env, "HOME") // the child adds a better one
-	}
+	proc, env := &b.Launch.Process, b.environment()
 	op := plan.Op{Kind: plan.OpExec, N: [3]uint64{uint64(len(proc.Args)), uint64(len(env))}, Field: "process.args[0]"}
 	if proc.ListenPID {
 		op.Flags = plan.ExecListenPID
@@ -419,6 +411,16 @@ func (b *binding) exec() plan.Op {
 	op.S = make([]string, 0, len(proc.Args)+len(env))
 	op.S = append(append(op.S, proc.Args...), env...)
 	return op
+}
+
+// environment is the process's, but for a HOME that is empty: the child adds a
+// better one.
+func (b *binding) environment() []string {
+	env := b.Launch.Process.Env
+	if value, ok := lookupEnv(env, "HOME"); ok && value == "" {
+		return without(env, "HOME")
+	}
+	return env
 }
 
 func lookupEnv(env []string, name string) (string, bool) {

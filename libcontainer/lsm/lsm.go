@@ -2,8 +2,8 @@
 // profile and its SELinux label, and finds out whether the host has these.
 //
 // A label is for the next execve(2) of the child, and a forked process
-// inherits it: what the child still starts itself, the startContainer hooks,
-// is not to have it. It is written through an attribute file that is opened on
+// inherits it: so do the startContainer hooks, which are to have it, too. It is
+// written through an attribute file that is opened on
 // a procfs of our own, since the container's /proc may lead to another file
 // (CVE-2019-16884, CVE-2025-52881).
 package lsm

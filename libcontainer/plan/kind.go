@@ -48,7 +48,7 @@ const (
 	OpDevNull // B root: stdio that is /dev/null becomes the container's own; OpStdio goes by what is found
 
 	// The user's process.
-	OpHook      // S path, args..., env...; N0 args, N1 env, N2 timeout in ms (0: none); Data state document, its pid a run of '#'
+	OpHook      // S path, args..., env...; N0 args, N1 env, N2 timeout in ms (0: none); Data state document, its pid a run of '#'; Flags Hook*
 	OpUmask     // N0
 	OpGroups    // Data: uint32 gids, Flags 1: to have none and to be refused is no error
 	OpSetID     // N0 uid, N1 gid
@@ -104,6 +104,12 @@ const (
 const (
 	ConsoleBind = 1 << iota // bind the terminal on /dev/console
 	ConsoleOwn              // N1 uid: give the terminal to the user
+)
+
+// Flags of OpHook.
+const (
+	HookConfined = 1 << iota // its process runs the operations that follow, up to OpExec, and is executed there
+	HookHome                 // it gets HOME as the program does (OpHome)
 )
 
 // Flags of OpChdir.

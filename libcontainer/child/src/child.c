@@ -15,7 +15,7 @@
 
 const char *image;
 int *slot;
-long host_pid;
+const struct op *hook;
 uint32_t failed_detail;
 long failed_value;
 char failed_text[488];
@@ -42,11 +42,7 @@ long answer(uint32_t type)
 		sys(exit_group, 1);
 	if (n < 0)
 		return n;
-	if ((size_t)n < offsetof(struct message_, text) || m.type != type)
-		return -EPROTO;
-	if (m.value)
-		host_pid = m.value;
-	return 0;
+	return (size_t)n < offsetof(struct message_, text) || m.type != type ? -EPROTO : 0;
 }
 
 // keep_on ends us if the runtime is gone. It is for what may take long without
@@ -70,7 +66,7 @@ long say(const char *text)
 	return n;
 }
 
-static void __attribute__((noreturn)) fail(uint32_t index, int err)
+void fail(uint32_t index, int err)
 {
 	struct message_ m = { .type = M_FAILED, .index = index, .err = err, .detail = failed_detail, .value = failed_value };
 	size_t n = len_(failed_text);

@@ -34,7 +34,7 @@ enum { SLOT_PROGRAM = 3, SLOT_SOCKET = 4 };
 
 extern const char *image;          // the program, mapped
 extern int *slot;                  // slot number to descriptor
-extern long host_pid;              // our pid as the runtime sees it, once it has told
+extern const struct op *hook;      // what this process becomes in place of the program, if not 0
 extern uint32_t failed_detail;     // for the report of a failing operation
 extern long failed_value;
 extern char failed_text[488];
@@ -55,6 +55,7 @@ int report(uint32_t type, int fd);
 long answer(uint32_t type);
 void keep_on(void);
 long say(const char *text);
+void fail(uint32_t index, int err) __attribute__((noreturn));
 
 // path.c: paths inside a root, never outside it
 int open_in(int root, const char *path, uint64_t flags, uint64_t resolve);
@@ -96,6 +97,7 @@ int op_devnull(const struct op *);
 int copy_up(int dir, int mount);
 
 // process.c
+extern char home[300]; // "HOME=..." when the environment has none
 int op_fork(const struct op *);
 int op_linkup(const struct op *);
 int op_write(const struct op *);
@@ -120,6 +122,7 @@ int op_seccomp(const struct op *);
 
 // hook.c
 int op_hook(const struct op *);
+void exec_hook(void) __attribute__((noreturn));
 char **vector(const char **s, uint64_t n, const char *extra);
 
 #endif

@@ -3,6 +3,7 @@
 #include "child.h"
 
 enum { OUTPUT = 400 };
+enum { HOOK_CONFINED = 1, HOOK_HOME = 2 };
 
 // vector makes a NULL-ended array of the next n strings, with one more at its
 // end if extra is given, and room for another.
@@ -20,25 +21,37 @@ char **vector(const char **s, uint64_t n, const char *extra)
 	return v;
 }
 
-static void __attribute__((noreturn)) hook_child(const struct op *o, int in, int out)
+// prepare makes this process, just forked, one that a hook can have.
+static void prepare(int in, int out)
 {
-	const char *s = str(o, 1);
-	char **argv = vector(&s, o->n[0], 0);
-	char **envp = argv ? vector(&s, o->n[1], 0) : 0;
 	sys(setpgid, 0, 0); // so that a timeout ends what the hook started, too
+	sys(fcntl, in, 4 /* F_SETFL */, 0);
+	sys(fcntl, out, 4, 0);
 	sys(dup3, in, 0, 0);
 	sys(dup3, out, 1, 0);
 	sys(dup3, out, 2, 0);
-	sys(close_range, 3, ~0u, 0);
-	sys(umask, 022);
-	if (envp)
-		sys(execve, str(o, 0), argv, envp);
-	for (;;)
-		sys(exit_group, 127);
+}
+
+static long execute(const struct op *o)
+{
+	const char *s = str(o, 1);
+	char **argv = vector(&s, o->n[0], 0);
+	char **envp = argv ? vector(&s, o->n[1], (o->flags & HOOK_HOME) && home[0] ? home : 0) : 0;
+	return envp ? sys(execve, str(o, 0), argv, envp) : -ENOMEM;
+}
+
+// exec_hook is the last operation of a process that becomes a hook: it has been
+// confined as the program will be. That it fails we tell the runtime ourselves,
+// before our parent tells what it has seen of us.
+void exec_hook(void)
+{
+	long r = execute(hook);
+	fail(hook - (const struct op *)((const struct header *)image + 1), -r);
 }
 
 // state copies the document's bytes from number `from` on. The run of '#' in it
-// is where the runtime left room for the pid. It returns 0 behind the end.
+// is where the runtime left room for our pid, as the container sees it. It
+// returns 0 behind the end.
 static size_t state(const struct op *o, size_t from, char *buf, size_t size)
 {
 	const char *d = data(o);
@@ -48,7 +61,7 @@ static size_t state(const struct op *o, size_t from, char *buf, size_t size)
 		before++;
 	while (before + mark < o->data_len && d[before + mark] == '#')
 		mark++;
-	for (unsigned long v = host_pid; mark && (p == num + sizeof num || v); v /= 10)
+	for (unsigned long v = sys(getpid); mark && (p == num + sizeof num || v); v /= 10)
 		*--p = '0' + v % 10;
 	digits = num + sizeof num - p;
 	for (n = 0; n < size && from + n < o->data_len - mark + digits; n++) {
@@ -134,8 +147,13 @@ static void sigpipe(long handler)
 	sys(rt_sigaction, SIGPIPE, &sa, 0, 8);
 }
 
+// A confined hook is not executed at once: its process goes on with the program,
+// past the other hooks, and when it comes to OP_EXEC it has all that confines the
+// user's program. We ourselves could not watch it under such limits.
 int op_hook(const struct op *o)
 {
+	if (hook)
+		return 0; // another one's
 	int in[2], out[2], status = 0;
 	long r = sys(pipe2, in, O_CLOEXEC | O_NONBLOCK);
 	if (!r)
@@ -144,9 +162,16 @@ int op_hook(const struct op *o)
 		return r;
 	long pid = sys(clone, SIGCHLD, 0, 0, 0, 0);
 	if (pid == 0) {
-		sys(fcntl, in[0], 4 /* F_SETFL */, 0);
-		sys(fcntl, out[1], 4, 0);
-		hook_child(o, in[0], out[1]);
+		prepare(in[0], out[1]);
+		if (o->flags & HOOK_CONFINED) {
+			hook = o;
+			return 0;
+		}
+		sys(close_range, 3, ~0u, 0);
+		sys(umask, 022);
+		execute(o);
+		for (;;)
+			sys(exit_group, 127);
 	}
 	sys(close, in[0]);
 	sys(close, out[1]);

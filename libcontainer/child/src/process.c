@@ -2,7 +2,7 @@
 #include "child.h"
 
 static const char *chosen;   // the executable that lookup found
-static char home[300];       // "HOME=..." when the environment has none
+char home[300];
 static int chdir_as_root;    // the first chdir worked
 
 static char *put(char *p, const char *s) { while (*s) *p++ = *s++; *p = 0; return p; }
@@ -326,7 +326,7 @@ int op_label(const struct op *o)
 // leads to no file system, and tells of a failing execve.
 int op_keepfds(const struct op *o)
 {
-	uint32_t n = o->n[0], first = o->n[0] ? slot[o->a] : 3;
+	uint32_t n = hook ? 0 : o->n[0], first = n ? slot[o->a] : 3; // they are for the program
 	long s = sys(fcntl, slot[SLOT_SOCKET], F_DUPFD_CLOEXEC, first + n + 3);
 	if (s < 0)
 		return s;
@@ -372,6 +372,8 @@ int op_exec(const struct op *o)
 {
 	static char listen_pid[32];
 	const char *s = str(o, 0);
+	if (hook)
+		exec_hook();
 	char **argv = vector(&s, o->n[0], 0);
 	char **envp = argv ? vector(&s, o->n[1], home[0] ? home : 0) : 0;
 	if (!envp)
