@@ -177,7 +177,7 @@ func (c *Container) intent(l *plan.Launch, group *cgroup.Group, unit *unit, clas
 	if err := c.make(); err != nil {
 		return err
 	}
-	u.Push(func() error { return c.forget(u) })
+	u.Push(func() error { return c.forget(u, l.Hooks.Poststop) })
 	c.record = &store.Record{
 		OCIVersion: l.OCIVersion, ID: l.ID, Bundle: l.Bundle, Rootfs: l.Rootfs.Path, Created: time.Now().UTC(),
 		Annotations: l.Annotations, Cgroups: group.Paths(), Namespaces: namespaceFlags(l),
@@ -212,12 +212,19 @@ func (c *Container) make() error {
 }
 
 // forget removes the state directory, unless something that it tells of could
-// not be undone: that is left to delete.
-func (c *Container) forget(u *undo.Stack) error {
+// not be undone: that is left to delete, and so are the poststop hooks. From the
+// moment at which the directory was made they run after each failure (runtime.md,
+// "Lifecycle", steps 3 to 5), even if no hook has run before: they do not know
+// how far create has come, and delete runs them for one that was killed as well.
+func (c *Container) forget(u *undo.Stack, poststop []specs.Hook) error {
 	if u.Failed() {
 		return fmt.Errorf("what is left of the container can be removed with delete --force %s", c.ID())
 	}
-	return c.entry.Remove()
+	if err := c.entry.Remove(); err != nil {
+		return err
+	}
+	c.poststop(poststop)
+	return nil
 }
 
 // unmountRoot takes the tree of a container without a mount namespace off the

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
-	"github.com/skiff-oci/skiff/libcontainer/hooks"
 	"golang.org/x/sys/unix"
 )
 
@@ -23,6 +21,12 @@ func (c *Container) Delete(force bool) error {
 	if err != nil {
 		return err
 	}
+	return c.destroy(stopped)
+}
+
+// destroy undoes what was done to make the container, whose lock is held, and
+// runs its poststop hooks.
+func (c *Container) destroy(stopped bool) error {
 	if err := c.endAll(stopped); err != nil {
 		return err
 	}
@@ -35,15 +39,8 @@ func (c *Container) Delete(force bool) error {
 	if err := c.entry.Remove(); err != nil {
 		return errors.Join(err, hooksErr)
 	}
-	if hooksErr != nil || len(h.Poststop) == 0 {
-		return hooksErr
-	}
-	// Failing poststop hooks are warned of, and the others still run
-	// (runtime.md, "Lifecycle", step 13).
-	for _, err := range hooks.RunAll(h.Poststop, "poststop", c.hookState(specs.StateStopped)) {
-		c.host.warn("%v", err)
-	}
-	return nil
+	c.poststop(h.Poststop)
+	return hooksErr
 }
 
 // mayDelete tells whether the container has stopped; without force it must

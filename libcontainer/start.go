@@ -83,29 +83,42 @@ func (c *Container) release() error {
 		if waitErr := c.awaitInit(); waitErr != nil {
 			return fmt.Errorf("%w; %w", err, waitErr)
 		}
-		return err
+		return c.destroyAfter(err)
 	}
 	h, err := c.hooks()
 	if err != nil {
 		return err
 	}
-	return c.poststart(h.Poststart)
+	return c.destroyAfter(c.poststart(h.Poststart))
 }
 
-// poststart runs the hooks of that name. One that fails ends the container
-// (runtime.md, "Lifecycle", step 9).
+// destroyAfter deletes the container if err is of a hook (runtime.md,
+// "Lifecycle": steps 7 and 9 then go on at step 12). After any other error of
+// start it has stopped, and is the caller's to delete.
+func (c *Container) destroyAfter(err error) error {
+	if failed := (*hooks.Failed)(nil); !errors.As(err, &failed) {
+		return err
+	}
+	return errors.Join(err, c.destroy(false))
+}
+
+// poststart runs the hooks of that name.
 func (c *Container) poststart(list []specs.Hook) error {
 	if len(list) == 0 {
 		return nil
 	}
-	err := hooks.Run(list, "poststart", c.hookState(specs.StateRunning))
-	if err == nil {
-		return nil
+	return hooks.Run(list, "poststart", c.hookState(specs.StateRunning))
+}
+
+// poststop runs the hooks of that name, when the container is gone. Failing ones
+// are warned of, and the others still run (runtime.md, "Lifecycle", step 13).
+func (c *Container) poststop(list []specs.Hook) {
+	if len(list) == 0 {
+		return
 	}
-	if g, groupErr := c.group(); groupErr == nil {
-		return errors.Join(err, g.Kill())
+	for _, err := range hooks.RunAll(list, "poststop", c.hookState(specs.StateStopped)) {
+		c.host.warn("%v", err)
 	}
-	return err
 }
 
 // hooks are the hooks of the container's configuration, which is read only if

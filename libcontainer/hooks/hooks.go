@@ -96,19 +96,26 @@ func runOne(h *specs.Hook, field string, doc []byte) error {
 	case err == nil:
 		return nil
 	}
-	return Failed(field, h.Path, err.Error(), out.String())
+	return &Failed{field, h.Path, err.Error(), out.String()}
 }
 
-// Failed is the error of a hook; output is what it printed.
-func Failed(field, path, why, output string) error {
-	output = strings.TrimSpace(output)
+// Failed is a hook that has failed.
+type Failed struct {
+	Field  string // "hooks.poststart[0]"
+	Path   string
+	Why    string
+	Output string // what it printed
+}
+
+func (f *Failed) Error() string {
+	output := strings.TrimSpace(f.Output)
 	if len(output) > keptOutput {
 		output = "... " + output[len(output)-keptOutput:]
 	}
 	if output == "" {
-		return fmt.Errorf("%s: %s: %s", field, path, why)
+		return fmt.Sprintf("%s: %s: %s", f.Field, f.Path, f.Why)
 	}
-	return fmt.Errorf("%s: %s: %s: %s", field, path, why, strings.Join(strings.Fields(output), " "))
+	return fmt.Sprintf("%s: %s: %s: %s", f.Field, f.Path, f.Why, strings.Join(strings.Fields(output), " "))
 }
 
 // argv is what the hook is started with; without args, its path.

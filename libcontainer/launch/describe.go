@@ -215,26 +215,24 @@ func keyHint(owner uint64) string {
 	return fmt.Sprintf(" (user %d has as many keys as /proc/sys/kernel/keys/%s allows; --no-new-keyring makes none)", owner, limit)
 }
 
-// hookFailed: a hook runs between fork and exec, so its own exit status 127
-// may be ours.
+// hookFailed: a hook of the runtime's is executed by a fork of the child, so its
+// exit status 127 may be that one's.
 func hookFailed(s plan.Step, m wire.Message) error {
-	switch m.Detail {
-	case wire.HookExit:
-		why := fmt.Sprintf("exit status %d", m.Value)
+	why := m.Errno.Error()
+	switch {
+	case m.Detail == wire.HookExit:
+		why = fmt.Sprintf("exit status %d", m.Value)
 		if m.Value == 127 && m.Text == "" {
 			why += " (no such program?)"
 		}
-		return hooks.Failed(s.Field, s.Word(0), why, m.Text)
-	case wire.HookSignal:
-		return hooks.Failed(s.Field, s.Word(0), fmt.Sprintf("killed by signal %d", m.Value), m.Text)
-	case wire.HookTimeout:
-		return hooks.Failed(s.Field, s.Word(0), "no end after its timeout", m.Text)
-	}
-	why := m.Errno.Error()
-	if m.Errno == unix.EAGAIN {
+	case m.Detail == wire.HookSignal:
+		why = fmt.Sprintf("killed by signal %d", m.Value)
+	case m.Detail == wire.HookTimeout:
+		why = "no end after its timeout"
+	case m.Errno == unix.EAGAIN:
 		why += " (SCHED_DEADLINE without SCHED_FLAG_RESET_ON_FORK lets no process start another; else a limit is reached)"
 	}
-	return hooks.Failed(s.Field, s.Word(0), why, m.Text)
+	return &hooks.Failed{Field: s.Field, Path: s.Word(0), Why: why, Output: m.Text}
 }
 
 // lookupFailed has the words that engines look for, to tell a container that
