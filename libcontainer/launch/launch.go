@@ -183,7 +183,7 @@ func (b *binding) awaitsGo() bool {
 func (b *binding) converse(s *spawned, run *Running) error {
 	script := wire.Script(b.prog)
 	for len(script) > 0 {
-		m, err := s.conn.Receive()
+		m, err := s.next(script[0])
 		if err != nil {
 			return s.died(err)
 		}

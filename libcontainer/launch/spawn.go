@@ -21,6 +21,8 @@ type spawned struct {
 	pidfd    *os.File
 	conn     *wire.Conn
 	inCgroup bool // it was cloned into its cgroup v2
+	reaped   bool // it has ended, with the status code, and no other has been forked
+	code     int
 }
 
 // spawn starts the interpreter on the program. It takes over the files.
@@ -124,25 +126,41 @@ func startHint(err error, flags uint64) error {
 	return err
 }
 
+// next waits for the child's next message, which is to be of type t. The end of a
+// child that forks is waited for before the message of that is read: what it has
+// forked has the socket, too, so one that is killed in between would be waited
+// for without end. The forked process ends with the conversation then.
+func (s *spawned) next(t wire.Type) (m wire.Message, err error) {
+	if t != wire.Forked {
+		return s.conn.Receive()
+	}
+	if s.code, err = sys.Wait(s.pid); err != nil {
+		return m, err
+	}
+	s.reaped = true
+	return s.conn.Left()
+}
+
 // forked takes note that the child has forked the process that goes on.
 func (s *spawned) forked(pid int) error {
 	if pid <= 0 {
 		return fmt.Errorf("handshake: forked: pid %d", pid)
 	}
-	first := s.pid
 	pidfd, err := sys.Pidfd(pid)
 	if err != nil {
 		return err
 	}
 	s.pidfd.Close()
-	s.pid, s.pidfd = pid, pidfd
-	_, err = sys.Wait(first)
-	return err
+	s.pid, s.pidfd, s.reaped = pid, pidfd, false
+	return nil
 }
 
 // kill ends the child, whatever it is doing, and reaps it.
 func (s *spawned) kill() error {
 	defer s.pidfd.Close()
+	if s.reaped {
+		return nil
+	}
 	err := sys.PidfdSignal(s.pidfd, unix.SIGKILL)
 	if err != nil && !errors.Is(err, unix.ESRCH) {
 		return err
@@ -157,7 +175,11 @@ func (s *spawned) died(err error) error {
 		return err
 	}
 	_ = sys.PidfdSignal(s.pidfd, unix.SIGKILL)
-	if code, waitErr := sys.WaitPeek(s.pid); waitErr == nil && code > 128 && code != 128+int(unix.SIGKILL) {
+	code, waitErr := s.code, error(nil)
+	if !s.reaped {
+		code, waitErr = sys.WaitPeek(s.pid)
+	}
+	if waitErr == nil && code > 128 && code != 128+int(unix.SIGKILL) {
 		return fmt.Errorf("%w: it was killed by signal %d", err, code-128)
 	}
 	return fmt.Errorf("%w: it was killed (by the memory limit of its cgroup, if that is small)", err)

@@ -114,6 +114,16 @@ func (c *Conn) Close() error { return unix.Close(c.fd) }
 // child executed the user's program or died.
 func (c *Conn) Receive() (Message, error) { return c.receive(0) }
 
+// Left returns the next message of a child that has ended. ErrClosed: there is
+// none, though another process may hold the child's end of the socket.
+func (c *Conn) Left() (Message, error) {
+	m, err := c.receive(unix.MSG_DONTWAIT)
+	if errors.Is(err, unix.EAGAIN) {
+		err = ErrClosed
+	}
+	return m, err
+}
+
 // Failure looks, without waiting, for what a child has reported of its own end.
 // It passes over what the child has asked for before.
 func (c *Conn) Failure() (Message, bool) {
