@@ -16,6 +16,7 @@ type Container struct {
 	host   *Host
 	entry  *store.Entry
 	record *store.Record
+	state  byte // of the first process when it was looked at last (proc_pid_stat(5)): 'S', 'T' ...
 
 	net *netdev.Move // network devices that a create which fails has to return
 }
@@ -132,6 +133,9 @@ func (c *Container) init() (bool, error) {
 	st, err := sys.ReadStat(r.Pid)
 	if err != nil {
 		return false, err
+	}
+	if st != nil {
+		c.state = st.State
 	}
 	if st == nil || st.Start != r.StartTime || (st.State == 'Z' || st.State == 'X') && st.Threads <= 1 {
 		return false, nil

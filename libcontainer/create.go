@@ -288,17 +288,8 @@ func waitsMounted(l *plan.Launch) bool {
 // connect says what happens at the points where the child waits for us.
 func (c *Container) connect(r *launch.Request, l *plan.Launch, io IO, p *Process, u *undo.Stack) error {
 	r.Console = p.console(io.ConsoleSocket)
-	if n := l.Hooks; waitsMounted(l) {
-		r.Mounted = func(pid int) error {
-			if err := c.moveDevices(l, pid, u); err != nil {
-				return err
-			}
-			s := hooks.State(l, specs.StateCreating, pid)
-			if err := hooks.Run(n.Prestart, "prestart", s); err != nil {
-				return err
-			}
-			return hooks.Run(n.CreateRuntime, "createRuntime", s)
-		}
+	if waitsMounted(l) {
+		r.Mounted = func(run *launch.Running) error { return c.mounted(l, run, u) }
 	}
 	r.Ready = func(run *launch.Running) error { return c.ready(run, io, u) }
 	if !io.Hold {
@@ -307,6 +298,18 @@ func (c *Container) connect(r *launch.Request, l *plan.Launch, io IO, p *Process
 	s, err := c.entry.Listen()
 	r.Listener = s
 	return err
+}
+
+// mounted does the runtime's part when the namespaces and the mounts are made.
+func (c *Container) mounted(l *plan.Launch, run *launch.Running, u *undo.Stack) error {
+	if err := c.moveDevices(l, run.Pid, u); err != nil {
+		return err
+	}
+	s := hooks.State(l, specs.StateCreating, run.Pid)
+	if err := hooks.Run(l.Hooks.Prestart, "prestart", s, run.Pidfd); err != nil {
+		return err
+	}
+	return hooks.Run(l.Hooks.CreateRuntime, "createRuntime", s, run.Pidfd)
 }
 
 // prepare writes the configuration and the record of a container that is being
@@ -443,7 +446,7 @@ func (h *Host) Plan(l *plan.Launch, io IO) (*plan.Program, error) {
 		r.Enter = func(int) error { return nil }
 	}
 	if waitsMounted(l) {
-		r.Mounted = func(int) error { return nil }
+		r.Mounted = func(*launch.Running) error { return nil }
 	}
 	return launch.Plan(r)
 }

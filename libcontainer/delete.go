@@ -10,9 +10,17 @@ import (
 
 // Delete removes a container that has stopped; with force, one that runs, or
 // waits for start, is killed. It finds everything that a runtime which was
-// killed at any moment has left.
+// killed at any moment has left. With force, another runtime that is at work on
+// the container is interrupted.
 func (c *Container) Delete(force bool) error {
-	unlock, err := c.lock()
+	lock := c.lock
+	if force {
+		lock = c.seize
+	}
+	unlock, err := lock()
+	if force && errors.Is(err, ErrNotExist) {
+		return nil // whoever held it has come to that
+	}
 	if err != nil {
 		return err
 	}

@@ -9,10 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 	"github.com/skiff-oci/skiff/libcontainer/criu"
-	"github.com/skiff-oci/skiff/libcontainer/hooks"
 	"github.com/skiff-oci/skiff/libcontainer/launch"
 	"github.com/skiff-oci/skiff/libcontainer/lsm"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
@@ -161,15 +159,12 @@ func (r *restoring) notified(n criu.Notice) error {
 
 // setUp runs when the first process has its namespaces, and nothing more.
 func (r *restoring) setUp(pid int) error {
-	if err := r.moveDevices(r.plan, pid, r.undo); err != nil {
+	pidfd, err := sys.Pidfd(pid)
+	if err != nil {
 		return err
 	}
-	n := r.plan.Hooks
-	s := hooks.State(r.plan, specs.StateCreating, pid)
-	if err := hooks.Run(n.Prestart, "prestart", s); err != nil {
-		return err
-	}
-	return hooks.Run(n.CreateRuntime, "createRuntime", s)
+	defer pidfd.Close()
+	return r.mounted(r.plan, &launch.Running{Pid: pid, Pidfd: pidfd}, r.undo)
 }
 
 // restored runs when all processes are there and do not yet go on. CRIU, which

@@ -64,6 +64,8 @@ func (c *Container) takesStart() error {
 		return errors.New("cannot start an already running container")
 	case status == Paused:
 		return fmt.Errorf("cannot start: %w", ErrPaused)
+	case c.state == 'T':
+		return errors.New("cannot start: the container's first process is stopped (SIGCONT lets it go on)") // and would not answer
 	}
 	return nil
 }
@@ -107,7 +109,7 @@ func (c *Container) poststart(list []specs.Hook) error {
 	if len(list) == 0 {
 		return nil
 	}
-	return hooks.Run(list, "poststart", c.hookState(specs.StateRunning))
+	return hooks.Run(list, "poststart", c.hookState(specs.StateRunning), nil) // a short program may have ended
 }
 
 // poststop runs the hooks of that name, when the container is gone. Failing ones

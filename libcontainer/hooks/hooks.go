@@ -4,12 +4,13 @@ package hooks
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"golang.org/x/sys/unix"
 )
 
 // keptOutput is how much of a failing hook's output an error shows, in bytes.
@@ -30,14 +32,15 @@ func State(l *plan.Launch, status specs.ContainerState, pid int) specs.State {
 }
 
 // Run runs hooks one after the other in the runtime's namespaces, up to the
-// first that fails. point is their name in config.json: "poststart".
-func Run(list []specs.Hook, point string, s specs.State) error {
+// first that fails. point is their name in config.json: "poststart". They fail
+// when the process of the pidfd first ends; nil: of none.
+func Run(list []specs.Hook, point string, s specs.State, first *os.File) error {
 	doc, err := json.Marshal(s)
 	if err != nil {
 		return err
 	}
 	for i := range list {
-		if err := runOne(&list[i], field(point, i), doc); err != nil {
+		if err := runOne(&list[i], field(point, i), doc, first); err != nil {
 			return err
 		}
 	}
@@ -52,7 +55,7 @@ func RunAll(list []specs.Hook, point string, s specs.State) []error {
 	}
 	var errs []error
 	for i := range list {
-		if err := runOne(&list[i], field(point, i), doc); err != nil {
+		if err := runOne(&list[i], field(point, i), doc, nil); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -66,37 +69,71 @@ func limit(seconds int) time.Duration {
 	return time.Duration(min(int64(seconds), math.MaxInt64/int64(time.Second))) * time.Second
 }
 
-func runOne(h *specs.Hook, field string, doc []byte) error {
-	ctx := context.Background()
-	if h.Timeout != nil {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, limit(*h.Timeout))
-		defer cancel()
-	}
+func runOne(h *specs.Hook, field string, doc []byte, first *os.File) error {
 	var out bytes.Buffer
-	cmd := exec.CommandContext(ctx, h.Path)
+	pidfd := -1
+	cmd := exec.Command(h.Path)
 	cmd.Args = argv(h)
 	cmd.Env = append([]string{}, h.Env...) // nil would be the runtime's own
 	cmd.Stdin = bytes.NewReader(doc)
 	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	// A timeout ends what the hook has started, too; what it has left in the
-	// background may hold its output open, which is not waited for.
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	// A group, so that all of it can be ended. The kernel ends the hook itself
+	// with the thread that has started it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL, PidFD: &pidfd}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	// What a hook has left in the background may hold its output open, which is
+	// not waited for.
 	cmd.WaitDelay = 100 * time.Millisecond
 	err := sys.Afresh(cmd.Start)
 	if err == nil {
-		err = cmd.Wait()
+		err = wait(cmd, pidfd, first, h.Timeout)
 	}
-	switch {
-	case ctx.Err() != nil:
-		err = fmt.Errorf("no end after its timeout of %d s", *h.Timeout)
-	case errors.Is(err, exec.ErrWaitDelay):
-		return nil
-	case err == nil:
+	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
 		return nil
 	}
 	return &Failed{field, h.Path, err.Error(), out.String()}
+}
+
+// wait waits for the end of a hook, and ends it where that comes too late.
+func wait(cmd *exec.Cmd, pidfd int, first *os.File, timeout *int) error {
+	defer unix.Close(pidfd)
+	late := await(pidfd, first, timeout)
+	if late != nil {
+		_ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL)
+	}
+	if err := cmd.Wait(); late == nil {
+		return err
+	}
+	return late
+}
+
+// await returns when the hook has ended, or an error if something comes before
+// that.
+func await(hook int, first *os.File, timeout *int) error {
+	poll := []unix.PollFd{{Fd: int32(hook), Events: unix.POLLIN}, {Fd: -1, Events: unix.POLLIN}}
+	if first != nil {
+		poll[1].Fd = int32(first.Fd())
+	}
+	begun, left := time.Now(), -1
+	for {
+		if timeout != nil {
+			rest := limit(*timeout) - time.Since(begun)
+			if rest <= 0 {
+				return fmt.Errorf("no end after its timeout of %d s", *timeout)
+			}
+			left = int(min(rest/time.Millisecond+1, math.MaxInt32))
+		}
+		_, err := unix.Poll(poll, left)
+		switch {
+		case err != nil && err != unix.EINTR:
+			return os.NewSyscallError("poll", err)
+		case poll[0].Revents != 0:
+			return nil
+		case poll[1].Revents != 0:
+			return errors.New("the container's first process has ended meanwhile")
+		}
+	}
 }
 
 // Failed is a hook that has failed.

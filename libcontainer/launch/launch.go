@@ -52,7 +52,7 @@ type Request struct {
 
 	// What the caller does at the points where the child waits for it.
 	Meanwhile func(r *Running) error      // what can be done while the child is at work; may be nil
-	Mounted   func(pid int) error         // the mounts are made; nil if there is nothing to do
+	Mounted   func(r *Running) error      // the mounts are made; nil if there is nothing to do
 	Console   func(master *os.File) error // the terminal's master; takes it over
 	Ready     func(r *Running) error      // all but the user's program is done
 
@@ -260,7 +260,7 @@ func (b *binding) answer(s *spawned, run *Running, m wire.Message) error {
 	case wire.Console:
 		err = b.Console(m.File)
 	case wire.Mounted:
-		err = b.Mounted(s.pid)
+		err = b.Mounted(run)
 	case wire.Ready:
 		if err = b.limits(s.pid); err == nil && b.tunes() && !b.notifies() {
 			err = tune.Apply(s.pid, &b.Launch.Process)

@@ -114,3 +114,36 @@ func TestHolder(t *testing.T) {
 		t.Errorf("no container: held by %d, %v", pid, err)
 	}
 }
+
+// TestLockOr waits for a lock whose holder gives it back, and for one whose
+// holder removes the container first.
+func TestLockOr(t *testing.T) {
+	for _, removes := range []bool{false, true} {
+		root, e := entry(t)
+		e.Unlock()
+		_, release := hold(t, e)
+		w, calls := At(root, "web"), 0
+		err := w.LockOr(func(dir *Directory) error {
+			if calls++; dir.Gone() {
+				t.Error("the directory is gone")
+			}
+			if removes {
+				if err := e.Remove(); err != nil {
+					t.Error(err)
+				}
+			}
+			release()
+			return nil
+		})
+		if calls != 1 || removes != errors.Is(err, fs.ErrNotExist) || !removes && err != nil {
+			t.Errorf("removed %v: %d calls, %v", removes, calls, err)
+		}
+		w.Unlock()
+	}
+	root, e := entry(t)
+	defer e.Unlock()
+	enough := errors.New("enough")
+	if err := At(root, "web").LockOr(func(*Directory) error { return enough }); err != enough {
+		t.Errorf("given up: %v", err)
+	}
+}

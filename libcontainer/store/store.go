@@ -68,39 +68,90 @@ func (e *Entry) Make() error {
 	return nil
 }
 
-// Lock takes the lock, waiting for it.
-func (e *Entry) Lock() error { return e.flock(unix.LOCK_EX) }
+// Lock takes the lock, waiting for it. fs.ErrNotExist: what it waited for was the
+// container's end.
+func (e *Entry) Lock() error {
+	return e.LockOr(func(dir *Directory) error { return dir.flock(unix.LOCK_EX) })
+}
+
+// LockOr takes the lock. Each time that somebody else holds it, wait is called,
+// whose error is the end of it. fs.ErrNotExist as with [Entry.Lock].
+func (e *Entry) LockOr(wait func(*Directory) error) error {
+	dir, err := e.open()
+	if err != nil {
+		return err
+	}
+	err = dir.flock(unix.LOCK_EX | unix.LOCK_NB)
+	for waited := false; errors.Is(err, unix.EWOULDBLOCK) || err == nil && waited; {
+		if dir.Gone() {
+			err = &os.PathError{Op: "flock", Path: e.path, Err: fs.ErrNotExist}
+			break
+		}
+		if err == nil {
+			break
+		}
+		if err = wait(dir); err != nil {
+			break
+		}
+		waited = true
+		err = dir.flock(unix.LOCK_EX | unix.LOCK_NB)
+	}
+	if err != nil {
+		unix.Close(dir.fd)
+		return err
+	}
+	e.lock = dir.fd
+	return nil
+}
 
 // Busy tells whether somebody else holds the lock.
 func (e *Entry) Busy() (bool, error) {
 	if e.lock >= 0 {
 		return false, nil
 	}
-	err := e.flock(unix.LOCK_EX | unix.LOCK_NB)
+	dir, err := e.open()
+	if err != nil {
+		return false, err
+	}
+	defer unix.Close(dir.fd)
+	err = dir.flock(unix.LOCK_EX | unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return true, nil
 	}
-	e.Unlock()
 	return false, err
 }
 
-func (e *Entry) flock(how int) error {
+// Directory is an entry's directory that is open: another container may have its
+// name by now.
+type Directory struct {
+	fd   int
+	path string
+}
+
+func (e *Entry) open() (*Directory, error) {
 	fd, err := unix.Open(e.path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return &os.PathError{Op: "open", Path: e.path, Err: err}
+		return nil, &os.PathError{Op: "open", Path: e.path, Err: err}
 	}
+	return &Directory{fd, e.path}, nil
+}
+
+func (d *Directory) flock(how int) error {
 	for {
-		err := unix.Flock(fd, how)
-		if err == unix.EINTR {
-			continue
+		switch err := unix.Flock(d.fd, how); err {
+		case unix.EINTR:
+		case nil:
+			return nil
+		default:
+			return &os.PathError{Op: "flock", Path: d.path, Err: err}
 		}
-		if err != nil {
-			unix.Close(fd)
-			return &os.PathError{Op: "flock", Path: e.path, Err: err}
-		}
-		e.lock = fd
-		return nil
 	}
+}
+
+// Gone reports whether the directory has been removed.
+func (d *Directory) Gone() bool {
+	var st unix.Stat_t
+	return unix.Fstat(d.fd, &st) == nil && st.Nlink == 0
 }
 
 // Unlock gives the lock back.

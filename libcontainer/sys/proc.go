@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,6 +16,8 @@ import (
 // Stat is what is used of /proc/PID/stat (proc_pid_stat(5)).
 type Stat struct {
 	State   byte   // 'R', 'S', 'Z' ...
+	Parent  int    // 0: it is not in this pid namespace
+	Group   int    // process group
 	Threads int    // of the process that have not ended; the leader counts while it is a zombie
 	Start   uint64 // clock ticks after boot
 	Exiting bool   // it has begun to end; it may have to wait for others
@@ -38,6 +41,12 @@ func ReadStat(pid int) (*Stat, error) {
 		return nil, fmt.Errorf("%s: too short", path)
 	}
 	s := &Stat{State: f[0][0]}
+	if s.Parent, err = strconv.Atoi(string(f[1])); err != nil {
+		return nil, fmt.Errorf("%s: parent: %w", path, err)
+	}
+	if s.Group, err = strconv.Atoi(string(f[2])); err != nil {
+		return nil, fmt.Errorf("%s: process group: %w", path, err)
+	}
 	if s.Threads, err = strconv.Atoi(string(f[17])); err != nil {
 		return nil, fmt.Errorf("%s: threads: %w", path, err)
 	}
@@ -130,6 +139,65 @@ func PidsOfNamespace(pid int) ([]int, error) {
 		}
 	}
 	return pids, nil
+}
+
+// Comm is the name of a process (proc_pid_comm(5)); empty if there is none.
+func Comm(pid int) string {
+	b, err := ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSuffix(string(b), "\n")
+}
+
+// KillGroups kills the process groups that children of the process parent lead,
+// but for those named one of spared.
+func KillGroups(parent int, spared ...string) error {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil || !leads(pid, parent) || slices.Contains(spared, Comm(pid)) {
+			continue
+		}
+		if err := killGroup(pid, parent); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leads reports whether pid is a child of parent, and leads a process group.
+func leads(pid, parent int) bool {
+	st, err := ReadStat(pid)
+	return err == nil && st != nil && st.Parent == parent && st.Group == pid
+}
+
+// killGroup kills the group by the pidfd of its leader, which is looked at again
+// when the pidfd holds it.
+func killGroup(pid, parent int) error {
+	pidfd, err := unix.PidfdOpen(pid, 0)
+	if err == unix.ESRCH {
+		return nil
+	}
+	if err != nil {
+		return wrap("pidfd_open", fmt.Sprint(pid), err)
+	}
+	defer unix.Close(pidfd)
+	if !leads(pid, parent) {
+		return nil
+	}
+	const group = 4 // PIDFD_SIGNAL_PROCESS_GROUP
+	err = unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, group)
+	if err == unix.EINVAL { // before Linux 6.9
+		err = unix.Kill(-pid, unix.SIGKILL)
+	}
+	if err == unix.ESRCH {
+		return nil
+	}
+	return wrap("kill", fmt.Sprintf("process group %d", pid), err)
 }
 
 // IsMemfd tells whether the program that pid runs is a file without a name:

@@ -44,12 +44,15 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// killed is a world with a bundle, and how long each verb takes undisturbed.
+// killedPatience is how long a call may take that is not killed.
+const killedPatience = 10 * time.Second
+
+// killed is a world with bundles, and how long each verb takes undisturbed.
 type killed struct {
 	*world
-	bundle string
-	takes  map[string]time.Duration
-	cut    int // calls that did not come to their end
+	bundles *strings.Replacer
+	takes   map[string]time.Duration
+	cut     int // calls that did not come to their end
 }
 
 // killedVerb is a call that is killed, and those before it that are not.
@@ -60,6 +63,7 @@ type killedVerb struct {
 
 func killedVerbs() []killedVerb {
 	create := []string{"create", "--bundle", "$B", "web"}
+	withHooks, inUsers := []string{"create", "--bundle", "$H", "web"}, []string{"create", "--bundle", "$U", "web"}
 	start, remove := []string{"start", "web"}, []string{"delete", "--force", "web"}
 	return []killedVerb{
 		{nil, create},
@@ -67,23 +71,47 @@ func killedVerbs() []killedVerb {
 		{[][]string{create, start}, remove},
 		{nil, []string{"run", "--detach", "--bundle", "$B", "web"}},
 		{[][]string{create}, remove},
+		{nil, withHooks},
+		{[][]string{withHooks}, start},
+		{[][]string{withHooks, start}, remove},
+		{nil, []string{"run", "--detach", "--bundle", "$H", "web"}},
+		{nil, inUsers},
+		{[][]string{inUsers, start}, []string{"exec", "web", "true"}},
 	}
 }
 
 func newKilled(t *testing.T) *killed {
 	dir := t.TempDir()
-	k := &killed{
-		world: newWorld(dir, "script-killed"), bundle: filepath.Join(dir, "b"),
-		takes: make(map[string]time.Duration),
-	}
+	k := &killed{world: newWorld(dir, "script-killed"), takes: make(map[string]time.Duration)}
 	t.Cleanup(func() {
 		if err := k.remove(); err != nil {
 			t.Error(err)
 		}
 	})
-	b := badInput{patch: `{"process": {"args": ["sh", "-c", "sleep 1000 & sleep 1000"]}}`}
-	b.bundle(t, k.world, k.bundle)
+	var names []string
+	for name, patch := range map[string]string{"$B": `{}`, "$H": hooked(), "$U": `{"linux": {"namespaces+": [{"type": "user"}],
+		"uidMappings": [{"hostID": 100000, "size": 65536}], "gidMappings": [{"hostID": 100000, "size": 65536}]}}`} {
+		if name == "$U" && byUser() {
+			patch = `{}` // it has one
+		}
+		bundle := filepath.Join(dir, name[1:])
+		(&badInput{patch: `{"process": {"args": ["sh", "-c", "sleep 1000 & sleep 1000"]}}`}).bundle(t, k.world, bundle)
+		if err := patchText(filepath.Join(bundle, "config.json"), patch); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, name, bundle)
+	}
+	k.bundles = strings.NewReplacer(names...)
 	return k
+}
+
+// hooked is a configuration with a hook at each place.
+func hooked() string {
+	var all []string
+	for _, name := range []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"} {
+		all = append(all, fmt.Sprintf(`%q: [{"path": "/bin/sleep", "args": ["sleep", "0.003"], "env": ["PATH=/bin"]}]`, name))
+	}
+	return `{"hooks": {` + strings.Join(all, ", ") + `}}`
 }
 
 // round kills a verb at a moment of its own: from before it has begun to a
@@ -122,7 +150,7 @@ func (k *killed) call(t *testing.T, args []string, moment time.Duration) (took t
 	t.Helper()
 	real := k.flags()
 	for _, a := range args {
-		real = append(real, strings.ReplaceAll(a, "$B", k.bundle))
+		real = append(real, k.bundles.Replace(a))
 	}
 	out, err := os.Create(filepath.Join(k.work, ".out"))
 	if err != nil {
@@ -138,7 +166,9 @@ func (k *killed) call(t *testing.T, args []string, moment time.Duration) (took t
 	timer := time.AfterFunc(moment, func() { _ = c.Process.Kill() })
 	defer timer.Stop()
 	err = c.Wait()
-	took = time.Since(begun)
+	if took = time.Since(begun); took > killedPatience {
+		t.Errorf("%q took %v", args, took)
+	}
 	switch {
 	case err == nil:
 	case c.ProcessState.ExitCode() < 0 && moment < time.Minute:

@@ -25,6 +25,7 @@ char **vector(const char **s, uint64_t n, const char *extra)
 static void prepare(int in, int out)
 {
 	sys(setpgid, 0, 0); // so that a timeout ends what the hook started, too
+	sys(prctl, PR_SET_PDEATHSIG, SIGKILL);
 	sys(fcntl, in, 4 /* F_SETFL */, 0);
 	sys(fcntl, out, 4, 0);
 	sys(dup3, in, 0, 0);
@@ -78,29 +79,42 @@ static int64_t now(void)
 	return t.sec * 1000 + t.nsec / 1000000;
 }
 
+// end kills a hook and what it has started. It may not have a group of its own
+// yet.
+static void end(long pid)
+{
+	sys(kill, -pid, SIGKILL);
+	sys(kill, pid, SIGKILL);
+}
+
 // converse feeds the hook its state, keeps the end of what it prints, and
 // watches the clock until it has exited. It does not wait for the pipes of
-// what a hook left behind.
+// what a hook left behind. A runtime that is gone takes hook and container with
+// it.
 static int converse(const struct op *o, long pid, int in, int out, int *status)
 {
 	size_t sent = 0, have = 0;
 	char text[OUTPUT + 1], part[OUTPUT], doc[PAGE];
-	int64_t end = o->n[2] ? now() + (int64_t)o->n[2] : 0;
+	int64_t limit = o->n[2] ? now() + (int64_t)o->n[2] : 0;
 	int pidfd = sys(pidfd_open, pid, 0), r = 0, done = 0;
 	if (pidfd < 0)
 		return pidfd;
 	while (!done) {
-		struct pollfd_ p[3] = { { pidfd, POLLIN, 0 }, { out, POLLIN, 0 }, { in, POLLOUT, 0 } };
-		int64_t left = end ? end - now() : 0;
+		struct pollfd_ p[4] = { { pidfd, POLLIN, 0 }, { out, POLLIN, 0 }, { in, POLLOUT, 0 }, { slot[SLOT_SOCKET], 0, 0 } };
+		int64_t left = limit ? limit - now() : 0;
 		struct timespec_ t = { left / 1000, left % 1000 * 1000000 };
-		if (end && left <= 0) {
+		if (limit && left <= 0) {
 			r = detailed(D_HOOK_TIMEOUT, ETIMEDOUT);
 			break;
 		}
-		long n = sys(ppoll, p, 3, end ? &t : 0, 0, 0);
+		long n = sys(ppoll, p, 4, limit ? &t : 0, 0, 0);
 		if (n < 0 && n != -EINTR) {
 			r = n;
 			break;
+		}
+		if (p[3].revents & POLLHUP) {
+			end(pid);
+			sys(exit_group, 1);
 		}
 		if (p[2].revents) {
 			n = sys(write, in, doc, state(o, sent, doc, sizeof doc));
@@ -112,7 +126,8 @@ static int converse(const struct op *o, long pid, int in, int out, int *status)
 			}
 		}
 		done = p[0].revents != 0;
-		while (out >= 0 && (n = sys(read, out, part, sizeof part)) > 0) {
+		// No longer than a full pipe lasts: a hook that prints without end is not to keep us from the clock.
+		for (int i = 0; out >= 0 && i < 65536 / OUTPUT + 1 && (n = sys(read, out, part, sizeof part)) > 0; i++) {
 			if (n + have > OUTPUT) { // keep the last words: they tell why
 				size_t cut = n + have - OUTPUT;
 				cut = cut > have ? have : cut;
@@ -130,7 +145,7 @@ static int converse(const struct op *o, long pid, int in, int out, int *status)
 	if (in >= 0)
 		sys(close, in);
 	if (r)
-		sys(kill, -pid, SIGKILL);
+		end(pid);
 	while (sys(wait4, pid, status, 0, 0) == -EINTR)
 		;
 	sys(close, pidfd);
