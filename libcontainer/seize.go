@@ -145,11 +145,19 @@ func (s *seizure) holder(dir *store.Directory) (int, *os.File, error) {
 		return 0, nil, err
 	}
 	again, err := s.entry.Holder()
-	if err != nil || again != pid || dir.Gone() || sys.Comm(pid) != sys.Comm(os.Getpid()) {
+	if err != nil || again != pid || dir.Gone() || !isSkiff(pid) {
 		pidfd.Close()
 		return 0, nil, missing(err)
 	}
 	return pid, pidfd, nil
+}
+
+// isSkiff reports whether the process has our program, under whatever name, or
+// our name: it may be of another version.
+func isSkiff(pid int) bool {
+	its, err := os.Stat(fmt.Sprintf("/proc/%d/exe", pid))
+	own, ownErr := os.Stat("/proc/self/exe")
+	return err == nil && ownErr == nil && os.SameFile(its, own) || sys.Comm(pid) == sys.Comm(os.Getpid())
 }
 
 // missing passes over a directory that is not there any more.
