@@ -3,6 +3,7 @@ package libcontainer
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -11,35 +12,65 @@ import (
 )
 
 // Delete removes a container that has stopped; with force, one that runs, or
-// waits for start, is killed. It finds everything that a runtime which was
-// killed at any moment has left.
+// waits for start, is killed, and so is one whose record is damaged. It finds
+// everything that a runtime which was killed at any moment has left: a Delete,
+// too, whose poststop hooks run then, unless they had all run.
 func (c *Container) Delete(force bool) error {
-	unlock, err := c.lock()
-	if err != nil {
-		return err
+	defer c.entry.Unlock()
+	damage := c.take()
+	if damage != nil && !(force && errors.Is(damage, ErrDamaged)) {
+		return damage
 	}
-	defer unlock()
+	if damage != nil {
+		c.host.warn("%v: removed as far as it is known", errors.Unwrap(damage))
+	}
 	stopped, err := c.mayDelete(force)
 	if err != nil {
 		return err
 	}
-	if err := c.endAll(stopped); err != nil {
-		return err
+	if damage != nil {
+		stopped = false // as far as is known
 	}
-	for _, release := range [...]func() error{c.stopUnit, c.unmountRoot, c.recoverDevices, c.removeClass} {
-		if err := release(); err != nil {
+	for _, release := range [...]func() error{
+		func() error { return c.endAll(stopped) }, c.stopUnit, c.unmountRoot, c.recoverDevices, c.removeClass,
+	} {
+		if err := release(); err != nil && damage == nil {
+			return err
+		} else if err != nil {
+			c.host.warn("%v", err) // what is known may be wrong
+		}
+	}
+	if damage != nil {
+		if err := c.endInit(); err != nil {
 			return err
 		}
 	}
-	h, hooksErr := c.hooks()
-	if err := c.entry.Remove(); err != nil {
-		return errors.Join(err, hooksErr)
+	if err := c.poststop(force); err != nil {
+		return err
 	}
-	if hooksErr != nil || len(h.Poststop) == 0 {
-		return hooksErr
+	return c.entry.Remove()
+}
+
+// poststop runs the hooks of that name. They run before the state directory
+// goes, so that a delete which is killed leaves them to the next one; that one
+// runs all of them again if some had run, for nobody knows what the one that
+// was running has done. Failing hooks are warned of, and the others still run
+// (runtime.md, "Lifecycle", step 13).
+func (c *Container) poststop(force bool) error {
+	h, err := c.hooks()
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // they have run, or there was no container yet
+		return nil
+	case err != nil && !force && c.record.Pid != 0:
+		return fmt.Errorf("its poststop hooks are not known: %w (--force removes it without them)", err)
+	case err != nil:
+		if c.record.Pid != 0 {
+			c.host.warn("its poststop hooks are not known, and have not run: %v", err)
+		}
+		return nil
+	case len(h.Poststop) == 0:
+		return nil
 	}
-	// Failing poststop hooks are warned of, and the others still run
-	// (runtime.md, "Lifecycle", step 13).
 	for _, err := range hooks.RunAll(h.Poststop, "poststop", c.hookState(specs.StateStopped)) {
 		c.host.warn("%v", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -116,14 +115,11 @@ func (c *Container) hooks() (specs.Hooks, error) {
 		return config.Hooks, nil
 	}
 	b, err := c.Config()
-	if errors.Is(err, fs.ErrNotExist) && c.record.Pid == 0 {
-		return config.Hooks, nil // its maker was killed before there was a container
-	}
 	if err != nil {
 		return config.Hooks, err
 	}
 	if err := json.Unmarshal(b, &config); err != nil {
-		return config.Hooks, fmt.Errorf("%s: %w", c.entry.Path(), err)
+		return config.Hooks, fmt.Errorf("%s/config.json: %w", c.entry.Path(), err)
 	}
 	return config.Hooks, nil
 }

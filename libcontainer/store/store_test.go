@@ -12,7 +12,7 @@ func entry(t *testing.T) (root string, e *Entry) {
 	t.Helper()
 	root = filepath.Join(t.TempDir(), "root")
 	e = At(root, "web")
-	if err := e.Make(); err != nil {
+	if err := e.Make(&Record{ID: "web"}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(e.Unlock)
