@@ -58,10 +58,7 @@ func (h *Host) Create(l *plan.Launch, raw []byte, io IO) (_ *Container, _ *Proce
 	// A cgroup that is refused belongs to others: this comes before the record,
 	// since whoever deletes a container kills all that is in its cgroups.
 	var group *cgroup.Group
-	if group, unit, err = h.newGroup(l); err != nil {
-		if c.entry.Exists() {
-			err = fmt.Errorf("%w: %s", ErrExist, l.ID) // whose cgroup it is
-		}
+	if group, unit, err = c.newGroup(l); err != nil {
 		return nil, nil, err
 	}
 	enter, err := c.claim(l, group, unit, io, &u)
@@ -127,6 +124,24 @@ func (c *Container) claim(l *plan.Launch, group *cgroup.Group, unit *unit, io IO
 		return nil, err
 	}
 	return enter, c.makeClass(class, u)
+}
+
+// newGroup is [Host.newGroup] for a container that is to be made. A cgroup that
+// is refused is most likely that of the container that has the id; or that was
+// so a moment ago, and it is deleted now.
+func (c *Container) newGroup(l *plan.Launch) (g *cgroup.Group, u *unit, err error) {
+	for range 10 {
+		if g, u, err = c.host.newGroup(l); err == nil {
+			return g, u, nil
+		}
+		if c.entry.Exists() {
+			return nil, nil, fmt.Errorf("%w: %s", ErrExist, l.ID)
+		}
+		if !errors.Is(err, cgroup.ErrNotEmpty) && !errors.Is(err, cgroup.ErrFrozen) {
+			break
+		}
+	}
+	return nil, nil, err
 }
 
 // newGroup resolves the container's cgroup, and the systemd unit that is to have

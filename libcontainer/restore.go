@@ -54,7 +54,8 @@ func (h *Host) Restore(l *plan.Launch, raw []byte, io IO, o *criu.RestoreOptions
 	if err != nil {
 		return nil, nil, err
 	}
-	group, unit, err := h.newGroup(l)
+	c := h.container(l.ID)
+	group, unit, err := c.newGroup(l)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -63,7 +64,6 @@ func (h *Host) Restore(l *plan.Launch, raw []byte, io IO, o *criu.RestoreOptions
 	if err != nil {
 		return nil, nil, err
 	}
-	c := h.container(l.ID)
 	defer c.entry.Unlock() // after the undoing
 	var u undo.Stack
 	defer u.Unwind(&err)
