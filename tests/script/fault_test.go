@@ -63,6 +63,10 @@ func TestFaults(t *testing.T) {
 	t.Logf("%d of %d faults, %d made skiff fail", done, len(all), f.failed)
 }
 
+// killed9 stands for the error of a system call that never returns: its process
+// is killed.
+const killed9 = "KILL"
+
 // fault is one failing system call.
 type fault struct {
 	verb    string
@@ -73,6 +77,14 @@ type fault struct {
 
 func (f fault) String() string { return fmt.Sprintf("%s/%s/%d/%s", f.verb, f.syscall, f.when, f.errno) }
 
+// inject is the fault for strace.
+func (f fault) inject() string {
+	if f.errno == killed9 {
+		return fmt.Sprintf("inject=%s:signal=KILL:when=%d", f.syscall, f.when)
+	}
+	return fmt.Sprintf("inject=%s:error=%s:when=%d", f.syscall, f.errno, f.when)
+}
+
 // faultVerb is a call, with those before it and what the container's status
 // may be after it.
 type faultVerb struct {
@@ -82,7 +94,7 @@ type faultVerb struct {
 }
 
 func faultVerbs() map[string]faultVerb {
-	create := []string{"create", "--bundle", "$B", "web"}
+	create := []string{"create", "--bundle", "$B", "--pid-file", "$P", "web"}
 	start := []string{"start", "web"}
 	gone := []string{""}
 	verbs := map[string]faultVerb{
@@ -90,7 +102,7 @@ func faultVerbs() map[string]faultVerb {
 		"start":  {[][]string{create}, start, []string{"created", "stopped", "running"}},
 		"run":    {nil, []string{"run", "--bundle", "$R", "web"}, []string{"", "stopped"}},
 		"userns": {nil, []string{"run", "--bundle", "$U", "web"}, []string{"", "stopped"}},
-		"exec":   {[][]string{create, start}, []string{"exec", "web", "true"}, []string{"running"}},
+		"exec":   {[][]string{create, start}, []string{"exec", "--pid-file", "$P", "web", "true"}, []string{"running"}}, // replaces it
 		"pause":  {[][]string{create, start}, []string{"pause", "web"}, []string{"running", "paused"}},
 		"kill":   {[][]string{create, start}, []string{"kill", "web", "WINCH"}, []string{"running"}},
 		"state":  {[][]string{create}, []string{"state", "web"}, []string{"created"}},
@@ -124,6 +136,10 @@ func newFaulty(t *testing.T) *faulty {
 		}
 	})
 	rich := `"hooks": {"prestart": [{"path": "/bin/true"}], "createContainer": [{"path": "/bin/true"}], "startContainer": [{"path": "/bin/true"}], "poststop": [{"path": "/bin/true"}]}`
+	if err := makePidDir(f.world); err != nil {
+		t.Fatal(err)
+	}
+	f.bundles["$P"] = filepath.Join(pidDir(f.world), "pid")
 	for name, patch := range map[string]string{
 		"$B": `{"process": {"args": ["sh", "-c", "sleep 1000 & sleep 1000"]}}`,
 		"$R": `{"process": {"args": ["true"], "user": {"uid": 3, "umask": 7}, "oomScoreAdj": 10, "cwd": "/tmp"},
@@ -143,7 +159,7 @@ func (f *faulty) faults(t *testing.T) (all []fault) {
 	for _, verb := range slices.Sorted(maps.Keys(f.verbs)) {
 		for name, n := range f.calls(t, verb) {
 			for when := range n {
-				for _, errno := range []string{"EIO", "EPERM", "ENOMEM", "ENOSYS"} {
+				for _, errno := range []string{"EIO", "EPERM", "ENOMEM", "ENOSYS", killed9} {
 					all = append(all, fault{verb, name, when + 1, errno})
 				}
 			}
@@ -244,8 +260,8 @@ func (f *faulty) try(t *testing.T, one fault) {
 	f.before(t, one.verb)
 	trace := filepath.Join(f.work, ".trace")
 	code, text := f.traced(t, one.verb, "-o", trace, "-e", "trace="+one.syscall,
-		"-e", fmt.Sprintf("inject=%s:error=%s:when=%d", one.syscall, one.errno, one.when))
-	if code != 0 {
+		"-e", one.inject())
+	if code != 0 && one.errno != killed9 { // who is killed says nothing
 		f.failed++
 		injected, _ := os.ReadFile(trace)
 		for _, wrong := range f.judge(one, text, injected) {
@@ -301,6 +317,9 @@ func (f *faulty) clear(t *testing.T, verb string) []string {
 	r, err := f.run(f.work, os.Environ(), "delete", "--force", "web")
 	if err != nil || r.code != 0 {
 		t.Fatalf("%s: delete: %v %v", verb, err, r)
+	}
+	if wrong := clearPidDir(f.world); wrong != nil {
+		return []string{wrong.Error()}
 	}
 	return f.wait()
 }

@@ -59,13 +59,14 @@ type killedVerb struct {
 }
 
 func killedVerbs() []killedVerb {
-	create := []string{"create", "--bundle", "$B", "web"}
+	create := []string{"create", "--bundle", "$B", "--pid-file", "$P/pid", "web"}
 	start, remove := []string{"start", "web"}, []string{"delete", "--force", "web"}
 	return []killedVerb{
 		{nil, create},
 		{[][]string{create}, start},
 		{[][]string{create, start}, remove},
-		{nil, []string{"run", "--detach", "--bundle", "$B", "web"}},
+		{nil, []string{"run", "--detach", "--bundle", "$B", "--pid-file", "$P/pid", "web"}},
+		{[][]string{create, start}, []string{"exec", "--detach", "--pid-file", "$P/pid", "web", "sleep", "1000"}}, // replaces it
 		{[][]string{create}, remove},
 	}
 }
@@ -83,6 +84,9 @@ func newKilled(t *testing.T) *killed {
 	})
 	b := badInput{patch: `{"process": {"args": ["sh", "-c", "sleep 1000 & sleep 1000"]}}`}
 	b.bundle(t, k.world, k.bundle)
+	if err := makePidDir(k.world); err != nil {
+		t.Fatal(err)
+	}
 	return k
 }
 
@@ -105,6 +109,9 @@ func (k *killed) round(t *testing.T, n int) {
 		k.takes[key] = took
 	}
 	k.call(t, []string{"delete", "--force", "web"}, time.Minute)
+	if wrong := clearPidDir(k.world); wrong != nil {
+		t.Fatalf("round %d, %q killed after %v of %v: %v", n, v.args, moment, k.takes[key], wrong)
+	}
 	left := k.left(t, before)
 	for range 100 {
 		if len(left) == 0 {
@@ -122,7 +129,7 @@ func (k *killed) call(t *testing.T, args []string, moment time.Duration) (took t
 	t.Helper()
 	real := k.flags()
 	for _, a := range args {
-		real = append(real, strings.ReplaceAll(a, "$B", k.bundle))
+		real = append(real, strings.NewReplacer("$B", k.bundle, "$P", pidDir(k.world)).Replace(a))
 	}
 	out, err := os.Create(filepath.Join(k.work, ".out"))
 	if err != nil {
