@@ -148,7 +148,7 @@ func decode(b []byte) (*Record, error) {
 		if !ended {
 			return nil, errors.New("it ends within a line")
 		}
-		if text == last && form > 1 {
+		if text == last {
 			whole = true
 			continue
 		}

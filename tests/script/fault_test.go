@@ -63,8 +63,8 @@ func TestFaults(t *testing.T) {
 	t.Logf("%d of %d faults, %d made skiff fail", done, len(all), f.failed)
 }
 
-// killed9 stands for the error of a system call that never returns: its process
-// is killed.
+// killed9 stands for the error of a system call that never returns: skiff is
+// killed.
 const killed9 = "KILL"
 
 // fault is one failing system call.
@@ -77,12 +77,13 @@ type fault struct {
 
 func (f fault) String() string { return fmt.Sprintf("%s/%s/%d/%s", f.verb, f.syscall, f.when, f.errno) }
 
-// inject is the fault for strace.
-func (f fault) inject() string {
+// inject is the fault for strace. It is skiff itself that is killed, and not
+// the processes that it starts.
+func (f fault) inject() []string {
 	if f.errno == killed9 {
-		return fmt.Sprintf("inject=%s:signal=KILL:when=%d", f.syscall, f.when)
+		return []string{"-b", "execve", "-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", f.syscall, f.when)}
 	}
-	return fmt.Sprintf("inject=%s:error=%s:when=%d", f.syscall, f.errno, f.when)
+	return []string{"-e", fmt.Sprintf("inject=%s:error=%s:when=%d", f.syscall, f.errno, f.when)}
 }
 
 // faultVerb is a call, with those before it and what the container's status
@@ -259,8 +260,7 @@ func (f *faulty) traced(t *testing.T, verb string, flags ...string) (code int, t
 func (f *faulty) try(t *testing.T, one fault) {
 	f.before(t, one.verb)
 	trace := filepath.Join(f.work, ".trace")
-	code, text := f.traced(t, one.verb, "-o", trace, "-e", "trace="+one.syscall,
-		"-e", one.inject())
+	code, text := f.traced(t, one.verb, append([]string{"-o", trace, "-e", "trace=" + one.syscall}, one.inject()...)...)
 	if code != 0 && one.errno != killed9 { // who is killed says nothing
 		f.failed++
 		injected, _ := os.ReadFile(trace)
