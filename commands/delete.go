@@ -18,13 +18,13 @@ func (c *call) deleteCommand() *cli.Command {
 		Action: func(ctx *cli.Context) error {
 			force := ctx.Bool("force")
 			container, err := c.container(ctx, 1)
+			if err == nil || force && errors.Is(err, libcontainer.ErrDamaged) {
+				err = container.Delete(force)
+			}
 			if force && errors.Is(err, libcontainer.ErrNotExist) {
-				return nil
+				return nil // or another delete has just removed it
 			}
-			if err != nil {
-				return err
-			}
-			return container.Delete(force)
+			return err
 		},
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/skiff-oci/skiff/libcontainer/sys"
 )
 
 // journal writes log records the way runc does, since engines read them:
@@ -79,7 +81,7 @@ func (j *journal) open(path, format string, least level) error {
 	if path == "" {
 		return nil
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND|os.O_SYNC, 0o644)
+	f, err := sys.Append(path, 0o644)
 	if err != nil {
 		return fmt.Errorf("--log: %w", err)
 	}

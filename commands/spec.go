@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
+	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/specconv"
 	"github.com/urfave/cli/v2"
 )
@@ -35,13 +35,9 @@ func writeSpec(path string, rootless bool) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	err = sys.PublishNew(path, append(b, '\n'), 0o666)
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("file %s exists. Remove it first", path)
 	}
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(b, '\n'))
-	return errors.Join(err, f.Close())
+	return err
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/skiff-oci/skiff/libcontainer/notify"
+	"github.com/skiff-oci/skiff/libcontainer/store"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 )
 
@@ -105,6 +106,7 @@ var (
 	ErrPaused     = errors.New("container paused")
 	ErrNotPaused  = errors.New("container not paused")
 	ErrInvalidID  = errors.New("invalid container ID format")
+	ErrDamaged    = store.ErrDamaged
 )
 
 // CheckID reports whether id may name a container: letters, digits and _+.-,

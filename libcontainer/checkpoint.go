@@ -53,7 +53,7 @@ func (c *Container) Checkpoint(l *plan.Launch, o *criu.DumpOptions) error {
 	}
 	d.External = append(files, c.externalNamespaces(l)...)
 	if !o.PreDump { // before the dump: a restore with lazy pages does not wait for its end
-		if err := writeStreams(o.ImagePath, streams); err != nil {
+		if err := c.writeStreams(o.ImagePath, streams); err != nil {
 			return err
 		}
 	}
@@ -70,7 +70,7 @@ func (c *Container) Checkpoint(l *plan.Launch, o *criu.DumpOptions) error {
 	return c.awaitInit()
 }
 
-func writeStreams(images string, streams []string) error {
+func (c *Container) writeStreams(images string, streams []string) error {
 	b, err := json.Marshal(streams)
 	if err != nil {
 		return err
@@ -78,7 +78,7 @@ func writeStreams(images string, streams []string) error {
 	if err := os.MkdirAll(images, 0o700); err != nil {
 		return fmt.Errorf("--image-path: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(images, streamsFile), b, 0o600); err != nil {
+	if _, err := sys.Publish(filepath.Join(images, streamsFile), b, 0o600, c.entry.Path()); err != nil {
 		return fmt.Errorf("--image-path: %w", err)
 	}
 	return nil

@@ -21,7 +21,8 @@ type Container struct {
 	net *netdev.Move // network devices that a create which fails has to return
 }
 
-// Load finds a container by its id; [ErrNotExist], [ErrInvalidID].
+// Load finds a container by its id; [ErrNotExist], [ErrInvalidID]. Beside
+// [ErrDamaged] there is one all the same, which Delete can remove by force.
 func (h *Host) Load(id string) (*Container, error) {
 	if err := CheckID(id); err != nil {
 		return nil, err
@@ -35,29 +36,50 @@ func (h *Host) container(id string) *Container {
 	return &Container{host: h, entry: store.At(h.Root, id), record: &store.Record{ID: id}}
 }
 
-// read reads the record anew.
-func (c *Container) read() (err error) {
-	c.record, err = c.entry.Read()
-	if errors.Is(err, fs.ErrNotExist) {
+// read reads the record anew. After [ErrDamaged] the container has what is known
+// of it nevertheless, and that is enough for Delete by force alone.
+func (c *Container) read() error {
+	r, err := c.entry.Read()
+	if r != nil {
+		c.record = r
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return ErrNotExist
+	case errors.Is(err, ErrDamaged):
+		return fmt.Errorf("%w (delete --force %s ends and removes the container)", err, c.ID())
 	}
 	return err
 }
 
 // lock takes the container's lock and reads the record as it is then.
 func (c *Container) lock() (unlock func(), err error) {
-	err = c.entry.Lock()
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, ErrNotExist
-	}
-	if err != nil {
-		return nil, err
-	}
-	if err := c.read(); err != nil {
+	if err := c.take(); err != nil {
 		c.entry.Unlock()
 		return nil, err
 	}
 	return c.entry.Unlock, nil
+}
+
+// take is lock, after whose error the lock may be held. While it was waited for,
+// or since the container was looked up, that one may have been deleted: one made
+// since then under the same id is another (ErrNotExist).
+func (c *Container) take() error { return c.takeBy(c.entry.Lock) }
+
+func (c *Container) takeBy(lock func() error) error {
+	before := c.record.Created
+	err := lock()
+	if errors.Is(err, fs.ErrNotExist) {
+		return ErrNotExist
+	}
+	if err != nil {
+		return err
+	}
+	err = c.read()
+	if now := c.record.Created; !before.IsZero() && !now.IsZero() && !now.Equal(before) {
+		return ErrNotExist
+	}
+	return err
 }
 
 // List finds all containers. The second result tells of those whose state

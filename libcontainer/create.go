@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -57,10 +58,7 @@ func (h *Host) Create(l *plan.Launch, raw []byte, io IO) (_ *Container, _ *Proce
 	// A cgroup that is refused belongs to others: this comes before the record,
 	// since whoever deletes a container kills all that is in its cgroups.
 	var group *cgroup.Group
-	if group, unit, err = h.newGroup(l); err != nil {
-		if c.entry.Exists() {
-			err = fmt.Errorf("%w: %s", ErrExist, l.ID) // whose cgroup it is
-		}
+	if group, unit, err = c.newGroup(l); err != nil {
 		return nil, nil, err
 	}
 	enter, err := c.claim(l, group, unit, io, &u)
@@ -128,6 +126,24 @@ func (c *Container) claim(l *plan.Launch, group *cgroup.Group, unit *unit, io IO
 	return enter, c.makeClass(class, u)
 }
 
+// newGroup is [Host.newGroup] for a container that is to be made. A cgroup that
+// is refused is most likely that of the container that has the id; or that was
+// so a moment ago, and it is deleted now.
+func (c *Container) newGroup(l *plan.Launch) (g *cgroup.Group, u *unit, err error) {
+	for range 10 {
+		if g, u, err = c.host.newGroup(l); err == nil {
+			return g, u, nil
+		}
+		if c.entry.Exists() {
+			return nil, nil, fmt.Errorf("%w: %s", ErrExist, l.ID)
+		}
+		if !errors.Is(err, cgroup.ErrNotEmpty) && !errors.Is(err, cgroup.ErrFrozen) {
+			break
+		}
+	}
+	return nil, nil, err
+}
+
 // newGroup resolves the container's cgroup, and the systemd unit that is to have
 // it, if any.
 func (h *Host) newGroup(l *plan.Launch) (*cgroup.Group, *unit, error) {
@@ -172,12 +188,9 @@ func cgroupOwner(l *plan.Launch) *int {
 	return &owner
 }
 
-// intent makes the state directory and writes down what is about to be made.
+// intent makes the state directory, locks it and writes down what is about to be
+// made.
 func (c *Container) intent(l *plan.Launch, group *cgroup.Group, unit *unit, class *rdt.Group, io IO, u *undo.Stack) error {
-	if err := c.make(); err != nil {
-		return err
-	}
-	u.Push(func() error { return c.forget(u, l.Hooks.Poststop) })
 	c.record = &store.Record{
 		OCIVersion: l.OCIVersion, ID: l.ID, Bundle: l.Bundle, Rootfs: l.Rootfs.Path, Created: time.Now().UTC(),
 		Annotations: l.Annotations, Cgroups: group.Paths(), Namespaces: namespaceFlags(l),
@@ -194,14 +207,18 @@ func (c *Container) intent(l *plan.Launch, group *cgroup.Group, unit *unit, clas
 		if c.record.Under, err = sys.MountID(l.Rootfs.Path); err != nil {
 			return fmt.Errorf("root.path: %w", err)
 		}
-		u.Push(c.unmountRoot)
 	}
-	return c.entry.Write(c.record)
+	if err := c.make(); err != nil {
+		return err
+	}
+	u.Push(func() error { return c.forget(u, l.Hooks.Poststop) })
+	u.Push(c.unmountRoot)
+	return nil
 }
 
-// make makes the state directory, and locks it.
+// make makes the state directory with the record, and locks it.
 func (c *Container) make() error {
-	err := c.entry.Make()
+	err := c.entry.Make(c.record)
 	switch {
 	case errors.Is(err, fs.ErrExist):
 		return fmt.Errorf("%w: %s", ErrExist, c.ID())
@@ -220,11 +237,8 @@ func (c *Container) forget(u *undo.Stack, poststop []specs.Hook) error {
 	if u.Failed() {
 		return fmt.Errorf("what is left of the container can be removed with delete --force %s", c.ID())
 	}
-	if err := c.entry.Remove(); err != nil {
-		return err
-	}
-	c.poststop(poststop)
-	return nil
+	c.runPoststop(poststop)
+	return c.entry.Remove()
 }
 
 // unmountRoot takes the tree of a container without a mount namespace off the
@@ -319,7 +333,7 @@ func (c *Container) prepare(run *launch.Running, raw []byte) error {
 	if err := c.joinClass(run.Pid); err != nil {
 		return err
 	}
-	if err := c.entry.WriteConfig(raw); err != nil {
+	if err := c.entry.PutConfig(raw); err != nil {
 		return err
 	}
 	st, err := sys.ReadStat(run.Pid)
@@ -339,36 +353,22 @@ func (c *Container) ready(run *launch.Running, io IO, u *undo.Stack) error {
 	if err := c.entry.Commit(); err != nil {
 		return err
 	}
-	return announce(run, io, u)
+	return c.announce(run, io, u)
 }
 
 // announce hands out the pid and the pidfd.
-func announce(run *launch.Running, io IO, u *undo.Stack) error {
+func (c *Container) announce(run *launch.Running, io IO, u *undo.Stack) error {
 	if io.PidfdSocket != "" {
 		if err := sys.SendFD(io.PidfdSocket, "pidfd", int(run.Pidfd.Fd())); err != nil {
 			return fmt.Errorf("--pidfd-socket: %w", err)
 		}
 	}
 	if io.PidFile != "" {
-		if err := writePidFile(io.PidFile, run.Pid); err != nil {
+		remove, err := sys.Publish(io.PidFile, strconv.AppendInt(nil, int64(run.Pid), 10), 0o666, c.entry.Path())
+		if err != nil {
 			return fmt.Errorf("--pid-file: %w", err)
 		}
-		u.Push(func() error { return os.Remove(io.PidFile) })
-	}
-	return nil
-}
-
-// writePidFile writes the file under another name first: who waits for it
-// never reads half a number.
-func writePidFile(path string, pid int) error {
-	dir, name := filepath.Split(path)
-	temp := filepath.Join(dir, fmt.Sprintf(".%s.%d", name, os.Getpid()))
-	if err := os.WriteFile(temp, fmt.Appendf(nil, "%d", pid), 0o666); err != nil {
-		return err
-	}
-	if err := os.Rename(temp, path); err != nil {
-		os.Remove(temp)
-		return err
+		u.Push(remove)
 	}
 	return nil
 }

@@ -3,52 +3,101 @@ package libcontainer
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/hooks"
 	"golang.org/x/sys/unix"
 )
 
 // Delete removes a container that has stopped; with force, one that runs, or
-// waits for start, is killed. It finds everything that a runtime which was
-// killed at any moment has left. With force, another runtime that is at work on
-// the container is interrupted.
+// waits for start, is killed, and so is one whose record is damaged. It finds
+// everything that a runtime which was killed at any moment has left: a Delete,
+// too, whose poststop hooks run then, unless they had all run. With force,
+// another runtime that is at work on the container is interrupted.
 func (c *Container) Delete(force bool) error {
-	lock := c.lock
+	defer c.entry.Unlock()
+	take := c.take
 	if force {
-		lock = c.seize
+		take = c.seize
 	}
-	unlock, err := lock()
-	if force && errors.Is(err, ErrNotExist) {
-		return nil // whoever held it has come to that
+	damage := take()
+	if damage != nil && !(force && errors.Is(damage, ErrDamaged)) {
+		return damage
 	}
-	if err != nil {
-		return err
+	if damage != nil {
+		c.host.warn("%v: removed as far as it is known", errors.Unwrap(damage))
 	}
-	defer unlock()
 	stopped, err := c.mayDelete(force)
 	if err != nil {
 		return err
 	}
-	return c.destroy(stopped)
+	if damage != nil {
+		return c.destroy(removal{force: true, damaged: true})
+	}
+	return c.destroy(removal{stopped: stopped, force: force})
+}
+
+// removal is how a container is removed.
+type removal struct {
+	stopped bool // as far as is known it has no process
+	force   bool // also if its poststop hooks are not known
+	damaged bool // what is known of it may be wrong
 }
 
 // destroy undoes what was done to make the container, whose lock is held, and
 // runs its poststop hooks.
-func (c *Container) destroy(stopped bool) error {
-	if err := c.endAll(stopped); err != nil {
-		return err
+func (c *Container) destroy(how removal) error {
+	for _, release := range [...]func() error{
+		func() error { return c.endAll(how.stopped) }, c.stopUnit, c.unmountRoot, c.recoverDevices, c.removeClass,
+	} {
+		err := release()
+		if err != nil && !how.damaged {
+			return err
+		}
+		if err != nil {
+			c.host.warn("%v", err)
+		}
 	}
-	for _, release := range [...]func() error{c.stopUnit, c.unmountRoot, c.recoverDevices, c.removeClass} {
-		if err := release(); err != nil {
+	if how.damaged {
+		if err := c.endInit(); err != nil {
 			return err
 		}
 	}
-	h, hooksErr := c.hooks()
-	if err := c.entry.Remove(); err != nil {
-		return errors.Join(err, hooksErr)
+	if err := c.poststop(how.force); err != nil {
+		return err
 	}
-	c.poststop(h.Poststop)
-	return hooksErr
+	return c.entry.Remove()
+}
+
+// poststop runs the hooks of that name. They run before the state directory
+// goes, so that a delete which is killed leaves them to the next one; that one
+// runs all of them again if some had run, for nobody knows what the one that
+// was running has done.
+func (c *Container) poststop(force bool) error {
+	h, err := c.hooks()
+	switch {
+	case err == nil:
+		c.runPoststop(h.Poststop)
+	case errors.Is(err, fs.ErrNotExist): // they have run, or there was no container yet
+	case !force && c.record.Pid != 0:
+		return fmt.Errorf("its poststop hooks are not known: %w (--force removes it without them)", err)
+	case c.record.Pid != 0:
+		c.host.warn("its poststop hooks are not known, and have not run: %v", err)
+	}
+	return nil
+}
+
+// runPoststop runs poststop hooks. Failing ones are warned of, and the others
+// still run (runtime.md, "Lifecycle", step 13).
+func (c *Container) runPoststop(list []specs.Hook) {
+	if len(list) == 0 {
+		return
+	}
+	for _, err := range hooks.RunAll(list, "poststop", c.hookState(specs.StateStopped)) {
+		c.host.warn("%v", err)
+	}
 }
 
 // mayDelete tells whether the container has stopped; without force it must

@@ -61,7 +61,7 @@ func (c *Container) Exec(l *plan.Launch, io IO, o ExecOptions) (_ *Process, err 
 	}
 	r.Meanwhile = func(run *launch.Running) error { return c.joinClass(run.Pid) }
 	r.Console = p.console(io.ConsoleSocket)
-	r.Ready = func(run *launch.Running) error { return announce(run, io, &u) }
+	r.Ready = func(run *launch.Running) error { return c.announce(run, io, &u) }
 	if agent != nil {
 		r.Notify = func(listener *os.File, pid int) error {
 			return agent.Hand(listener, pid, c.hookState(specs.StateRunning))

@@ -52,7 +52,8 @@ func (h *Host) Restore(l *plan.Launch, raw []byte, io IO, o *criu.RestoreOptions
 	if err != nil {
 		return nil, nil, err
 	}
-	group, unit, err := h.newGroup(l)
+	c := h.container(l.ID)
+	group, unit, err := c.newGroup(l)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -61,7 +62,6 @@ func (h *Host) Restore(l *plan.Launch, raw []byte, io IO, o *criu.RestoreOptions
 	if err != nil {
 		return nil, nil, err
 	}
-	c := h.container(l.ID)
 	defer c.entry.Unlock() // after the undoing
 	var u undo.Stack
 	defer u.Unwind(&err)
@@ -135,7 +135,7 @@ func (r *restoring) run(o *criu.RestoreOptions, streams []string) (err error) {
 	if err := r.entry.Commit(); err != nil {
 		return err
 	}
-	return announce(&launch.Running{Pid: r.pid, Pidfd: r.process.Pidfd}, r.io, r.undo)
+	return r.announce(&launch.Running{Pid: r.pid, Pidfd: r.process.Pidfd}, r.io, r.undo)
 }
 
 // notified does the runtime's part of the restore when CRIU says that it is

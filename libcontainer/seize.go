@@ -34,23 +34,11 @@ func measureAfter(waited time.Duration) measure {
 	return m
 }
 
-// seize takes the container's lock as [Container.lock] does, though a hook that
+// seize takes the container's lock as [Container.take] does, though a hook that
 // never ends, or a first process that is stopped, may keep its holder waiting.
-// [ErrNotExist]: the holder has removed the container.
-func (c *Container) seize() (unlock func(), err error) {
+func (c *Container) seize() error {
 	s := seizure{Container: c, begun: time.Now(), pause: time.Millisecond}
-	err = c.entry.LockOr(s.wait)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, ErrNotExist
-	}
-	if err != nil {
-		return nil, err
-	}
-	if err := c.read(); err != nil {
-		c.entry.Unlock()
-		return nil, err
-	}
-	return c.entry.Unlock, nil
+	return c.takeBy(func() error { return c.entry.LockOr(s.wait) })
 }
 
 // seizure is a lock that is waited for.
@@ -111,7 +99,7 @@ func (s *seizure) killProcesses(dir *store.Directory) error {
 	if errors.Is(err, ErrNotExist) || dir.Gone() {
 		return nil
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrDamaged) {
 		return err
 	}
 	g, err := s.group()

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -101,7 +100,7 @@ func (c *Container) destroyAfter(err error) error {
 	if failed := (*hooks.Failed)(nil); !errors.As(err, &failed) {
 		return err
 	}
-	return errors.Join(err, c.destroy(false))
+	return errors.Join(err, c.destroy(removal{force: true}))
 }
 
 // poststart runs the hooks of that name.
@@ -112,17 +111,6 @@ func (c *Container) poststart(list []specs.Hook) error {
 	return hooks.Run(list, "poststart", c.hookState(specs.StateRunning), nil) // a short program may have ended
 }
 
-// poststop runs the hooks of that name, when the container is gone. Failing ones
-// are warned of, and the others still run (runtime.md, "Lifecycle", step 13).
-func (c *Container) poststop(list []specs.Hook) {
-	if len(list) == 0 {
-		return
-	}
-	for _, err := range hooks.RunAll(list, "poststop", c.hookState(specs.StateStopped)) {
-		c.host.warn("%v", err)
-	}
-}
-
 // hooks are the hooks of the container's configuration, which is read only if
 // it has some: most have none, and it costs more than all the rest of start.
 func (c *Container) hooks() (specs.Hooks, error) {
@@ -131,14 +119,11 @@ func (c *Container) hooks() (specs.Hooks, error) {
 		return config.Hooks, nil
 	}
 	b, err := c.Config()
-	if errors.Is(err, fs.ErrNotExist) && c.record.Pid == 0 {
-		return config.Hooks, nil // its maker was killed before there was a container
-	}
 	if err != nil {
 		return config.Hooks, err
 	}
 	if err := json.Unmarshal(b, &config); err != nil {
-		return config.Hooks, fmt.Errorf("%s: %w", c.entry.Path(), err)
+		return config.Hooks, fmt.Errorf("%s/config.json: %w", c.entry.Path(), err)
 	}
 	return config.Hooks, nil
 }

@@ -55,7 +55,7 @@ func (c *Container) Update(up *Update) (err error) {
 	if raw, err = replaceLimits(raw, &limits{merged, class}); err != nil {
 		return err
 	}
-	return c.entry.WriteConfig(raw)
+	return c.entry.ReplaceConfig(raw)
 }
 
 // limitAnew applies a change of resources to the container's cgroup; whoever

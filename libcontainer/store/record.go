@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/skiff-oci/skiff/libcontainer/netdev"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
@@ -42,17 +43,30 @@ type Record struct {
 	NoKeyring  bool              // its processes keep the session keyring of who starts them
 	Tail       []plan.Step       // what is left to do at start, for its errors
 	First      int               // index of the first of these in the program
+
+	unknown []string // lines of a newer version of skiff, as they are
 }
 
 // The record's form: a line with its version, then a line for each value, with
-// a key before it; strings are quoted as in Go. It is no JSON, because every
-// command reads it, and encoding/json takes longer to get ready than the rest
-// of most commands.
-const header = "skiff state 1"
+// a key before it, then a line that says that it is whole; strings are quoted as
+// in Go. It is no JSON, because every command reads it, and encoding/json takes
+// longer to get ready than the rest of most commands.
+//
+// Other versions of skiff read it. What an older one may ignore is a new key,
+// never one more value of a key that there is: lines with keys that are not
+// known are kept, and written again. What it may not ignore is a new version of
+// the form. All that is a number in this program alone is kept as a word.
+//
+// Version 1 has no last line, and has steps by number.
+const (
+	header  = "skiff state "
+	version = 2
+	last    = "end"
+)
 
 func (r *Record) encode() []byte {
 	b := make([]byte, 0, 2048)
-	b = append(b, header...)
+	b = strconv.AppendInt(append(b, header...), version, 10)
 	text := func(key string, values ...string) {
 		b = append(append(b, '\n'), key...)
 		for _, v := range values {
@@ -106,27 +120,103 @@ func (r *Record) encode() []byte {
 	number("first", uint64(r.First))
 	for i := range r.Tail {
 		s := &r.Tail[i]
-		text("step", append([]string{strconv.Itoa(int(s.Kind)), strconv.FormatUint(s.Flags, 10), s.Field}, s.Words...)...)
+		text("step", append([]string{s.Kind.String(), strconv.FormatUint(s.Flags, 10), s.Field}, s.Words...)...)
 	}
+	for _, line := range r.unknown {
+		b = append(append(b, '\n'), line...)
+	}
+	text(last)
 	return append(b, '\n')
 }
 
+// newerError says that a record has a form that is not known here.
+type newerError struct{ version int }
+
+func (e *newerError) Error() string {
+	return fmt.Sprintf("a newer version of skiff wrote it (version %d of its form, %d is known)", e.version, version)
+}
+
 func decode(b []byte) (*Record, error) {
-	first, rest, _ := bytes.Cut(b, []byte("\n"))
-	if string(first) != header {
-		return nil, fmt.Errorf("it begins with %q, not with %q: another version of skiff wrote it", first, header)
+	head, rest, _ := bytes.Cut(b, []byte("\n"))
+	form, err := formOf(b, head)
+	if err != nil {
+		return nil, err
 	}
-	r := new(Record)
+	r, whole := new(Record), false
 	for line := range strings.Lines(string(rest)) {
-		key, values, err := fields(strings.TrimSuffix(line, "\n"))
-		if err == nil {
-			err = r.set(key, values)
+		text, ended := strings.CutSuffix(line, "\n")
+		if !ended {
+			return nil, errors.New("it ends within a line")
 		}
-		if err != nil {
-			return nil, fmt.Errorf("line %q: %w", line, err)
+		if text == last {
+			whole = true
+			continue
 		}
+		if err := r.decodeLine(text, form); err != nil {
+			return nil, fmt.Errorf("line %.80q: %w", text, err)
+		}
+	}
+	if !whole && form > 1 {
+		return nil, fmt.Errorf("its last line, %q, is missing", last)
 	}
 	return r, nil
+}
+
+// formOf reads the version of a record's form from its first line.
+func formOf(b, head []byte) (int, error) {
+	if len(b) == 0 {
+		return 0, errors.New("it is empty")
+	}
+	number, ok := strings.CutPrefix(string(head), header)
+	form, err := strconv.Atoi(number)
+	switch {
+	case !ok, err != nil, form < 1:
+		return 0, fmt.Errorf("it begins with %.40q, %q is expected", head, header+strconv.Itoa(version))
+	case form > version:
+		return 0, &newerError{form}
+	}
+	return form, nil
+}
+
+func (r *Record) decodeLine(line string, form int) error {
+	if err := checkText(line); err != nil {
+		return err
+	}
+	key, values, err := fields(line)
+	if err != nil {
+		return err
+	}
+	if key == "step" && form == 1 && len(values) > 0 {
+		if values[0], err = wordOf1(values[0]); err != nil {
+			return err
+		}
+	}
+	err = r.set(key, values)
+	if errors.Is(err, errUnknown) && isKey(key) {
+		r.unknown = append(r.unknown, line)
+		return nil
+	}
+	return err
+}
+
+// errUnknown is what [Record.set] says of a key that it does not know.
+var errUnknown = errors.New("unknown key")
+
+func isKey(key string) bool {
+	for i := 0; i < len(key); i++ {
+		if c := key[i] | 0x20; (c < 'a' || c > 'z') && (i == 0 || key[i] < '0' || key[i] > '9') {
+			return false
+		}
+	}
+	return key != ""
+}
+
+// checkText refuses what no record has, as strings are quoted.
+func checkText(line string) error {
+	if i := strings.IndexFunc(line, func(r rune) bool { return r < ' ' && r != '\n' || r == 0x7f }); i >= 0 || !utf8.ValidString(line) {
+		return errors.New("it is no text")
+	}
+	return nil
 }
 
 // fields splits a line into its key and its values.
@@ -149,15 +239,26 @@ func fields(line string) (key string, values []string, err error) {
 	return key, values, nil
 }
 
-func (r *Record) set(key string, v []string) (err error) {
-	want := 1
+// wants is how many values a key has at least; 0: it is not known.
+func wants(key string) int {
 	switch key {
+	case "ociVersion", "id", "bundle", "rootfs", "created", "pid", "startTime", "bootID", "namespaces", "under",
+		"netns", "netroutes", "hooks", "noKeyring", "first":
+		return 1
 	case "annotation", "cgroup", "unit":
-		want = 2
+		return 2
 	case "step", "rdt":
-		want = 3
+		return 3
 	case "netdev":
-		want = 6
+		return 6
+	}
+	return 0
+}
+
+func (r *Record) set(key string, v []string) (err error) {
+	want := wants(key)
+	if want == 0 {
+		return errUnknown
 	}
 	if len(v) < want {
 		return fmt.Errorf("%d values, expected %d", len(v), want)
@@ -211,8 +312,6 @@ func (r *Record) set(key string, v []string) (err error) {
 		r.First, err = strconv.Atoi(v[0])
 	case "step":
 		err = r.addStep(v)
-	default:
-		return fmt.Errorf("unknown key %q", key)
 	}
 	return err
 }
@@ -222,19 +321,6 @@ func put(m *map[string]string, v []string) {
 		*m = make(map[string]string)
 	}
 	(*m)[v[0]] = v[1]
-}
-
-func (r *Record) addStep(v []string) error {
-	kind, err := strconv.ParseUint(v[0], 10, 16)
-	if err != nil {
-		return err
-	}
-	flags, err := strconv.ParseUint(v[1], 10, 64)
-	if err != nil {
-		return err
-	}
-	r.Tail = append(r.Tail, plan.Step{Kind: plan.Kind(kind), Flags: flags, Field: v[2], Words: v[3:]})
-	return nil
 }
 
 func index(n uint32) string { return strconv.FormatUint(uint64(n), 10) }

@@ -1,6 +1,9 @@
 package store
 
 import (
+	"bytes"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -41,17 +44,29 @@ func TestRecord(t *testing.T) {
 }
 
 func TestRecordRefused(t *testing.T) {
+	const begin, end = "skiff state 2\n", "end\n"
 	for text, want := range map[string]string{
-		"":                                   "another version of skiff",
-		"skiff state 2\n":                    "another version of skiff",
-		header + "\nfoo \"x\"\n":             "unknown key",
-		header + "\npid x\n":                 "invalid syntax",
-		header + "\nid \"x\n":                "invalid syntax",
-		header + "\nid\n":                    "expected 1",
-		header + "\nstep \"1\" \"2\"\n":      "expected 3",
-		header + "\nnetdev \"a\" \"1\"\n":    "expected 6",
-		header + "\nnetroutes \"a\"\n":       "no device before it",
-		header + "\nstep \"x\" \"2\" \"\"\n": "invalid syntax",
+		"":                                          "empty",
+		"\x00\x00":                                  "begins with",
+		"{\"ociVersion\": \"1.0\"}":                 "begins with",
+		"skiff state x\n":                           "begins with",
+		"skiff state 3\n":                           "a newer version of skiff",
+		begin:                                       "last line",
+		begin + "id \"web\"\n":                      "last line",
+		begin + "id \"web\"\nend":                   "within a line",
+		"skiff state 1\nid \"web\"":                 "within a line",
+		begin + "pid x\n" + end:                     "invalid syntax",
+		begin + "id \"x\n" + end:                    "invalid syntax",
+		begin + "id\n" + end:                        "expected 1",
+		begin + "\n" + end:                          "unknown key",
+		begin + "!\n" + end:                         "unknown key",
+		begin + "\x00\x00\n" + end:                  "no text",
+		begin + "id \"\xff\"\n" + end:               "no text",
+		begin + "step \"1\" \"2\"\n" + end:          "expected 3",
+		begin + "netdev \"a\" \"1\"\n" + end:        "expected 6",
+		begin + "netroutes \"a\"\n" + end:           "no device before it",
+		"skiff state 1\nstep \"exec\" \"2\" \"\"\n": "a number from 1",
+		"skiff state 1\nstep \"99\" \"2\" \"\"\n":   "a number from 1",
 	} {
 		if r, err := decode([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %+v, error %v; expected %q", text, r, err, want)
@@ -59,9 +74,89 @@ func TestRecordRefused(t *testing.T) {
 	}
 }
 
+// What a newer version has written is kept, wherever it is.
+func TestUnknownKeys(t *testing.T) {
+	text := string(full().encode())
+	lines := []string{`futureA "x y" 3`, `futureB`}
+	text = strings.Replace(text, "\npid", "\n"+lines[0]+"\npid", 1) + lines[1] + "\n"
+	r, err := decode([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := string(r.encode())
+	for _, line := range lines {
+		if strings.Count(again, "\n"+line+"\n") != 1 {
+			t.Errorf("%s is lost: %s", line, again)
+		}
+	}
+	r.unknown = nil
+	if want := full(); !reflect.DeepEqual(r, want) {
+		t.Errorf("decoded\n%+v\nexpected\n%+v", r, want)
+	}
+}
+
+// An operation that only a newer version has is no reason to fail.
+func TestUnknownStep(t *testing.T) {
+	text := strings.Replace(string(full().encode()), `step "exec"`, `step "future"`, 1)
+	if r, err := decode([]byte(text)); err != nil || r.Tail[0].Kind != 0 || r.Tail[0].Field != "process.args[0]" {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// A record is cut off anywhere: that is seen, and what is left finds the
+// container if the lines for that are there.
+func TestCutOff(t *testing.T) {
+	text := string(full().encode())
+	for n := range len(text) - 1 {
+		if r, err := decode([]byte(text[:n])); err == nil {
+			t.Fatalf("cut off after %d bytes of %d: %+v", n, len(text), r)
+		}
+		r := &Record{ID: "web"}
+		r.gather(text[:n])
+		if r.Pid != 0 && r.Pid != 42 || r.StartTime != 0 && r.StartTime != 1<<63 {
+			t.Fatalf("cut off after %d bytes: pid %d, start time %d", n, r.Pid, r.StartTime)
+		}
+	}
+}
+
+// What every version has written is read. The files of a version never change.
+func TestVersions(t *testing.T) {
+	files, err := filepath.Glob("testdata/*/*.state")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := decode(b)
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+			continue
+		}
+		if again, err := decode(r.encode()); err != nil || !reflect.DeepEqual(again, r) {
+			t.Errorf("%s: written again: %v\n%+v\n%+v", file, err, r, again)
+		}
+		switch filepath.Base(file) {
+		case "full.state":
+			if want := full(); !reflect.DeepEqual(r, want) {
+				t.Errorf("%s: decoded\n%+v\nexpected\n%+v", file, r, want)
+			}
+		case "created.state":
+			if r.ID != "web" || r.Pid == 0 || r.StartTime == 0 || r.BootID == "" || len(r.Cgroups) == 0 || len(r.Tail) == 0 || r.Tail[len(r.Tail)-1].Kind != plan.OpExec {
+				t.Errorf("%s: %+v", file, r)
+			}
+		}
+	}
+}
+
 func FuzzRecord(f *testing.F) {
 	f.Add(full().encode())
+	f.Add(bytes.Replace(full().encode(), []byte("\npid"), []byte("\nfuture \"x\"\npid"), 1))
+	f.Add([]byte("skiff state 1\nid \"web\"\nstep \"58\" \"0\" \"\"\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		(&Record{ID: "web"}).gather(string(b)) // whatever it is
 		r, err := decode(b)
 		if err != nil {
 			return

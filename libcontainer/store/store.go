@@ -2,12 +2,22 @@
 // calls: one directory a container, below the root directory (/run/skiff).
 //
 //	ID/state        the record, written before anything else is made
+//	ID/state.spare  the record to come while the container is made, then the one before
+//	ID/init         a symlink whose text is what finds the first process
 //	ID/config.json  the configuration as it was when the container was made
 //	ID/notify/      mounted in the container, where a service manager wants to hear of it
 //	ID/start.sock   a created container's first process waits here for start
 //
 // A record is replaced by rename, so a reader sees the old one or the new one.
-// Who changes a container holds the lock of its directory.
+// The spare one and the symlink are for a record that was damaged: from them
+// the container is found and ended all the same (salvage.go).
+//
+// Who changes a container holds the lock of its directory, and reads and writes
+// through the descriptor that he has locked. Only the holder of the lock
+// removes the directory. So whoever has waited for the lock of a directory that
+// is gone by then finds nothing in it and can put nothing into it, whatever has
+// its name now: that is another container. A directory that has a record is not
+// gone, which costs no further look.
 package store
 
 import (
@@ -23,6 +33,8 @@ import (
 
 const (
 	recordFile = "state"
+	spareFile  = "state.spare"
+	initLink   = "init"
 	configFile = "config.json"
 	socketFile = "start.sock"
 )
@@ -33,24 +45,70 @@ type Entry struct {
 	lock int // descriptor that holds the lock, -1 without
 }
 
-// ErrBusy says that another runtime holds the lock.
-var ErrBusy = errors.New("another command is at work on the container")
-
 // At is the directory of container id, which may not exist.
 func At(root, id string) *Entry { return &Entry{path: filepath.Join(root, id), lock: -1} }
 
 // Path is the directory.
 func (e *Entry) Path() string { return e.path }
 
-// Exists tells that the directory is there.
+// dir is where the container's files are: the locked directory, or what has its
+// name.
+func (e *Entry) dir() sys.Dir {
+	if e.lock >= 0 {
+		return sys.Dir{FD: e.lock, Path: e.path}
+	}
+	return sys.Dir{FD: unix.AT_FDCWD, Path: e.path}
+}
+
+func (e *Entry) id() string { return filepath.Base(e.path) }
+
+// Exists reports whether the directory is there.
 func (e *Entry) Exists() bool {
 	var st unix.Stat_t
 	return unix.Lstat(e.path, &st) == nil
 }
 
-// Make makes the directory, and the root above it, and locks it. The error is
-// fs.ErrExist if there is one already.
-func (e *Entry) Make() error {
+// makeTries is how often Make begins again when another removes the directory
+// before it is locked.
+const makeTries = 1000
+
+// Make makes the directory, and the root above it, locks it, and writes the
+// first record. The error is fs.ErrExist if there is a container already; then,
+// and after any other error, nothing of it has changed.
+func (e *Entry) Make(r *Record) (err error) {
+	text := r.encode()
+	for range makeTries {
+		if err = e.tryMake(text); err == nil {
+			return nil
+		}
+		e.Unlock()
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return err
+}
+
+// tryMake makes the directory and the first record. The error is fs.ErrNotExist
+// if another has removed the directory before it was locked.
+func (e *Entry) tryMake(text []byte) error {
+	if err := e.mkdir(); err != nil {
+		return err
+	}
+	if err := e.Lock(); err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			_ = unix.Rmdir(e.path)
+		}
+		return err
+	}
+	err := e.writeFirst(text)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
+		_ = unix.Rmdir(e.path)
+	}
+	return err
+}
+
+func (e *Entry) mkdir() error {
 	err := unix.Mkdir(e.path, 0o700)
 	if err == unix.ENOENT {
 		if err := os.MkdirAll(filepath.Dir(e.path), 0o700); err != nil {
@@ -61,15 +119,42 @@ func (e *Entry) Make() error {
 	if err != nil {
 		return &os.PathError{Op: "mkdir", Path: e.path, Err: err}
 	}
-	if err := e.Lock(); err != nil {
-		_ = unix.Rmdir(e.path)
-		return err
-	}
 	return nil
 }
 
-// Lock takes the lock, waiting for it. fs.ErrNotExist: what it waited for was the
-// container's end.
+// writeFirst writes the record of a directory that had none. It has one if
+// another runtime has removed ours, made it again, and was done before we had
+// the lock: then it is that one's (fs.ErrExist).
+func (e *Entry) writeFirst(text []byte) error {
+	d := e.dir()
+	if err := d.Write(spareFile, text, unix.O_EXCL); err != nil {
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
+			_ = d.Unlink(spareFile)
+		}
+		return err
+	}
+	err := d.Rename(spareFile, recordFile, unix.RENAME_NOREPLACE)
+	if unsupported(err) {
+		if err = fs.ErrExist; !d.Has(recordFile) {
+			err = d.Rename(spareFile, recordFile, 0)
+		}
+	}
+	if err != nil {
+		_ = d.Unlink(spareFile)
+	}
+	return err
+}
+
+// unsupported reports whether a file system (or an outer seccomp filter) does
+// not have a flag of renameat2(2).
+func unsupported(err error) bool {
+	return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS)
+}
+
+// Lock takes the lock of the directory that has the container's name now,
+// waiting for it. fs.ErrNotExist: what it waited for was the container's end.
+// Where it has not waited, the directory may have been removed just before:
+// [Entry.Read] tells.
 func (e *Entry) Lock() error {
 	return e.LockOr(func(dir *Directory) error { return dir.flock(unix.LOCK_EX) })
 }
@@ -104,7 +189,7 @@ func (e *Entry) LockOr(wait func(*Directory) error) error {
 	return nil
 }
 
-// Busy tells whether somebody else holds the lock.
+// Busy reports whether somebody else holds the lock.
 func (e *Entry) Busy() (bool, error) {
 	if e.lock >= 0 {
 		return false, nil
@@ -114,7 +199,7 @@ func (e *Entry) Busy() (bool, error) {
 		return false, err
 	}
 	defer unix.Close(dir.fd)
-	err = dir.flock(unix.LOCK_EX | unix.LOCK_NB)
+	err = dir.flock(unix.LOCK_SH | unix.LOCK_NB) // two who look are not busy
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return true, nil
 	}
@@ -129,7 +214,7 @@ type Directory struct {
 }
 
 func (e *Entry) open() (*Directory, error) {
-	fd, err := unix.Open(e.path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(e.path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: e.path, Err: err}
 	}
@@ -162,69 +247,117 @@ func (e *Entry) Unlock() {
 	}
 }
 
+// gone reports whether the container's name is no longer, or never was, that of
+// its directory: of the locked one, if there is a lock.
+func (e *Entry) gone() (bool, error) {
+	var named, locked unix.Stat_t
+	err := unix.Lstat(e.path, &named)
+	if err == unix.ENOENT {
+		return true, nil
+	}
+	if err != nil {
+		return false, &os.PathError{Op: "lstat", Path: e.path, Err: err}
+	}
+	if e.lock < 0 {
+		return false, nil
+	}
+	if err := unix.Fstat(e.lock, &locked); err != nil {
+		return false, &os.PathError{Op: "fstat", Path: e.path, Err: err}
+	}
+	return named.Dev != locked.Dev || named.Ino != locked.Ino, nil
+}
+
 // Write replaces the record.
 func (e *Entry) Write(r *Record) error {
-	return e.replace(recordFile, r.encode())
+	if err := e.dir().Write(spareFile, r.encode(), 0); err != nil {
+		return err
+	}
+	return e.dir().Rename(spareFile, recordFile, 0)
 }
 
 // Prepare writes a record that [Entry.Commit] puts in the place of the other.
-func (e *Entry) Prepare(r *Record) error { return e.writeNew(recordFile, r.encode()) }
-
-// Commit replaces the record by the one that was prepared.
-func (e *Entry) Commit() error { return e.renameNew(recordFile) }
-
-// WriteConfig stores the configuration.
-func (e *Entry) WriteConfig(b []byte) error { return e.replace(configFile, b) }
-
-// replace writes a file by rename. The name of the new one is fixed: only the
-// holder of the lock writes.
-func (e *Entry) replace(name string, b []byte) error {
-	if err := e.writeNew(name, b); err != nil {
+func (e *Entry) Prepare(r *Record) error {
+	if err := e.linkInit(r); err != nil {
 		return err
 	}
-	return e.renameNew(name)
+	return e.dir().Write(spareFile, r.encode(), 0)
 }
 
-func (e *Entry) writeNew(name string, b []byte) error {
-	return sys.WriteFile(filepath.Join(e.path, name)+".new", b)
-}
-
-func (e *Entry) renameNew(name string) error {
-	path := filepath.Join(e.path, name)
-	if err := unix.Rename(path+".new", path); err != nil {
-		return &os.PathError{Op: "rename", Path: path, Err: err}
+// Commit replaces the record by the one that was prepared, which it takes the
+// place of.
+func (e *Entry) Commit() error {
+	err := e.dir().Rename(spareFile, recordFile, unix.RENAME_EXCHANGE)
+	if unsupported(err) {
+		return e.dir().Rename(spareFile, recordFile, 0)
 	}
-	return nil
+	return err
 }
 
-// Read returns the record. fs.ErrNotExist: there is no such container.
+// PutConfig stores the configuration of a container that is being made. It is
+// not there for others until the record says that the container is made.
+func (e *Entry) PutConfig(b []byte) error { return e.dir().Write(configFile, b, 0) }
+
+// ReplaceConfig replaces the configuration. The name of the new one is fixed:
+// only the holder of the lock writes.
+func (e *Entry) ReplaceConfig(b []byte) error {
+	const temp = configFile + ".new"
+	if err := e.dir().Write(temp, b, 0); err != nil {
+		return err
+	}
+	return e.dir().Rename(temp, configFile, 0)
+}
+
+// maxFile bounds a record and a configuration, in bytes: what is larger is none.
+const maxFile = 64 << 20
+
+// Read returns the record. fs.ErrNotExist: there is no such container, or the
+// directory that was locked has been removed. [ErrDamaged]: the record is of no
+// use; what is returned beside that error is what is known nevertheless, by
+// which the container can be found and ended.
+//
 // A directory without a record is one that has just been made, or whose maker
 // was killed at once: the record is then empty.
 func (e *Entry) Read() (*Record, error) {
-	b, err := sys.ReadFile(filepath.Join(e.path, recordFile))
+	b, err := e.dir().ReadRegular(recordFile, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, dirErr := os.Stat(e.path); dirErr != nil {
-			return nil, dirErr
-		}
-		return &Record{ID: filepath.Base(e.path)}, nil
+		return e.recordless()
+	}
+	var r *Record
+	if err == nil {
+		r, err = decode(b)
+	}
+	if err == nil && r.ID != e.id() {
+		err = fmt.Errorf("it is about a container %q", r.ID)
 	}
 	if err != nil {
-		return nil, err
-	}
-	r, err := decode(b)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(e.path, recordFile), err)
+		return e.damaged(err)
 	}
 	return r, nil
 }
 
-// Config returns the stored configuration.
-func (e *Entry) Config() ([]byte, error) { return sys.ReadFile(filepath.Join(e.path, configFile)) }
+// recordless is what Read returns of a directory without a record.
+func (e *Entry) recordless() (*Record, error) {
+	gone, err := e.gone()
+	switch d := e.dir(); {
+	case err != nil:
+		return nil, err
+	case gone:
+		return nil, &os.PathError{Op: "open", Path: e.path, Err: unix.ENOENT}
+	case d.Has(initLink) || d.Has(configFile): // made after the record, and removed before it
+		return e.damaged(errors.New("it is missing"))
+	}
+	return &Record{ID: e.id()}, nil
+}
 
-// Remove removes the directory.
+// Config returns the stored configuration.
+func (e *Entry) Config() ([]byte, error) { return e.dir().ReadRegular(configFile, maxFile) }
+
+// Remove removes the directory. The configuration goes first: one who finds the
+// rest knows that its poststop hooks have run. The record goes last, so that who
+// looks without the lock sees it as long as there is anything.
 func (e *Entry) Remove() error {
-	for _, name := range [...]string{socketFile, configFile, recordFile} {
-		_ = unix.Unlink(filepath.Join(e.path, name))
+	for _, name := range [...]string{configFile, socketFile, initLink, spareFile, recordFile} {
+		_ = e.dir().Unlink(name)
 	}
 	err := unix.Rmdir(e.path)
 	if err == unix.ENOTEMPTY {
@@ -260,11 +393,8 @@ func (e *Entry) Listen() (*os.File, error) {
 
 func (e *Entry) socket() string { return filepath.Join(e.path, socketFile) }
 
-// Waiting tells that the socket is there: start has not been called.
-func (e *Entry) Waiting() bool {
-	var st unix.Stat_t
-	return unix.Lstat(e.socket(), &st) == nil
-}
+// Waiting reports whether the socket is there: start has not been called.
+func (e *Entry) Waiting() bool { return e.dir().Has(socketFile) }
 
 // Connect connects to the waiting process. The socket's name goes as soon as
 // the connection stands: there is one start.
@@ -280,7 +410,7 @@ func (e *Entry) Connect() (int, error) {
 			break
 		}
 	}
-	_ = unix.Unlink(e.socket())
+	_ = e.dir().Unlink(socketFile)
 	if err != nil {
 		unix.Close(s)
 		return -1, &os.PathError{Op: "connect", Path: e.socket(), Err: err}

@@ -1,9 +1,16 @@
 package store
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -12,7 +19,7 @@ func entry(t *testing.T) (root string, e *Entry) {
 	t.Helper()
 	root = filepath.Join(t.TempDir(), "root")
 	e = At(root, "web")
-	if err := e.Make(); err != nil {
+	if err := e.Make(&Record{ID: "web"}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(e.Unlock)
@@ -73,5 +80,163 @@ func TestWriteReplaces(t *testing.T) {
 	}
 	if b, err := io.ReadAll(reader); err != nil || string(b) != string(old) {
 		t.Fatalf("the record was written in place: %q, %v", b, err)
+	}
+}
+
+// Who has waited for the lock of a directory that is gone by then has nothing to
+// do with the next container of that id.
+func TestLockOfRemoved(t *testing.T) {
+	root, e := entry(t)
+	late := At(root, "web")
+	locked := make(chan error, 1)
+	go func() { locked <- late.Lock() }()
+	for busy := false; !busy; { // until it waits
+		b, err := os.ReadFile("/proc/locks")
+		if err != nil {
+			t.Fatal(err)
+		}
+		busy = bytes.Contains(b, []byte("-> FLOCK"))
+	}
+	if err := e.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	next := At(root, "web")
+	if err := next.Make(&Record{ID: "web", Bundle: "next"}); err != nil {
+		t.Fatal(err)
+	}
+	defer next.Unlock()
+	e.Unlock()
+	if err := <-locked; err != nil {
+		t.Fatal(err)
+	}
+	defer late.Unlock()
+	if r, err := late.Read(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("read: %+v, %v", r, err)
+	}
+	for what, err := range map[string]error{
+		"write": late.Write(&Record{ID: "web"}), "prepare": late.Prepare(&Record{ID: "web", Pid: 1}), "config": late.PutConfig(nil),
+		"first": late.writeFirst(nil),
+	} {
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if r, err := next.Read(); err != nil || r.Bundle != "next" {
+		t.Errorf("the next container: %+v, %v", r, err)
+	}
+}
+
+// A directory that one has made and another was quicker to lock is that one's.
+func TestMakeLate(t *testing.T) {
+	root, quick := entry(t)
+	if err := quick.Prepare(&Record{ID: "web", Pid: 7, Bundle: "quick"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := quick.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	quick.Unlock()
+	late := At(root, "web")
+	if err := late.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	defer late.Unlock()
+	before := content(t, quick)
+	if err := late.writeFirst((&Record{ID: "web"}).encode()); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("it was taken: %v", err)
+	}
+	if after := content(t, quick); !maps.Equal(before, after) {
+		t.Errorf("it was changed:\n%v\n%v", before, after)
+	}
+	// The same, while the other was killed before it was done.
+	if err := os.Remove(filepath.Join(quick.Path(), spareFile)); err != nil {
+		t.Fatal(err)
+	}
+	before = content(t, quick)
+	if err := late.writeFirst((&Record{ID: "web"}).encode()); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("it was taken: %v", err)
+	}
+	if after := content(t, quick); !maps.Equal(before, after) {
+		t.Errorf("it was changed:\n%v\n%v", before, after)
+	}
+}
+
+// content has the regular files of a container's directory.
+func content(t *testing.T, e *Entry) map[string]string {
+	t.Helper()
+	all := make(map[string]string)
+	entries, err := os.ReadDir(e.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range entries {
+		if f.Type().IsRegular() {
+			b, err := os.ReadFile(filepath.Join(e.Path(), f.Name()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all[f.Name()] = string(b)
+		}
+	}
+	return all
+}
+
+// Whoever makes a container has it for himself until he is done with it, however
+// many others make and remove it.
+func TestMakeExcludes(t *testing.T) {
+	root := t.TempDir()
+	end := time.Now().Add(time.Second)
+	var all sync.WaitGroup
+	var made atomic.Int64
+	for n := range 6 {
+		all.Go(func() {
+			for time.Now().Before(end) {
+				if n%2 == 0 {
+					if makeOnce(t, root, fmt.Sprint(n)) {
+						made.Add(1)
+					}
+				} else {
+					removeOnce(t, root)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if made.Load() == 0 {
+		t.Error("nothing was made")
+	}
+}
+
+func makeOnce(t *testing.T, root, name string) bool {
+	e := At(root, "web")
+	err := e.Make(&Record{ID: "web", Bundle: name})
+	if errors.Is(err, fs.ErrExist) {
+		return false
+	}
+	if err != nil {
+		t.Error(err)
+		return false
+	}
+	defer e.Unlock()
+	steps := []error{e.PutConfig([]byte(name)), e.Prepare(&Record{ID: "web", Bundle: name, Pid: 1}), e.Commit()}
+	r, err := At(root, "web").Read()
+	if err := errors.Join(append(steps, err)...); err != nil || r.Bundle != name {
+		t.Errorf("%+v, %v", r, err)
+	}
+	return true
+}
+
+func removeOnce(t *testing.T, root string) {
+	e := At(root, "web")
+	defer e.Unlock()
+	err := e.Lock()
+	if err == nil {
+		_, err = e.Read()
+	}
+	if err == nil {
+		err = e.Remove()
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
 	}
 }

@@ -1,6 +1,9 @@
 package sys
 
 import (
+	"fmt"
+	"path/filepath"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -16,8 +19,7 @@ func ReadFile(path string) ([]byte, error) {
 	defer unix.Close(fd)
 	b := make([]byte, 0, 4096)
 	for {
-		n := 0
-		err := retry(func() (err error) { n, err = unix.Read(fd, b[len(b):cap(b)]); return err })
+		n, err := read(fd, b[len(b):cap(b)])
 		if err != nil {
 			return nil, wrap("read", path, err)
 		}
@@ -30,20 +32,135 @@ func ReadFile(path string) ([]byte, error) {
 	}
 }
 
-// WriteFile writes a file anew, with mode 0600.
-func WriteFile(path string, b []byte) error {
-	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
+func read(fd int, b []byte) (n int, err error) {
+	err = retry(func() (err error) { n, err = unix.Read(fd, b); return err })
+	return n, err
+}
+
+// Dir is where a file is that is named relative to it: an open directory, or
+// the working directory.
+type Dir struct {
+	FD   int    // unix.AT_FDCWD: the names are those of Path
+	Path string // for errors
+}
+
+// at gives the arguments of a system call about a file in the directory.
+func (d Dir) at(name string) (fd int, path string) {
+	if d.FD == unix.AT_FDCWD {
+		return d.FD, filepath.Join(d.Path, name)
+	}
+	return d.FD, name
+}
+
+// ReadRegular reads a file that was written as a whole, and has at most limit
+// bytes. Whatever has its name, nothing waits: neither for the other end of a
+// FIFO nor for the end of what has none. No symlink is followed.
+func (d Dir) ReadRegular(name string, limit int64) ([]byte, error) {
+	path := filepath.Join(d.Path, name)
+	at, rel := d.at(name)
+	fd, err := unix.Openat(at, rel, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err == unix.ELOOP {
+		return nil, NotRegular{path, "a symlink"}
+	}
 	if err != nil {
-		return wrap("open", path, err)
+		return nil, wrap("open", path, err)
 	}
 	defer unix.Close(fd)
-	for len(b) > 0 {
-		n := 0
-		err := retry(func() (err error) { n, err = unix.Write(fd, b); return err })
-		if err != nil {
-			return wrap("write", path, err)
-		}
-		b = b[n:]
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, wrap("fstat", path, err)
 	}
-	return nil
+	if kind := kindOf(st.Mode); kind != "" {
+		return nil, NotRegular{path, kind}
+	}
+	if st.Size > limit {
+		return nil, fmt.Errorf("%s has %d bytes, which is more than %d MiB", path, st.Size, limit>>20)
+	}
+	b := make([]byte, st.Size)
+	for got := 0; got < len(b); {
+		n, err := read(fd, b[got:])
+		if err != nil {
+			return nil, wrap("read", path, err)
+		}
+		if n == 0 {
+			return b[:got], nil
+		}
+		got += n
+	}
+	return b, nil
+}
+
+// NotRegular is the error about something that should be a regular file.
+type NotRegular struct{ Path, Kind string }
+
+func (e NotRegular) Error() string {
+	return e.Path + " is " + e.Kind + ", a regular file is expected"
+}
+
+// kindOf names a type of files; empty for a regular one.
+func kindOf(mode uint32) string {
+	switch mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		return ""
+	case unix.S_IFDIR:
+		return "a directory"
+	case unix.S_IFIFO:
+		return "a FIFO"
+	case unix.S_IFLNK:
+		return "a symlink"
+	case unix.S_IFSOCK:
+		return "a socket"
+	}
+	return "a device"
+}
+
+// Write writes a file with mode 0600, anew unless flags has O_EXCL.
+func (d Dir) Write(name string, b []byte, flags int) error {
+	at, rel := d.at(name)
+	fd, err := unix.Openat(at, rel, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC|flags, 0o600)
+	if err != nil {
+		return wrap("open", filepath.Join(d.Path, name), err)
+	}
+	defer unix.Close(fd)
+	return wrap("write", filepath.Join(d.Path, name), writeAll(fd, b))
+}
+
+// Rename gives a file another name in the same directory (renameat2(2)).
+func (d Dir) Rename(from, to string, flags uint) error {
+	at, a := d.at(from)
+	_, b := d.at(to)
+	if flags == 0 {
+		return wrap("rename", filepath.Join(d.Path, to), unix.Renameat(at, a, at, b))
+	}
+	return wrap("rename", filepath.Join(d.Path, to), unix.Renameat2(at, a, at, b, flags))
+}
+
+// Unlink removes a file's name.
+func (d Dir) Unlink(name string) error {
+	at, rel := d.at(name)
+	return wrap("unlink", filepath.Join(d.Path, name), unix.Unlinkat(at, rel, 0))
+}
+
+// Has reports whether there is a file of that name, whatever it is.
+func (d Dir) Has(name string) bool {
+	at, rel := d.at(name)
+	var st unix.Stat_t
+	return unix.Fstatat(at, rel, &st, unix.AT_SYMLINK_NOFOLLOW) == nil
+}
+
+// Link makes a symlink; there must be none.
+func (d Dir) Link(text, name string) error {
+	at, rel := d.at(name)
+	return wrap("symlink", filepath.Join(d.Path, name), unix.Symlinkat(text, at, rel))
+}
+
+// Linked is the text of a symlink.
+func (d Dir) Linked(name string) (string, error) {
+	at, rel := d.at(name)
+	b := make([]byte, 256)
+	n, err := unix.Readlinkat(at, rel, b)
+	if err != nil {
+		return "", wrap("readlink", filepath.Join(d.Path, name), err)
+	}
+	return string(b[:n]), nil
 }

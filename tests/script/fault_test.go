@@ -95,7 +95,7 @@ type faultVerb struct {
 }
 
 func faultVerbs() map[string]faultVerb {
-	create := []string{"create", "--bundle", "$B", "web"}
+	create := []string{"create", "--bundle", "$B", "--pid-file", "$P", "web"}
 	start := []string{"start", "web"}
 	createUser, createHooks := []string{"create", "--bundle", "$S", "web"}, []string{"create", "--bundle", "$H", "web"}
 	gone := []string{""}
@@ -104,7 +104,7 @@ func faultVerbs() map[string]faultVerb {
 		"start":  {[][]string{create}, start, []string{"created", "stopped", "running"}},
 		"run":    {nil, []string{"run", "--bundle", "$R", "web"}, []string{"", "stopped"}},
 		"userns": {nil, []string{"run", "--bundle", "$U", "web"}, []string{"", "stopped"}},
-		"exec":   {[][]string{create, start}, []string{"exec", "web", "true"}, []string{"running"}},
+		"exec":   {[][]string{create, start}, []string{"exec", "--pid-file", "$P", "web", "true"}, []string{"running"}}, // replaces it
 		// With hooks, and in a user namespace.
 		"hooks":       {nil, createHooks, gone},
 		"starthooks":  {[][]string{createHooks}, start, []string{"", "created", "stopped", "running"}},
@@ -143,6 +143,10 @@ func newFaulty(t *testing.T) *faulty {
 		}
 	})
 	rich := `"hooks": {"prestart": [{"path": "/bin/true"}], "createContainer": [{"path": "/bin/true"}], "startContainer": [{"path": "/bin/true"}], "poststop": [{"path": "/bin/true"}]}`
+	if err := makePidDir(f.world); err != nil {
+		t.Fatal(err)
+	}
+	f.bundles["$P"] = filepath.Join(pidDir(f.world), "pid")
 	for name, patch := range map[string]string{
 		"$B": `{"process": {"args": ["sh", "-c", "sleep 1000 & sleep 1000"]}}`,
 		"$R": `{"process": {"args": ["true"], "user": {"uid": 3, "umask": 7}, "oomScoreAdj": 10, "cwd": "/tmp"},
@@ -324,6 +328,9 @@ func (f *faulty) clear(t *testing.T, verb string) []string {
 	r, err := f.run(f.work, os.Environ(), "delete", "--force", "web")
 	if err != nil || r.code != 0 {
 		t.Fatalf("%s: delete: %v %v", verb, err, r)
+	}
+	if wrong := clearPidDir(f.world); wrong != nil {
+		return []string{wrong.Error()}
 	}
 	return f.wait()
 }

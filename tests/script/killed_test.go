@@ -62,14 +62,15 @@ type killedVerb struct {
 }
 
 func killedVerbs() []killedVerb {
-	create := []string{"create", "--bundle", "$B", "web"}
+	create := []string{"create", "--bundle", "$B", "--pid-file", "$P/pid", "web"}
 	withHooks, inUsers := []string{"create", "--bundle", "$H", "web"}, []string{"create", "--bundle", "$U", "web"}
 	start, remove := []string{"start", "web"}, []string{"delete", "--force", "web"}
 	return []killedVerb{
 		{nil, create},
 		{[][]string{create}, start},
 		{[][]string{create, start}, remove},
-		{nil, []string{"run", "--detach", "--bundle", "$B", "web"}},
+		{nil, []string{"run", "--detach", "--bundle", "$B", "--pid-file", "$P/pid", "web"}},
+		{[][]string{create, start}, []string{"exec", "--detach", "--pid-file", "$P/pid", "web", "sleep", "1000"}}, // replaces it
 		{[][]string{create}, remove},
 		{nil, withHooks},
 		{[][]string{withHooks}, start},
@@ -101,7 +102,11 @@ func newKilled(t *testing.T) *killed {
 		}
 		names = append(names, name, bundle)
 	}
+	names = append(names, "$P", pidDir(k.world))
 	k.bundles = strings.NewReplacer(names...)
+	if err := makePidDir(k.world); err != nil {
+		t.Fatal(err)
+	}
 	return k
 }
 
@@ -133,6 +138,9 @@ func (k *killed) round(t *testing.T, n int) {
 		k.takes[key] = took
 	}
 	k.call(t, []string{"delete", "--force", "web"}, time.Minute)
+	if wrong := clearPidDir(k.world); wrong != nil {
+		t.Fatalf("round %d, %q killed after %v of %v: %v", n, v.args, moment, k.takes[key], wrong)
+	}
 	left := k.left(t, before)
 	for range 100 {
 		if len(left) == 0 {

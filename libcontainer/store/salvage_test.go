@@ -1,0 +1,142 @@
+package store
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// damages are what can have happened to a record, and what is then said of it.
+func damages() map[string]struct {
+	do   func(path string) error
+	want string
+} {
+	write := func(text string) func(string) error {
+		return func(path string) error { return os.WriteFile(path, []byte(text), 0o600) }
+	}
+	instead := func(make func(path string) error) func(string) error {
+		return func(path string) error { return errors.Join(os.Remove(path), make(path)) }
+	}
+	return map[string]struct {
+		do   func(path string) error
+		want string
+	}{
+		"empty":     {write(""), "it is empty"},
+		"garbage":   {write("\x7fELF\x00\x01\xff garbage"), "it begins with"},
+		"zeros":     {write(strings.Repeat("\x00", 600)), "it begins with"},
+		"newer":     {write("skiff state 9\nid \"web\"\nend\n"), "a newer version of skiff wrote it"},
+		"another's": {write("skiff state 2\nid \"other\"\npid 1\ncgroup \"\" \"/sys/fs/cgroup\"\nend\n"), `it is about a container "other"`},
+		"halved": {func(path string) error {
+			st, err := os.Stat(path)
+			return errors.Join(err, os.Truncate(path, st.Size()/2))
+		}, "it ends within a line"},
+		"missing":   {os.Remove, "it is missing"},
+		"directory": {instead(func(path string) error { return os.Mkdir(path, 0o700) }), "is a directory, a regular file is expected"},
+		"FIFO":      {instead(func(path string) error { return unix.Mkfifo(path, 0o600) }), "is a FIFO, a regular file is expected"},
+		"symlink":   {instead(func(path string) error { return os.Symlink("/dev/zero", path) }), "is a symlink, a regular file is expected"},
+		"sparse":    {func(path string) error { return os.Truncate(path, 1<<40) }, "more than 64 MiB"},
+	}
+}
+
+// Whatever has happened to the record of a container that was made, the
+// container is found.
+func TestDamages(t *testing.T) {
+	for name, d := range damages() {
+		t.Run(name, func(t *testing.T) {
+			_, e := entry(t)
+			first := full()
+			first.Pid, first.StartTime, first.BootID, first.NetDevices = 0, 0, "", nil
+			steps := []error{e.Write(first), e.PutConfig([]byte("{}")), e.Prepare(full()), e.Commit(), d.do(filepath.Join(e.Path(), recordFile))}
+			if err := errors.Join(steps...); err != nil {
+				t.Fatal(err)
+			}
+			r, err := e.Read()
+			if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), d.want) || strings.Contains(err.Error(), "\n") {
+				t.Fatalf("%+v, %v; want %q", r, err, d.want)
+			}
+			want := full()
+			if r.Pid != want.Pid || r.StartTime != want.StartTime || r.BootID != want.BootID || !reflect.DeepEqual(r.Cgroups, want.Cgroups) || r.Under != want.Under || !r.Hooks {
+				t.Errorf("found %+v\nof    %+v", r, want)
+			}
+			if r.RDTRemove || r.NetDevices != nil {
+				t.Errorf("what may be others' goes with it: %+v", r)
+			}
+			if err := e.Remove(); err != nil || e.Exists() {
+				t.Error("removed:", err)
+			}
+		})
+	}
+}
+
+// The record is damaged, and what should stand in for it, too: as much is found
+// as is left.
+func TestDamagedTwice(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		do   func(dir string) error
+		pid  int
+		unit string
+	}{
+		{"no symlink", func(dir string) error { return os.Remove(dir + "/init") }, 0, "web.scope"},
+		{"a file for a symlink", func(dir string) error {
+			return errors.Join(os.Remove(dir+"/init"), os.WriteFile(dir+"/init", nil, 0o600))
+		}, 0, "web.scope"},
+		{"nonsense in the symlink", func(dir string) error {
+			return errors.Join(os.Remove(dir+"/init"), os.Symlink("-1 x", dir+"/init"))
+		}, 0, "web.scope"},
+		{"no spare record", func(dir string) error { return os.Remove(dir + "/state.spare") }, 42, ""},
+		{"another's spare record", func(dir string) error {
+			return os.WriteFile(dir+"/state.spare", []byte("skiff state 2\nid \"x\"\nunit \"x\" \"false\"\nend\n"), 0o600)
+		}, 42, ""},
+		{"a FIFO", func(dir string) error {
+			return errors.Join(os.Remove(dir+"/state.spare"), unix.Mkfifo(dir+"/state.spare", 0o600))
+		}, 42, ""},
+	} {
+		_, e := entry(t)
+		steps := []error{
+			e.Write(&Record{ID: "web", Unit: "web.scope"}), e.Prepare(full()), e.Commit(),
+			os.WriteFile(filepath.Join(e.Path(), recordFile), nil, 0o600), c.do(e.Path()),
+		}
+		if err := errors.Join(steps...); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := e.Read(); !errors.Is(err, ErrDamaged) || r.Pid != c.pid || r.Unit != c.unit {
+			t.Errorf("%s: %+v, %v", c.name, r, err)
+		}
+	}
+}
+
+// What is left by a runtime that was killed before it had a record is none that
+// is damaged.
+func TestNoRecordYet(t *testing.T) {
+	_, e := entry(t)
+	if err := errors.Join(e.dir().Unlink(recordFile), e.dir().Write(spareFile, []byte("skiff st"), 0)); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := e.Read(); err != nil || !reflect.DeepEqual(r, &Record{ID: "web"}) {
+		t.Errorf("%+v, %v", r, err)
+	}
+	e.Unlock()
+	if err := e.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := e.Read(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// A cgroup path that cannot be one is not gone by.
+func TestSober(t *testing.T) {
+	r := &Record{ID: "web"}
+	r.gather("id \"web\"\ncgroup \"\" \"/sys/fs/cgroup/web\"\ncgroup \"a\" \"/\"\ncgroup \"b\" \"x/y\"\ncgroup \"c\" \"/a/../b\"\nrdt \"/r/web\" \"\" \"true\"\n")
+	r.sober()
+	if want := map[string]string{"": "/sys/fs/cgroup/web"}; !reflect.DeepEqual(r.Cgroups, want) || !r.RDTRemove {
+		t.Errorf("%+v", r)
+	}
+}

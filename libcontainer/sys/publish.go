@@ -1,0 +1,239 @@
+package sys
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Publish writes b to a file at a path of the caller's choice, where somebody
+// may wait for it: who reads it reads all of b. remove undoes it.
+//
+// The file gets its name when it is written: a kill leaves nothing half done,
+// and there is no name beforehand that another could take. A regular file that
+// has the name is replaced: for this the new one is in scratch, a directory that
+// is removed with all that is in it, for the time of one system call, or, where
+// that is another file system, beside the old one, with a name that nobody can
+// guess. A symlink is replaced, too, as by runc, wherever it leads: root writes
+// to directories of users.
+//
+// A device or a FIFO is written to, as by crun and youki: the caller cannot mean
+// that it becomes a regular file. So is one that a symlink leads to which is no
+// trick of another's ([meant]: /dev/stdout).
+func Publish(path string, b []byte, mode uint32, scratch string) (remove func() error, err error) {
+	own := func() error { return removeOwn(path, b) }
+	err = publishNew(path, b, mode)
+	if err == nil {
+		return own, nil
+	}
+	to, kind := target(path)
+	switch kind {
+	case unix.S_IFCHR, unix.S_IFIFO:
+		return func() error { return nil }, writeInto(to, b, kind)
+	case unix.S_IFBLK, unix.S_IFDIR, unix.S_IFSOCK:
+		return nil, NotRegular{path, kindOf(kind)}
+	}
+	if errors.Is(err, unix.EEXIST) || noUnnamed(err) {
+		err = replace(path, b, mode, scratch)
+	}
+	return own, err
+}
+
+// PublishNew is Publish where there must be no file: unix.EEXIST.
+func PublishNew(path string, b []byte, mode uint32) error {
+	err := publishNew(path, b, mode)
+	if noUnnamed(err) {
+		return createNew(path, b, mode)
+	}
+	return err
+}
+
+// publishNew writes a file without a name, and then names it (open(2),
+// O_TMPFILE).
+func publishNew(path string, b []byte, mode uint32) error {
+	fd, err := unnamed(path, b, mode)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return wrap("link", path, name(fd, path))
+}
+
+func unnamed(path string, b []byte, mode uint32) (int, error) {
+	fd, err := unix.Open(filepath.Dir(path), unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, mode)
+	if err != nil {
+		return -1, wrap("open", path, err)
+	}
+	if err := writeAll(fd, b); err != nil {
+		unix.Close(fd)
+		return -1, wrap("write", path, err)
+	}
+	return fd, nil
+}
+
+// name gives a file without a name one that nobody has.
+func name(fd int, path string) error {
+	return unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", fd), unix.AT_FDCWD, path, unix.AT_SYMLINK_FOLLOW)
+}
+
+// noUnnamed reports whether err says that the file system has no files without
+// a name, or no second names, or that this is no file system at all.
+func noUnnamed(err error) bool {
+	return errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EISDIR) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EPERM)
+}
+
+func replace(path string, b []byte, mode uint32, scratch string) error {
+	temp, err := temporary(path, b, mode, scratch)
+	if err != nil {
+		return err
+	}
+	if err := unix.Rename(temp, path); err != nil {
+		_ = unix.Unlink(temp)
+		return wrap("rename", path, err)
+	}
+	return nil
+}
+
+// temporary writes a file that can be renamed to path.
+func temporary(path string, b []byte, mode uint32, scratch string) (temp string, err error) {
+	base := fmt.Sprintf(".%s.%016x", filepath.Base(path), rand.Uint64())
+	fd, err := unnamed(path, b, mode)
+	if err == nil {
+		defer unix.Close(fd)
+		for _, dir := range [...]string{scratch, filepath.Dir(path)} {
+			temp = filepath.Join(dir, base)
+			if err = wrap("link", temp, name(fd, temp)); err == nil {
+				return temp, nil
+			}
+		}
+	}
+	if noUnnamed(err) {
+		temp = filepath.Join(filepath.Dir(path), base)
+		err = createNew(temp, b, mode)
+	}
+	return temp, err
+}
+
+// createNew writes a file that nobody has made before.
+func createNew(path string, b []byte, mode uint32) error {
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, mode)
+	if err != nil {
+		return wrap("open", path, err)
+	}
+	defer unix.Close(fd)
+	if err := writeAll(fd, b); err != nil {
+		_ = unix.Unlink(path)
+		return wrap("write", path, err)
+	}
+	return nil
+}
+
+// removeOwn removes a file that still says what we have written.
+func removeOwn(path string, b []byte) error {
+	dir := Dir{unix.AT_FDCWD, filepath.Dir(path)}
+	now, err := dir.ReadRegular(filepath.Base(path), int64(len(b)))
+	if err != nil || string(now) != string(b) {
+		return nil // another's by now
+	}
+	return dir.Unlink(filepath.Base(path))
+}
+
+// target finds what is at path and its type (S_IFMT): a regular file, a symlink
+// or nothing, which are all replaced, or what else there is, and its path.
+func target(path string) (to string, kind uint32) {
+	var st unix.Stat_t
+	if unix.Lstat(path, &st) != nil {
+		return path, 0
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFLNK {
+		return path, st.Mode & unix.S_IFMT
+	}
+	to, ok := meant(path)
+	if !ok || unix.Stat(to, &st) != nil {
+		return path, unix.S_IFLNK
+	}
+	switch kind = st.Mode & unix.S_IFMT; {
+	case kind == unix.S_IFCHR, kind == unix.S_IFIFO:
+		return to, kind
+	case kind == unix.S_IFREG && !Findable(to): // a descriptor of our own
+		return to, unix.S_IFCHR
+	}
+	return path, unix.S_IFLNK
+}
+
+// meant gives a path that leads where the symlink at path leads, if that is what
+// the caller means: a symlink of the caller's own or of root's, and one to a
+// descriptor of this process's. Another's may lead anywhere, and tomorrow
+// elsewhere.
+func meant(path string) (string, bool) {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", false
+	}
+	defer unix.Close(fd)
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(fd, &fs); err == nil && fs.Type == unix.PROC_SUPER_MAGIC {
+		return path, true // the kernel makes these
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return "", false
+	}
+	b := make([]byte, unix.PathMax)
+	n, err := unix.Readlinkat(fd, "", b)
+	if err != nil {
+		return "", false
+	}
+	text := string(b[:n])
+	if st.Uid != 0 && int(st.Uid) != os.Geteuid() && !strings.HasPrefix(text, "/proc/self/fd/") {
+		return "", false
+	}
+	if !filepath.IsAbs(text) {
+		text = filepath.Join(filepath.Dir(path), text)
+	}
+	return text, true
+}
+
+// writeInto writes to a file that is there. A FIFO has the time to get a reader
+// that the other end of a socket has.
+func writeInto(path string, b []byte, kind uint32) error {
+	const flags = unix.O_WRONLY | unix.O_APPEND | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
+	fd, err := unix.Open(path, flags, 0)
+	for end := time.Now().Add(peerWait); err == unix.ENXIO && kind == unix.S_IFIFO && time.Now().Before(end); {
+		time.Sleep(5 * time.Millisecond)
+		fd, err = unix.Open(path, flags, 0)
+	}
+	if err == unix.ENXIO && kind == unix.S_IFIFO {
+		err = unread(unix.EAGAIN)
+	}
+	if err != nil {
+		return wrap("open", path, err)
+	}
+	defer unix.Close(fd)
+	return wrap("write", path, writeAll(fd, b))
+}
+
+// Append opens a file at a path of the caller's choice to append to it, and
+// makes it if it is not there. A symlink that is another's ([meant]) is not
+// followed.
+func Append(path string, mode uint32) (*os.File, error) {
+	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_APPEND | unix.O_SYNC | unix.O_CLOEXEC
+	fd, err := unix.Open(path, flags|unix.O_NOFOLLOW, mode)
+	if err == unix.ELOOP {
+		to, ok := meant(path)
+		if !ok {
+			return nil, fmt.Errorf("%s is a symlink of another user's, which is not followed", path)
+		}
+		fd, err = unix.Open(to, flags, mode)
+	}
+	if err != nil {
+		return nil, wrap("open", path, err)
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}

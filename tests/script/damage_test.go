@@ -1,0 +1,182 @@
+package script
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/skiff-oci/skiff/tests/isolate"
+	"golang.org/x/sys/unix"
+)
+
+// damage is what happens to the state directory of a container. said is what
+// is said of it then; empty: nothing, all is well.
+type damage struct {
+	name string
+	do   func(dir string) error
+	said string
+}
+
+func damages() []damage {
+	record := func(do func(path string) error) func(string) error {
+		return func(dir string) error { return do(dir + "/state") }
+	}
+	instead := func(make func(path string) error) func(string) error {
+		return record(func(path string) error { return errors.Join(os.Remove(path), make(path)) })
+	}
+	text := func(change func(string) string) func(string) error {
+		return record(func(path string) error {
+			b, err := os.ReadFile(path)
+			return errors.Join(err, os.WriteFile(path, []byte(change(string(b))), 0o600))
+		})
+	}
+	return []damage{
+		{"empty", text(func(string) string { return "" }), "it is empty"},
+		{"garbage", text(func(string) string { return "\x00\x01{}" }), "it begins with"},
+		{"cut off in a line", text(func(s string) string { return s[:len(s)/2] }), "within a line"},
+		{"cut off after a line", text(func(s string) string { return s[:strings.Index(s, "\npid ")+1] }), "last line"},
+		{"first line alone", text(func(s string) string { return s[:strings.Index(s, "\n")+1] }), "last line"},
+		{"no number", text(func(s string) string { return strings.Replace(s, "\npid ", "\npid x", 1) }), "invalid syntax"},
+		{"newer form", text(func(s string) string { return strings.Replace(s, "skiff state ", "skiff state 9", 1) }), "a newer version of skiff"},
+		{"unknown key", text(func(s string) string { return strings.Replace(s, "\npid ", "\nfuture \"x\" 7\npid ", 1) }), ""},
+		{"unknown key at the end", text(func(s string) string { return s + "future \"x\" 7\n" }), ""},
+		{"another's", text(func(string) string { return "skiff state 2\nid \"db\"\npid 1\ncgroup \"\" \"/sys/fs/cgroup\"\nend\n" }), `about a container "db"`},
+		{"missing", record(os.Remove), "it is missing"},
+		{"directory", instead(func(path string) error { return os.MkdirAll(path+"/a", 0o700) }), "a directory"},
+		{"FIFO", instead(func(path string) error { return unix.Mkfifo(path, 0o600) }), "a FIFO"},
+		{"symlink", instead(func(path string) error { return os.Symlink("/dev/zero", path) }), "a symlink"},
+		{"sparse", record(func(path string) error { return os.Truncate(path, 1<<40) }), "more than 64 MiB"},
+		{"all but the symlink", func(dir string) error {
+			return errors.Join(os.Truncate(dir+"/state", 0), os.Truncate(dir+"/state.spare", 0))
+		}, "it is empty"},
+		{"all but the spare record", func(dir string) error {
+			return errors.Join(os.Truncate(dir+"/state", 0), os.Remove(dir+"/init"))
+		}, "it is empty"},
+		{"configuration, too", func(dir string) error {
+			return errors.Join(os.Truncate(dir+"/state", 0), os.Remove(dir+"/config.json"), unix.Mkfifo(dir+"/config.json", 0o600))
+		}, "it is empty"},
+	}
+}
+
+// TestDamages looks what can be done with a container whose record is damaged:
+// it is listed with what is wrong, refused with what to do, and ended by delete
+// --force. Nothing waits, and others are not concerned.
+func TestDamages(t *testing.T) {
+	isolate.Require(t)
+	for _, d := range damages() {
+		t.Run(d.name, func(t *testing.T) { d.test(t) })
+	}
+}
+
+func (d *damage) test(t *testing.T) {
+	dir := t.TempDir()
+	w := newWorld(dir, "script-damage-"+strings.Map(func(r rune) rune {
+		if r < 'a' || r > 'z' {
+			return '-'
+		}
+		return r
+	}, d.name))
+	t.Cleanup(func() {
+		_ = os.Remove(w.groupDir("web"))
+		if err := w.remove(); err != nil {
+			t.Error(err)
+		}
+	})
+	call := func(args ...string) *result {
+		t.Helper()
+		r, err := w.run(dir, os.Environ(), args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	for _, id := range []string{"web", "db"} {
+		b := badInput{patch: `{"process": {"args": ["sleep", "1000"]}, "hooks": {"poststop": [{"path": "/bin/sh", "args": ["sh", "-c", "echo ` + id + ` >>` + dir + `/log"]}]}}`}
+		b.bundle(t, w, filepath.Join(dir, id))
+		if r := call("run", "--detach", "--bundle", id, "--pid-file", id+".pid", id); r.code != 0 {
+			t.Fatal(r)
+		}
+	}
+	if err := d.do(filepath.Join(w.root, "web")); err != nil {
+		t.Fatal(err)
+	}
+	d.judgeList(t, call("list"))
+	for _, args := range [][]string{{"state", "web"}, {"kill", "web", "WINCH"}, {"exec", "web", "true"}} {
+		d.judge(t, args, call(args...))
+	}
+	if r := call("delete", "--force", "web"); r.code != 0 || !strings.Contains(r.stderr, d.saidQuoted()) {
+		t.Errorf("delete --force: %+v", r)
+	}
+	d.judgeEnd(t, w)
+	if r := call("state", "db"); r.code != 0 || !strings.Contains(r.stdout, "running") {
+		t.Errorf("the other container: %+v", r)
+	}
+}
+
+func (d *damage) judgeList(t *testing.T, r *result) {
+	t.Helper()
+	if r.code != 0 || !strings.Contains(r.stdout, "\ndb ") {
+		t.Errorf("list: the other container is not there: %+v", r)
+	}
+	if whole := strings.Contains(r.stdout, "\nweb "); whole != (d.said == "") {
+		t.Errorf("list: %+v", r)
+	}
+	if d.said != "" && (!strings.Contains(r.stderr, "container web: ") || !strings.Contains(r.stderr, d.saidQuoted())) {
+		t.Errorf("list does not say what is damaged: %+v", r)
+	}
+}
+
+// saidQuoted is what is said as the log has it.
+func (d *damage) saidQuoted() string { return strings.ReplaceAll(d.said, `"`, `\"`) }
+
+func (d *damage) judge(t *testing.T, args []string, r *result) {
+	t.Helper()
+	if d.said == "" {
+		if r.code != 0 {
+			t.Errorf("%q: %+v", args, r)
+		}
+		return
+	}
+	for _, want := range []string{d.saidQuoted(), "delete --force web", "/web/state"} {
+		if !strings.Contains(r.stderr, want) {
+			t.Errorf("%q: %q is missing in %q", args, want, r.stderr)
+		}
+	}
+	if r.code == 0 || strings.Count(r.stderr, "\n") != 1 {
+		t.Errorf("%q: %+v", args, r)
+	}
+}
+
+// judgeEnd makes sure that the container has ended, with its hooks.
+func (d *damage) judgeEnd(t *testing.T, w *world) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(w.work, "web.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil && !strings.Contains(string(stat), ") Z ") {
+		t.Errorf("it is alive: %s", stat)
+	}
+	if _, err := os.Stat(filepath.Join(w.root, "web")); err == nil {
+		t.Error("the state directory is there")
+	}
+	if _, err := os.Stat(w.groupDir("web")); err == nil && d.name != "all but the symlink" { // which does not know of it
+		t.Error("the cgroup is there")
+	}
+	log, _ := os.ReadFile(filepath.Join(w.work, "log"))
+	want := "web\n"
+	if d.name == "configuration, too" {
+		want = ""
+	}
+	if string(log) != want {
+		t.Errorf("poststop hooks have written %q, want %q", log, want)
+	}
+}

@@ -1,0 +1,131 @@
+package script
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/skiff-oci/skiff/tests/isolate"
+)
+
+// excludeTime is how long TestExclude goes on.
+const excludeTime = 4 * time.Second
+
+// TestExclude has creators and deleters of one id at work at the same time. A
+// create succeeds or says that there is one already, a delete by force always
+// succeeds, and in the end one delete leaves nothing.
+func TestExclude(t *testing.T) {
+	e := newExclude(t)
+	end := time.Now().Add(excludeTime)
+	var all sync.WaitGroup
+	for range 5 {
+		all.Go(func() {
+			for time.Now().Before(end) && e.create(t) {
+			}
+		})
+		all.Go(func() {
+			for time.Now().Before(end) && e.delete(t) {
+			}
+		})
+	}
+	all.Wait()
+	t.Logf("%d of %d creates succeeded, %d deletes", e.made, e.tried, e.deleted)
+	if e.made == 0 {
+		t.Error("no create succeeded")
+	}
+	e.delete(t)
+	e.expectNothing(t)
+}
+
+// TestDeletesAtOnce has many deletes by force of one container: all succeed.
+func TestDeletesAtOnce(t *testing.T) {
+	e := newExclude(t)
+	for range 3 {
+		e.create(t)
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() { e.delete(t) })
+		}
+		all.Wait()
+		e.expectNothing(t)
+	}
+	if e.made != 3 {
+		t.Errorf("%d creates succeeded, want 3", e.made)
+	}
+}
+
+// exclude is a world with a bundle, which all callers use.
+type exclude struct {
+	*world
+	bundle string
+
+	mu                   sync.Mutex
+	made, tried, deleted int
+}
+
+func newExclude(t *testing.T) *exclude {
+	isolate.Require(t)
+	dir := t.TempDir()
+	e := &exclude{world: newWorld(dir, "script-exclude"), bundle: filepath.Join(dir, "b")}
+	t.Cleanup(func() {
+		if err := e.remove(); err != nil {
+			t.Error(err)
+		}
+	})
+	b := badInput{patch: `{"process": {"args": ["sleep", "1000"]}}`}
+	b.bundle(t, e.world, e.bundle)
+	return e
+}
+
+func (e *exclude) call(t *testing.T, args ...string) *result {
+	r, err := e.run(e.work, os.Environ(), args...)
+	if err != nil {
+		t.Error(err)
+		return &result{code: -1}
+	}
+	return r
+}
+
+func (e *exclude) create(t *testing.T) bool {
+	r := e.call(t, "create", "--bundle", e.bundle, "web")
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.tried++
+	if r.code == 0 {
+		e.made++
+	} else if !strings.Contains(r.stderr, "container with given ID already exists") {
+		t.Errorf("create: %d: %s", r.code, r.stderr)
+		return false
+	}
+	return true
+}
+
+func (e *exclude) delete(t *testing.T) bool {
+	r := e.call(t, "delete", "--force", "web")
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.deleted++
+	if r.code != 0 || r.stderr != "" {
+		t.Errorf("delete: %d: %s", r.code, r.stderr)
+	}
+	return r.code == 0
+}
+
+func (e *exclude) expectNothing(t *testing.T) {
+	t.Helper()
+	left, err := e.leftovers()
+	for range 100 {
+		if err != nil || len(left) == 0 {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+		left, err = e.leftovers()
+	}
+	if err != nil || len(left) > 0 {
+		t.Error(fmt.Sprintf("left behind: %v\n", err), strings.Join(left, "\n"))
+	}
+}
