@@ -195,7 +195,7 @@ func (b *binding) converse(s *spawned, run *Running) error {
 			return describe(b.prog.Step(m.Index), m)
 		}
 		if err := b.answer(s, run, m); err != nil {
-			return err
+			return s.died(err)
 		}
 		if m.Type == wire.Forked {
 			if err := b.meanwhile(run); err != nil {

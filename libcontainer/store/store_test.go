@@ -88,6 +88,10 @@ func TestWriteReplaces(t *testing.T) {
 func TestLockOfRemoved(t *testing.T) {
 	root, e := entry(t)
 	late := At(root, "web")
+	removed, err := late.open()
+	if err != nil {
+		t.Fatal(err)
+	}
 	locked := make(chan error, 1)
 	go func() { locked <- late.Lock() }()
 	for busy := false; !busy; { // until it waits
@@ -106,9 +110,11 @@ func TestLockOfRemoved(t *testing.T) {
 	}
 	defer next.Unlock()
 	e.Unlock()
-	if err := <-locked; err != nil {
-		t.Fatal(err)
+	if err := <-locked; !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("locked after a wait: %v", err)
 	}
+	// Who has not waited does not look, and finds nothing.
+	late.lock = removed.fd
 	defer late.Unlock()
 	if r, err := late.Read(); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("read: %+v, %v", r, err)

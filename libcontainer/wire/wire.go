@@ -181,12 +181,17 @@ func decode(b, oob []byte) (Message, error) {
 	return m, nil
 }
 
-// Answer sends the runtime's answer to a message of type t.
+// Answer sends the runtime's answer to a message of type t. [ErrClosed]: the
+// child has ended meanwhile.
 func (c *Conn) Answer(t Type, value int64) error {
 	var b [headSize]byte
 	binary.NativeEndian.PutUint32(b[:], uint32(t))
 	binary.NativeEndian.PutUint64(b[16:], uint64(value))
-	if err := unix.Sendto(c.fd, b[:], unix.MSG_NOSIGNAL, nil); err != nil {
+	err := unix.Sendto(c.fd, b[:], unix.MSG_NOSIGNAL, nil)
+	if err == unix.EPIPE {
+		return ErrClosed
+	}
+	if err != nil {
 		return fmt.Errorf("handshake: answer %s: %w", t, err)
 	}
 	return nil

@@ -67,7 +67,7 @@ func (d *deleteKilled) traced(t *testing.T, flags ...string) {
 
 // betweenForkAndExec are the system calls of a process that is about to become
 // a hook: it alone would be killed.
-const betweenForkAndExec = `rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack close dup3 fcntl chdir setpgid getpid gettid prctl`
+const betweenForkAndExec = `rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack close dup3 fcntl chdir setpgid getpid getppid gettid prctl`
 
 // calls lists the system calls of a delete, as strace counts them: by thread.
 func (d *deleteKilled) calls(t *testing.T) (all []string) {

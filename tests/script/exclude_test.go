@@ -16,8 +16,9 @@ import (
 const excludeTime = 4 * time.Second
 
 // TestExclude has creators and deleters of one id at work at the same time. A
-// create succeeds or says that there is one already, a delete by force always
-// succeeds, and in the end one delete leaves nothing.
+// create succeeds, says that there is one already, or on a busy machine that a
+// delete by force has interrupted it; such a delete always succeeds, and in the
+// end one delete leaves nothing.
 func TestExclude(t *testing.T) {
 	e := newExclude(t)
 	end := time.Now().Add(excludeTime)
@@ -97,7 +98,7 @@ func (e *exclude) create(t *testing.T) bool {
 	e.tried++
 	if r.code == 0 {
 		e.made++
-	} else if !strings.Contains(r.stderr, "container with given ID already exists") {
+	} else if !strings.Contains(r.stderr, "container with given ID already exists") && !strings.Contains(r.stderr, "it was killed") {
 		t.Errorf("create: %d: %s", r.code, r.stderr)
 		return false
 	}

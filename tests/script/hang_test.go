@@ -79,16 +79,21 @@ func TestHang(t *testing.T) {
 }
 
 // TestHangKilled kills a call that hangs. The hook dies with it, and
-// delete --force finds the rest.
+// delete --force finds the rest. A poststop hook runs again then, and is not to
+// hang once more.
 func TestHangKilled(t *testing.T) {
 	isolate.Require(t)
 	for _, h := range hangings() {
 		t.Run(h.name+"-"+h.hook, func(t *testing.T) {
-			w, before, call := hang(t, h, "exec sleep 4711")
+			killed := filepath.Join(t.TempDir(), "killed")
+			w, before, call := hang(t, h, "test -e "+killed+" || exec sleep 4711")
 			if err := call.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
 			ends(t, call)
+			if err := os.WriteFile(killed, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
 			await(t, "the end of the hook", func() bool { return len(running("4711")) == 0 })
 			deleteForced(t, w)
 			nothingLeft(t, w, before)
