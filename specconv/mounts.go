@@ -130,9 +130,11 @@ func (c *compiler) mount(m *specs.Mount, field string) {
 			apply(&out, known)
 		} else if ids, ok := c.idmapOption(o, at(field+".options", j)); ok {
 			out.IDMap = ids
-		} else {
+		} else if data := fsOptions(m.Type, o); len(data) > 0 {
 			extra = append(extra, j)
-			out.Data = append(out.Data, o)
+			out.Data = append(out.Data, data...)
+		} else if o != "" {
+			c.warn(at(field+".options", j), "%q is no option: it has no effect", o)
 		}
 	}
 	c.destination(m, &out)
@@ -144,11 +146,6 @@ func (c *compiler) mount(m *specs.Mount, field string) {
 			}
 		}
 		out.Data = nil
-	}
-	for _, j := range extra {
-		if strings.HasPrefix(m.Options[j], "=") || m.Options[j] == "" {
-			c.fault(at(field+".options", j), "%q is no mount option", m.Options[j])
-		}
 	}
 	if out.CopyUp && (out.Bind || out.Type != "tmpfs") {
 		c.fault(field+".options", "tmpcopyup is for mounts of type tmpfs")

@@ -35,7 +35,7 @@ func (c *compiler) mountLabel() {
 	}
 	option := "context"
 	if word, ok := c.spec.Annotations[contextAnnotation]; ok {
-		if !slices.Contains([]string{"context", "fscontext", "defcontext", "rootcontext"}, word) {
+		if !slices.Contains(contextOptions[:], word) {
 			c.fault("annotations."+contextAnnotation, "%q is none of context, fscontext, defcontext, rootcontext", word)
 		}
 		option = word

@@ -82,10 +82,8 @@ func (t *Tree) label(m *mount) []string {
 	case "proc", "sysfs", "mqueue", "cgroup", "cgroup2":
 		return nil
 	}
-	for _, key := range []string{"context", "fscontext", "defcontext", "rootcontext"} {
-		if hasOption(m.Data, key) {
-			return nil
-		}
+	if slices.ContainsFunc(m.Data, isContext) {
+		return nil
 	}
 	return []string{t.plan.MountLabel}
 }
@@ -107,6 +105,25 @@ func quoted(options []string) (list []string) {
 		list = append(list, key+`="`+value+`"`)
 	}
 	return list
+}
+
+// isContext reports whether an option is one of SELinux's.
+func isContext(option string) bool {
+	switch key, _, _ := strings.Cut(option, "="); key {
+	case "context", "fscontext", "defcontext", "rootcontext":
+		return true
+	}
+	return false
+}
+
+// unquoted is an option for fsconfig(2), where the value of a context has no
+// quotes: others may have some of their own.
+func unquoted(option string) string {
+	key, value, _ := strings.Cut(option, "=")
+	if n := len(value); n > 1 && value[0] == '"' && value[n-1] == '"' && isContext(option) {
+		return key + "=" + value[1:n-1]
+	}
+	return option
 }
 
 // hostTree is the place on the host of a file system of which a user namespace
@@ -194,13 +211,15 @@ func (t *Tree) propagate(p *plan.Program, m *mount, fs plan.Slot) {
 }
 
 // needsMount2 tells what fsconfig(2) cannot say: i_version, which has no name
-// there, and strings of 256 bytes and more (overlay's lowerdir).
+// there, strings of 256 bytes and more (overlay's lowerdir), and those with a
+// comma that the file system is to find itself.
 func needsMount2(m *mount) bool {
 	if m.SuperSet&unix.MS_I_VERSION != 0 {
 		return true
 	}
 	for _, o := range m.Data {
-		if _, value, _ := strings.Cut(o, "="); len(value) > 255 {
+		o = unquoted(o)
+		if _, value, _ := strings.Cut(o, "="); len(value) > 255 || strings.Contains(o, ",") && !isContext(o) {
 			return true
 		}
 	}
@@ -217,6 +236,9 @@ func waits(m *mount) bool {
 // have a name there.
 func parameters(m *mount) []string {
 	s := slices.Clone(m.Data)
+	for i := range s {
+		s[i] = unquoted(s[i])
+	}
 	names := [...]struct {
 		flag    uint64
 		on, off string

@@ -200,7 +200,8 @@ static int fits(int mount, int dest)
 	return r;
 }
 
-// inherit_mode gives a tmpfs the mode of the directory that it hides.
+// inherit_mode gives a tmpfs the mode of the directory that it hides, unless the
+// whole file system is read-only.
 static int inherit_mode(int mount, int dest)
 {
 	struct stat_ st;
@@ -212,7 +213,7 @@ static int inherit_mode(int mount, int dest)
 		return dir;
 	r = sys(fchmod, dir, st.mode & 07777);
 	sys(close, dir);
-	return r;
+	return r == -EROFS ? 0 : r;
 }
 
 // A mount, B root (or a path of the host), S0 destination.
