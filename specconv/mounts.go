@@ -137,6 +137,9 @@ func (c *compiler) mount(m *specs.Mount, field string) {
 			c.warn(at(field+".options", j), "%q is no option: it has no effect", o)
 		}
 	}
+	if out.Bind && !out.Remount {
+		bindFlags(&out, m.Options)
+	}
 	c.destination(m, &out)
 	c.source(m, &out)
 	if kind := withoutOptions(&out); kind != "" {

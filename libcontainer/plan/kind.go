@@ -30,7 +30,7 @@ const (
 	OpPropagate // S0 host path, N0 MS_* propagation, Flags 1: recursive
 	OpFsMount   // A out, S0 type, S1 source, S2... options "k=v" or "k", N0 MOUNT_ATTR_* to set, Data a path of the host, NUL-terminated: where the kernel refuses (EPERM) its tree is cloned, with the attributes N1 and the propagation N2; Flags FsMountLabel
 	OpOpenTree  // A out, B directory or NoSlot, S0 path, N0 flags of open_tree, Flags Open*
-	OpSetAttr   // A mount, N0 set, N1 clear, N2 propagation, Flags 1: recursive, B user namespace for an idmapped mount
+	OpSetAttr   // A mount, N0 set, N1 clear, N2 propagation, B user namespace for an idmapped mount, Flags SetAttr*
 	OpAttach    // A mount, B root (NoSlot: S0 is a path of the host, empty for the working directory), S0 destination, Flags Attach*
 	OpMount     // OpFsMount by mount(2), for what fsopen cannot say: A out, B root, S0 type, S1 source, S2 options, N0 MS_* flags
 	OpRemount   // A mount, or out: B root, which has it at S0, S1... options of its file system, N0 set, N1 clear, N2 propagation, Flags 1: recursive
@@ -84,6 +84,12 @@ const (
 const (
 	OpenInRoot = 1 << iota // B root, S1 path in it
 	OpenFound              // what B itself is; B is closed, and may be A
+)
+
+// Flags of OpSetAttr.
+const (
+	SetAttrTree = 1 << iota // all mounts of the tree
+	SetAttrTry              // to be refused is no error
 )
 
 // FsMountLabel is the flag of OpFsMount that makes the last string no option,

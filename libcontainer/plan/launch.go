@@ -109,6 +109,10 @@ type Mount struct {
 	AttrSet, AttrClear       uint64
 	RecAttrSet, RecAttrClear uint64
 
+	// AttrUnnamed are attributes that a bind does not take over from its
+	// source, unless they are locked: the options name others, and not these.
+	AttrUnnamed uint64
+
 	Propagation []uint64 // MS_PRIVATE|MS_REC ..., in the order given
 	Data        []string // options for the file system: "key" or "key=value"
 	CopyUp      bool     // tmpcopyup: copy what the tmpfs hides into it

@@ -1,6 +1,7 @@
 package rootfs
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -13,12 +14,23 @@ import (
 type attr struct {
 	unix.MountAttr
 	recursive bool
+	try       bool // to be refused is no error
+}
+
+// flags are those of an operation that makes the call.
+func (a *attr) flags() (flags uint32) {
+	if a.recursive {
+		flags |= plan.SetAttrTree
+	}
+	if a.try {
+		flags |= plan.SetAttrTry
+	}
+	return flags
 }
 
 // attributes are the calls that give a bind's clone its flags: first the base
 // propagation, so that it is no longer a peer of the host's mount, then what
-// the options say. Flags that no option names stay as the source has them.
-// The options' own propagation can be left for later.
+// the options say. The options' own propagation can be left for later.
 func (t *Tree) attributes(m *mount, propagation bool) []attr {
 	var as []attr
 	var has uint64 // the propagation that all of the clone is known to have
@@ -31,17 +43,22 @@ func (t *Tree) attributes(m *mount, propagation bool) []attr {
 	}
 	if !t.keepsPropagation() && has != base {
 		has = base
-		as = append(as, attr{unix.MountAttr{Propagation: has}, m.Recursive})
+		as = append(as, attr{MountAttr: unix.MountAttr{Propagation: has}, recursive: m.Recursive})
 	}
-	if m.AttrSet|m.AttrClear != 0 {
+	clr, try := t.unnamed(m)
+	clr |= m.AttrClear
+	if m.AttrSet|clr != 0 {
 		if a := len(as) - 1; a >= 0 && !m.Recursive {
-			as[a].Attr_set, as[a].Attr_clr = m.AttrSet, m.AttrClear
+			as[a].Attr_set, as[a].Attr_clr = m.AttrSet, clr
 		} else {
-			as = append(as, attr{unix.MountAttr{Attr_set: m.AttrSet, Attr_clr: m.AttrClear}, false})
+			as = append(as, attr{MountAttr: unix.MountAttr{Attr_set: m.AttrSet, Attr_clr: clr}})
 		}
 	}
+	if try != 0 {
+		as = append(as, attr{MountAttr: unix.MountAttr{Attr_clr: try}, try: true})
+	}
 	if m.RecAttrSet|m.RecAttrClear != 0 {
-		as = append(as, attr{unix.MountAttr{Attr_set: m.RecAttrSet, Attr_clr: m.RecAttrClear}, true})
+		as = append(as, attr{MountAttr: unix.MountAttr{Attr_set: m.RecAttrSet, Attr_clr: m.RecAttrClear}, recursive: true})
 	}
 	for _, n := range m.Propagation {
 		if !propagation {
@@ -51,10 +68,25 @@ func (t *Tree) attributes(m *mount, propagation bool) []attr {
 		if kind == has {
 			continue
 		}
-		as = append(as, attr{unix.MountAttr{Propagation: kind}, recursive})
+		as = append(as, attr{MountAttr: unix.MountAttr{Propagation: kind}, recursive: recursive})
 		has = 0
 	}
 	return as
+}
+
+// unnamed are the flags of its source that a bind is to lose since no option
+// names them: those to clear, and those to try. The source's flags are locked for
+// a container with a user namespace of its own, and stay, also where the runtime
+// could clear them; nosymfollow is never locked. In the runtime's own user
+// namespace they are locked if the mount has come from outside.
+func (t *Tree) unnamed(m *mount) (clr, try uint64) {
+	switch {
+	case t.UserNS || t.ByChild:
+		return m.AttrUnnamed & unix.MOUNT_ATTR_NOSYMFOLLOW, 0
+	case t.Inside:
+		return 0, m.AttrUnnamed
+	}
+	return m.AttrUnnamed, 0
 }
 
 // cutsOff tells that the first propagation that the options name ends the
@@ -186,7 +218,7 @@ func (t *Tree) openSource(m *mount, ns UserNamespaces) (*os.File, error) {
 		return nil, fmt.Errorf("%s.source: %w", m.Field, err)
 	}
 	for _, a := range t.attributes(m, !t.staged) {
-		if err := sys.MountSetattr(f, a.recursive, a.MountAttr); err != nil {
+		if err := sys.MountSetattr(f, a.recursive, a.MountAttr); err != nil && !(a.try && errors.Is(err, unix.EPERM)) {
 			f.Close()
 			return nil, refused(m, &a, err)
 		}

@@ -169,7 +169,7 @@ func (t *Tree) openTree(p *plan.Program, m *mount, src plan.Slot) {
 		op.B, op.Flags = src, plan.OpenFound
 	}
 	for _, a := range t.attributes(m, true) {
-		op := p.Add(plan.Op{Kind: plan.OpSetAttr, A: src, N: [3]uint64{a.Attr_set, a.Attr_clr, a.Propagation}, Flags: flag(a.recursive), Field: m.Field})
+		op := p.Add(plan.Op{Kind: plan.OpSetAttr, A: src, N: [3]uint64{a.Attr_set, a.Attr_clr, a.Propagation}, Flags: a.flags(), Field: m.Field})
 		if a.Attr_clr != 0 {
 			op.S = []string{m.Source, clearing(a.Attr_clr)}
 		}

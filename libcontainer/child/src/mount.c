@@ -149,15 +149,21 @@ int op_opentree(const struct op *o)
 	return 0;
 }
 
+enum { TREE = 1, TRY = 2 };
+
 static int set_attr(int fd, const struct op *o)
 {
 	struct mount_attr_ m = { .set = o->n[0], .clr = o->n[1], .propagation = o->n[2] };
 	if (o->b >= 0 && (m.set & 0x100000 /* MOUNT_ATTR_IDMAP */))
 		m.userns_fd = slot[o->b];
-	return sys(mount_setattr, fd, "", AT_EMPTY_PATH | (o->flags & 1 ? AT_RECURSIVE : 0), &m, sizeof m);
+	return sys(mount_setattr, fd, "", AT_EMPTY_PATH | (o->flags & TREE ? AT_RECURSIVE : 0), &m, sizeof m);
 }
 
-int op_setattr(const struct op *o) { return set_attr(slot[o->a], o); }
+int op_setattr(const struct op *o)
+{
+	int r = set_attr(slot[o->a], o);
+	return r == -EPERM && o->flags & TRY ? 0 : r;
+}
 
 enum { ORDINARY = 1, ON_PROC = 2, NO_CREATE = 4, FROM_PROC = 8, INHERIT_MODE = 16, NO_LINK = 32 };
 
