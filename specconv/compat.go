@@ -276,6 +276,24 @@ var compatibility = [...]compat{
 		tests: "bind-propagation-host",
 	},
 	{
+		does:  "an option that holds several, with commas between, is taken apart as mount(2) does it; an empty one is nothing",
+		spec:  "each element is an option (config.md, \"Mounts\")",
+		code:  "specconv/fsoptions.go:fsOptions, libcontainer/rootfs/mount.go:needsMount2",
+		tests: "mount-option-commas, mount-option-empty, specconv/fsoptions_test.go:TestFSOptions",
+	},
+	{
+		does:  "as soon as one flag is named, a bind loses those of its source's that are not named, but for access times, and but for what is locked for a user namespace",
+		spec:  "nothing of flags that are not named",
+		code:  "specconv/bindflags.go:bindFlags, libcontainer/rootfs/open.go:unnamed",
+		tests: "bind-flags, specconv/bindflags_test.go:TestBindFlags",
+	},
+	{
+		does:  "a bind with rw whose source is read-only and locked stays read-only, with a warning, as with crun: engines add rw themselves; suid, dev, exec and rrw, which somebody has meant, are refused there, as with runc",
+		spec:  "an error is generated for what cannot be applied (runtime.md, \"Errors\")",
+		code:  "libcontainer/rootfs/open.go:makesWritable, libcontainer/rootfs/idmapped.go:LockedError, OpSetAttr",
+		tests: "rootless-locked",
+	},
+	{
 		does:  "the annotation run.oci.mount_context_type says which of SELinux's context options mountLabel is",
 		spec:  "annotations are passed on (config.md, \"Annotations\")",
 		code:  "specconv/paths.go:mountLabel",
@@ -359,12 +377,6 @@ var compatibility = [...]compat{
 		spec:  "allows both",
 		code:  "specconv/seccomp.go:syscall, specconv/seccomp.go:seccomp",
 		tests: "tests/script/badinput_test.go:TestBadInput",
-	},
-	{
-		does:  "the annotation run.oci.mount_context_type names the mount option that linux.mountLabel becomes",
-		spec:  "knows no such annotation",
-		code:  "specconv/paths.go:mountLabel",
-		tests: "lsm-plan",
 	},
 	{
 		does:  "with cgroup v2, the amount of swap stays when an update changes memory.limit alone, so memory.swap moves along",

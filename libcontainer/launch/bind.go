@@ -206,7 +206,7 @@ func (b *binding) open() (files []*os.File, err error) {
 		return files, nil
 	}
 	defer b.maps.close()
-	more, err := b.tree.Open(b.mappedNamespace)
+	more, err := b.tree.Open(b.mappedNamespace, b.Warn)
 	return append(files, more...), err
 }
 

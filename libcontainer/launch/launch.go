@@ -100,7 +100,9 @@ func Run(r *Request) (_ *Running, err error) {
 		again := *r
 		again.byChild = true
 		again.Warn = func(string, ...any) {} // it has been said
-		if b, err = bind(&again); err == nil {
+		b, err = bind(&again)
+		again.Warn = r.Warn
+		if err == nil {
 			files, err = b.open()
 		}
 	}
@@ -187,6 +189,10 @@ func (b *binding) converse(s *spawned, run *Running) error {
 		if err != nil {
 			return s.died(err)
 		}
+		if m.Type == wire.Kept {
+			b.kept(b.prog.Step(m.Index))
+			continue
+		}
 		rest, err := wire.Accept(script, m)
 		if err != nil {
 			return err
@@ -208,6 +214,11 @@ func (b *binding) converse(s *spawned, run *Running) error {
 		return nil
 	}
 	return b.awaitExec(s)
+}
+
+// kept warns of what the child has left as it was.
+func (b *binding) kept(s plan.Step) {
+	b.Warn("%s.options: %s", s.Field, rootfs.StaysReadonly(s.Word(0)))
 }
 
 // meanwhile is called when the process that goes on is known, and has enough

@@ -134,10 +134,12 @@ func (s *spawned) next(t wire.Type) (m wire.Message, err error) {
 	if t != wire.Forked {
 		return s.conn.Receive()
 	}
-	if s.code, err = sys.Wait(s.pid); err != nil {
-		return m, err
+	if !s.reaped {
+		if s.code, err = sys.Wait(s.pid); err != nil {
+			return m, err
+		}
+		s.reaped = true
 	}
-	s.reaped = true
 	return s.conn.Left()
 }
 

@@ -90,6 +90,7 @@ const (
 const (
 	SetAttrTree = 1 << iota // all mounts of the tree
 	SetAttrTry              // to be refused is no error
+	SetAttrKeep             // what is read-only and locked stays so, and the parent hears of it
 )
 
 // FsMountLabel is the flag of OpFsMount that makes the last string no option,

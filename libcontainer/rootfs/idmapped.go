@@ -141,6 +141,11 @@ func LockedError(source, options string) error {
 	return fmt.Errorf("%s: the mount of %s has a flag that this option would clear, and it is locked: %w (only who mounted it can clear it; leave the option out)", names, source, unix.EPERM)
 }
 
+// StaysReadonly says that a bind with the option rw is read-only all the same.
+func StaysReadonly(source string) string {
+	return fmt.Sprintf("rw: the mount of %s is read-only, and that is locked: it stays so (only who mounted it can clear it)", source)
+}
+
 // refused explains an attribute that could not be set.
 func refused(m *mount, a *attr, err error) error {
 	if errors.Is(err, unix.EPERM) {

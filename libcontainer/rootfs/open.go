@@ -25,7 +25,16 @@ func (a *attr) flags() (flags uint32) {
 	if a.try {
 		flags |= plan.SetAttrTry
 	}
+	if a.makesWritable() {
+		flags |= plan.SetAttrKeep
+	}
 	return flags
+}
+
+// makesWritable reports whether the call takes the read-only flag off a bind,
+// which is no error where it is locked: engines add rw themselves.
+func (a *attr) makesWritable() bool {
+	return !a.recursive && !a.try && a.Attr_clr&unix.MOUNT_ATTR_RDONLY != 0
 }
 
 // attributes are the calls that give a bind's clone its flags: first the base
@@ -99,6 +108,9 @@ func cutsOff(m *mount) bool {
 	return n&(unix.MS_PRIVATE|unix.MS_UNBINDABLE) != 0 && (n&unix.MS_REC != 0 || !m.Recursive)
 }
 
+// Warn is told of what does not stop the launch.
+type Warn func(format string, args ...any)
+
 // UserNamespaces gives user namespaces with the mappings of mounts, each a
 // descriptor of its own.
 type UserNamespaces func(m *plan.IDMap) (*os.File, error)
@@ -107,7 +119,7 @@ type UserNamespaces func(m *plan.IDMap) (*os.File, error)
 // namespaces for mounts that the child maps, the root, the host's /dev/null,
 // device nodes, the sources of binds. The caller closes them; on error nothing
 // stays open.
-func (t *Tree) Open(ns UserNamespaces) (files []*os.File, err error) {
+func (t *Tree) Open(ns UserNamespaces, warn Warn) (files []*os.File, err error) {
 	defer func() {
 		if err != nil {
 			for _, f := range files {
@@ -152,7 +164,7 @@ func (t *Tree) Open(ns UserNamespaces) (files []*os.File, err error) {
 	}
 	for i := range t.mounts {
 		if m := &t.mounts[i]; m.way == ahead {
-			f, err := t.openSource(m, ns)
+			f, err := t.openSource(m, ns, warn)
 			if err != nil {
 				return files, err
 			}
@@ -212,15 +224,15 @@ func openNode(d *plan.Device) (*os.File, error) {
 	return node, nil
 }
 
-func (t *Tree) openSource(m *mount, ns UserNamespaces) (*os.File, error) {
+func (t *Tree) openSource(m *mount, ns UserNamespaces, warn Warn) (*os.File, error) {
 	f, err := sys.OpenTree(m.Source, m.Recursive)
 	if err != nil {
 		return nil, fmt.Errorf("%s.source: %w", m.Field, err)
 	}
 	for _, a := range t.attributes(m, !t.staged) {
-		if err := sys.MountSetattr(f, a.recursive, a.MountAttr); err != nil && !(a.try && errors.Is(err, unix.EPERM)) {
+		if err := setAttr(m, f, a, warn); err != nil {
 			f.Close()
-			return nil, refused(m, &a, err)
+			return nil, err
 		}
 	}
 	if m.IDMap != nil {
@@ -230,4 +242,19 @@ func (t *Tree) openSource(m *mount, ns UserNamespaces) (*os.File, error) {
 		}
 	}
 	return f, nil
+}
+
+// setAttr does what OpSetAttr does.
+func setAttr(m *mount, f *os.File, a attr, warn Warn) error {
+	err := sys.MountSetattr(f, a.recursive, a.MountAttr)
+	if errors.Is(err, unix.EPERM) && a.makesWritable() {
+		a.Attr_clr &^= unix.MOUNT_ATTR_RDONLY
+		if err = sys.MountSetattr(f, false, a.MountAttr); err == nil {
+			warn("%s.options: %s", m.Field, StaysReadonly(m.Source))
+		}
+	}
+	if err == nil || a.try && errors.Is(err, unix.EPERM) {
+		return nil
+	}
+	return refused(m, &a, err)
 }

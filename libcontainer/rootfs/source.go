@@ -170,8 +170,11 @@ func (t *Tree) openTree(p *plan.Program, m *mount, src plan.Slot) {
 	}
 	for _, a := range t.attributes(m, true) {
 		op := p.Add(plan.Op{Kind: plan.OpSetAttr, A: src, N: [3]uint64{a.Attr_set, a.Attr_clr, a.Propagation}, Flags: a.flags(), Field: m.Field})
-		if a.Attr_clr != 0 {
-			op.S = []string{m.Source, clearing(a.Attr_clr)}
+		if clr := a.Attr_clr; clr != 0 {
+			if a.makesWritable() {
+				clr &^= unix.MOUNT_ATTR_RDONLY
+			}
+			op.S = []string{m.Source, clearing(clr)}
 		}
 	}
 	if m.ids != plan.NoSlot {

@@ -30,6 +30,7 @@ const (
 	Ready                    // child: all but the user's program is done; runtime: state is stored
 	Failed                   // child: an operation failed; the last message
 	Started                  // child, to start: your connection is accepted
+	Kept                     // child: an operation left as it was what it may not change; nobody answers
 )
 
 func (t Type) String() string {
@@ -52,6 +53,8 @@ func (t Type) String() string {
 		return "failed"
 	case Started:
 		return "started"
+	case Kept:
+		return "kept"
 	}
 	return fmt.Sprintf("message %d", uint32(t))
 }
@@ -85,7 +88,7 @@ const (
 // Message is one message of the child.
 type Message struct {
 	Type   Type
-	Index  int        // Failed: the operation
+	Index  int        // Failed, Kept: the operation
 	Errno  unix.Errno // Failed
 	Detail Detail     // Failed
 	Value  int64
@@ -198,7 +201,7 @@ func (c *Conn) Answer(t Type, value int64) error {
 }
 
 // Script is the grammar of one launch: the messages that the program makes the
-// child send, in order. [Failed] may come at any point.
+// child send, in order. [Failed] and [Kept] may come at any point.
 func Script(p *plan.Program) []Type {
 	var s []Type
 	for i := range p.Ops {

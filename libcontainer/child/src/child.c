@@ -30,6 +30,16 @@ int report(uint32_t type, int fd)
 	return sys(sendmsg, slot[SLOT_SOCKET], &h, MSG_NOSIGNAL);
 }
 
+// tell_kept says that an operation left something as it was. Nobody answers.
+int tell_kept(const struct op *o)
+{
+	struct message_ m = { .type = M_KEPT, .index = o - (const struct op *)((const struct header *)image + 1) };
+	struct iovec_ v = { &m, offsetof(struct message_, text) };
+	struct msghdr_ h = { .iov = &v, .iovlen = 1 };
+	long r = sys(sendmsg, slot[SLOT_SOCKET], &h, MSG_NOSIGNAL);
+	return r < 0 ? r : 0;
+}
+
 // answer waits for the runtime's answer to a message. A runtime that is gone
 // takes its half-made container with it.
 long answer(uint32_t type)

@@ -20,7 +20,7 @@ enum detail {
 };
 
 // Messages of the handshake; wire.Type has the same list.
-enum message { M_GO = 1, M_MAPS, M_FORKED, M_CONSOLE, M_MOUNTED, M_LISTENER, M_READY, M_FAILED, M_STARTED };
+enum message { M_GO = 1, M_MAPS, M_FORKED, M_CONSOLE, M_MOUNTED, M_LISTENER, M_READY, M_FAILED, M_STARTED, M_KEPT };
 
 struct message_ {
 	uint32_t type, index;
@@ -52,6 +52,7 @@ static inline int detailed(enum detail d, int err) { failed_detail = d; return -
 
 // child.c
 int report(uint32_t type, int fd);
+int tell_kept(const struct op *o);
 long answer(uint32_t type);
 void keep_on(void);
 long say(const char *text);

@@ -149,11 +149,11 @@ int op_opentree(const struct op *o)
 	return 0;
 }
 
-enum { TREE = 1, TRY = 2 };
+enum { TREE = 1, TRY = 2, KEEP = 4 };
 
-static int set_attr(int fd, const struct op *o)
+static int set_attr(int fd, const struct op *o, uint64_t keep)
 {
-	struct mount_attr_ m = { .set = o->n[0], .clr = o->n[1], .propagation = o->n[2] };
+	struct mount_attr_ m = { .set = o->n[0], .clr = o->n[1] & ~keep, .propagation = o->n[2] };
 	if (o->b >= 0 && (m.set & 0x100000 /* MOUNT_ATTR_IDMAP */))
 		m.userns_fd = slot[o->b];
 	return sys(mount_setattr, fd, "", AT_EMPTY_PATH | (o->flags & TREE ? AT_RECURSIVE : 0), &m, sizeof m);
@@ -161,7 +161,12 @@ static int set_attr(int fd, const struct op *o)
 
 int op_setattr(const struct op *o)
 {
-	int r = set_attr(slot[o->a], o);
+	int r = set_attr(slot[o->a], o, 0);
+	if (r == -EPERM && o->flags & KEEP) {
+		r = set_attr(slot[o->a], o, MOUNT_ATTR_RDONLY);
+		if (!r)
+			r = tell_kept(o);
+	}
 	return r == -EPERM && o->flags & TRY ? 0 : r;
 }
 
@@ -278,7 +283,7 @@ int op_remount(const struct op *o)
 		slot[o->a] = r;
 	r = o->nstrings > 1 ? reconfigure(slot[o->a], o) : 0;
 	if (!r && (o->n[0] | o->n[1] | o->n[2]))
-		r = set_attr(slot[o->a], o);
+		r = set_attr(slot[o->a], o, 0);
 	return r;
 }
 
