@@ -288,6 +288,12 @@ var compatibility = [...]compat{
 		tests: "bind-flags, specconv/bindflags_test.go:TestBindFlags",
 	},
 	{
+		does:  "with copy-symlink a bind's source that is a symlink is made anew; with src-nofollow it is mounted itself; with dest-nofollow a symlink at the destination is mounted on, as with crun",
+		spec:  "other options are the file system's (config.md, \"Linux mount options\")",
+		code:  "libcontainer/rootfs/source.go:copiedLink, libcontainer/rootfs/source.go:noFollow, libcontainer/rootfs/mount.go:attachFlags, OpSymlink, OpAttach",
+		tests: "bind-symlinks",
+	},
+	{
 		does:  "a bind with rw whose source is read-only and locked stays read-only, with a warning, as with crun: engines add rw themselves; suid, dev, exec and rrw, which somebody has meant, are refused there, as with runc",
 		spec:  "an error is generated for what cannot be applied (runtime.md, \"Errors\")",
 		code:  "libcontainer/rootfs/open.go:makesWritable, libcontainer/rootfs/idmapped.go:LockedError, OpSetAttr",

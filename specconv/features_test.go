@@ -122,7 +122,7 @@ func specWords(t *testing.T) map[string][]string {
 // goes to the file system; and every one that has is announced.
 func TestFeaturesMountOptions(t *testing.T) {
 	announced := Features().MountOptions
-	words := []string{"idmap", "ridmap", "rro", "nosuch", "size=1k", "copy-symlink"}
+	words := []string{"idmap", "ridmap", "rro", "nosuch", "size=1k"}
 	for _, o := range mountOptions {
 		words = append(words, o.name)
 	}

@@ -14,20 +14,23 @@ import (
 type optionKind uint8
 
 const (
-	optNothing     optionKind = iota // the default
-	optBind                          // bits: MS_BIND, perhaps MS_REC
-	optRemount                       //
-	optSuper                         // superblock flags of mount(2)
-	optSuperClear                    //
-	optAttr                          // MOUNT_ATTR_*
-	optAttrClear                     //
-	optAtime                         // one of the exclusive access-time attributes
-	optRec                           // MOUNT_ATTR_* of the whole tree
-	optRecClear                      //
-	optRecAtime                      //
-	optPropagation                   // MS_SHARED ..., perhaps MS_REC
-	optCopyUp                        //
-	optIDMap                         // bits: MS_REC for ridmap
+	optNothing         optionKind = iota // the default
+	optBind                              // bits: MS_BIND, perhaps MS_REC
+	optRemount                           //
+	optSuper                             // superblock flags of mount(2)
+	optSuperClear                        //
+	optAttr                              // MOUNT_ATTR_*
+	optAttrClear                         //
+	optAtime                             // one of the exclusive access-time attributes
+	optRec                               // MOUNT_ATTR_* of the whole tree
+	optRecClear                          //
+	optRecAtime                          //
+	optPropagation                       // MS_SHARED ..., perhaps MS_REC
+	optCopyUp                            //
+	optIDMap                             // bits: MS_REC for ridmap
+	optCopyLink                          //
+	optSourceLink                        //
+	optDestinationLink                   //
 )
 
 type mountOption struct {
@@ -36,8 +39,8 @@ type mountOption struct {
 	bits uint64
 }
 
-// mountOptions is config.md's table "Linux mount options", in its order. What
-// is not in it is an option of the file system.
+// mountOptions is config.md's table "Linux mount options", in its order, and
+// crun's options for symlinks. What is not in it is an option of the file system.
 //
 // Access times: the kernel has one of relatime, noatime and strictatime, and
 // relatime is its default, so the negative forms lead back to that.
@@ -46,7 +49,9 @@ var mountOptions = [...]mountOption{
 	{"async", optSuperClear, unix.MS_SYNCHRONOUS},
 	{"atime", optAtime, unix.MOUNT_ATTR_RELATIME},
 	{"bind", optBind, unix.MS_BIND},
+	{"copy-symlink", optCopyLink, 0},
 	{"defaults", optNothing, 0},
+	{"dest-nofollow", optDestinationLink, 0},
 	{"dev", optAttrClear, unix.MOUNT_ATTR_NODEV},
 	{"diratime", optAttrClear, unix.MOUNT_ATTR_NODIRATIME},
 	{"dirsync", optSuper, unix.MS_DIRSYNC},
@@ -99,6 +104,7 @@ var mountOptions = [...]mountOption{
 	{"shared", optPropagation, unix.MS_SHARED},
 	{"silent", optSuper, unix.MS_SILENT},
 	{"slave", optPropagation, unix.MS_SLAVE},
+	{"src-nofollow", optSourceLink, 0},
 	{"strictatime", optAtime, unix.MOUNT_ATTR_STRICTATIME},
 	{"suid", optAttrClear, unix.MOUNT_ATTR_NOSUID},
 	{"symfollow", optAttrClear, unix.MOUNT_ATTR_NOSYMFOLLOW},
@@ -153,6 +159,12 @@ func (c *compiler) mount(m *specs.Mount, field string) {
 	if out.CopyUp && (out.Bind || out.Type != "tmpfs") {
 		c.fault(field+".options", "tmpcopyup is for mounts of type tmpfs")
 	}
+	if out.DestinationLink && out.Remount {
+		c.fault(field+".options", "dest-nofollow is not for a remount")
+	}
+	if out.SourceLink && (!out.Bind || out.Remount) {
+		c.warn(field+".options", "copy-symlink and src-nofollow are for bind mounts: they have no effect")
+	}
 	c.mountMaps(m, &out)
 	if (out.Type == "cgroup" || out.Type == "cgroup2") && filepath.Clean(m.Destination) == "/sys/fs/cgroup" {
 		c.out.Cgroup.Mounted = c.out.Cgroup.Mounted || (out.AttrSet|out.RecAttrSet)&unix.MOUNT_ATTR_RDONLY == 0
@@ -205,6 +217,12 @@ func apply(m *plan.Mount, o mountOption) {
 		m.CopyUp = true
 	case optIDMap:
 		m.IDMap = &plan.IDMap{Recursive: o.bits&unix.MS_REC != 0}
+	case optCopyLink:
+		m.CopyLink, m.SourceLink = true, true
+	case optSourceLink:
+		m.SourceLink = true
+	case optDestinationLink:
+		m.DestinationLink = true
 	}
 }
 

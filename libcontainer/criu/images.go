@@ -68,7 +68,7 @@ func cover(dir string) error {
 		if !e.Type().IsRegular() && !e.IsDir() {
 			continue
 		}
-		f, err := sys.OpenTree(filepath.Join(dir, e.Name()), false)
+		f, err := sys.OpenTree(filepath.Join(dir, e.Name()), 0)
 		if err != nil {
 			return err
 		}

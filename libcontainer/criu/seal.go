@@ -26,7 +26,7 @@ func seal(mounts []Source) error {
 }
 
 func sealNode(path string) error {
-	node, err := sys.OpenTree(path, false)
+	node, err := sys.OpenTree(path, 0)
 	if err != nil {
 		return err
 	}

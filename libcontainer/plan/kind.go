@@ -43,7 +43,7 @@ const (
 
 	// Files in the root.
 	OpMknod   // B root, S0 path, N0 mode, N1 major<<32|minor, N2 uid<<32|gid, A device to bind where mknod is refused, Flags 1: there, the host's node at S0
-	OpSymlink // B root, S0 target, S1 path, Flags 1: replace what is there
+	OpSymlink // B root, S0 target, S1 path, Flags Symlink*; else what is there stays
 	OpConsole // B root, N0 rows<<16|columns, Flags Console*: make a terminal, send its master
 	OpDevNull // B root: stdio that is /dev/null becomes the container's own; OpStdio goes by what is found
 
@@ -105,6 +105,13 @@ const (
 	AttachFromProc             // a bind onto /proc itself: the source must be a procfs
 	AttachMode                 // the mount takes over the mode of the directory that it hides (tmpfs)
 	AttachNoLink               // no symlink on the way to the destination
+	AttachOnLink               // a symlink at the destination is not followed, but mounted on
+)
+
+// Flags of OpSymlink.
+const (
+	SymlinkReplace = 1 << iota // replace what is there
+	SymlinkSame                // what is there must be that link
 )
 
 // Flags of OpConsole.

@@ -111,11 +111,15 @@ type Mount struct {
 
 	// AttrUnnamed are attributes that a bind does not take over from its
 	// source, unless they are locked: the options name others, and not these.
-	AttrUnnamed uint64
+	AttrUnnamed uint64 `json:",omitempty"`
 
 	Propagation []uint64 // MS_PRIVATE|MS_REC ..., in the order given
 	Data        []string // options for the file system: "key" or "key=value"
 	CopyUp      bool     // tmpcopyup: copy what the tmpfs hides into it
+
+	CopyLink        bool `json:",omitempty"` // copy-symlink: a source that is a symlink is made anew, not mounted
+	SourceLink      bool `json:",omitempty"` // src-nofollow: a source that is a symlink is mounted itself
+	DestinationLink bool `json:",omitempty"` // dest-nofollow: a destination that is a symlink is mounted on itself
 
 	IDMap *IDMap // idmapped mount
 }

@@ -46,5 +46,5 @@ func (t *Tree) Devices(p *plan.Program) {
 	for _, l := range links {
 		p.Add(plan.Op{Kind: plan.OpSymlink, B: t.Root, S: []string{l[0], l[1]}})
 	}
-	p.Add(plan.Op{Kind: plan.OpSymlink, B: t.Root, S: []string{"pts/ptmx", "/dev/ptmx"}, Flags: 1})
+	p.Add(plan.Op{Kind: plan.OpSymlink, B: t.Root, S: []string{"pts/ptmx", "/dev/ptmx"}, Flags: plan.SymlinkReplace})
 }

@@ -17,7 +17,7 @@ import (
 func External(r plan.Rootfs, view CgroupView) (list []plan.Mount) {
 	t := &Tree{Setting: Setting{Cgroup: view}, plan: r}
 	for _, m := range t.expandCgroups(r.Mounts) {
-		if m.Bind && !m.Remount {
+		if m.Bind && !m.Remount && copiedLink(&m.Mount) == "" {
 			list = append(list, m.Mount)
 		}
 	}
@@ -115,11 +115,18 @@ func makePoint(root *os.Root, m *plan.Mount) error {
 		}
 		return err
 	}
-	if !m.Bind || isDir(m.Source) {
+	target := copiedLink(m)
+	if target == "" && (!m.Bind || isDir(m.Source)) {
 		return root.MkdirAll(name, 0o755)
 	}
 	if err := root.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return err
+	}
+	if target != "" {
+		if err := root.Symlink(target, name); !errors.Is(err, os.ErrExist) {
+			return err
+		}
+		return nil
 	}
 	f, err := root.OpenFile(name, os.O_CREATE|os.O_RDONLY, 0o755)
 	if err != nil {

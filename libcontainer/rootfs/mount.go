@@ -15,6 +15,8 @@ func index(field string, i int) string { return field + "[" + strconv.Itoa(i) + 
 // then bind or one of the three functions below, then the operations of child/mount.c.
 func (t *Tree) mount(p *plan.Program, m *mount) {
 	switch {
+	case m.way == copied:
+		p.Add(plan.Op{Kind: plan.OpSymlink, B: t.Root, S: []string{m.target, m.Destination}, Flags: plan.SymlinkSame, Field: m.Field})
 	case m.Remount:
 		t.remount(p, m)
 	case m.Bind:
@@ -274,7 +276,14 @@ func onDevice(fsType string) bool {
 // attachFlags says where this mount may go. proc and sysfs only on a plain
 // directory (CVE-2019-19921); on /proc nothing but a procfs (CVE-2019-16884),
 // below it only the files that specconv lets through.
-func attachFlags(m *mount) uint32 {
+func attachFlags(m *mount) (flags uint32) {
+	if m.DestinationLink {
+		flags = plan.AttachOnLink
+	}
+	return flags | placeFlags(m)
+}
+
+func placeFlags(m *mount) uint32 {
 	switch {
 	case m.Type == "proc":
 		return plan.AttachOrdinary | plan.AttachOnProc

@@ -188,7 +188,7 @@ func (t *Tree) checkRoot() error {
 }
 
 func (t *Tree) openRoot() (*os.File, error) {
-	f, err := sys.OpenTree(t.plan.Path, true)
+	f, err := sys.OpenTree(t.plan.Path, unix.AT_RECURSIVE)
 	if err != nil {
 		return nil, fmt.Errorf("root.path: %w", err)
 	}
@@ -225,7 +225,11 @@ func openNode(d *plan.Device) (*os.File, error) {
 }
 
 func (t *Tree) openSource(m *mount, ns UserNamespaces, warn Warn) (*os.File, error) {
-	f, err := sys.OpenTree(m.Source, m.Recursive)
+	flags := uint(noFollow(m))
+	if m.Recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	f, err := sys.OpenTree(m.Source, flags)
 	if err != nil {
 		return nil, fmt.Errorf("%s.source: %w", m.Field, err)
 	}

@@ -38,13 +38,14 @@ type Tree struct {
 // mount is one mount to make: the plan's, and where its source comes from.
 type mount struct {
 	plan.Mount
-	way   way
-	slot  plan.Slot   // of the mount, or of its source
-	waits bool        // for the container's tree, or comes after one that does
-	made  bool        // see [Tree.Make]
-	name  string      // of the source where it is staged
-	ids   plan.Slot   // of the user namespace that the child maps it with; NoSlot if there is none
-	links [][2]string // symlinks to make in it: target, path from its root
+	way    way
+	slot   plan.Slot   // of the mount, or of its source
+	target string      // of the symlink that is made in place of a mount
+	waits  bool        // for the container's tree, or comes after one that does
+	made   bool        // see [Tree.Make]
+	name   string      // of the source where it is staged
+	ids    plan.Slot   // of the user namespace that the child maps it with; NoSlot if there is none
+	links  [][2]string // symlinks to make in it: target, path from its root
 }
 
 // Setting is what the tree has to know of the launch.
@@ -100,7 +101,7 @@ func New(r plan.Rootfs, on Setting, p *plan.Program) *Tree {
 		}
 	}
 	for i := range t.mounts { // after all that are inherited
-		if m := &t.mounts[i]; m.way != ahead && !m.Remount {
+		if m := &t.mounts[i]; m.way != ahead && m.way != copied && !m.Remount {
 			m.slot = p.NewSlot()
 		}
 	}
@@ -112,7 +113,7 @@ func New(r plan.Rootfs, on Setting, p *plan.Program) *Tree {
 
 // mapsByChild tells that the child makes m an idmapped mount, and not the runtime.
 func (t *Tree) mapsByChild(m *mount) bool {
-	return m.IDMap != nil && m.way != ahead && !(m.Bind && t.ByChild) // see checkMapped
+	return m.IDMap != nil && m.way != ahead && m.way != copied && !(m.Bind && t.ByChild) // see checkMapped
 }
 
 // findsNull tells that the child clones the host's /dev/null, for masks, when the
@@ -196,7 +197,7 @@ func (t *Tree) enterStage(p *plan.Program) {
 // the mount namespace is copied, and what is unbindable could not be cloned: so
 // its propagation is set now.
 func (t *Tree) unstage(p *plan.Program, m *mount) {
-	p.Add(plan.Op{Kind: plan.OpOpenTree, A: m.slot, B: t.stage, S: []string{m.name}, N: [3]uint64{cloneTree}, Field: m.Field})
+	p.Add(plan.Op{Kind: plan.OpOpenTree, A: m.slot, B: t.stage, S: []string{m.name}, N: [3]uint64{cloneTree | noFollow(m)}, Field: m.Field})
 	t.propagate(p, m, m.slot)
 }
 

@@ -1,6 +1,7 @@
 package rootfs
 
 import (
+	"os"
 	"slices"
 	"strings"
 
@@ -31,6 +32,8 @@ const (
 	// In the rootfs, perhaps on a mount made earlier in the list: found and
 	// cloned by the child in its turn.
 	below
+	// Not at all: a symlink, which is made anew (copy-symlink).
+	copied
 )
 
 // choose chooses the way for each mount.
@@ -38,10 +41,28 @@ func (t *Tree) choose() {
 	waits := false
 	for i := range t.mounts {
 		m := &t.mounts[i]
+		if m.target = copiedLink(&m.Mount); m.target != "" {
+			m.way = copied
+			continue
+		}
 		m.way = t.way(m, waits)
 		waits = waits || m.way == below || m.way == noBind && t.needsTree(m)
 		m.waits = waits
 	}
+}
+
+// copiedLink is the target of a bind's source that is a symlink and to be copied;
+// empty if it is none. What becomes one later is mounted itself: no symlink is
+// ever followed.
+func copiedLink(m *plan.Mount) string {
+	if !m.CopyLink || !m.Bind || m.Remount {
+		return ""
+	}
+	target, err := os.Readlink(m.Source)
+	if err != nil {
+		return "" // no symlink, or it is told of when it is opened
+	}
+	return target
 }
 
 // way chooses the way for m; after tells that it comes after a mount that waits
@@ -54,7 +75,7 @@ func (t *Tree) way(m *mount, after bool) way {
 		return below
 	case t.ByChild && t.NewMounts:
 		return found
-	case !t.sameRights() || !sameForChild(m.Source):
+	case !t.sameRights() || !sameForChild(m):
 		return ahead
 	case after && !t.keepsPropagation():
 		return found
@@ -66,10 +87,10 @@ func (t *Tree) way(m *mount, after bool) way {
 // namespace until it makes its own.
 func (t *Tree) sameRights() bool { return t.NewMounts && !t.UserNS && !t.ByChild }
 
-// sameForChild tells that the child finds the same file at path as the runtime:
+// sameForChild tells that the child finds the same source as the runtime:
 // both have a /proc/self of their own. What cannot be opened the runtime tells.
-func sameForChild(path string) bool {
-	return !strings.HasPrefix(path, "/proc/") && sys.Findable(path)
+func sameForChild(m *mount) bool {
+	return !strings.HasPrefix(m.Source, "/proc/") && sys.Findable(m.Source, !m.SourceLink)
 }
 
 // below tells whether a bind's source lies in the rootfs. Such a source may be
@@ -113,7 +134,7 @@ func (t *Tree) needsTree(m *mount) bool {
 func (t *Tree) find(p *plan.Program) {
 	for i := range t.mounts {
 		if m := &t.mounts[i]; m.way == found {
-			p.Add(plan.Op{Kind: plan.OpOpenTree, A: m.slot, S: []string{m.Source}, N: [3]uint64{unix.OPEN_TREE_CLOEXEC}, Field: m.Field + ".source"})
+			p.Add(plan.Op{Kind: plan.OpOpenTree, A: m.slot, S: []string{m.Source}, N: [3]uint64{unix.OPEN_TREE_CLOEXEC | noFollow(m)}, Field: m.Field + ".source"})
 		}
 	}
 }
@@ -154,9 +175,17 @@ func (t *Tree) bind(p *plan.Program, m *mount) {
 	p.Add(plan.Op{Kind: plan.OpAttach, A: m.slot, B: t.Root, S: []string{m.Destination}, Flags: attachFlags(m), Field: m.Field})
 }
 
+// noFollow is the flag of open_tree(2) for a source that may be a symlink.
+func noFollow(m *mount) uint64 {
+	if m.SourceLink {
+		return unix.AT_SYMLINK_NOFOLLOW
+	}
+	return 0
+}
+
 // openTree lets the child clone the source of a bind, and give it its flags.
 func (t *Tree) openTree(p *plan.Program, m *mount, src plan.Slot) {
-	flags := uint64(cloneMount)
+	flags := cloneMount | noFollow(m)
 	if m.Recursive {
 		flags |= unix.AT_RECURSIVE
 	}

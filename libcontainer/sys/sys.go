@@ -50,13 +50,10 @@ func retry(f func() error) error {
 	}
 }
 
-// OpenTree clones the mount at path as a detached mount; with recursive, the
-// whole tree below it (open_tree(2), Linux 5.2).
-func OpenTree(path string, recursive bool) (*os.File, error) {
-	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
-	if recursive {
-		flags |= unix.AT_RECURSIVE
-	}
+// OpenTree clones the mount at path as a detached mount; flags may have
+// AT_RECURSIVE and AT_SYMLINK_NOFOLLOW (open_tree(2), Linux 5.2).
+func OpenTree(path string, flags uint) (*os.File, error) {
+	flags |= unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
 	fd, err := unix.OpenTree(unix.AT_FDCWD, path, flags)
 	if err != nil {
 		return nil, wrap("open_tree", path, err)
@@ -84,9 +81,13 @@ func OpenPath(path string, flags int) (*os.File, error) {
 }
 
 // Findable tells that path can be opened, and leads to the same file whoever
-// opens it: through no magic link of a procfs (/proc/self/fd/3, /dev/fd/3).
-func Findable(path string) bool {
+// opens it: through no magic link of a procfs (/proc/self/fd/3, /dev/fd/3). A
+// symlink at path itself is followed or not.
+func Findable(path string, follow bool) bool {
 	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_MAGICLINKS}
+	if !follow {
+		how.Flags |= unix.O_NOFOLLOW
+	}
 	fd, err := unix.Openat2(unix.AT_FDCWD, path, &how)
 	if err != nil {
 		return false

@@ -100,18 +100,31 @@ int op_mknod(const struct op *o)
 	return r;
 }
 
-// B root, S0 target, S1 path, flags 1: replace what is there.
+// leads_to makes sure that a name is a symlink with that target.
+static int leads_to(int dir, const char *base, const char *target)
+{
+	char is[PATH_MAX];
+	size_t n = len_(target);
+	long r = sys(readlinkat, dir, base, is, sizeof is);
+	return r == (long)n && !memcmp(is, target, n) ? 0 : detailed(D_OTHER_NODE, EEXIST);
+}
+
+enum { REPLACE = 1, SAME = 2 };
+
+// B root, S0 target, S1 path, flags see plan.
 int op_symlink(const struct op *o)
 {
 	const char *base;
 	int dir = parent_in(slot[o->b], str(o, 1), &base);
 	if (dir < 0)
 		return dir;
-	if (o->flags & 1)
+	if (o->flags & REPLACE)
 		sys(unlinkat, dir, base, 0);
 	long r = sys(symlinkat, str(o, 0), dir, base);
+	if (r == -EEXIST)
+		r = o->flags & SAME ? leads_to(dir, base, str(o, 0)) : 0;
 	sys(close, dir);
-	return r == -EEXIST ? 0 : r;
+	return r;
 }
 
 // open_ptmx opens the container's terminal multiplexer and makes sure that the

@@ -117,10 +117,11 @@ int op_fsmount(const struct op *o)
 	return labelled ? label_root(r, str(o, o->nstrings - 1)) : 0;
 }
 
-// open_tree_in clones what is at path inside root, wherever symlinks point.
+// open_tree_in clones what is at path inside root, wherever symlinks point;
+// with AT_SYMLINK_NOFOLLOW a symlink at path itself.
 int open_tree_in(int root, const char *path, uint64_t flags)
 {
-	int fd = open_in(root, path, O_PATH, 0);
+	int fd = open_in(root, path, flags & AT_SYMLINK_NOFOLLOW ? O_PATH | O_NOFOLLOW : O_PATH, 0);
 	if (fd < 0)
 		return fd;
 	long r = sys(open_tree, fd, "", flags | AT_EMPTY_PATH);
@@ -170,21 +171,22 @@ int op_setattr(const struct op *o)
 	return r == -EPERM && o->flags & TRY ? 0 : r;
 }
 
-enum { ORDINARY = 1, ON_PROC = 2, NO_CREATE = 4, FROM_PROC = 8, INHERIT_MODE = 16, NO_LINK = 32 };
+enum { ORDINARY = 1, ON_PROC = 2, NO_CREATE = 4, FROM_PROC = 8, INHERIT_MODE = 16, NO_LINK = 32, ON_LINK = 64 };
 
 // destination opens where a mount of the given kind goes, making it if need
 // be, and refuses places where a mount would open a hole.
 static int destination(int root, const char *path, uint32_t kind, uint32_t flags, int *existed)
 {
 	uint64_t strict = flags & (ORDINARY | NO_LINK) ? RESOLVE_NO_SYMLINKS : 0;
+	uint64_t open = flags & ON_LINK ? O_PATH | O_NOFOLLOW : O_PATH;
 	struct stat_ a, b;
-	int fd = open_in(root, path, O_PATH, strict);
+	int fd = open_in(root, path, open, strict);
 	*existed = fd >= 0;
 	if (fd == -ENOENT && !(flags & NO_CREATE)) {
 		fd = make_in(root, path, kind);
-		if (fd >= 0 && strict) {
+		if (fd >= 0 && (strict || open != O_PATH)) {
 			sys(close, fd);
-			fd = open_in(root, path, O_PATH, strict);
+			fd = open_in(root, path, open, strict);
 		}
 	}
 	if (fd == -ELOOP && strict)
