@@ -80,7 +80,7 @@ func TestMessages(t *testing.T) {
 		t.Errorf("the child has %d messages, %d here", len(c), wire.Kept)
 	}
 	d := constants(t, "child.h", "enum detail")
-	for name, want := range map[string]wire.Detail{"D_SYMLINK": wire.Symlink, "D_HOOK_EXIT": wire.HookExit, "D_FS_LOG": wire.FSLog, "D_WHERE": wire.Where, "D_KIND": wire.OtherKind} {
+	for name, want := range map[string]wire.Detail{"D_SYMLINK": wire.Symlink, "D_HOOK_EXIT": wire.HookExit, "D_FS_LOG": wire.FSLog, "D_WHERE": wire.Where, "D_KIND": wire.OtherKind, "D_NOT_MADE": wire.NotMade} {
 		if d[name] != int(want) {
 			t.Errorf("%s is %d in the child, %d here", name, d[name], want)
 		}

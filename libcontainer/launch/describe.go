@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -13,6 +14,16 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 	"golang.org/x/sys/unix"
 )
+
+// describe is [describe] with all that is known of the operation before create
+// has ended.
+func (b *binding) describe(m wire.Message) error {
+	s := b.prog.Step(m.Index)
+	if b.tree != nil && m.Index < len(b.prog.Ops) {
+		s.About = b.tree.About(&b.prog.Ops[m.Index])
+	}
+	return describe(s, m)
+}
 
 // describe puts into words that an operation of the child failed.
 func describe(s plan.Step, m wire.Message) error {
@@ -37,6 +48,9 @@ func describe(s plan.Step, m wire.Message) error {
 			return field(s.Field+".options", err)
 		}
 	}
+	if m.Detail == wire.NotMade {
+		return notMade(&s, m)
+	}
 	what := what(&s)
 	if d := detail(m); d != "" {
 		return field(s.Field, fmt.Errorf("%s: %s", what, d))
@@ -50,6 +64,20 @@ func describe(s plan.Step, m wire.Message) error {
 	return field(s.Field, fmt.Errorf("%s: %w%s", what, m.Errno, hint(&s, m.Errno)))
 }
 
+// notMade names the directory or the file that could not be made on the way to
+// what the operation is about.
+func notMade(s *plan.Step, m wire.Message) error {
+	verb := "mkdir"
+	if m.Value != 0 {
+		verb = "create"
+	}
+	err := fmt.Errorf("%s %s: %w", verb, m.Text, m.Errno)
+	if s.Kind == plan.OpAttach || s.Kind == plan.OpCopyUp {
+		return field(s.Field+".destination", err)
+	}
+	return field(s.Field, fmt.Errorf("%s: %w", what(s), err))
+}
+
 func field(name string, err error) error {
 	if name == "" {
 		return err
@@ -59,18 +87,20 @@ func field(name string, err error) error {
 
 // what says what the operation was about to do.
 func what(s *plan.Step) string {
+	about := cmp.Or(s.About, s.Word(0))
 	switch s.Kind {
-	case plan.OpFsMount:
-		return "mount " + s.Word(0)
+	case plan.OpFsMount, plan.OpMount:
+		return "mount " + about
 	case plan.OpOpenTree:
-		return "open the source " + s.Word(0)
+		return "open the source " + about
 	case plan.OpAttach:
 		return "mount on " + s.Word(0)
-	case plan.OpMount:
-		return "mount " + s.Word(0)
 	case plan.OpRemount:
-		return "remount " + s.Word(0)
+		return "remount " + about
 	case plan.OpSetAttr:
+		if s.About != "" {
+			return "set the attributes of the mount on " + s.About
+		}
 		return "set mount attributes"
 	case plan.OpCopyUp:
 		return "mount on " + s.Word(0) + " with a copy of its content"

@@ -119,7 +119,7 @@ func Run(r *Request) (_ *Running, err error) {
 	defer s.conn.Close()
 	if err := b.place(s); err != nil {
 		if m, failed := s.conn.Failure(); failed {
-			err = describe(b.prog.Step(m.Index), m) // it has ended, and so could not be placed
+			err = b.describe(m) // it has ended, and so could not be placed
 		}
 		return nil, err
 	}
@@ -198,7 +198,7 @@ func (b *binding) converse(s *spawned, run *Running) error {
 			return err
 		}
 		if m.Type == wire.Failed {
-			return describe(b.prog.Step(m.Index), m)
+			return b.describe(m)
 		}
 		if err := b.answer(s, run, m); err != nil {
 			return s.died(err)
@@ -250,7 +250,7 @@ func (b *binding) awaitExec(s *spawned) error {
 	case m.Type != wire.Failed:
 		return fmt.Errorf("handshake: %s after %s", m.Type, wire.Ready)
 	}
-	return describe(b.prog.Step(m.Index), m)
+	return b.describe(m)
 }
 
 func (b *binding) answer(s *spawned, run *Running, m wire.Message) error {

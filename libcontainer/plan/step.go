@@ -7,6 +7,7 @@ type Step struct {
 	Field string   `json:"field,omitempty"`
 	Words []string `json:"words,omitempty"` // the operation's first strings
 	Flags uint64   `json:"flags,omitempty"` // its first number
+	About string   `json:"-"`               // more than the words say
 }
 
 // Step is the description of operation i. An index that is out of range, which

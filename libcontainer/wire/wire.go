@@ -83,6 +83,7 @@ const (
 	Where              // Text names the object
 	OtherKind          // a directory where a file is needed, or a file where a directory is
 	NotHost            // the host's node is not the device asked for
+	NotMade            // Text names what could not be made: a directory, or if Value is not 0 a file
 )
 
 // Message is one message of the child.

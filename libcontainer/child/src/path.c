@@ -121,10 +121,15 @@ int make_in(int root, const char *path, uint32_t kind)
 		size_t end = to;
 		while (buf[end] == '/')
 			end++;
-		int r = make_one(dir, buf, from, to, buf[end] ? S_IFDIR : kind);
+		int is_dir = buf[end] || kind == S_IFDIR;
+		int r = make_one(dir, buf, from, to, is_dir ? S_IFDIR : kind);
 		sys(close, dir);
-		if (r)
-			return r;
+		if (r) {
+			buf[to] = 0;
+			say(buf);
+			failed_value = !is_dir;
+			return detailed(D_NOT_MADE, -r);
+		}
 	}
 	return -ELOOP;
 }
