@@ -75,7 +75,6 @@ int op_opentree(const struct op *);
 int open_tree_in(int root, const char *path, uint64_t flags);
 int op_attach(const struct op *);
 int op_remount(const struct op *);
-int op_pivot(const struct op *);
 int op_mask(const struct op *);
 int op_readonly(const struct op *);
 int attach(int mount, int dest);
@@ -84,6 +83,7 @@ int attach(int mount, int dest);
 int op_mount(const struct op *);
 
 // moveroot.c
+int op_pivot(const struct op *);
 int op_moveroot(const struct op *);
 
 // dev.c

@@ -289,18 +289,6 @@ int op_remount(const struct op *o)
 	return r;
 }
 
-// pivot_root(2)'s own recipe for one directory: the old root ends up on top of
-// the new one and is detached from there.
-int op_pivot(const struct op *o)
-{
-	long r = sys(fchdir, slot[o->a]);
-	if (!r)
-		r = sys(pivot_root, ".", ".");
-	if (!r)
-		r = sys(umount2, ".", MNT_DETACH);
-	return r ? r : sys(chdir, "/");
-}
-
 // clone_of copies one attached mount, so that it can stand in a second place.
 static int clone_of(int mount)
 {

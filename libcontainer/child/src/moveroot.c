@@ -1,11 +1,23 @@
-// Changing the root by moving the mount, for hosts whose root is a ramdisk,
-// which pivot_root(2) refuses.
+// Changing the root: by pivot_root(2), or by moving the mount, for hosts whose
+// root is a ramdisk, which pivot_root(2) refuses.
 //
-// The host's tree stays in the mount namespace, below the container's. Nobody
+// A moved root leaves the host's tree in the mount namespace, below it. Nobody
 // gets there; but the kernel lets a user namespace mount a proc or a sysfs only
 // where one can be seen whole (mount_too_revealing), and would take the host's
 // for that: masks would be worth nothing. So these go, or are covered.
 #include "child.h"
+
+// pivot_root(2)'s own recipe for one directory: the old root ends up on top of
+// the new one and is detached from there.
+int op_pivot(const struct op *o)
+{
+	long r = sys(fchdir, slot[o->a]);
+	if (!r)
+		r = sys(pivot_root, ".", ".");
+	if (!r)
+		r = sys(umount2, ".", MNT_DETACH);
+	return r ? r : sys(chdir, "/");
+}
 
 enum { TABLE = 16 << 20 }; // of address space; memory is what is read
 
