@@ -161,7 +161,7 @@ func target(path string) (to string, kind uint32) {
 	switch kind = st.Mode & unix.S_IFMT; {
 	case kind == unix.S_IFCHR, kind == unix.S_IFIFO:
 		return to, kind
-	case kind == unix.S_IFREG && !Findable(to): // a descriptor of our own
+	case kind == unix.S_IFREG && !Findable(to, true): // a descriptor of our own
 		return to, unix.S_IFCHR
 	}
 	return path, unix.S_IFLNK
