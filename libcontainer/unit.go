@@ -71,7 +71,13 @@ func (u *unit) create(g *cgroup.Group, crowded bool, stack *undo.Stack) (enter f
 		if err := g.Create(); err != nil {
 			return nil, err
 		}
-		stack.Push(func() error { return end(g) })
+		stack.Push(func() error {
+			if err := end(g); err != nil {
+				return err
+			}
+			g.Withdraw()
+			return nil
+		})
 		return nil, nil
 	}
 	if err := u.limit(g, crowded); err != nil {

@@ -16,11 +16,7 @@ import (
 // made, as far as it is empty.
 func (g *Group) Foresee() (undo func(), err error) {
 	made, err := makeOpen(g.unified().path)
-	undo = func() {
-		for _, d := range slices.Backward(made) {
-			_ = unix.Rmdir(d)
-		}
-	}
+	undo = func() { removeEmpty(made) }
 	if err != nil {
 		undo()
 		return nil, &FieldError{pathField, err}
@@ -41,7 +37,7 @@ func (g *Group) Adopt(pid int) error {
 		err = g.adopt(m, d, pid)
 	}
 	if err != nil {
-		return &FieldError{pathField, err}
+		return ofPath(err)
 	}
 	return nil
 }
@@ -55,9 +51,6 @@ func (g *Group) adopt(m *member, d dir, pid int) error {
 		if !slices.Contains(pids, pid) {
 			return fmt.Errorf("%s: process %d was not put into it; there are %v", d.path, pid, pids)
 		}
-	}
-	if err := checkType(d); err != nil {
-		return err
 	}
 	if err := g.enable(m, d); err != nil {
 		return err

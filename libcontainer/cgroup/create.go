@@ -24,13 +24,28 @@ func (g *Group) Create() error {
 			err = g.prepare(m, slices.Contains(dirs, m.path))
 		}
 		if err != nil {
-			for _, d := range slices.Backward(made) {
-				_ = unix.Rmdir(d)
-			}
-			return &FieldError{pathField, err}
+			removeEmpty(made)
+			g.Withdraw()
+			return ofPath(err)
 		}
 	}
+	g.made = made
 	return nil
+}
+
+// removeEmpty removes directories, the last one first, as far as they are empty.
+func removeEmpty(dirs []string) {
+	for _, d := range slices.Backward(dirs) {
+		_ = unix.Rmdir(d)
+	}
+}
+
+// ofPath is an error of the cgroup's path, unless it says itself what it is of.
+func ofPath(err error) error {
+	if field := (*FieldError)(nil); errors.As(err, &field) {
+		return err
+	}
+	return &FieldError{pathField, err}
 }
 
 // dirMode is the mode of each cgroup, whatever the caller's umask: the
@@ -103,11 +118,6 @@ func (g *Group) prepare(m *member, fresh bool) error {
 	}
 	if !m.unified() {
 		return nil
-	}
-	if path.Dir(m.path) != m.mount { // there, none is
-		if err := checkType(d); err != nil {
-			return err
-		}
 	}
 	if err := g.enable(m, d); err != nil {
 		return err
@@ -206,65 +216,6 @@ func inherit(p, mount, file string) (string, error) {
 	return value, d.write(file, value)
 }
 
-// enable turns on the controllers that the group needs in the cgroups above
-// it, as far as they can be: whether one is there in the end is found by
-// [Group.Limit], which knows the field that needs it.
-//
-// Four more are asked for in any case, since engines read a container's usage
-// from its cgroup: cpu, io, memory and pids.
-func (g *Group) enable(m *member, d dir) error {
-	have, err := d.read("cgroup.controllers")
-	if err != nil {
-		return err
-	}
-	want := slices.DeleteFunc(g.wanted(), func(c string) bool { return hasField(have, c) })
-	top := m.mount
-	for rest := strings.TrimPrefix(m.path, top+"/"); len(want) > 0; {
-		if want, err = g.pass(top, want); err != nil {
-			return err
-		}
-		next, below, more := strings.Cut(rest, "/")
-		if !more {
-			break
-		}
-		top, rest = top+"/"+next, below
-	}
-	return nil
-}
-
-// pass enables the controllers want in the cgroup at p, for those below it,
-// and tells which of them it passes on now.
-func (g *Group) pass(p string, want []string) (passed []string, err error) {
-	d, err := openDir(p)
-	if err != nil {
-		return nil, err
-	}
-	defer d.close()
-	have, err := d.read("cgroup.controllers")
-	if err != nil {
-		return nil, err
-	}
-	want = slices.DeleteFunc(want, func(c string) bool { return !hasField(have, c) })
-	if len(want) == 0 {
-		return nil, nil
-	}
-	on, err := d.read("cgroup.subtree_control")
-	if err != nil {
-		return nil, err
-	}
-	for _, c := range want {
-		// One by one: a controller that cannot be had leaves the others.
-		if !hasField(on, c) {
-			if err := d.write("cgroup.subtree_control", "+"+c); err != nil {
-				g.enabling = err
-				continue
-			}
-		}
-		passed = append(passed, c)
-	}
-	return passed, nil
-}
-
 func hasField(text, word string) bool {
 	for f := range strings.FieldsSeq(text) {
 		if f == word {
@@ -272,16 +223,6 @@ func hasField(text, word string) bool {
 		}
 	}
 	return false
-}
-
-// checkType refuses a cgroup below a threaded one: no process can be put into
-// it as it is, and made threaded too it could not be killed as a whole.
-func checkType(d dir) error {
-	kind, err := d.read("cgroup.type")
-	if err == nil && kind == "domain invalid" {
-		return fmt.Errorf("%s: lies below a threaded cgroup, where no container can be", d.path)
-	}
-	return err
 }
 
 // delegate hands the cgroup to the container's user: the directory and the

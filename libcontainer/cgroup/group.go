@@ -37,7 +37,10 @@ type Group struct {
 	members   []member
 	resources *specs.LinuxResources
 	owner     *int
-	enabling  error // why a controller could not be enabled, for [Group.Limit] to tell
+	refused   map[string]error // why a controller could not be enabled, for [Group.Limit] to tell
+	granted   []grant          // what was enabled for it, while its directories were made
+	made      []string         // these directories
+	threaded  bool             // it was made a threaded cgroup
 	rootless  bool
 	disabled  bool
 	outside   string // without members: the caller's own cgroup v2, absolute

@@ -87,8 +87,8 @@ func (g *Group) missing(list []setting, controller string) error {
 	if g.Empty() {
 		err = g.none()
 	}
-	if g.enabling != nil {
-		err = fmt.Errorf("%w: %w", err, g.enabling)
+	if why := g.refused[controller]; why != nil {
+		err = fmt.Errorf("%w: %w", err, why)
 	}
 	return &FieldError{"linux.resources." + first.field, err}
 }

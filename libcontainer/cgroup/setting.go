@@ -113,28 +113,6 @@ func (c *controller) values(r *specs.LinuxResources, v2 bool) ([]setting, error)
 	return s.list, s.faults.err()
 }
 
-// wanted names the v2 controllers to enable: those that engines read usage
-// from, and those that a resource of the group needs.
-func (g *Group) wanted() []string {
-	want := []string{"cpu", "io", "memory", "pids"}
-	need := func(name string) {
-		if !slices.Contains(want, name) {
-			want = append(want, name)
-		}
-	}
-	for _, c := range controllers() {
-		if list, _ := c.values(g.resources, true); len(list) > 0 {
-			need(c.name)
-		}
-	}
-	for _, key := range unifiedKeys(g.resources) {
-		if name, _, ok := strings.Cut(key, "."); ok && name != "cgroup" {
-			need(name)
-		}
-	}
-	return want
-}
-
 func unifiedKeys(r *specs.LinuxResources) []string {
 	if r == nil || len(r.Unified) == 0 {
 		return nil

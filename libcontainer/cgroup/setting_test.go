@@ -3,7 +3,6 @@ package cgroup
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
@@ -172,19 +171,5 @@ func TestPageSize(t *testing.T) {
 		if pageSize(s) {
 			t.Errorf("%q is taken", s)
 		}
-	}
-}
-
-func TestWanted(t *testing.T) {
-	g := &Group{resources: &specs.LinuxResources{
-		CPU:            &specs.LinuxCPU{Cpus: "0"},
-		HugepageLimits: []specs.LinuxHugepageLimit{{Pagesize: "2MB"}},
-		Unified:        map[string]string{"misc.max": "x", "cgroup.max.depth": "1", "memory.high": "1"},
-	}}
-	if got, want := g.wanted(), []string{"cpu", "io", "memory", "pids", "cpuset", "hugetlb", "misc"}; !slices.Equal(got, want) {
-		t.Errorf("wanted() = %v, want %v", got, want)
-	}
-	if got, want := (&Group{}).wanted(), []string{"cpu", "io", "memory", "pids"}; !slices.Equal(got, want) {
-		t.Errorf("wanted() of nothing = %v, want %v", got, want)
 	}
 }

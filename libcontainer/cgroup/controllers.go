@@ -1,0 +1,241 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// standard are the v2 controllers that each container's cgroup is to have, as
+// far as the host has them: engines read usage by them, update may ask for any,
+// and an engine inside the container, such as a kubelet, can use no others.
+var standard = [...]string{"cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma", "misc"}
+
+// wanted names the v2 controllers to enable: the standard ones, and those that
+// linux.resources.unified names.
+func (g *Group) wanted() []string {
+	want := slices.Clone(standard[:])
+	for _, key := range unifiedKeys(g.resources) {
+		name, _, ok := strings.Cut(key, ".")
+		if ok && name != "cgroup" && !slices.Contains(want, name) {
+			want = append(want, name)
+		}
+	}
+	return want
+}
+
+// demands are the fields that limit something, by the v2 controller that each
+// needs.
+func (g *Group) demands() map[string]string {
+	fields := make(map[string]string)
+	add := func(controller string, list []setting) {
+		if s, ok := firstLimit(list); ok && fields[controller] == "" {
+			fields[controller] = s.field
+		}
+	}
+	for _, c := range controllers() {
+		if g.legacy(c.legacy) == nil {
+			list, _ := c.values(g.resources, true) // Limit tells of what is wrong with them
+			add(c.name, list)
+		}
+	}
+	for _, key := range unifiedKeys(g.resources) {
+		name, _, _ := strings.Cut(key, ".")
+		add(name, unifiedSettings(g.resources, key))
+	}
+	return fields
+}
+
+// domainDemands are the demands that a threaded cgroup cannot meet, in order.
+func (g *Group) domainDemands() iter.Seq2[string, string] {
+	return func(yield func(controller, field string) bool) {
+		fields := g.demands()
+		for _, c := range slices.Sorted(maps.Keys(fields)) {
+			if domainOnly(c) && !yield(c, fields[c]) {
+				return
+			}
+		}
+	}
+}
+
+// grant is what was enabled in one cgroup, for those below it.
+type grant struct {
+	path        string
+	controllers []string
+}
+
+// enable turns on the controllers that the group is to have in the cgroups above
+// it, as far as they can be: whether one is there in the end is found by
+// [Group.Limit], which knows the field that needs it. Where a cgroup above is
+// threaded, or becomes so by that, the group becomes threaded, too.
+func (g *Group) enable(m *member, d dir) error {
+	have, err := d.read("cgroup.controllers")
+	if err != nil {
+		return err
+	}
+	want := slices.DeleteFunc(g.wanted(), func(c string) bool { return hasField(have, c) })
+	for p := range above(m.mount, m.path) {
+		if len(want) == 0 {
+			break
+		}
+		if want, err = g.pass(p, want); err != nil {
+			return err
+		}
+	}
+	if slices.ContainsFunc(strings.Fields(have), domainOnly) {
+		return nil // no threaded cgroup is above one that has these
+	}
+	return g.followThreads(m)
+}
+
+// above goes through the cgroups above p, from the mount on.
+func above(mount, p string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := len(mount); i < len(p); i++ {
+			if p[i] == '/' && !yield(p[:i]) {
+				return
+			}
+		}
+	}
+}
+
+// pass enables the controllers want in the cgroup at p, for those below it,
+// and tells which of them it passes on now.
+func (g *Group) pass(p string, want []string) (passed []string, err error) {
+	d, err := openDir(p)
+	if err != nil {
+		return nil, err
+	}
+	defer d.close()
+	have, err := d.read("cgroup.controllers")
+	if err != nil {
+		return nil, err
+	}
+	want = slices.DeleteFunc(want, func(c string) bool { return !hasField(have, c) })
+	if len(want) == 0 {
+		return nil, nil
+	}
+	on, err := d.read("cgroup.subtree_control")
+	if err != nil {
+		return nil, err
+	}
+	passed, missing := split(want, on)
+	fresh, err := g.grantAll(d, missing)
+	return append(passed, fresh...), err
+}
+
+// split parts the controllers that are in the list on from those that are not.
+func split(all []string, on string) (in, out []string) {
+	for _, c := range all {
+		if hasField(on, c) {
+			in = append(in, c)
+		} else {
+			out = append(out, c)
+		}
+	}
+	return in, out
+}
+
+// grantAll enables controllers in one write; where that fails, those that can
+// be. A limit that cannot be had for the processes or threads in d is an error
+// before anything is enabled.
+func (g *Group) grantAll(d dir, missing []string) (fresh []string, err error) {
+	if len(missing) == 0 {
+		return nil, nil
+	}
+	err = enableIn(d, missing)
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		followed, followErr := g.follow(d)
+		if followErr != nil {
+			return nil, followErr
+		}
+		if followed {
+			err = enableIn(d, missing)
+		}
+	}
+	switch {
+	case err == nil:
+		fresh = missing
+	case crowded(err):
+		if err := g.undemanded(d.path, missing, err); err != nil {
+			return nil, err
+		}
+		fallthrough
+	default:
+		fresh = g.grantEach(d, missing)
+	}
+	if len(fresh) > 0 {
+		g.granted = append(g.granted, grant{d.path, fresh})
+	}
+	return fresh, nil
+}
+
+func enableIn(d dir, controllers []string) error {
+	return d.write("cgroup.subtree_control", "+"+strings.Join(controllers, " +"))
+}
+
+// grantEach enables one controller after the other: one that cannot be had
+// leaves the others.
+func (g *Group) grantEach(d dir, missing []string) (fresh []string) {
+	for _, c := range missing {
+		if err := enableIn(d, []string{c}); err != nil {
+			if g.refused == nil {
+				g.refused = make(map[string]error)
+			}
+			g.refused[c] = err
+			continue
+		}
+		fresh = append(fresh, c)
+	}
+	return fresh
+}
+
+// crowded reports whether the kernel refuses a controller because of the
+// processes or threads in the cgroup itself, and not because of the controller.
+func crowded(err error) bool { return errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EOPNOTSUPP) }
+
+// undemanded is an error if a limit of the group needs one of the controllers
+// that a cgroup with processes does not pass on.
+func (g *Group) undemanded(p string, missing []string, why error) error {
+	for c, field := range g.domainDemands() {
+		if slices.Contains(missing, c) {
+			return &FieldError{"linux.resources." + field, fmt.Errorf(
+				"needs the %s controller, which %s cannot pass on, as processes are in it or it is threaded (move them to a cgroup below it, or name a linux.cgroupsPath elsewhere): %w",
+				c, p, errors.Unwrap(why))}
+		}
+	}
+	return nil
+}
+
+// Withdraw takes back what was enabled for a group that failed, and is removed,
+// where that has made a cgroup threaded that holds processes: it is as it was
+// before then. Other cgroups are left as they are, and so is one that has other
+// cgroups below it by now, whose limits would be lost.
+func (g *Group) Withdraw() {
+	if !g.threaded {
+		return
+	}
+	removeEmpty(g.made)
+	for _, a := range slices.Backward(g.granted) {
+		if !barren(a.path) {
+			continue
+		}
+		if d, err := openDir(a.path); err == nil {
+			_ = d.write("cgroup.subtree_control", "-"+strings.Join(a.controllers, " -"))
+			d.close()
+		}
+	}
+	g.granted = nil
+}
+
+// barren reports whether no cgroup lies below the one at p.
+func barren(p string) bool {
+	entries, err := os.ReadDir(p)
+	return err == nil && !slices.ContainsFunc(entries, os.DirEntry.IsDir)
+}
