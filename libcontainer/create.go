@@ -93,6 +93,9 @@ func (h *Host) Create(l *plan.Launch, raw []byte, io IO) (_ *Container, _ *Proce
 		}
 	}
 	run, err := launch.Run(r)
+	if r.Listener != nil {
+		r.Listener.Close() // the child's now
+	}
 	if err != nil {
 		return nil, nil, oomCause(group, err)
 	}

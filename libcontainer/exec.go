@@ -58,6 +58,7 @@ func (c *Container) Exec(l *plan.Launch, io IO, o ExecOptions) (_ *Process, err 
 		if r.Root, err = sys.OpenPath(fmt.Sprintf("/proc/%d/root", c.record.Pid), unix.O_DIRECTORY); err != nil {
 			return nil, err
 		}
+		defer r.Root.Close()
 	}
 	r.Meanwhile = func(run *launch.Running) error { return c.joinClass(run.Pid) }
 	r.Console = p.console(io.ConsoleSocket)

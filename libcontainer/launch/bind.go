@@ -173,7 +173,7 @@ func SharesMounts(l *plan.Launch) bool {
 func (b *binding) open() (files []*os.File, err error) {
 	defer func() {
 		if err != nil {
-			closeAll(files)
+			b.closeAll(files)
 			files = nil
 		}
 	}()
@@ -294,9 +294,12 @@ func (b *binding) refuseHostSysctl(n plan.Namespace, f *os.File) error {
 	return nil
 }
 
-func closeAll(files []*os.File) {
+// closeAll closes what was opened here. The caller's files are for another try.
+func (b *binding) closeAll(files []*os.File) {
 	for _, f := range files {
-		f.Close()
+		if f != b.Listener && f != b.Init && f != b.Root {
+			f.Close()
+		}
 	}
 }
 

@@ -49,6 +49,7 @@ type Request struct {
 	Root           *os.File // its root directory; only where it has no mount namespace
 
 	byChild bool // the runtime was refused to clone mounts
+	late    bool // the process is put into the cgroup, which is full, when nothing is left to clone
 
 	// What the caller does at the points where the child waits for it.
 	Meanwhile func(r *Running) error      // what can be done while the child is at work; may be nil
@@ -89,7 +90,25 @@ func Withheld(r *Request) uint64 {
 
 // Run starts the process. When it returns without an error the user's program
 // runs, or with Hold waits for start. On error the process is gone.
-func Run(r *Request) (_ *Running, err error) {
+func Run(r *Request) (*Running, error) {
+	run, err := runOnce(r)
+	full := (*fullError)(nil)
+	if !errors.As(err, &full) || r.Cgroup == nil {
+		return run, err
+	}
+	if r.Init == nil {
+		return nil, full.explain(r.Cgroup)
+	}
+	again := *r
+	again.late = true
+	again.Warn = func(string, ...any) {} // it has been said
+	if run, err = runOnce(&again); errors.As(err, &full) {
+		return nil, full.explain(r.Cgroup)
+	}
+	return run, err
+}
+
+func runOnce(r *Request) (_ *Running, err error) {
 	b, err := bind(r)
 	if err != nil {
 		return nil, err
@@ -119,7 +138,7 @@ func Run(r *Request) (_ *Running, err error) {
 	defer s.conn.Close()
 	if err := b.place(s); err != nil {
 		if m, failed := s.conn.Failure(); failed {
-			err = b.describe(m) // it has ended, and so could not be placed
+			err = b.failed(m) // it has ended, and so could not be placed
 		}
 		return nil, err
 	}
@@ -142,7 +161,7 @@ func Run(r *Request) (_ *Running, err error) {
 // to fork comes first, as the limit may be one process.
 func (b *binding) place(s *spawned) error {
 	g := b.Cgroup
-	if g == nil {
+	if g == nil || b.late && b.forks {
 		return nil
 	}
 	if b.Enter != nil {
@@ -172,12 +191,15 @@ func (b *binding) moveInto(g *cgroup.Group, s *spawned) error {
 	case s.inCgroup:
 		return g.Join(s.pid)
 	}
-	return g.JoinAll(s.pid)
+	return b.joinAll(g, s.pid)
 }
 
 // awaitsGo tells that the child has to wait until it has been moved into
 // cgroups.
 func (b *binding) awaitsGo() bool {
+	if b.late {
+		return !b.forks
+	}
 	return b.Enter != nil || b.Cgroup != nil && b.Cgroup.Legacy()
 }
 
@@ -198,7 +220,7 @@ func (b *binding) converse(s *spawned, run *Running) error {
 			return err
 		}
 		if m.Type == wire.Failed {
-			return b.describe(m)
+			return b.failed(m)
 		}
 		if err := b.answer(s, run, m); err != nil {
 			return s.died(err)
@@ -259,6 +281,9 @@ func (b *binding) answer(s *spawned, run *Running, m wire.Message) error {
 	case wire.Forked:
 		err = s.forked(int(m.Value))
 		run.Pid, run.Pidfd = s.pid, s.pidfd
+		if err == nil && b.late {
+			err = b.enterLate(s.pid)
+		}
 		if err == nil && b.Limit {
 			err = b.Cgroup.Limit()
 		}

@@ -25,9 +25,9 @@ type spawned struct {
 	code     int
 }
 
-// spawn starts the interpreter on the program. It takes over the files.
+// spawn starts the interpreter on the program. It closes the files that are not the caller's.
 func (b *binding) spawn(files []*os.File) (*spawned, error) {
-	defer closeAll(files)
+	defer b.closeAll(files)
 	if err := sys.OwnFiles(); err != nil {
 		return nil, err
 	}
@@ -77,21 +77,30 @@ func (b *binding) clone(s *spawned, exe int, fds []uintptr) error {
 	if !errors.Is(err, unix.EBUSY) || b.Init == nil {
 		return err
 	}
-	if len(b.Launch.Cgroup.Sub) > 0 {
-		return fmt.Errorf("--cgroup: %w (controllers are enabled in this cgroup's cgroup.subtree_control, so it takes no process)", err)
-	}
-	near, nearErr := b.Cgroup.Of(b.InitPid)
-	if nearErr != nil {
-		return fmt.Errorf("the container's cgroup takes no process: %w; nor does its first process's: %w", err, nearErr)
+	near, err := b.nearInit(err)
+	if err != nil {
+		return err
 	}
 	b.Cgroup = near
 	return b.cloneInto(s, near, exe, fds)
 }
 
+// nearInit is where an exec goes that the container's cgroup does not take.
+func (b *binding) nearInit(busy error) (*cgroup.Group, error) {
+	if len(b.Launch.Cgroup.Sub) > 0 {
+		return nil, fmt.Errorf("--cgroup: %w (controllers are enabled in this cgroup's cgroup.subtree_control, so it takes no process)", busy)
+	}
+	near, err := b.Cgroup.Of(b.InitPid)
+	if err != nil {
+		return nil, fmt.Errorf("the container's cgroup takes no process: %w; nor does its first process's: %w", busy, err)
+	}
+	return near, nil
+}
+
 func (b *binding) cloneInto(s *spawned, g *cgroup.Group, exe int, fds []uintptr) error {
 	pidfd := -1
 	attr := &syscall.SysProcAttr{Cloneflags: uintptr(b.cloned), PidFD: &pidfd}
-	if g != nil && b.Enter == nil {
+	if g != nil && b.Enter == nil && !b.late {
 		dir, err := g.Open()
 		if errors.Is(err, unix.ENOENT) {
 			return fmt.Errorf("the container's cgroup does not exist any more: %w", err)
@@ -107,6 +116,9 @@ func (b *binding) cloneInto(s *spawned, g *cgroup.Group, exe int, fds []uintptr)
 	pid, _, err := syscall.StartProcess(fmt.Sprintf("/proc/self/fd/%d", exe), []string{"skiff-init"}, &syscall.ProcAttr{
 		Dir: "", Env: []string{}, Files: fds, Sys: attr,
 	})
+	if errors.Is(err, unix.EAGAIN) {
+		return &fullError{fmt.Errorf("start the child: clone: %w", err)}
+	}
 	if err != nil {
 		return fmt.Errorf("start the child: %w", startHint(err, b.cloned))
 	}

@@ -1,0 +1,53 @@
+package cgroup
+
+import (
+	"fmt"
+	"path"
+	"strconv"
+)
+
+// Full says which limit of processes is reached, of the group or of a cgroup
+// above it; empty if none is.
+func (g *Group) Full() string {
+	m := g.legacy("pids")
+	if m == nil {
+		m = g.unified()
+	}
+	if m == nil {
+		return ""
+	}
+	for p := m.path; p != "/"; p = path.Dir(p) {
+		d, err := openDir(p)
+		if err != nil {
+			return ""
+		}
+		limit, full := d.full()
+		d.close()
+		switch {
+		case full && p == m.path:
+			return fmt.Sprintf("pids.max %s of the container's cgroup (linux.resources.pids.limit)", limit)
+		case full:
+			return fmt.Sprintf("pids.max %s of the cgroup %s, above the container's,", limit, p)
+		}
+	}
+	return ""
+}
+
+// full reports whether there are as many processes in the cgroup as there may be.
+func (d dir) full() (limit string, is bool) {
+	limit, err := d.read("pids.max")
+	if err != nil || limit == "max" {
+		return "", false
+	}
+	now, err := d.read("pids.current")
+	if err != nil {
+		return "", false
+	}
+	return limit, reached(limit, now)
+}
+
+func reached(limit, now string) bool {
+	l, err := strconv.ParseUint(limit, 10, 64)
+	n, err2 := strconv.ParseUint(now, 10, 64)
+	return err == nil && err2 == nil && n >= l
+}
