@@ -67,9 +67,6 @@ func (s *stream) open() (err error) {
 	if s.group, err = c.group(); err != nil {
 		return err
 	}
-	if s.group.Empty() {
-		return cgroup.ErrNone
-	}
 	if s.init, err = sys.Pidfd(c.record.Pid); err != nil && !errors.Is(err, unix.ESRCH) {
 		return err
 	}

@@ -33,9 +33,12 @@ type NetworkInterface struct {
 	TxDropped uint64
 }
 
-// Stats reads what a container that runs uses.
+// Stats reads what a container uses, and of one that has stopped what it has
+// used, as long as its cgroup is there: how often the kernel killed a process of
+// it, say.
 func (c *Container) Stats() (*Stats, error) {
-	if err := c.mustRun(); err != nil {
+	status, err := c.Status()
+	if err != nil {
 		return nil, err
 	}
 	g, err := c.group()
@@ -43,8 +46,17 @@ func (c *Container) Stats() (*Stats, error) {
 		return nil, err
 	}
 	s := new(Stats)
+	if status == Creating || status == Stopped && g.Empty() {
+		return nil, c.notRunning()
+	}
 	if s.Stats, err = stats.Read(g); err != nil {
+		if status == Stopped && errors.Is(err, fs.ErrNotExist) {
+			err = c.notRunning()
+		}
 		return nil, err
+	}
+	if status == Stopped {
+		return s, nil
 	}
 	if s.IntelRdt, err = rdt.ReadStats(c.record.RDTClass, c.record.RDTMonitor); err != nil {
 		return nil, err
@@ -57,9 +69,13 @@ func (c *Container) Stats() (*Stats, error) {
 func (c *Container) mustRun() error {
 	status, err := c.Status()
 	if err == nil && (status == Stopped || status == Creating) {
-		err = fmt.Errorf("container with id %s is not running", c.ID())
+		err = c.notRunning()
 	}
 	return err
+}
+
+func (c *Container) notRunning() error {
+	return fmt.Errorf("container with id %s is not running", c.ID())
 }
 
 // interfaces reads the devices of the container's own network namespace.

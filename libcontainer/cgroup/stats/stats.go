@@ -12,12 +12,9 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 )
 
-// Read gives the statistics of all controllers that the group has. The error
-// is fs.ErrNotExist if the group is gone, cgroup.ErrNone if there never was one.
+// Read gives the statistics of all controllers that the group has: none, if
+// there never was a cgroup. The error is fs.ErrNotExist if the group is gone.
 func Read(g *cgroup.Group) (*Stats, error) {
-	if g.Empty() {
-		return nil, cgroup.ErrNone
-	}
 	dirs := make(map[string]fs.FS)
 	for controller, path := range g.Paths() {
 		if _, err := os.Stat(path); err != nil {
