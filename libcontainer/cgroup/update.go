@@ -46,6 +46,7 @@ func (g *Group) Update(c *Change, u *undo.Stack) (*specs.LinuxResources, error) 
 	m := Merge(c.Old, c.Named, g.legacy("memory") == nil)
 	up := &update{Group: g, old: strip(c.Old), merged: m, named: strip(c.Named), force: c.Force, undo: u}
 	g.rootless = c.Rootless
+	leaveIdle(up.old, up.named, m)
 	companions(up.named, m)
 	g.resources = up.named
 	shares, err := up.prepare()
@@ -77,6 +78,7 @@ func (u *update) prepare() ([]share, error) {
 		}
 		faults.add(err)
 	}
+	faults.add(checkIdle(u.named))
 	for _, c := range controllers() {
 		take(u.prepareOne(&c))
 	}

@@ -26,7 +26,12 @@ const unlimited = math.MaxUint64
 // are left out.
 func Limits(files [][2]string) ([]Property, error) {
 	var all []Property
+	weighed := slices.ContainsFunc(files, func(f [2]string) bool { return f[0] == "cpu.weight" })
 	for _, f := range files {
+		if f == [2]string{"cpu.idle", "0"} && !weighed {
+			all = append(all, Unlimited("CPUWeight")) // systemd's word for its default
+			continue
+		}
 		more, err := limit(f[0], f[1])
 		if err != nil {
 			return nil, fmt.Errorf("systemd: %s %q: %w", f[0], f[1], err)

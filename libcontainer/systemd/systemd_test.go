@@ -43,7 +43,7 @@ func TestLimits(t *testing.T) {
 		{"pids.max", "99", "TasksMax=99"},
 		{"cpu.weight", "59", "CPUWeight=59"},
 		{"cpu.idle", "1", "CPUWeight=0"},
-		{"cpu.idle", "0", ""},
+		{"cpu.idle", "0", "CPUWeight=18446744073709551615"}, // the default
 		{"io.weight", "500", "IOWeight=500"},
 		{"io.weight", "default 500", "IOWeight=500"},
 		{"io.weight", "8:0 500", ""},
@@ -65,6 +65,9 @@ func TestLimits(t *testing.T) {
 		if text := words(got); text != c.want {
 			t.Errorf("%s %q: %s, expected %s", c.file, c.value, text, c.want)
 		}
+	}
+	if got, err := Limits([][2]string{{"cpu.weight", "59"}, {"cpu.idle", "0"}}); err != nil || words(got) != "CPUWeight=59" {
+		t.Errorf("a weight, and not idle: %v, %v", got, err)
 	}
 	for _, c := range [][2]string{{"memory.max", "-1"}, {"cpu.max", "1 0"}, {"cpuset.cpus", "3-1"}, {"cpuset.cpus", "0-99999999"}, {"cpuset.cpus", ""}} {
 		if got, err := Limits([][2]string{c}); err == nil {

@@ -1,0 +1,55 @@
+package cgroup
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// The kernel refuses a weight for an idle cgroup, and forgets the one it had: to
+// give one says that it is not to be idle any more.
+
+// leaveIdle has a change that names a weight end the idleness of old.
+func leaveIdle(old, named, merged *specs.LinuxResources) {
+	if !weighs(named) || idle(named) != "" || idle(old) != "1" {
+		return
+	}
+	none := int64(0)
+	if merged.CPU == nil {
+		merged.CPU, named.CPU = new(specs.LinuxCPU), new(specs.LinuxCPU)
+	}
+	if named.CPU == nil {
+		named.CPU = new(specs.LinuxCPU)
+	}
+	merged.CPU.Idle, named.CPU.Idle = &none, &none
+}
+
+// checkIdle refuses a change that names both.
+func checkIdle(named *specs.LinuxResources) error {
+	if weighs(named) && idle(named) == "1" {
+		return &FieldError{"linux.resources.cpu.idle", errors.New("1 contradicts cpu.shares: an idle cgroup has no weight")}
+	}
+	return nil
+}
+
+func weighs(r *specs.LinuxResources) bool {
+	if r.CPU != nil && r.CPU.Shares != nil {
+		return true
+	}
+	return r.Unified["cpu.weight"] != "" || r.Unified["cpu.weight.nice"] != ""
+}
+
+// idle is what is said of idleness: "1", "0", or nothing.
+func idle(r *specs.LinuxResources) string {
+	if value, ok := r.Unified["cpu.idle"]; ok {
+		return strings.TrimSpace(value)
+	}
+	switch {
+	case r.CPU == nil || r.CPU.Idle == nil:
+		return ""
+	case *r.CPU.Idle == 0:
+		return "0"
+	}
+	return "1"
+}
