@@ -334,6 +334,12 @@ var compatibility = [...]compat{
 		tests: "libcontainer/cgroup/devices_test.go:TestDeviceDefaults",
 	},
 	{
+		does:  "letters in a device rule's access that are not r, w or m are passed over",
+		spec:  "it is made of these (config-linux.md, \"Allowed Device list\")",
+		code:  "libcontainer/cgroup/devices.go:deviceAccess",
+		tests: "libcontainer/cgroup/devices_test.go:TestDeviceAccess",
+	},
+	{
 		does:  "a cgroup that has processes in it, or is frozen, is refused",
 		spec:  "it may be there before (config-linux.md, \"Cgroups Path\")",
 		code:  "libcontainer/cgroup/create.go:free",

@@ -93,7 +93,9 @@ func rules(r *specs.LinuxResources) ([]rule, error) {
 			if err != nil {
 				return nil, err
 			}
-			list = append(list, one)
+			if one.access != 0 {
+				list = append(list, one)
+			}
 		}
 	}
 	user := list[1:]
@@ -117,7 +119,7 @@ func userRule(d *specs.LinuxDeviceCgroup, field string) (rule, error) {
 	if r.minor, err = deviceNumber(d.Minor); err != nil {
 		return r, &FieldError{field + ".minor", err}
 	}
-	if r.access, err = deviceAccess(d.Access); err != nil {
+	if r.access, err = deviceAccess(d.Access, d.Allow); err != nil {
 		return r, &FieldError{field + ".access", err}
 	}
 	return r, nil
@@ -145,7 +147,10 @@ func deviceNumber(n *int64) (int64, error) {
 	return *n, nil
 }
 
-func deviceAccess(s string) (a access, err error) {
+// deviceAccess takes r, w and m in any order and number, and passes over what
+// else is there, as all runtimes do: it is no access that a device has. A rule
+// that allows nothing does no harm, but one that denies nothing is a mistake.
+func deviceAccess(s string, allow bool) (a access, err error) {
 	for _, c := range s {
 		switch c {
 		case 'r':
@@ -154,12 +159,13 @@ func deviceAccess(s string) (a access, err error) {
 			a |= write
 		case 'm':
 			a |= mknod
-		default:
-			return 0, fmt.Errorf("%q: must be made of r, w and m", s)
 		}
 	}
-	if a == 0 {
+	switch {
+	case s == "":
 		return 0, errors.New("must not be empty")
+	case a == 0 && !allow:
+		return 0, fmt.Errorf("%q: denies nothing (r, w or m is expected)", s)
 	}
 	return a, nil
 }

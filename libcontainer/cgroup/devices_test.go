@@ -3,6 +3,7 @@ package cgroup
 import (
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -249,12 +250,37 @@ func TestDeviceErrors(t *testing.T) {
 		"type":   {Type: "p", Access: "r"},
 		"major":  {Major: n(-2), Access: "r"},
 		"minor":  {Minor: n(1 << 32), Access: "r"},
-		"access": {Access: "rx"},
+		"access": {Access: "RX"},
 	} {
 		_, err := rules(&specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{d}})
 		var f *FieldError
 		if !errors.As(err, &f) || f.Field != "linux.resources.devices[0]."+field {
 			t.Errorf("%s: %v", field, err)
 		}
+	}
+}
+
+// Other letters than r, w and m are passed over.
+func TestDeviceAccess(t *testing.T) {
+	for _, c := range []struct {
+		text  string
+		allow bool
+		want  access
+		ok    bool
+	}{
+		{"rwm", true, full, true}, {"mwr", false, full, true}, {"rrw", true, read | write, true},
+		{"rwa", true, read | write, true}, {"rwa", false, read | write, true}, {"r,w ", true, read | write, true},
+		{"RW", true, 0, true}, {"x", true, 0, true}, {"RW", false, 0, false}, {"", true, 0, false}, {"", false, 0, false},
+	} {
+		got, err := deviceAccess(c.text, c.allow)
+		if got != c.want || (err == nil) != c.ok {
+			t.Errorf("deviceAccess(%q, %v) = %v, %v", c.text, c.allow, got, err)
+		}
+	}
+	one := &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: true, Access: "X"}}}
+	none, err := rules(nil)
+	got, err2 := rules(one)
+	if err != nil || err2 != nil || !slices.Equal(got, none) {
+		t.Errorf("a rule that allows nothing: %v, %v; want %v, %v", got, err2, none, err)
 	}
 }
