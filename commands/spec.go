@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 
+	"github.com/skiff-oci/skiff/libcontainer"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/specconv"
 	"github.com/urfave/cli/v2"
@@ -31,7 +32,11 @@ func (c *call) specCommand() *cli.Command {
 }
 
 func writeSpec(path string, rootless bool) error {
-	b, err := json.MarshalIndent(specconv.Example(rootless), "", "\t")
+	s := specconv.Example(rootless)
+	if !libcontainer.UnifiedCgroups() {
+		specconv.ForLegacyCgroups(s)
+	}
+	b, err := json.MarshalIndent(s, "", "\t")
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 	"github.com/skiff-oci/skiff/libcontainer/notify"
 	"github.com/skiff-oci/skiff/libcontainer/store"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
@@ -28,6 +29,9 @@ type Host struct {
 // InUserNamespace tells that the caller is in a user namespace other than the
 // host's.
 func InUserNamespace() bool { return sys.InUserNamespace() }
+
+// UnifiedCgroups reports whether the host has cgroup v2 alone.
+func UnifiedCgroups() bool { return cgroup.Unified() }
 
 // IO is what a new process gets from its caller.
 type IO struct {

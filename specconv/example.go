@@ -50,6 +50,14 @@ func Example(rootless bool) *specs.Spec {
 	return s
 }
 
+// ForLegacyCgroups makes an example one for a host with cgroup v1, where it has
+// no cgroup namespace, as runc has it.
+func ForLegacyCgroups(s *specs.Spec) {
+	s.Linux.Namespaces = slices.DeleteFunc(s.Linux.Namespaces, func(n specs.LinuxNamespace) bool {
+		return n.Type == specs.CgroupNamespace
+	})
+}
+
 func exampleMounts(rootless bool) []specs.Mount {
 	pts := []string{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}
 	if rootless {

@@ -27,8 +27,7 @@ func hierarchies() ([]hierarchy, error) {
 	if err != nil {
 		return nil, err
 	}
-	var st unix.Statfs_t
-	if err := unix.Statfs(unifiedMount, &st); err == nil && st.Type == unix.CGROUP2_SUPER_MAGIC {
+	if Unified() {
 		own, ok := memberOf(self, "")
 		if !ok {
 			return nil, fmt.Errorf("/proc/self/cgroup: no line of cgroup v2")
@@ -44,6 +43,12 @@ func hierarchies() ([]hierarchy, error) {
 		return nil, fmt.Errorf("no cgroup file system is mounted (expected one on %s)", unifiedMount)
 	}
 	return all, nil
+}
+
+// Unified reports whether the host is a unified one.
+func Unified() bool {
+	var st unix.Statfs_t
+	return unix.Statfs(unifiedMount, &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC
 }
 
 // hidden tells that something else is mounted over the hierarchy: the mount

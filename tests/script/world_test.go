@@ -175,6 +175,9 @@ func (w *world) spec(bundle string) (patch map[string]any, err error) {
 		maps.Copy(linux, own)
 		linux["namespaces+"] = []any{map[string]any{"type": "network"}}
 	}
+	if isolate.Legacy() { // the example has none there
+		linux["namespaces+"] = []any{map[string]any{"type": "cgroup"}}
+	}
 	if w.systemd || !w.user && (!byUser() || ownCgroup != "") {
 		linux["cgroupsPath"] = w.cgroupsPath(filepath.Base(bundle))
 	}
