@@ -77,6 +77,7 @@ func (c *call) exec(ctx *cli.Context) error {
 	}
 	c.log.flush()
 	c.code, err = fg.wait(process)
+	c.warnOOM(process)
 	return err
 }
 

@@ -97,6 +97,14 @@ func (c *call) endNotify(said chan error) {
 	}
 }
 
+// warnOOM says why a process has been killed, if it was for want of memory: its
+// exit status tells of the signal alone.
+func (c *call) warnOOM(p *libcontainer.Process) {
+	if why := p.OOM(c.code); why != "" {
+		c.log.warn("%s", why)
+	}
+}
+
 // foreground makes a container, waits for it and, unless it is to be kept,
 // deletes it.
 func (c *call) foreground(l *launch, keep bool, start func() (*libcontainer.Container, *libcontainer.Process, error)) error {
@@ -111,6 +119,7 @@ func (c *call) foreground(l *launch, keep bool, start func() (*libcontainer.Cont
 	c.log.flush()
 	said := notifyForeground(l, process)
 	c.code, err = fg.wait(process)
+	c.warnOOM(process)
 	c.endNotify(said)
 	if keep {
 		return err

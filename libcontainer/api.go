@@ -67,6 +67,7 @@ type Process struct {
 	Console *os.File // the terminal's master; nil without one or when it was sent to a socket
 
 	notify *notify.Proxy
+	group  *cgroup.Group // nil of one that was restored
 }
 
 // Status is what a container is doing. It is computed at each look, never

@@ -97,9 +97,9 @@ func (h *Host) Create(l *plan.Launch, raw []byte, io IO) (_ *Container, _ *Proce
 		r.Listener.Close() // the child's now
 	}
 	if err != nil {
-		return nil, nil, oomCause(group, err)
+		return nil, nil, initOOM(group, err)
 	}
-	p.Pid, p.Pidfd = run.Pid, run.Pidfd
+	p.Pid, p.Pidfd, p.group = run.Pid, run.Pidfd, group
 	u.Push(p.end)
 	if !io.Hold {
 		if err := c.poststart(l.Hooks.Poststart); err != nil {
@@ -374,14 +374,6 @@ func (c *Container) announce(run *launch.Running, io IO, u *undo.Stack) error {
 		u.Push(remove)
 	}
 	return nil
-}
-
-// oomCause adds to err that the kernel killed a process for want of memory.
-func oomCause(g *cgroup.Group, err error) error {
-	if n, oomErr := g.OOMKills(); oomErr == nil && n > 0 {
-		return fmt.Errorf("container init was OOM-killed (memory limit too low?): %w", err)
-	}
-	return err
 }
 
 // end kills what is in a group and removes it.

@@ -6,14 +6,12 @@ import (
 	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 	"github.com/skiff-oci/skiff/libcontainer/launch"
 	"github.com/skiff-oci/skiff/libcontainer/lsm"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/seccomp"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/undo"
-	"github.com/skiff-oci/skiff/libcontainer/wire"
 	"golang.org/x/sys/unix"
 )
 
@@ -69,11 +67,12 @@ func (c *Container) Exec(l *plan.Launch, io IO, o ExecOptions) (_ *Process, err 
 		}
 	}
 	c.host.warnWithheld(r)
+	markOOM(group, l)
 	run, err := launch.Run(r)
 	if err != nil {
 		return nil, execOOM(group, err)
 	}
-	p.Pid, p.Pidfd = run.Pid, run.Pidfd
+	p.Pid, p.Pidfd, p.group = run.Pid, run.Pidfd, group
 	u.Release()
 	return p, nil
 }
@@ -89,14 +88,4 @@ func (c *Container) takesExec(o ExecOptions) error {
 		return fmt.Errorf("cannot exec in a %s container", status)
 	}
 	return nil
-}
-
-// execOOM adds to err that the kernel has killed processes of the container
-// for want of memory. The count is that of its whole life, so it says something
-// of an exec only if that was killed, and then "possibly", as runc does.
-func execOOM(g *cgroup.Group, err error) error {
-	if n, oomErr := g.OOMKills(); errors.Is(err, wire.ErrClosed) && oomErr == nil && n > 0 {
-		return fmt.Errorf("%w (possibly OOM-killed)", err)
-	}
-	return err
 }

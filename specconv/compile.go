@@ -84,6 +84,7 @@ func (c *compiler) launch() (*plan.Launch, []Warning, error) {
 func CompileExec(frozen *specs.Spec, p *specs.Process, o Options) (*plan.Launch, []Warning, error) {
 	c := newCompiler(frozen, o)
 	c.out.Joined = true
+	c.out.Cgroup.Resources = c.linux.Resources // they are in force: of an exec nothing is set
 	c.out.UserMaps = c.knownMaps()
 	c.seccomp()
 	c.process(p, "")

@@ -43,7 +43,9 @@ func (g *Group) Adopt(pid int) error {
 }
 
 func (g *Group) adopt(m *member, d dir, pid int) error {
-	if pid != 0 {
+	if pid == 0 {
+		g.Mark() // a slice may have been there
+	} else {
 		pids, err := d.pids()
 		if err != nil {
 			return err

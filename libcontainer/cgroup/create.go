@@ -16,12 +16,15 @@ import (
 // has nothing to kill or remove: a cgroup that is refused belongs to another.
 func (g *Group) Create() error {
 	var made []string
+	old := false
 	for i := range g.members {
 		m := &g.members[i]
 		dirs, err := makeOpen(m.path)
 		made = append(made, dirs...)
+		fresh := slices.Contains(dirs, m.path)
+		old = old || !fresh
 		if err == nil {
-			err = g.prepare(m, slices.Contains(dirs, m.path))
+			err = g.prepare(m, fresh)
 		}
 		if err != nil {
 			removeEmpty(made)
@@ -30,6 +33,9 @@ func (g *Group) Create() error {
 		}
 	}
 	g.made = made
+	if old {
+		g.Mark()
+	}
 	return nil
 }
 

@@ -41,6 +41,7 @@ type Group struct {
 	granted   []grant          // what was enabled for it, while its directories were made
 	made      []string         // these directories
 	threaded  bool             // it was made a threaded cgroup
+	kills     uint64           // those that do not count, see [Group.Mark]
 	rootless  bool
 	disabled  bool
 	outside   string // without members: the caller's own cgroup v2, absolute
@@ -295,26 +296,6 @@ func (g *Group) Populated() (bool, error) {
 		return false, nil
 	}
 	return keyed(events, "populated") != "0", err
-}
-
-// OOMKills counts the processes of the group that the kernel killed for want
-// of memory.
-func (g *Group) OOMKills() (uint64, error) {
-	m, file := g.legacy("memory"), "memory.oom_control"
-	if m == nil {
-		m, file = g.unified(), "memory.events"
-	}
-	if m == nil {
-		return 0, nil
-	}
-	s, err := m.read(file)
-	if gone(err) {
-		return 0, nil // no memory controller
-	}
-	if err != nil {
-		return 0, err
-	}
-	return strconv.ParseUint(keyed(s, "oom_kill"), 10, 64)
 }
 
 // keyed gives the value of key in lines of "key value"; "0" if it is not there.

@@ -196,5 +196,5 @@ func (s *spawned) died(err error) error {
 	if waitErr == nil && code > 128 && code != 128+int(unix.SIGKILL) {
 		return fmt.Errorf("%w: it was killed by signal %d", err, code-128)
 	}
-	return fmt.Errorf("%w: it was killed (by the memory limit of its cgroup, if that is small)", err)
+	return fmt.Errorf("%w: it was killed", err)
 }
