@@ -139,14 +139,16 @@ func (s *setting) apply(d dir) error {
 	switch {
 	case err == nil && s.file == kernelMemory:
 		return d.check(s)
+	case err == nil:
+		return nil
 	case !errors.Is(err, unix.ENOENT):
-		return err
+		return explained(d, s.file, err)
 	case s.instead != nil:
 		return s.instead.apply(d)
 	case s.spare:
 		return nil
 	}
-	return fmt.Errorf("the host has no %s in %s", s.file, d.path)
+	return noFile(d, s.file)
 }
 
 // checkUsage refuses a memory limit below what is in use, when
@@ -250,7 +252,9 @@ func (g *Group) limitKey(d dir, key string) error {
 	}
 	err := d.writeLines(key, g.resources.Unified[key])
 	if errors.Is(err, unix.ENOENT) {
-		err = fmt.Errorf("the host has no such file in %s", d.path)
+		err = noFile(d, key)
+	} else if err != nil {
+		err = explained(d, key, err)
 	}
 	if err != nil {
 		return &FieldError{"linux.resources." + field, err}

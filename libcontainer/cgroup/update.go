@@ -188,7 +188,7 @@ func (u *update) set(d dir, s *setting) error {
 	case errors.Is(err, unix.ENOENT) && (s.spare && !s.loose || s.drop):
 		return nil
 	case errors.Is(err, unix.ENOENT):
-		return fmt.Errorf("the host has no %s in %s", s.file, d.path)
+		return noFile(d, s.file)
 	case err != nil:
 		return err
 	}
@@ -211,10 +211,11 @@ func (u *update) set(d dir, s *setting) error {
 	return d.check(s)
 }
 
-// explain says why the kernel refuses a memory limit of v1.
+// explain says why the kernel refuses a value; of a memory limit of v1 it is what
+// is in use, or the other limit.
 func (u *update) explain(d dir, s *setting, err error) error {
 	if s.file != "memory.limit_in_bytes" && s.file != "memory.memsw.limit_in_bytes" {
-		return err
+		return explained(d, s.file, err)
 	}
 	if errors.Is(err, unix.EBUSY) {
 		used, _ := d.read(strings.Replace(s.file, ".limit_", ".usage_", 1))

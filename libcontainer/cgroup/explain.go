@@ -1,0 +1,124 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// explained is why the kernel has not taken a value, with what this host has,
+// where that is the reason.
+func explained(d dir, file string, err error) error {
+	if open := (*os.PathError)(nil); errors.As(err, &open) && open.Op == "open" {
+		return err // the kernel has not seen the value
+	}
+	if has := thisHost.has(d.path, file, err); has != "" {
+		return fmt.Errorf("%w (%s)", err, has)
+	}
+	return err
+}
+
+// noFile is the error of a value that the kernel has no file for.
+func noFile(d dir, file string) error {
+	has := thisHost.has(d.path, file, unix.ENOENT)
+	if has != "" {
+		has = " (" + has + ")"
+	}
+	return fmt.Errorf("the host has no %s in %s%s", file, d.path, has)
+}
+
+// looks is how a host is looked at.
+type looks struct {
+	text func(path string) string // a file's content; empty if there is none
+	list func(dir string) []string
+}
+
+var thisHost = looks{
+	text: func(path string) string {
+		s, _ := readProc(path)
+		return strings.TrimSpace(s)
+	},
+	list: func(dir string) []string {
+		var names []string
+		entries, _ := os.ReadDir(dir)
+		for _, e := range entries {
+			names = append(names, e.Name())
+		}
+		return names
+	},
+}
+
+// has says what the host has of what a file limits, if err is of something that
+// it has not.
+func (l looks) has(dir, file string, err error) string {
+	missing := errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO) || errors.Is(err, unix.EINVAL)
+	controller, _, _ := strings.Cut(file, ".")
+	switch {
+	case file == "cpuset.cpus":
+		return l.set(dir, "CPUs", "cpuset.cpus.effective", "cpuset.effective_cpus", "/sys/devices/system/cpu/online")
+	case file == "cpuset.mems":
+		return l.set(dir, "memory nodes", "cpuset.mems.effective", "cpuset.effective_mems", "/sys/devices/system/node/online")
+	case controller == "hugetlb" && errors.Is(err, unix.ENOENT):
+		return had("sizes of huge pages", l.pages(dir))
+	case (controller == "io" || controller == "blkio") && byKey(file) && missing:
+		return had("block devices", l.disks())
+	case controller == "rdma" && missing:
+		return had("RDMA devices", l.list("/sys/class/infiniband"))
+	case file == "net_prio.ifpriomap" && missing:
+		return had("network devices", l.list("/sys/class/net"))
+	case (file == "cpu.max" || strings.HasPrefix(file, "cpu.cfs_")) && errors.Is(err, unix.EINVAL):
+		return "the kernel takes a quota of 1000 microseconds or more, a period of 1000 to 1000000, and no larger part of a CPU than the cgroup above has"
+	}
+	return ""
+}
+
+// set is the list of CPUs or nodes that the cgroup above has, or the host.
+func (l looks) set(dir, what string, v2, v1, host string) string {
+	for _, file := range [...]string{path.Join(dir, "..", v2), path.Join(dir, "..", v1), host} {
+		if s := l.text(file); s != "" {
+			return had(what, []string{s})
+		}
+	}
+	return ""
+}
+
+// pages are the sizes of huge pages that the cgroup has files for.
+func (l looks) pages(dir string) (sizes []string) {
+	for _, name := range l.list(dir) {
+		parts := strings.Split(name, ".")
+		if len(parts) > 2 && parts[0] == "hugetlb" && !slices.Contains(sizes, parts[1]) {
+			sizes = append(sizes, parts[1])
+		}
+	}
+	slices.Sort(sizes)
+	return sizes
+}
+
+// disks are the whole block devices by number and name: "8:0 sda".
+func (l looks) disks() (all []string) {
+	for _, name := range l.list("/sys/block") {
+		number := l.text("/sys/block/" + name + "/dev")
+		if number != "" && !strings.HasPrefix(name, "loop") && !strings.HasPrefix(name, "ram") {
+			all = append(all, number+" "+name)
+		}
+	}
+	return all
+}
+
+// most is how many devices are named at most.
+const most = 8
+
+func had(what string, names []string) string {
+	switch {
+	case len(names) == 0:
+		return "there are no " + what + " here"
+	case len(names) > most:
+		return fmt.Sprintf("%s here: %s and %d more", what, strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return what + " here: " + strings.Join(names, ", ")
+}

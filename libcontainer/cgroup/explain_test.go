@@ -1,0 +1,66 @@
+package cgroup
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestHas(t *testing.T) {
+	files := map[string]string{
+		"/c/cpuset.cpus.effective":        "0-1",
+		"/sys/devices/system/cpu/online":  "0-3",
+		"/v1/cpuset.effective_mems":       "0",
+		"/sys/devices/system/node/online": "0-1",
+		"/sys/block/sda/dev":              "8:0",
+		"/sys/block/loop0/dev":            "7:0",
+	}
+	dirs := map[string][]string{
+		"/c/x":                  {"cgroup.procs", "hugetlb.2MB.max", "hugetlb.2MB.rsvd.max", "hugetlb.1GB.max"},
+		"/sys/block":            {"loop0", "sda"},
+		"/sys/class/infiniband": {},
+		"/sys/class/net":        {"a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "lo"},
+	}
+	l := looks{
+		text: func(p string) string { return files[p] },
+		list: func(p string) []string { return dirs[p] },
+	}
+	for _, c := range []struct {
+		dir, file string
+		errno     syscall.Errno
+		want      string
+	}{
+		{"/c/x", "cpuset.cpus", unix.ERANGE, "CPUs here: 0-1"},
+		{"/d/x", "cpuset.cpus", unix.ERANGE, "CPUs here: 0-3"},
+		{"/v1/x", "cpuset.mems", unix.EACCES, "memory nodes here: 0"},
+		{"/d/x", "cpuset.mems", unix.EINVAL, "memory nodes here: 0-1"},
+		{"/c/x", "hugetlb.64KB.max", unix.ENOENT, "sizes of huge pages here: 1GB, 2MB"},
+		{"/d/x", "hugetlb.64KB.max", unix.ENOENT, "there are no sizes of huge pages here"},
+		{"/c/x", "io.max", unix.ENODEV, "block devices here: 8:0 sda"},
+		{"/c/x", "blkio.throttle.read_bps_device", unix.ENXIO, "block devices here: 8:0 sda"},
+		{"/c/x", "io.max", unix.ERANGE, ""},
+		{"/c/x", "rdma.max", unix.ENODEV, "there are no RDMA devices here"},
+		{"/c/x", "net_prio.ifpriomap", unix.ENODEV, "network devices here: a0, a1, a2, a3, a4, a5, a6, a7 and 2 more"},
+		{"/c/x", "pids.max", unix.EINVAL, ""},
+		{"/c/x", "memory.max", unix.EBUSY, ""},
+	} {
+		if got := l.has(c.dir, c.file, c.errno); got != c.want {
+			t.Errorf("%s in %s, %v: %q, want %q", c.file, c.dir, c.errno, got, c.want)
+		}
+	}
+	if got := l.has("/c/x", "cpu.max", unix.EINVAL); !strings.Contains(got, "1000 microseconds or more") {
+		t.Errorf("cpu.max: %q", got)
+	}
+}
+
+// What could not even be opened is not the value's fault.
+func TestExplainedOpen(t *testing.T) {
+	err := fmt.Errorf("x: %w", &os.PathError{Op: "open", Path: "/c/cpuset.cpus", Err: unix.EACCES})
+	if got := explained(dir{path: "/c"}, "cpuset.cpus", err); got.Error() != err.Error() {
+		t.Errorf("got %v", got)
+	}
+}
