@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -58,7 +59,10 @@ func (h *Host) Create(l *plan.Launch, raw []byte, io IO) (_ *Container, _ *Proce
 	// A cgroup that is refused belongs to others: this comes before the record,
 	// since whoever deletes a container kills all that is in its cgroups.
 	var group *cgroup.Group
-	if group, unit, err = c.newGroup(l); err != nil {
+	if group, unit, err = c.newGroup(l); err == nil {
+		err = delegable(l, group)
+	}
+	if err != nil {
 		return nil, nil, err
 	}
 	enter, err := c.claim(l, group, unit, io, &u)
@@ -162,7 +166,7 @@ func (h *Host) newGroup(l *plan.Launch) (*cgroup.Group, *unit, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	c.Path = u.path
+	c.Path = path.Join(u.path, l.Cgroup.Subgroup)
 	g, err := cgroup.New(c)
 	if err != nil {
 		u.Close()
@@ -308,7 +312,12 @@ func (c *Container) connect(r *launch.Request, l *plan.Launch, io IO, p *Process
 	if waitsMounted(l) {
 		r.Mounted = func(run *launch.Running) error { return c.mounted(l, run, u) }
 	}
-	r.Ready = func(run *launch.Running) error { return c.ready(run, io, u) }
+	r.Ready = func(run *launch.Running) error {
+		if err := delegate(l, r.Cgroup, run.Pid); err != nil {
+			return err
+		}
+		return c.ready(run, io, u)
+	}
 	if !io.Hold {
 		return nil
 	}

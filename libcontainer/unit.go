@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
@@ -107,6 +108,9 @@ func (u *unit) start(g *cgroup.Group, pid int) error {
 	u.tried = !errors.Is(err, systemd.ErrExists)
 	if err != nil {
 		return fmt.Errorf("linux.cgroupsPath: %w", err)
+	}
+	if err := g.Descend(u.path, pid); err != nil {
+		return err
 	}
 	return g.Adopt(pid)
 }
@@ -228,8 +232,14 @@ func (c *Container) attach(g *cgroup.Group, sub map[string]string) func(pid int)
 			return err
 		}
 		defer m.Close()
-		return m.Attach(c.record.Unit, sub[""], pid)
+		return m.Attach(c.record.Unit, path.Join(belowUnit(c.record.Unit, c.record.Cgroups[""]), sub[""]), pid)
 	}
+}
+
+// belowUnit is the part of a container's cgroup below that of its unit.
+func belowUnit(unit, cgroup string) string {
+	_, below, _ := strings.Cut(cgroup+"/", "/"+unit+"/")
+	return strings.TrimSuffix(below, "/")
 }
 
 // stopUnit stops the container's unit, whose cgroup is empty.

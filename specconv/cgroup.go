@@ -15,6 +15,7 @@ const systemdProperty = "org.systemd.property."
 func (c *compiler) cgroup() {
 	g := &c.out.Cgroup
 	g.Path, g.Resources, g.Systemd = c.linux.CgroupsPath, c.linux.Resources, c.SystemdCgroup
+	c.subgroups()
 	if !c.SystemdCgroup {
 		return
 	}

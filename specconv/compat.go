@@ -334,6 +334,12 @@ var compatibility = [...]compat{
 		tests: "libcontainer/cgroup/devices_test.go:TestDeviceDefaults",
 	},
 	{
+		does:  "the annotation run.oci.delegate-cgroup names a cgroup below the container's for it to manage, where its processes begin, and with systemd run.oci.systemd.subgroup one below the unit's, which it has in its place",
+		spec:  "knows no such annotations",
+		code:  "specconv/subgroup.go:subgroups",
+		tests: "cgroup-delegate, systemd-subgroup",
+	},
+	{
 		does:  "letters in a device rule's access that are not r, w or m are passed over",
 		spec:  "it is made of these (config-linux.md, \"Allowed Device list\")",
 		code:  "libcontainer/cgroup/devices.go:deviceAccess",

@@ -230,34 +230,3 @@ func hasField(text, word string) bool {
 	}
 	return false
 }
-
-// delegate hands the cgroup to the container's user: the directory and the
-// files that the kernel lists for that, no more.
-func (g *Group) delegate(d dir) error {
-	if g.owner == nil || *g.owner == os.Geteuid() {
-		return nil // what we make is ours
-	}
-	if g.rootless {
-		return nil // an ordinary user can give nothing away
-	}
-	if err := unix.Fchownat(d.fd, "", *g.owner, -1, unix.AT_EMPTY_PATH); err != nil {
-		return &os.PathError{Op: "chown", Path: d.path, Err: err}
-	}
-	for _, name := range delegated() {
-		err := unix.Fchownat(d.fd, name, *g.owner, -1, unix.AT_SYMLINK_NOFOLLOW)
-		if err != nil && err != unix.ENOENT { // files of controllers that are not enabled
-			return &os.PathError{Op: "chown", Path: d.path + "/" + name, Err: err}
-		}
-	}
-	return nil
-}
-
-// delegated lists the files to hand over (since Linux 4.15; the fall-back list
-// is the specification's).
-func delegated() []string {
-	list, err := os.ReadFile("/sys/kernel/cgroup/delegate")
-	if err != nil {
-		return []string{"cgroup.procs", "cgroup.subtree_control", "cgroup.threads"}
-	}
-	return slices.DeleteFunc(strings.Fields(string(list)), func(s string) bool { return strings.Contains(s, "/") })
-}

@@ -145,6 +145,8 @@ type Cgroup struct {
 	Systemd   bool   // the systemd driver: Path is "slice:prefix:name", which Unit and Slice have
 	Unit      string // the unit to make: "skiff-web.scope", or a slice
 	Slice     string // the slice that it is in
+	Subgroup  string // the container's cgroup is this one below the unit's; empty: it is the unit's
+	Delegate  string // a cgroup below the container's, for it to manage, where its processes begin; empty for none
 	Resources *specs.LinuxResources
 	Mounted   bool // a cgroup file system is mounted read-write on /sys/fs/cgroup (delegation)
 	// Exec only: sub-cgroup for the process, by controller ("" for cgroup v2).

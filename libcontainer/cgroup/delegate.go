@@ -1,0 +1,142 @@
+package cgroup
+
+import (
+	"errors"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// delegate hands the cgroup to the container's user: the directory and the
+// files that the kernel lists for that, no more.
+func (g *Group) delegate(d dir) error {
+	if g.owner == nil || *g.owner == os.Geteuid() {
+		return nil // what we make is ours
+	}
+	if g.rootless {
+		return nil // an ordinary user can give nothing away
+	}
+	return d.handTo(*g.owner)
+}
+
+// handTo makes a user the owner of the directory and of the files in it that
+// management takes.
+func (d dir) handTo(owner int) error {
+	if err := unix.Fchownat(d.fd, "", owner, -1, unix.AT_EMPTY_PATH); err != nil {
+		return &os.PathError{Op: "chown", Path: d.path, Err: err}
+	}
+	for _, name := range delegated() {
+		err := unix.Fchownat(d.fd, name, owner, -1, unix.AT_SYMLINK_NOFOLLOW)
+		if err != nil && err != unix.ENOENT { // files of controllers that are not enabled
+			return &os.PathError{Op: "chown", Path: d.path + "/" + name, Err: err}
+		}
+	}
+	return nil
+}
+
+// delegated lists the files to hand over (since Linux 4.15; the fall-back list
+// is the specification's).
+func delegated() []string {
+	list, err := os.ReadFile("/sys/kernel/cgroup/delegate")
+	if err != nil {
+		return []string{"cgroup.procs", "cgroup.subtree_control", "cgroup.threads"}
+	}
+	return slices.DeleteFunc(strings.Fields(string(list)), func(s string) bool { return strings.Contains(s, "/") })
+}
+
+// Delegable is an error if no cgroup below the group's can be the container's to
+// manage: that is safe with cgroup v2 alone.
+func (g *Group) Delegable() error {
+	switch {
+	case g.Empty():
+		return g.none()
+	case g.Legacy():
+		return errors.New("needs a host with cgroup v2 alone")
+	}
+	return nil
+}
+
+// Delegate makes a cgroup below the group's, hands it to its owner, moves process
+// pid there, and passes all controllers of the group on to it.
+func (g *Group) Delegate(sub string, owner, pid int) error {
+	top := g.unified().path
+	p := path.Join(top, sub)
+	if _, err := makeOpen(p); err != nil {
+		return err
+	}
+	if err := g.settle(top, p, owner); err != nil {
+		return err
+	}
+	to := member{names: []string{""}, path: p}
+	if err := to.write("cgroup.procs", strconv.Itoa(pid)); err != nil {
+		return err
+	}
+	for q := range above(top, p) {
+		if err := passOn(q); err != nil {
+			return err
+		}
+	}
+	return g.settle(top, p, owner) // the files of the controllers are new
+}
+
+// settle makes all cgroups from below top to p ready for processes, and gives
+// them to their owner.
+func (g *Group) settle(top, p string, owner int) error {
+	for q := p; q != top; q = path.Dir(q) {
+		d, err := openDir(q)
+		if err != nil {
+			return err
+		}
+		_, err = g.follow(d)
+		if err == nil && owner != os.Geteuid() && !g.rootless {
+			err = d.handTo(owner)
+		}
+		d.close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// passOn enables all controllers of the cgroup at p for those below it, as far as
+// they can be.
+func passOn(p string) error {
+	d, err := openDir(p)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	have, err := d.read("cgroup.controllers")
+	all := strings.Fields(have)
+	if err != nil || len(all) == 0 || enableIn(d, all) == nil {
+		return err
+	}
+	for _, c := range all {
+		_ = enableIn(d, []string{c})
+	}
+	return nil
+}
+
+// Descend makes the group's cgroup, which lies below that of a unit (its path below
+// the mount), and moves process pid there from the unit's, if it is not 0.
+func (g *Group) Descend(unit string, pid int) error {
+	m := g.unified()
+	if m.path == path.Join(m.mount, unit) {
+		return nil
+	}
+	if _, err := makeOpen(m.path); err != nil {
+		return ofPath(err)
+	}
+	if pid == 0 {
+		return nil
+	}
+	if err := m.write("cgroup.procs", strconv.Itoa(pid)); err != nil {
+		return ofPath(err)
+	}
+	return nil
+}

@@ -1,0 +1,49 @@
+package libcontainer
+
+import (
+	"github.com/skiff-oci/skiff/libcontainer/cgroup"
+	"github.com/skiff-oci/skiff/libcontainer/idmap"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"golang.org/x/sys/unix"
+)
+
+// A cgroup may be delegated (crun's annotation run.oci.delegate-cgroup): below
+// the container's cgroup, which has the limits and is the root of its cgroup
+// namespace, it is the container's to manage.
+
+const delegateField = `annotations["run.oci.delegate-cgroup"]`
+
+func delegable(l *plan.Launch, g *cgroup.Group) error {
+	if l.Cgroup.Delegate == "" {
+		return nil
+	}
+	if err := g.Delegable(); err != nil {
+		return &cgroup.FieldError{Field: delegateField, Err: err}
+	}
+	return nil
+}
+
+// delegate moves the container's first process, whose namespaces are there, into
+// the delegated cgroup.
+func delegate(l *plan.Launch, g *cgroup.Group, pid int) error {
+	if l.Cgroup.Delegate == "" {
+		return nil
+	}
+	if err := g.Delegate(l.Cgroup.Delegate, delegateOwner(l), pid); err != nil {
+		return &cgroup.FieldError{Field: delegateField, Err: err}
+	}
+	return nil
+}
+
+// delegateOwner is the host's id of whom the delegated cgroup belongs to: the
+// owner of the container's own, or else the container's root.
+func delegateOwner(l *plan.Launch) int {
+	if owner := cgroupOwner(l); owner != nil {
+		return *owner
+	}
+	if namespaceFlags(l)&unix.CLONE_NEWUSER == 0 {
+		return 0
+	}
+	uid, _ := idmap.Host(l.UserMaps.UID, idmap.Root(l.UserMaps.UID))
+	return int(uid)
+}
