@@ -91,7 +91,7 @@ func (g *Group) enable(m *member, d dir) error {
 	if slices.ContainsFunc(strings.Fields(have), domainOnly) {
 		return nil // no threaded cgroup is above one that has these
 	}
-	return g.followThreads(m)
+	return g.followThreads(m, d)
 }
 
 // above goes through the cgroups above p, from the mount on.
@@ -125,15 +125,15 @@ func (g *Group) pass(p string, want []string) (passed []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	passed, missing := split(want, on)
+	passed, missing := parted(want, func(c string) bool { return hasField(on, c) })
 	fresh, err := g.grantAll(d, missing)
 	return append(passed, fresh...), err
 }
 
-// split parts the controllers that are in the list on from those that are not.
-func split(all []string, on string) (in, out []string) {
+// parted parts the controllers of which is says so from the others.
+func parted(all []string, is func(string) bool) (in, out []string) {
 	for _, c := range all {
-		if hasField(on, c) {
+		if is(c) {
 			in = append(in, c)
 		} else {
 			out = append(out, c)
@@ -166,7 +166,11 @@ func (g *Group) grantAll(d dir, missing []string) (fresh []string, err error) {
 		if err := g.undemanded(d.path, missing, err); err != nil {
 			return nil, err
 		}
-		fallthrough
+		domain, threads := parted(missing, domainOnly)
+		g.refuse(domain, err)
+		fresh = g.grantEach(d, threads)
+	case len(missing) == 1:
+		g.refuse(missing, err)
 	default:
 		fresh = g.grantEach(d, missing)
 	}
@@ -185,15 +189,22 @@ func enableIn(d dir, controllers []string) error {
 func (g *Group) grantEach(d dir, missing []string) (fresh []string) {
 	for _, c := range missing {
 		if err := enableIn(d, []string{c}); err != nil {
-			if g.refused == nil {
-				g.refused = make(map[string]error)
-			}
-			g.refused[c] = err
+			g.refuse([]string{c}, err)
 			continue
 		}
 		fresh = append(fresh, c)
 	}
 	return fresh
+}
+
+// refuse notes why controllers cannot be had.
+func (g *Group) refuse(controllers []string, why error) {
+	if g.refused == nil {
+		g.refused = make(map[string]error)
+	}
+	for _, c := range controllers {
+		g.refused[c] = why
+	}
 }
 
 // crowded reports whether the kernel refuses a controller because of the

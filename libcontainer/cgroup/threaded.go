@@ -17,9 +17,9 @@ func domainOnly(controller string) bool {
 	return true
 }
 
-// followThreads makes the group's cgroup threaded if it lies below a threaded
+// followThreads makes the group's cgroup d threaded if it lies below a threaded
 // one: no process can be put into it as it is. So are those between, first.
-func (g *Group) followThreads(m *member) error {
+func (g *Group) followThreads(m *member, d dir) error {
 	for p := range above(m.mount, m.path) {
 		if p == m.mount {
 			continue
@@ -28,7 +28,8 @@ func (g *Group) followThreads(m *member) error {
 			return err
 		}
 	}
-	return g.followAt(m.path)
+	_, err := g.follow(d)
+	return err
 }
 
 func (g *Group) followAt(p string) error {
