@@ -27,10 +27,16 @@ var compatibility = [...]compat{
 		tests: "process-missing",
 	},
 	{
-		does:  "a hook inside without env has the process's environment, one outside none",
+		does:  "a hook outside without env has the runtime's environment, startContainer the process's, createContainer none",
 		spec:  "nothing but POSIX's execve (config.md, \"POSIX-platform Hooks\")",
 		code:  "libcontainer/hooks/hooks.go:Add, libcontainer/hooks/hooks.go:runOne",
 		tests: "hook-environment",
+	},
+	{
+		does:  "hooks outside run in the bundle's directory, createContainer in the container's root, startContainer in the process's directory",
+		spec:  "nothing",
+		code:  "libcontainer/hooks/hooks.go:directory, libcontainer/hooks/hooks.go:Add",
+		tests: "hook-directory",
 	},
 
 	{

@@ -40,7 +40,7 @@ func Run(list []specs.Hook, point string, s specs.State, first *os.File) error {
 		return err
 	}
 	for i := range list {
-		if err := runOne(&list[i], field(point, i), doc, first); err != nil {
+		if err := runOne(&list[i], field(point, i), s.Bundle, doc, first); err != nil {
 			return err
 		}
 	}
@@ -55,7 +55,7 @@ func RunAll(list []specs.Hook, point string, s specs.State) []error {
 	}
 	var errs []error
 	for i := range list {
-		if err := runOne(&list[i], field(point, i), doc, nil); err != nil {
+		if err := runOne(&list[i], field(point, i), s.Bundle, doc, nil); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -69,12 +69,22 @@ func limit(seconds int) time.Duration {
 	return time.Duration(min(int64(seconds), math.MaxInt64/int64(time.Second))) * time.Second
 }
 
-func runOne(h *specs.Hook, field string, doc []byte, first *os.File) error {
+// directory is where hooks run: the bundle, which may be gone when a container
+// is deleted.
+func directory(bundle string) string {
+	if unix.Faccessat(unix.AT_FDCWD, bundle, unix.X_OK, unix.AT_EACCESS) != nil {
+		return "/"
+	}
+	return bundle
+}
+
+func runOne(h *specs.Hook, field, bundle string, doc []byte, first *os.File) error {
 	var out bytes.Buffer
 	pidfd := -1
 	cmd := exec.Command(h.Path)
 	cmd.Args = argv(h)
-	cmd.Env = append([]string{}, h.Env...) // nil would be the runtime's own
+	cmd.Env = h.Env // without one, nil: the runtime's own. An empty list is none
+	cmd.Dir = directory(bundle)
 	cmd.Stdin = bytes.NewReader(doc)
 	cmd.Stdout, cmd.Stderr = &out, &out
 	// A group, so that all of it can be ended. The kernel ends the hook itself
@@ -167,20 +177,22 @@ func argv(h *specs.Hook) []string {
 // is one: the child puts the number in its place.
 const pidMark = "##########"
 
-// Add adds the hooks that run in the container's namespaces, with the runtime's
-// privileges and, unless they have some of their own, no environment.
-func Add(p *plan.Program, list []specs.Hook, point string, s specs.State) error {
-	return add(p, list, point, s, nil, 0)
+// Add adds the hooks that run in the container's namespaces, in the directory
+// root, with the runtime's privileges. Their environment is their own alone: the
+// runtime's may have secrets, which the container's first process is not to hold.
+func Add(p *plan.Program, list []specs.Hook, point string, s specs.State, root plan.Slot) error {
+	return add(p, list, point, s, plan.Op{B: root}, nil)
 }
 
 // AddConfined adds those that are programs of the container's, and may do what
 // its program may do: the operations that come after these confine them, too.
 // env is the program's environment, which is theirs unless they have one.
 func AddConfined(p *plan.Program, list []specs.Hook, point string, s specs.State, env []string) error {
-	return add(p, list, point, s, env, plan.HookConfined)
+	return add(p, list, point, s, plan.Op{Flags: plan.HookConfined}, env)
 }
 
-func add(p *plan.Program, list []specs.Hook, point string, s specs.State, env []string, flags uint32) error {
+// add adds hooks as operations like op.
+func add(p *plan.Program, list []specs.Hook, point string, s specs.State, op plan.Op, env []string) error {
 	if len(list) == 0 {
 		return nil
 	}
@@ -193,10 +205,11 @@ func add(p *plan.Program, list []specs.Hook, point string, s specs.State, env []
 	doc = append([]byte(`{"pid":`+pidMark+`,`), doc[1:]...)
 	for i := range list {
 		h := &list[i]
-		op := plan.Op{Kind: plan.OpHook, Flags: flags, Data: doc, Field: field(point, i)}
+		op := op
+		op.Kind, op.Data, op.Field = plan.OpHook, doc, field(point, i)
 		args := argv(h)
 		own := h.Env
-		if own == nil && flags&plan.HookConfined != 0 {
+		if own == nil && op.Flags&plan.HookConfined != 0 {
 			own = env
 			op.Flags |= plan.HookHome
 		}

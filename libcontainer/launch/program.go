@@ -282,7 +282,7 @@ func (b *binding) build() error {
 	if b.Mounted != nil {
 		p.Add(plan.Op{Kind: plan.OpSync, N: [3]uint64{uint64(wire.Mounted)}}) // prestart and createRuntime hooks
 	}
-	if err := hooks.Add(p, l.Hooks.CreateContainer, "createContainer", state); err != nil {
+	if err := hooks.Add(p, l.Hooks.CreateContainer, "createContainer", state, b.root); err != nil {
 		return err
 	}
 	b.sysctls()

@@ -182,9 +182,11 @@ int op_hook(const struct op *o)
 			hook = o;
 			return 0;
 		}
+		r = o->b < 0 ? 0 : sys(fchdir, slot[o->b]);
 		sys(close_range, 3, ~0u, 0);
 		sys(umask, 022);
-		execute(o);
+		if (!r)
+			execute(o);
 		for (;;)
 			sys(exit_group, 127);
 	}
