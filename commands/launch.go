@@ -28,12 +28,36 @@ type launch struct {
 
 // launchFlags are the flags of both create and run.
 func launchFlags() []cli.Flag {
-	return append(processFlags(),
-		&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "bundle directory (default: the working directory)"},
+	return append(append(processFlags(), bundleFlags()...),
 		&cli.BoolFlag{Name: "no-pivot", Usage: "change the root by moving the mount, where pivot_root cannot work (a ramdisk)"},
 		&cli.BoolFlag{Name: "no-new-keyring", Usage: "keep the caller's session keyring"},
 		&cli.BoolFlag{Name: "plan", Usage: "print what would be done, and do nothing"},
 	)
+}
+
+// bundleFlags are the flags of all that make a container.
+func bundleFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "bundle directory (default: the working directory)"},
+		&cli.StringFlag{Name: "config", Aliases: []string{"f"}, Usage: "configuration `FILE` in place of the bundle's config.json"},
+	}
+}
+
+// readBundle reads the bundle that the flags name.
+func readBundle(ctx *cli.Context) (l *launch, bundle string, err error) {
+	if bundle, err = filepath.Abs(ctx.String("bundle")); err != nil {
+		return nil, "", fmt.Errorf("--bundle: %w", err)
+	}
+	file := ctx.String("config")
+	if file == "" && ctx.IsSet("config") {
+		return nil, "", errors.New("--config: a file is expected")
+	}
+	l = new(launch)
+	l.spec, l.raw, err = specconv.Read(bundle, file)
+	if err != nil && file != "" {
+		err = fmt.Errorf("--config: %w", err)
+	}
+	return l, bundle, err
 }
 
 // processFlags are the flags of all that start a process.
@@ -55,12 +79,8 @@ func (c *call) prepare(ctx *cli.Context, detach bool) (*launch, error) {
 	if err := libcontainer.CheckID(id); err != nil {
 		return nil, err
 	}
-	bundle, err := filepath.Abs(ctx.String("bundle"))
+	l, bundle, err := readBundle(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("--bundle: %w", err)
-	}
-	l := new(launch)
-	if l.spec, l.raw, err = specconv.Read(bundle); err != nil {
 		return nil, err
 	}
 	l.plan, err = c.compile(l.spec, specconv.Options{ID: id, Bundle: bundle, NoPivot: ctx.Bool("no-pivot")})

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/skiff-oci/skiff/libcontainer"
@@ -18,8 +17,7 @@ func (c *call) restoreCommand() *cli.Command {
 		Name:      "restore",
 		Usage:     "make a container of a checkpoint, and wait for it",
 		ArgsUsage: "CONTAINER-ID",
-		Flags: append(criuFlags(),
-			&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "bundle directory (default: the working directory)"},
+		Flags: append(append(criuFlags(), bundleFlags()...),
 			&cli.StringFlag{Name: "console-socket", Usage: "AF_UNIX socket that the terminal's master is sent to"},
 			&cli.StringFlag{Name: "pid-file", Usage: "file to write the process id to"},
 			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait"},
@@ -61,12 +59,8 @@ func (c *call) prepareRestore(ctx *cli.Context, detach bool) (*launch, *criu.Res
 	if err := libcontainer.CheckID(id); err != nil {
 		return nil, nil, err
 	}
-	bundle, err := filepath.Abs(ctx.String("bundle"))
+	l, bundle, err := readBundle(ctx)
 	if err != nil {
-		return nil, nil, fmt.Errorf("--bundle: %w", err)
-	}
-	l := new(launch)
-	if l.spec, l.raw, err = specconv.Read(bundle); err != nil {
 		return nil, nil, err
 	}
 	if l.plan, err = c.compile(l.spec, specconv.Options{ID: id, Bundle: bundle}); err != nil {

@@ -18,15 +18,19 @@ import (
 // maxConfig bounds config.json, in bytes: what is larger is no configuration.
 const maxConfig = 16 << 20
 
-// Read reads the configuration of a bundle. raw is the file as it is.
+// Read reads the configuration of a bundle, or what stands for it in file, if
+// that is not empty. raw is the file as it is.
 //
 // Keys match as encoding/json matches them, unknown ones are ignored
 // (config.md, "Extensibility"). The error is one line, with the JSON path or
-// the line of what is wrong; fs.ErrNotExist if there is no file.
-func Read(bundle string) (spec *specs.Spec, raw []byte, err error) {
-	path := filepath.Join(bundle, "config.json")
+// the line of what is wrong.
+func Read(bundle, file string) (spec *specs.Spec, raw []byte, err error) {
+	path := file
+	if file == "" {
+		path = filepath.Join(bundle, "config.json")
+	}
 	raw, err = readRegular(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) && file == "" {
 		return nil, nil, fmt.Errorf("JSON specification file config.json not found in the bundle %s: %w", bundle, unix.ENOENT)
 	}
 	if err != nil {
