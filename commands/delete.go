@@ -14,17 +14,22 @@ func (c *call) deleteCommand() *cli.Command {
 		ArgsUsage: "CONTAINER-ID",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "kill a container that runs; one that does not exist is no error"},
+			regexFlag(),
 		},
 		Action: func(ctx *cli.Context) error {
 			force := ctx.Bool("force")
-			container, err := c.container(ctx, 1)
-			if err == nil || force && errors.Is(err, libcontainer.ErrDamaged) {
-				err = container.Delete(force)
-			}
-			if force && errors.Is(err, libcontainer.ErrNotExist) {
-				return nil // or another delete has just removed it
-			}
-			return err
+			return c.each(ctx, 1, func(id string) error { return c.deleteOne(id, force) })
 		},
 	}
+}
+
+func (c *call) deleteOne(id string, force bool) error {
+	container, err := c.host.Load(id)
+	if err == nil || force && errors.Is(err, libcontainer.ErrDamaged) {
+		err = container.Delete(force)
+	}
+	if force && errors.Is(err, libcontainer.ErrNotExist) {
+		return nil // or another delete has just removed it
+	}
+	return err
 }

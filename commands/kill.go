@@ -5,6 +5,7 @@ import (
 
 	"github.com/skiff-oci/skiff/libcontainer"
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 )
 
 func (c *call) killCommand() *cli.Command {
@@ -14,6 +15,7 @@ func (c *call) killCommand() *cli.Command {
 		ArgsUsage: "CONTAINER-ID [SIGNAL]",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "send it to all processes of the container"},
+			regexFlag(),
 		},
 		Action: c.kill,
 	}
@@ -28,11 +30,15 @@ func (c *call) kill(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	container, err := c.container(ctx, 2)
+	all := ctx.Bool("all")
+	return c.each(ctx, 2, func(id string) error { return c.killOne(id, sig, all) })
+}
+
+func (c *call) killOne(id string, sig unix.Signal, all bool) error {
+	container, err := c.host.Load(id)
 	if err != nil {
 		return err
 	}
-	all := ctx.Bool("all")
 	err = container.Signal(sig, all)
 	// Engines kill all that is left when the first process has ended: there
 	// may be nothing.

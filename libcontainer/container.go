@@ -82,12 +82,22 @@ func (c *Container) takeBy(lock func() error) error {
 	return err
 }
 
+// IDs are the ids of all containers. The error is fs.ErrNotExist if the root is
+// missing.
+func (h *Host) IDs() ([]string, error) {
+	ids, err := store.List(h.Root)
+	if err != nil {
+		return nil, fmt.Errorf("--root: %w", err)
+	}
+	return ids, nil
+}
+
 // List finds all containers. The second result tells of those whose state
 // cannot be read. The error is fs.ErrNotExist if the root is missing.
 func (h *Host) List() (all []*Container, broken []error, err error) {
-	ids, err := store.List(h.Root)
+	ids, err := h.IDs()
 	if err != nil {
-		return nil, nil, fmt.Errorf("--root: %w", err)
+		return nil, nil, err
 	}
 	for _, id := range ids {
 		c, err := h.Load(id)

@@ -1,0 +1,62 @@
+package commands
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+
+	"github.com/skiff-oci/skiff/libcontainer"
+	"github.com/urfave/cli/v2"
+)
+
+// regexFlag has the container's id be a pattern, as with crun.
+func regexFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "regex", Aliases: []string{"r"}, Usage: "CONTAINER-ID is a regular expression, for all containers whose id it matches somewhere"}
+}
+
+// each does something to the container that the first argument names; with
+// --regex, to all whose id it matches, whether one fails or not. That it matches
+// none is no error.
+func (c *call) each(ctx *cli.Context, most int, do func(id string) error) error {
+	if err := checkArgs(ctx, 1, most); err != nil {
+		return err
+	}
+	if !ctx.Bool("regex") {
+		return do(ctx.Args().First())
+	}
+	ids, err := c.matching(ctx.Args().First())
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, id := range ids {
+		if err := do(id); err != nil && !errors.Is(err, libcontainer.ErrNotExist) { // else somebody has just deleted it
+			failed = append(failed, fmt.Errorf("container %s: %w", id, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// matching returns the ids of the containers that a regular expression matches.
+// An empty one is refused: a script means a variable that it has not set.
+func (c *call) matching(expression string) ([]string, error) {
+	if expression == "" {
+		return nil, errors.New("--regex: a regular expression is expected (. matches every container's id)")
+	}
+	re, err := regexp.Compile(expression)
+	if err != nil {
+		return nil, fmt.Errorf("--regex: %w", err)
+	}
+	ids, err := c.host.IDs()
+	if c.ownRoot && errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // it is made with the first container
+	}
+	var matched []string
+	for _, id := range ids {
+		if re.MatchString(id) {
+			matched = append(matched, id)
+		}
+	}
+	return matched, err
+}
