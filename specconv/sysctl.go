@@ -1,6 +1,7 @@
 package specconv
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"sort"
@@ -24,7 +25,7 @@ func (c *compiler) sysctl() {
 			c.fault(field, "is no name of a kernel parameter")
 			continue
 		}
-		if why := c.sysctlRefused(path); why != "" {
+		if why := cmp.Or(c.sysctlRefused(path), c.domainRefused(path, c.linux.Sysctl[key])); why != "" {
 			c.fault(field, "%s", why)
 			continue
 		}
@@ -78,6 +79,15 @@ func (c *compiler) sysctlRefused(path string) string {
 		return fmt.Sprintf("needs a %s namespace in linux.namespaces", need)
 	}
 	return ""
+}
+
+// domainRefused says that the parameter would undo what another field sets.
+func (c *compiler) domainRefused(path, value string) string {
+	name := c.spec.Domainname
+	if path != "kernel/domainname" || name == "" || name == value {
+		return ""
+	}
+	return fmt.Sprintf("%q contradicts domainname, which is %q (leave one of them out)", value, name)
 }
 
 // ipcParameter lists what belongs to an ipc namespace (ipc_namespaces(7)).

@@ -50,6 +50,23 @@ func TestSysctlNamespaces(t *testing.T) {
 	}
 }
 
+// The domain name has a field of its own, too: both may say the same.
+func TestSysctlDomain(t *testing.T) {
+	for _, s := range []struct{ key, field, value, want string }{
+		{"kernel.domainname", "", "a", ""},
+		{"kernel.domainname", "a", "a", ""},
+		{"kernel.domainname", "a", "b", `linux.sysctl["kernel.domainname"]: "b" contradicts domainname, which is "a" (leave one of them out)`},
+		{"kernel/domainname", "a", "", `linux.sysctl["kernel/domainname"]: "" contradicts domainname, which is "a" (leave one of them out)`},
+	} {
+		c := newCompiler(&specs.Spec{Domainname: s.field, Linux: &specs.Linux{
+			Sysctl: map[string]string{s.key: s.value}, Namespaces: []specs.LinuxNamespace{{Type: specs.UTSNamespace}},
+		}}, options)
+		if c.sysctl(); c.bad.Error() != s.want {
+			t.Errorf("%s %q, domainname %q: %q, want %q", s.key, s.value, s.field, c.bad.Error(), s.want)
+		}
+	}
+}
+
 func sysctlOnly(key string, ns specs.LinuxNamespaceType) *compiler {
 	spec := &specs.Spec{Linux: &specs.Linux{Sysctl: map[string]string{key: "1"}}}
 	if ns != "" {
