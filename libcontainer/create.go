@@ -44,7 +44,7 @@ func (h *Host) Create(l *plan.Launch, raw []byte, io IO) (_ *Container, _ *Proce
 	if err := lsm.Check(l); err != nil {
 		return nil, nil, err
 	}
-	agent, err := seccomp.Dial(l.Seccomp)
+	agent, err := seccomp.Dial(l.Seccomp, l.SeccompAgent)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -364,6 +364,20 @@ func (c *Container) prepare(run *launch.Running, raw []byte) error {
 func (c *Container) ready(run *launch.Running, io IO, u *undo.Stack) error {
 	if err := c.entry.Commit(); err != nil {
 		return err
+	}
+	return c.announceInit(run, io, u)
+}
+
+// announceInit hands out the pid and the pidfd of the first process, the pidfd
+// also where an annotation says.
+func (c *Container) announceInit(run *launch.Running, io IO, u *undo.Stack) error {
+	if path, ok := c.record.Annotations[plan.PidfdReceiver]; ok {
+		if !filepath.IsAbs(path) && !strings.HasPrefix(path, "@") {
+			path = filepath.Join(c.record.Bundle, path)
+		}
+		if err := sys.SendFD(path, "pidfd", int(run.Pidfd.Fd())); err != nil {
+			return fmt.Errorf("%s: %w", plan.AnnotationField(plan.PidfdReceiver), err)
+		}
 	}
 	return c.announce(run, io, u)
 }

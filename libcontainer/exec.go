@@ -23,7 +23,7 @@ func (c *Container) Exec(l *plan.Launch, io IO, o ExecOptions) (_ *Process, err 
 	if err := lsm.Check(l); err != nil {
 		return nil, err
 	}
-	agent, err := seccomp.Dial(l.Seccomp)
+	agent, err := seccomp.Dial(l.Seccomp, l.SeccompAgent)
 	if err != nil {
 		return nil, err
 	}

@@ -135,7 +135,7 @@ func (r *restoring) run(o *criu.RestoreOptions, streams []string) (err error) {
 	if err := r.entry.Commit(); err != nil {
 		return err
 	}
-	return r.announce(&launch.Running{Pid: r.pid, Pidfd: r.process.Pidfd}, r.io, r.undo)
+	return r.announceInit(&launch.Running{Pid: r.pid, Pidfd: r.process.Pidfd}, r.io, r.undo)
 }
 
 // notified does the runtime's part of the restore when CRIU says that it is

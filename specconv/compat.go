@@ -29,7 +29,7 @@ var compatibility = [...]compat{
 	{
 		does:  "a hook outside without env has the runtime's environment, startContainer the process's, createContainer none",
 		spec:  "nothing but POSIX's execve (config.md, \"POSIX-platform Hooks\")",
-		code:  "libcontainer/hooks/hooks.go:Add, libcontainer/hooks/hooks.go:runOne",
+		code:  "libcontainer/hooks/hooks.go:Add, libcontainer/hooks/hooks.go:run",
 		tests: "hook-environment",
 	},
 	{
@@ -181,6 +181,30 @@ var compatibility = [...]compat{
 		spec:  "no file descriptors but the standard streams are spoken of",
 		code:  "commands/launch.go:listenFDs",
 		tests: "listen-fds",
+	},
+	{
+		does:  "the annotations run.oci.hooks.stdout and run.oci.hooks.stderr name files that what hooks print is appended to",
+		spec:  "knows no such annotations",
+		code:  "libcontainer/hooks/output.go:OpenOutput, OpHook",
+		tests: "annotation-hooks-output",
+	},
+	{
+		does:  "the annotation run.oci.pidfd_receiver names a socket that a pidfd of the first process is sent to",
+		spec:  "knows no such annotation",
+		code:  "libcontainer/create.go:announceInit",
+		tests: "annotation-pidfd",
+	},
+	{
+		does:  "the annotation run.oci.seccomp.receiver names the agent's socket where linux.seccomp.listenerPath does not",
+		spec:  "knows no such annotation",
+		code:  "specconv/seccomp.go:agent",
+		tests: "seccomp-receiver, specconv/annotations_test.go:TestSeccompReceiver",
+	},
+	{
+		does:  "annotations that other runtimes act upon, and skiff does not, are warned of; of those that would confine the container more, run.oci.handler and run.oci.seccomp_bpf_data, any is an error",
+		spec:  "annotations are passed on (config.md, \"Annotations\")",
+		code:  "specconv/annotations.go:annotations, specconv/annotations.go:refused",
+		tests: "specconv/annotations_test.go:TestAnnotations",
 	},
 
 	// The tree.

@@ -145,12 +145,6 @@ func (c *compiler) foreign() {
 	}
 }
 
-func (c *compiler) annotations() {
-	if _, ok := c.spec.Annotations[""]; ok {
-		c.fault("annotations", "a key must not be empty")
-	}
-}
-
 func (c *compiler) root() {
 	r := c.spec.Root
 	switch {

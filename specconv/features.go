@@ -29,7 +29,7 @@ func Features() *features.Features {
 			NetDevices:      &features.NetDevices{Enabled: &yes},
 		},
 	}
-	f.PotentiallyUnsafeConfigAnnotations = []string{contextAnnotation, systemdProperty, criuAnnotation}
+	f.PotentiallyUnsafeConfigAnnotations = unsafeAnnotations()
 	for _, o := range mountOptions {
 		f.MountOptions = append(f.MountOptions, o.name)
 	}

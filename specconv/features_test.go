@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
 )
 
 // What `skiff features` announces is what the compiler takes, neither more nor
@@ -240,12 +241,16 @@ func TestFeaturesAnnotations(t *testing.T) {
 		if strings.HasSuffix(name, ".") {
 			name += "X"
 		}
-		changed := false
+		changed := slices.Contains([]string{plan.HooksStdout, plan.HooksStderr, plan.PidfdReceiver}, name) // by others than the compiler
 		for _, systemd := range []bool{false, true} {
 			o := options
 			o.SystemdCgroup = systemd
 			s := Example(false)
 			s.Linux.MountLabel = "label"
+			s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{Names: []string{"mkdir"}, Action: specs.ActNotify}}}
+			if name != receiverAnnotation {
+				s.Linux.Seccomp.ListenerPath = "/agent"
+			}
 			if systemd {
 				s.Linux.CgroupsPath = "system.slice:skiff:web"
 			}

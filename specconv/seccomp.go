@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
 )
 
 // The words of a profile, config-linux.md "Seccomp".
@@ -72,6 +73,12 @@ func (c *compiler) flagAnnotation(key string) bool {
 	return yes
 }
 
+// Annotations that say where the agent is, as with crun.
+const (
+	receiverAnnotation = "run.oci.seccomp.receiver"
+	pluginsAnnotation  = "run.oci.seccomp.plugins"
+)
+
 // listener checks where the agent is, which is ignored if no system call asks
 // for it.
 func (c *compiler) listener(p *specs.LinuxSeccomp) {
@@ -79,13 +86,36 @@ func (c *compiler) listener(p *specs.LinuxSeccomp) {
 		c.fault("linux.seccomp.listenerMetadata", "needs a listenerPath")
 	}
 	i := slices.IndexFunc(p.Syscalls, func(s specs.LinuxSyscall) bool { return s.Action == specs.ActNotify })
-	switch {
-	case i < 0:
-	case p.ListenerPath == "":
-		c.fault("linux.seccomp.listenerPath", "is required: %s is SCMP_ACT_NOTIFY", at("linux.seccomp.syscalls", i)+".action")
-	case !filepath.IsAbs(p.ListenerPath):
-		c.fault("linux.seccomp.listenerPath", "%q must be an absolute path", p.ListenerPath)
+	if i < 0 {
+		return
 	}
+	path, field := c.agent(p)
+	switch {
+	case path == "":
+		c.fault(field, "is required: %s is SCMP_ACT_NOTIFY", at("linux.seccomp.syscalls", i)+".action")
+	case !filepath.IsAbs(path):
+		c.fault(field, "%q must be an absolute path", path)
+	}
+	c.out.SeccompAgent = field
+	if path != p.ListenerPath {
+		own := *p
+		own.ListenerPath = path
+		c.out.Seccomp = &own
+	}
+}
+
+// agent is the socket of the agent, and the field that names it.
+func (c *compiler) agent(p *specs.LinuxSeccomp) (path, field string) {
+	field = "linux.seccomp.listenerPath"
+	receiver, ok := c.spec.Annotations[receiverAnnotation]
+	switch {
+	case !ok:
+	case p.ListenerPath == "":
+		return receiver, plan.AnnotationField(receiverAnnotation)
+	case p.ListenerPath != receiver:
+		c.warn(plan.AnnotationField(receiverAnnotation), "has no effect, as %s is given", field)
+	}
+	return p.ListenerPath, field
 }
 
 func (c *compiler) syscall(s *specs.LinuxSyscall, field string) {

@@ -35,12 +35,16 @@ func State(l *plan.Launch, status specs.ContainerState, pid int) specs.State {
 // first that fails. point is their name in config.json: "poststart". They fail
 // when the process of the pidfd first ends; nil: of none.
 func Run(list []specs.Hook, point string, s specs.State, first *os.File) error {
-	doc, err := json.Marshal(s)
+	if len(list) == 0 {
+		return nil
+	}
+	r, err := newRunner(s, first)
 	if err != nil {
 		return err
 	}
+	defer r.close()
 	for i := range list {
-		if err := runOne(&list[i], field(point, i), s.Bundle, doc, first); err != nil {
+		if err := r.run(&list[i], field(point, i)); err != nil {
 			return err
 		}
 	}
@@ -48,14 +52,14 @@ func Run(list []specs.Hook, point string, s specs.State, first *os.File) error {
 }
 
 // RunAll runs hooks whether one fails or not, and returns all errors.
-func RunAll(list []specs.Hook, point string, s specs.State) []error {
-	doc, err := json.Marshal(s)
+func RunAll(list []specs.Hook, point string, s specs.State) (errs []error) {
+	r, err := newRunner(s, nil)
 	if err != nil {
-		return []error{err}
+		errs = append(errs, err)
 	}
-	var errs []error
+	defer r.close()
 	for i := range list {
-		if err := runOne(&list[i], field(point, i), s.Bundle, doc, nil); err != nil {
+		if err := r.run(&list[i], field(point, i)); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -78,15 +82,39 @@ func directory(bundle string) string {
 	return bundle
 }
 
-func runOne(h *specs.Hook, field, bundle string, doc []byte, first *os.File) error {
+// runner runs the hooks of one point.
+type runner struct {
+	output
+	doc   []byte // the state
+	dir   string
+	first *os.File // pidfd of the container's first process, or nil
+}
+
+// newRunner prepares all that hooks have in common. With an error they can still
+// be run, and print to their error alone.
+func newRunner(s specs.State, first *os.File) (r runner, err error) {
+	r.dir, r.first = directory(s.Bundle), first
+	if r.doc, err = json.Marshal(s); err == nil {
+		r.output, err = openOutput(s.Annotations, s.Bundle)
+	}
+	return r, err
+}
+
+func (r *runner) run(h *specs.Hook, field string) error {
 	var out bytes.Buffer
 	pidfd := -1
 	cmd := exec.Command(h.Path)
 	cmd.Args = argv(h)
 	cmd.Env = h.Env // without one, nil: the runtime's own. An empty list is none
-	cmd.Dir = directory(bundle)
-	cmd.Stdin = bytes.NewReader(doc)
+	cmd.Dir = r.dir
+	cmd.Stdin = bytes.NewReader(r.doc)
 	cmd.Stdout, cmd.Stderr = &out, &out
+	if f := r.output[0]; f != nil {
+		cmd.Stdout = f
+	}
+	if f := r.output[1]; f != nil {
+		cmd.Stderr = f
+	}
 	// A group, so that all of it can be ended. The kernel ends the hook itself
 	// with the thread that has started it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL, PidFD: &pidfd}
@@ -97,7 +125,7 @@ func runOne(h *specs.Hook, field, bundle string, doc []byte, first *os.File) err
 	cmd.WaitDelay = 100 * time.Millisecond
 	err := sys.Afresh(cmd.Start)
 	if err == nil {
-		err = wait(cmd, pidfd, first, h.Timeout)
+		err = wait(cmd, pidfd, r.first, h.Timeout)
 	}
 	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
 		return nil
@@ -177,18 +205,23 @@ func argv(h *specs.Hook) []string {
 // is one: the child puts the number in its place.
 const pidMark = "##########"
 
-// Add adds the hooks that run in the container's namespaces, in the directory
-// root, with the runtime's privileges. Their environment is their own alone: the
-// runtime's may have secrets, which the container's first process is not to hold.
-func Add(p *plan.Program, list []specs.Hook, point string, s specs.State, root plan.Slot) error {
-	return add(p, list, point, s, plan.Op{B: root}, nil)
+// Output are the slots of the files that hooks inside print to, as
+// [OutputAnnotations]; [plan.NoSlot] where there is none.
+type Output [len(OutputAnnotations)]plan.Slot
+
+// Add adds the hooks that run in the container's namespaces, in the child's
+// working directory, with the runtime's privileges. Their environment is their
+// own alone: the runtime's may have secrets, which the container's first process
+// is not to hold.
+func Add(p *plan.Program, list []specs.Hook, point string, s specs.State, o Output) error {
+	return add(p, list, point, s, plan.Op{A: o[0], B: o[1]}, nil)
 }
 
 // AddConfined adds those that are programs of the container's, and may do what
 // its program may do: the operations that come after these confine them, too.
 // env is the program's environment, which is theirs unless they have one.
-func AddConfined(p *plan.Program, list []specs.Hook, point string, s specs.State, env []string) error {
-	return add(p, list, point, s, plan.Op{Flags: plan.HookConfined}, env)
+func AddConfined(p *plan.Program, list []specs.Hook, point string, s specs.State, o Output, env []string) error {
+	return add(p, list, point, s, plan.Op{A: o[0], B: o[1], Flags: plan.HookConfined}, env)
 }
 
 // add adds hooks as operations like op.

@@ -24,7 +24,7 @@ func TestLimit(t *testing.T) {
 			t.Errorf("%d s: %v, expected %v", seconds, got, want)
 		}
 		p := new(plan.Program)
-		if err := Add(p, []specs.Hook{{Path: "/x", Timeout: &seconds}}, "x", specs.State{}); err != nil {
+		if err := Add(p, []specs.Hook{{Path: "/x", Timeout: &seconds}}, "x", specs.State{}, Output{}); err != nil {
 			t.Fatal(err)
 		}
 		if ms := p.Ops[0].N[2]; ms != uint64(want.Milliseconds()) {
@@ -113,14 +113,16 @@ func TestAdd(t *testing.T) {
 		}
 		return p.String()
 	}
-	got := program(func(p *plan.Program) error { return Add(p, list, "createContainer", s) }) +
-		program(func(p *plan.Program) error { return AddConfined(p, list, "startContainer", s, []string{"PATH=/bin"}) })
+	got := program(func(p *plan.Program) error { return Add(p, list, "createContainer", s, Output{5, 6}) }) +
+		program(func(p *plan.Program) error {
+			return AddConfined(p, list, "startContainer", s, Output{}, []string{"PATH=/bin"})
+		})
 	var lines []string
 	for line := range strings.Lines(got) {
 		lines = append(lines, strings.Join(strings.Fields(line), " "))
 	}
-	want := `0 hook("/a", "/a", 1) # hooks.createContainer[0]
-1 hook("/b", "b", "x", "OWN=1", 2, 1) # hooks.createContainer[1]
+	want := `0 hook(#5, #6, "/a", "/a", 1) # hooks.createContainer[0]
+1 hook(#5, #6, "/b", "b", "x", "OWN=1", 2, 1) # hooks.createContainer[1]
 0 hook("/a", "/a", "PATH=/bin", 1, 1, flags=3) # hooks.startContainer[0]
 1 hook("/b", "b", "x", "OWN=1", 2, 1, flags=1) # hooks.startContainer[1]`
 	if got := strings.Join(lines, "\n"); got != want {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/skiff-oci/skiff/libcontainer/cred"
+	"github.com/skiff-oci/skiff/libcontainer/hooks"
 	"github.com/skiff-oci/skiff/libcontainer/idmap"
 	"github.com/skiff-oci/skiff/libcontainer/lsm"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
@@ -44,6 +45,8 @@ type binding struct {
 	listen    plan.Slot // start's socket
 	preserved plan.Slot // the first descriptor of the caller that is passed on
 	root      plan.Slot // the container's root directory
+
+	hookOutput hooks.Output // files that hooks inside print to
 
 	tail int // the first operation after the runtime's part is done
 }
@@ -85,6 +88,7 @@ func bind(r *Request) (*binding, error) {
 	if r.Root != nil {
 		b.root = b.prog.Inherit(1)
 	}
+	b.inheritHookOutput()
 	b.namespaces()
 	if l.Seccomp != nil {
 		if err := b.bindFilter(); err != nil {
@@ -115,6 +119,32 @@ func (b *binding) bindFilter() (err error) {
 		b.Warn("%s", note)
 	}
 	return nil
+}
+
+// inheritHookOutput has the child inherit the files that hooks inside print to.
+func (b *binding) inheritHookOutput() {
+	l := b.Launch
+	for i, name := range hooks.OutputAnnotations {
+		b.hookOutput[i] = plan.NoSlot
+		if _, ok := l.Annotations[name]; ok && !l.Joined && len(l.Hooks.CreateContainer)+len(l.Hooks.StartContainer) > 0 {
+			b.hookOutput[i] = b.prog.Inherit(1)
+		}
+	}
+}
+
+// openHookOutput opens these files.
+func (b *binding) openHookOutput() (files []*os.File, err error) {
+	for i, name := range hooks.OutputAnnotations {
+		if b.hookOutput[i] == plan.NoSlot {
+			continue
+		}
+		f, err := hooks.OpenOutput(name, b.Launch.Annotations, b.Launch.Bundle)
+		if err != nil {
+			return files, err
+		}
+		files = append(files, f)
+	}
+	return files, nil
 }
 
 // namespaces sorts out which namespaces are made and which joined.
@@ -185,6 +215,11 @@ func (b *binding) open() (files []*os.File, err error) {
 	}
 	if b.Root != nil {
 		files = append(files, b.Root)
+	}
+	printed, err := b.openHookOutput()
+	files = append(files, printed...)
+	if err != nil {
+		return files, err
 	}
 	for _, n := range b.joins {
 		f, err := openNamespace(n.Namespace)

@@ -81,7 +81,7 @@ func (b *binding) program() error {
 	}
 	if !l.Joined {
 		state := hooks.State(l, specs.StateCreated, 0)
-		if err := hooks.AddConfined(p, l.Hooks.StartContainer, "startContainer", state, b.environment()); err != nil {
+		if err := hooks.AddConfined(p, l.Hooks.StartContainer, "startContainer", state, b.hookOutput, b.environment()); err != nil {
 			return err
 		}
 	}
@@ -282,7 +282,10 @@ func (b *binding) build() error {
 	if b.Mounted != nil {
 		p.Add(plan.Op{Kind: plan.OpSync, N: [3]uint64{uint64(wire.Mounted)}}) // prestart and createRuntime hooks
 	}
-	if err := hooks.Add(p, l.Hooks.CreateContainer, "createContainer", state, b.root); err != nil {
+	if len(l.Hooks.CreateContainer) > 0 {
+		p.Add(plan.Op{Kind: plan.OpWorkDir, A: b.root, S: []string{l.Rootfs.Path}, Field: "hooks.createContainer"})
+	}
+	if err := hooks.Add(p, l.Hooks.CreateContainer, "createContainer", state, b.hookOutput); err != nil {
 		return err
 	}
 	b.sysctls()

@@ -48,7 +48,7 @@ const (
 	OpDevNull // B root: stdio that is /dev/null becomes the container's own; OpStdio goes by what is found
 
 	// The user's process.
-	OpHook      // B directory it runs in, or none: as it is; S path, args..., env...; N0 args, N1 env, N2 timeout in ms (0: none); Data state document, its pid a run of '#'; Flags Hook*
+	OpHook      // A, B where it prints its stdout and stderr, or NoSlot: to the child; S path, args..., env...; N0 args, N1 env, N2 timeout in ms (0: none); Data state document, its pid a run of '#'; Flags Hook*
 	OpUmask     // N0
 	OpGroups    // Data: uint32 gids, Flags 1: to have none and to be refused is no error
 	OpSetID     // N0 uid, N1 gid

@@ -42,6 +42,7 @@ type Launch struct {
 	Seccomp     *specs.LinuxSeccomp
 	// SeccompStrict: a system call that nobody knows is an error.
 	SeccompStrict bool
+	SeccompAgent  string // JSON path of what Seccomp.ListenerPath comes from
 	Hooks         specs.Hooks
 	Process       Process
 }

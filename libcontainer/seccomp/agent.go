@@ -13,21 +13,22 @@ import (
 // Agent is a connection to the program that answers the system calls with
 // SCMP_ACT_NOTIFY. It takes one message (config-linux.md, "Seccomp").
 type Agent struct {
-	conn           int
-	path, metadata string
+	conn                  int
+	path, metadata, field string
 }
 
-// Dial connects to the agent of p; nil if no system call asks for one. This
-// comes first of all: without its agent the container would hang.
-func Dial(p *specs.LinuxSeccomp) (*Agent, error) {
+// Dial connects to the agent of p, which the field of config.json names; nil if
+// no system call asks for one. This comes first of all: without its agent the
+// container would hang.
+func Dial(p *specs.LinuxSeccomp, field string) (*Agent, error) {
 	if p == nil || !Notifies(p) {
 		return nil, nil
 	}
 	conn, err := sys.ConnectUnix(p.ListenerPath, unix.SOCK_STREAM)
 	if err != nil {
-		return nil, fmt.Errorf("linux.seccomp.listenerPath: %w (is the seccomp agent running?)", err)
+		return nil, fmt.Errorf("%s: %w (is the seccomp agent running?)", field, err)
 	}
-	return &Agent{conn, p.ListenerPath, p.ListenerMetadata}, nil
+	return &Agent{conn, p.ListenerPath, p.ListenerMetadata, field}, nil
 }
 
 // Hand gives the agent the listener of the process pid, and the state of its
@@ -41,7 +42,7 @@ func (a *Agent) Hand(listener *os.File, pid int, s specs.State) error {
 		return err
 	}
 	if err := sys.SendAll(a.conn, doc, int(listener.Fd())); err != nil {
-		return fmt.Errorf("linux.seccomp.listenerPath: %s: %w", a.path, err)
+		return fmt.Errorf("%s: %s: %w", a.field, a.path, err)
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ func TestAgent(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	a, err := Dial(notifying(path))
+	a, err := Dial(notifying(path), "linux.seccomp.listenerPath")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,13 +90,13 @@ func checkRights(t *testing.T, oob []byte, r *os.File) {
 }
 
 func TestAgentMissing(t *testing.T) {
-	if a, err := Dial(notifying("/nosuch")); a != nil || err == nil || !strings.HasPrefix(err.Error(), "linux.seccomp.listenerPath: connect /nosuch: ") {
+	if a, err := Dial(notifying("/nosuch"), "linux.seccomp.listenerPath"); a != nil || err == nil || !strings.HasPrefix(err.Error(), "linux.seccomp.listenerPath: connect /nosuch: ") {
 		t.Errorf("%v, %v", a, err)
 	}
 	p := notifying("/nosuch")
 	p.Syscalls[0].Action = specs.ActLog
 	for _, p := range []*specs.LinuxSeccomp{nil, p} {
-		if a, err := Dial(p); a != nil || err != nil {
+		if a, err := Dial(p, ""); a != nil || err != nil {
 			t.Errorf("nobody asks for it: %v, %v", a, err)
 		}
 	}

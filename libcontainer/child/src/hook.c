@@ -22,15 +22,15 @@ char **vector(const char **s, uint64_t n, const char *extra)
 }
 
 // prepare makes this process, just forked, one that a hook can have.
-static void prepare(int in, int out)
+static void prepare(const struct op *o, int in, int out)
 {
 	sys(setpgid, 0, 0); // so that a timeout ends what the hook started, too
 	sys(prctl, PR_SET_PDEATHSIG, SIGKILL);
 	sys(fcntl, in, 4 /* F_SETFL */, 0);
 	sys(fcntl, out, 4, 0);
 	sys(dup3, in, 0, 0);
-	sys(dup3, out, 1, 0);
-	sys(dup3, out, 2, 0);
+	sys(dup3, o->a < 0 ? out : slot[o->a], 1, 0);
+	sys(dup3, o->b < 0 ? out : slot[o->b], 2, 0);
 }
 
 static long execute(const struct op *o)
@@ -177,16 +177,14 @@ int op_hook(const struct op *o)
 		return r;
 	long pid = sys(clone, SIGCHLD, 0, 0, 0, 0);
 	if (pid == 0) {
-		prepare(in[0], out[1]);
+		prepare(o, in[0], out[1]);
 		if (o->flags & HOOK_CONFINED) {
 			hook = o;
 			return 0;
 		}
-		r = o->b < 0 ? 0 : sys(fchdir, slot[o->b]);
 		sys(close_range, 3, ~0u, 0);
 		sys(umask, 022);
-		if (!r)
-			execute(o);
+		execute(o);
 		for (;;)
 			sys(exit_group, 127);
 	}

@@ -1,0 +1,108 @@
+package specconv
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+)
+
+// annotation is one that has a meaning for us, or for another runtime that is
+// replaced by skiff. A name that ends with a dot begins many.
+type annotation struct {
+	name string
+	acts bool   // it changes what is done
+	lack string // it has no effect, which is warned of: what there is not, and what to do
+}
+
+var knownAnnotations = [...]annotation{
+	{name: contextAnnotation, acts: true},
+	{name: systemdProperty, acts: true},
+	{name: criuAnnotation, acts: true},
+	{name: plan.HooksStdout, acts: true},
+	{name: plan.HooksStderr, acts: true},
+	{name: plan.PidfdReceiver, acts: true},
+	{name: handlerAnnotation, acts: true},
+	{name: receiverAnnotation, acts: true},
+	{name: strictAnnotation, acts: true},
+	{name: filterAnnotation, acts: true},
+	{name: "run.oci.keep_original_groups"},
+	{name: "run.oci.delegate-cgroup"},
+	{name: "run.oci.systemd.subgroup"},
+	{name: pluginsAnnotation, lack: "no plugins are loaded (linux.seccomp.listenerPath takes the socket of an agent)"},
+	{name: "run.oci.systemd.force_cgroup_v1", lack: "no hierarchy of cgroup v1 is mounted (bind the host's in mounts)"},
+	{name: "krun.", lack: "there are no virtual machines"},
+	{name: "module.wasm.image/variant", lack: "WebAssembly is not executed other than by a program of the image"},
+}
+
+// Annotations that ask for what skiff cannot be without.
+const (
+	handlerAnnotation = "run.oci.handler"
+	filterAnnotation  = "run.oci.seccomp_bpf_data"
+)
+
+// known finds the annotation of that name.
+func known(name string) *annotation {
+	i := slices.IndexFunc(knownAnnotations[:], func(a annotation) bool {
+		return a.name == name || strings.HasSuffix(a.name, ".") && strings.HasPrefix(name, a.name)
+	})
+	if i < 0 {
+		return nil
+	}
+	return &knownAnnotations[i]
+}
+
+// without says why an annotation that is made for runtimes has no effect; empty
+// if it has, or is for others.
+func without(name string) string {
+	if a := known(name); a != nil {
+		return a.lack
+	}
+	if strings.HasPrefix(name, "run.oci.") || strings.HasPrefix(name, "org.criu.") {
+		return "it is not known"
+	}
+	return ""
+}
+
+// unsafeAnnotations are those that change what is done.
+func unsafeAnnotations() (names []string) {
+	for _, a := range knownAnnotations {
+		if a.acts {
+			names = append(names, a.name)
+		}
+	}
+	return names
+}
+
+// annotations checks those that have a meaning; all others are passed on.
+func (c *compiler) annotations() {
+	var idle []string
+	for name := range c.spec.Annotations {
+		if name == "" {
+			c.fault("annotations", "a key must not be empty")
+		} else if without(name) != "" {
+			idle = append(idle, name)
+		}
+	}
+	slices.Sort(idle)
+	for _, name := range idle {
+		c.warn(plan.AnnotationField(name), "has no effect: %s", without(name))
+	}
+	for _, name := range [...]string{plan.HooksStdout, plan.HooksStderr, plan.PidfdReceiver} {
+		if path, ok := c.spec.Annotations[name]; ok && path == "" {
+			c.fault(plan.AnnotationField(name), "a path is expected")
+		}
+	}
+	c.refused()
+}
+
+// refused are annotations that say what the container is confined by: without
+// it, it would run with less than that.
+func (c *compiler) refused() {
+	if handler := c.spec.Annotations[handlerAnnotation]; handler != "" {
+		c.fault(plan.AnnotationField(handlerAnnotation), "%q: there are no handlers: programs are executed by the host's kernel alone", handler)
+	}
+	if _, ok := c.spec.Annotations[filterAnnotation]; ok {
+		c.fault(plan.AnnotationField(filterAnnotation), "is not supported: linux.seccomp takes a profile")
+	}
+}

@@ -1,0 +1,81 @@
+package specconv
+
+import (
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// What is asked of a runtime by an annotation is done, or it is told that it is
+// not; all others are nobody's here.
+func TestAnnotations(t *testing.T) {
+	for _, c := range []struct{ name, value, warning, fault string }{
+		{name: "org.example.key", value: "x"},
+		{name: "io.kubernetes.cri.container-type", value: "sandbox"},
+		{name: "org.systemd.property.KillSignal", value: "37"},
+		{name: "org.criu.config", value: ""},
+		{name: "run.oci.mount_context_type", value: "fscontext"},
+		{name: "run.oci.keep_original_groups", value: "1"},
+		{name: "run.oci.systemd.subgroup", value: ""},
+		{name: "run.oci.delegate-cgroup", value: "x"},
+		{name: "run.oci.hooks.stdout", value: "/x"},
+		{name: "run.oci.hooks.stderr", value: "", fault: `annotations["run.oci.hooks.stderr"]: a path is expected`},
+		{name: "run.oci.pidfd_receiver", value: "", fault: `annotations["run.oci.pidfd_receiver"]: a path is expected`},
+		{name: "run.oci.seccomp.receiver", value: "x"}, // nobody asks for it
+		{name: "run.oci.seccomp.plugins", value: "x.so",
+			warning: `annotations["run.oci.seccomp.plugins"]: has no effect: no plugins are loaded (linux.seccomp.listenerPath takes the socket of an agent)`},
+		{name: "run.oci.seccomp_bpf_data", value: "AAAA", fault: `annotations["run.oci.seccomp_bpf_data"]: is not supported: linux.seccomp takes a profile`},
+		{name: "run.oci.systemd.force_cgroup_v1", value: "/sys/fs/cgroup",
+			warning: `annotations["run.oci.systemd.force_cgroup_v1"]: has no effect: no hierarchy of cgroup v1 is mounted (bind the host's in mounts)`},
+		{name: "run.oci.handler", value: ""},
+		{name: "run.oci.handler", value: "krun", fault: `annotations["run.oci.handler"]: "krun": there are no handlers: programs are executed by the host's kernel alone`},
+		{name: "krun.cpus", value: "2", warning: `annotations["krun.cpus"]: has no effect: there are no virtual machines`},
+		{name: "module.wasm.image/variant", value: "compat", warning: `annotations["module.wasm.image/variant"]: has no effect: WebAssembly is not executed other than by a program of the image`},
+		{name: "run.oci.timens_offset", value: "x", warning: `annotations["run.oci.timens_offset"]: has no effect: it is not known`},
+		{name: "org.criu.other", value: "x", warning: `annotations["org.criu.other"]: has no effect: it is not known`},
+		{name: "", value: "x", fault: "annotations: a key must not be empty"},
+	} {
+		s := Example(false)
+		s.Annotations = map[string]string{c.name: c.value}
+		_, warnings, err := Compile(s, options)
+		warning := ""
+		for _, w := range warnings {
+			warning += w.String()
+		}
+		if fault := text(err); warning != c.warning || fault != c.fault {
+			t.Errorf("%s=%q: warning %q, error %q", c.name, c.value, warning, fault)
+		}
+	}
+}
+
+// The agent of a profile that asks for one is where either field says; the
+// specification's comes first.
+func TestSeccompReceiver(t *testing.T) {
+	const receiver = `annotations["run.oci.seccomp.receiver"]`
+	for _, c := range []struct{ path, annotation, want, field, warning, fault string }{
+		{path: "/a", want: "/a", field: "linux.seccomp.listenerPath"},
+		{annotation: "/b", want: "/b", field: receiver},
+		{path: "/a", annotation: "/a", want: "/a", field: "linux.seccomp.listenerPath"},
+		{path: "/a", annotation: "/b", want: "/a", field: "linux.seccomp.listenerPath", warning: receiver + ": has no effect, as linux.seccomp.listenerPath is given"},
+		{annotation: "b", fault: receiver + `: "b" must be an absolute path`},
+		{fault: "linux.seccomp.listenerPath: is required: linux.seccomp.syscalls[0].action is SCMP_ACT_NOTIFY"},
+	} {
+		s := Example(false)
+		p := &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, ListenerPath: c.path,
+			Syscalls: []specs.LinuxSyscall{{Names: []string{"mkdir"}, Action: specs.ActNotify}}}
+		if s.Linux.Seccomp = p; c.annotation != "" {
+			s.Annotations = map[string]string{receiverAnnotation: c.annotation}
+		}
+		l, warnings, err := Compile(s, options)
+		warning := ""
+		for _, w := range warnings {
+			warning += w.String()
+		}
+		if text(err) != c.fault || warning != c.warning || p.ListenerPath != c.path {
+			t.Errorf("%+v: warning %q, error %q, listenerPath is %q then", c, warning, text(err), p.ListenerPath)
+		}
+		if err == nil && (l.Seccomp.ListenerPath != c.want || l.SeccompAgent != c.field) {
+			t.Errorf("%+v: %s from %s", c, l.Seccomp.ListenerPath, l.SeccompAgent)
+		}
+	}
+}
