@@ -10,7 +10,7 @@ import (
 func (c *call) deleteCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "delete",
-		Usage:     "remove a container that has stopped",
+		Usage:     "remove a container that has stopped or was not started",
 		ArgsUsage: "CONTAINER-ID",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "kill a container that runs; one that does not exist is no error"},

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Delete removes a container that has stopped; with force, one that runs, or
-// waits for start, is killed, and so is one whose record is damaged. It finds
+// Delete removes a container that has stopped or was not started; with force,
+// one that runs is killed, and so is one whose record is damaged. It finds
 // everything that a runtime which was killed at any moment has left: a Delete,
 // too, whose poststop hooks run then, unless they had all run. With force,
 // another runtime that is at work on the container is interrupted.
@@ -100,13 +100,14 @@ func (c *Container) runPoststop(list []specs.Hook) {
 	}
 }
 
-// mayDelete tells whether the container has stopped; without force it must
-// have. One that is created is refused, too (runtime.md, "Delete": MUST).
+// mayDelete tells whether the container has stopped; without force it must have,
+// or never have been started: engines rely on that where their own part of a
+// start fails, as all other runtimes have it.
 func (c *Container) mayDelete(force bool) (stopped bool, err error) {
 	status, err := c.Status()
 	stopped = err == nil && status == Stopped
 	switch {
-	case stopped, force:
+	case stopped, force, err == nil && status == Created:
 		return stopped, nil
 	case err != nil:
 		return false, err

@@ -152,6 +152,12 @@ var compatibility = [...]compat{
 	},
 
 	{
+		does:  "delete takes a container that is created and was not started, and ends it, without --force",
+		spec:  "an error, as it has not stopped (runtime.md, \"Delete\"); buildah and podman leave to it what they could not connect to a network",
+		code:  "libcontainer/delete.go:mayDelete",
+		tests: "delete-created",
+	},
+	{
 		does:  "restore runs the hooks prestart, createRuntime and poststart",
 		spec:  "knows no restore",
 		code:  "libcontainer/restore.go:setUp, libcontainer/restore.go:Restore",
