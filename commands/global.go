@@ -55,7 +55,7 @@ func (c *call) before(ctx *cli.Context) error {
 	if c.host.SystemdCgroup, c.host.NoCgroup, err = cgroupManager(ctx.String("cgroup-manager"), ctx.Bool("systemd-cgroup")); err != nil {
 		return err
 	}
-	c.host.Warn = c.log.warn
+	c.host.Warn, c.host.Note = c.log.warn, c.log.note
 	c.ownRoot = !ctx.IsSet("root")
 	return nil
 }

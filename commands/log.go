@@ -96,6 +96,19 @@ func (j *journal) warn(format string, args ...any) {
 	}
 }
 
+// note says on standard error at once what keeps the call waiting. A file of
+// --log has what the call has come to, and podman wants a single record there.
+func (j *journal) note(format string, args ...any) {
+	if j.least > levelWarning {
+		return
+	}
+	if j.file == nil {
+		j.write(record{Level: levelWarning.String(), Msg: fmt.Sprintf(format, args...)})
+		return
+	}
+	fmt.Fprintln(os.Stderr, oneLine(fmt.Sprintf(format, args...)))
+}
+
 func (j *journal) debug(format string, args ...any) {
 	if j.least <= levelDebug {
 		j.write(record{Level: levelDebug.String(), Msg: fmt.Sprintf(format, args...)})

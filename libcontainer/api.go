@@ -22,6 +22,9 @@ type Host struct {
 	// Warn is told of what does not stop a command but should be known; nil
 	// for nobody.
 	Warn func(format string, args ...any)
+	// Note is told at once of what keeps a command waiting, perhaps by another
+	// goroutine; nil for nobody.
+	Note func(format string, args ...any)
 
 	owners map[uint32]string // names of users that were looked up
 }

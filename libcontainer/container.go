@@ -45,11 +45,17 @@ func (c *Container) read() error {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return ErrNotExist
+		return c.notExist()
 	case errors.Is(err, ErrDamaged):
 		return fmt.Errorf("%w (delete --force %s ends and removes the container)", err, c.ID())
 	}
 	return err
+}
+
+// notExist is [ErrNotExist], with where the container was looked for: it may be
+// below the root of another caller.
+func (c *Container) notExist() error {
+	return fmt.Errorf("%w: %s (in %s)", ErrNotExist, c.ID(), c.host.Root)
 }
 
 // lock takes the container's lock and reads the record as it is then.
@@ -64,20 +70,22 @@ func (c *Container) lock() (unlock func(), err error) {
 // take is lock, after whose error the lock may be held. While it was waited for,
 // or since the container was looked up, that one may have been deleted: one made
 // since then under the same id is another (ErrNotExist).
-func (c *Container) take() error { return c.takeBy(c.entry.Lock) }
+func (c *Container) take() error {
+	return c.takeBy(func() error { return c.entry.LockOr(c.await) })
+}
 
 func (c *Container) takeBy(lock func() error) error {
 	before := c.record.Created
 	err := lock()
 	if errors.Is(err, fs.ErrNotExist) {
-		return ErrNotExist
+		return c.notExist()
 	}
 	if err != nil {
 		return err
 	}
 	err = c.read()
 	if now := c.record.Created; !before.IsZero() && !now.IsZero() && !now.Equal(before) {
-		return ErrNotExist
+		return c.notExist()
 	}
 	return err
 }
@@ -149,7 +157,7 @@ func (c *Container) orPaused(s Status) (Status, error) {
 func (c *Container) busy() (bool, error) {
 	busy, err := c.entry.Busy()
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, ErrNotExist
+		return false, c.notExist()
 	}
 	return busy, err
 }

@@ -46,12 +46,17 @@ type seizure struct {
 	*Container
 	begun time.Time
 	pause time.Duration
-	told  int // the holder that had its SIGTERM
+	told  int  // the holder that had its SIGTERM
+	noted bool // the caller knows whom we wait for
 }
 
 // wait is called as long as somebody else holds the lock of dir.
 func (s *seizure) wait(dir *store.Directory) error {
 	waited := time.Since(s.begun)
+	if waited >= patience && !s.noted {
+		s.noted = true
+		s.tellHolder()
+	}
 	if m := measureAfter(waited); m > leave {
 		if err := s.take(m, dir); err != nil || dir.Gone() {
 			return err
@@ -158,9 +163,5 @@ func missing(err error) error {
 
 // inVain says who holds the lock in spite of all.
 func (s *seizure) inVain(waited time.Duration) error {
-	who := "a process that /proc does not show"
-	if pid, err := s.entry.Holder(); err == nil && pid != 0 {
-		who = fmt.Sprintf("process %d (%s)", pid, sys.Comm(pid))
-	}
-	return fmt.Errorf("waited %v for the lock of %s, which %s holds and does not give back", waited.Round(time.Second), s.entry.Path(), who)
+	return fmt.Errorf("waited %v for the lock of %s, which %s holds and does not give back", waited.Round(time.Second), s.entry.Path(), holderName(s.entry))
 }

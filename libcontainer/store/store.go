@@ -156,7 +156,7 @@ func unsupported(err error) bool {
 // Where it has not waited, the directory may have been removed just before:
 // [Entry.Read] tells.
 func (e *Entry) Lock() error {
-	return e.LockOr(func(dir *Directory) error { return dir.flock(unix.LOCK_EX) })
+	return e.LockOr((*Directory).Wait)
 }
 
 // LockOr takes the lock. Each time that somebody else holds it, wait is called,
@@ -220,6 +220,9 @@ func (e *Entry) open() (*Directory, error) {
 	}
 	return &Directory{fd, e.path}, nil
 }
+
+// Wait takes the lock when nobody else holds it any more.
+func (d *Directory) Wait() error { return d.flock(unix.LOCK_EX) }
 
 func (d *Directory) flock(how int) error {
 	for {

@@ -150,6 +150,39 @@ func Comm(pid int) string {
 	return strings.TrimSuffix(string(b), "\n")
 }
 
+// CommandLine is how a process was called, for a message: no more than begins
+// it; the name alone if there is no more.
+func CommandLine(pid int) string {
+	b, err := ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if line := commandLine(b); err == nil && line != "" {
+		return line
+	}
+	return Comm(pid)
+}
+
+// maxCommandLine bounds what CommandLine returns, in bytes.
+const maxCommandLine = 120
+
+// commandLine makes one line of /proc/PID/cmdline, which may hold anything: the
+// program without its directory, then the arguments.
+func commandLine(b []byte) string {
+	first, _, _ := bytes.Cut(b, []byte{0})
+	b = b[bytes.LastIndexByte(first, '/')+1:]
+	line := strings.Map(func(r rune) rune {
+		switch {
+		case r == 0:
+			return ' '
+		case !strconv.IsPrint(r):
+			return '?'
+		}
+		return r
+	}, strings.TrimRight(string(b), "\x00"))
+	if len(line) > maxCommandLine {
+		line = strings.ToValidUTF8(line[:maxCommandLine], "") + " ..."
+	}
+	return line
+}
+
 // KillGroups kills the process groups that children of the process parent lead,
 // but for those named one of spared.
 func KillGroups(parent int, spared ...string) error {

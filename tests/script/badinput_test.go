@@ -16,7 +16,7 @@ type badInput struct {
 	patch string   // of config.json, a JSON merge patch
 	raw   string   // config.json itself, in place of a patch
 	args  []string // of skiff; nil: run --bundle BUNDLE web
-	want  string   // what the message says after the verb; $B is the bundle
+	want  string   // what the message says after the verb; $B is the bundle, $R the state directory
 }
 
 func badInputs() []badInput {
@@ -121,9 +121,9 @@ func badInputs() []badInput {
 		{name: "events: interval", args: []string{"events", "--interval", "5", "web"}, want: `--interval "5": a duration above 0, like 5s or 500ms, is expected`},
 		{name: "events: negative interval", args: []string{"events", "--interval", "-1s", "web"}, want: `--interval "-1s": a duration above 0, like 5s or 500ms, is expected`},
 		{name: "events: no id", args: []string{"events", "--stats"}, want: "too few arguments: got 0; usage: skiff events [flags] CONTAINER-ID"},
-		{name: "events: no container", args: []string{"events", "--stats", "web"}, want: "container does not exist"},
+		{name: "events: no container", args: []string{"events", "--stats", "web"}, want: "container does not exist: web (in $R)"},
 		{name: "ps: options", args: []string{"ps", "--format", "csv", "web"}, want: `--format "csv": must be table or json`},
-		{name: "update: no container", args: []string{"update", "--pids-limit", "3", "web"}, want: "container does not exist"},
+		{name: "update: no container", args: []string{"update", "--pids-limit", "3", "web"}, want: "container does not exist: web (in $R)"},
 		{name: "unified key", patch: `{"linux": {"resources": {"unified": {"../x": "1"}}}}`, want: ""},
 
 		{name: "netDevices without namespace", patch: `{"linux": {"namespaces": [{"type": "mount"}, {"type": "uts"}], "netDevices": {"eth0": {}}}}`, want: "linux.netDevices: needs a network namespace in linux.namespaces"},
@@ -160,12 +160,12 @@ func badInputs() []badInput {
 		{name: "two ids", args: []string{"run", "--bundle", "$B", "a", "b"}, want: "too many arguments: [\"a\" \"b\"]; usage: skiff run [flags] CONTAINER-ID"},
 		{name: "no bundle", args: []string{"run", "--bundle", "$B/nosuch", "web"}, want: "JSON specification file config.json not found in the bundle $B/nosuch: no such file or directory"},
 		{name: "unknown flag", args: []string{"run", "--nosuch", "web"}, want: "flag provided but not defined: -nosuch"},
-		{name: "checkpoint of nothing", args: []string{"checkpoint", "web"}, want: "container does not exist"},
+		{name: "checkpoint of nothing", args: []string{"checkpoint", "web"}, want: "container does not exist: web (in $R)"},
 		{name: "restore of nothing", args: []string{"restore", "--bundle", "$B", "--image-path", "$B", "web"}, want: "--image-path: open $B/descriptors.json: no such file or directory (is it a checkpoint?)"},
 		{name: "cgroups mode", args: []string{"restore", "--bundle", "$B", "--manage-cgroups-mode", "x", "web"}, want: `--manage-cgroups-mode "x": must be soft, full, strict or ignore`},
 		{name: "empty namespace", args: []string{"restore", "--bundle", "$B", "--empty-ns", "ipc", "web"}, want: `--empty-ns "ipc": must be network`},
 		{name: "label", args: []string{"restore", "--bundle", "$B", "--lsm-profile", "x", "web"}, want: `--lsm-profile "x": apparmor:NAME or selinux:LABEL is expected`},
-		{name: "start of nothing", args: []string{"start", "web"}, want: "container does not exist"},
+		{name: "start of nothing", args: []string{"start", "web"}, want: "container does not exist: web (in $R)"},
 		{name: "console socket", patch: `{"process": {"terminal": true}}`, args: []string{"create", "--bundle", "$B", "web"}, want: "cannot allocate tty if skiff will detach without setting console socket (--console-socket)"},
 	}
 }
@@ -214,7 +214,7 @@ func (b *badInput) test(t *testing.T) {
 	if err := json.Unmarshal(text, &record); err != nil {
 		t.Fatalf("log %q: %v", text, err)
 	}
-	want := args[0] + ": " + strings.ReplaceAll(b.want, "$B", bundle)
+	want := args[0] + ": " + strings.NewReplacer("$B", bundle, "$R", w.root).Replace(b.want)
 	if record.Msg != want && (b.want != "" || !strings.HasPrefix(record.Msg, "run: linux.resources.unified")) {
 		t.Errorf("message\n%q\nexpected\n%q", record.Msg, want)
 	}

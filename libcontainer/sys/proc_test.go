@@ -1,0 +1,33 @@
+package sys
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A command line of another process is one line, whatever that has put there.
+func TestCommandLine(t *testing.T) {
+	for given, want := range map[string]string{
+		"":                                    "",
+		"skiff\x00start\x00web\x00":           "skiff start web",
+		"/usr/sbin/skiff\x00--root\x00/run/x": "skiff --root /run/x",
+		"a\x00b/c\x00":                        "a b/c",
+		"/\x00x":                              " x",
+		"a\x00\x1b[31m\n\x00é":                "a ?[31m? é",
+		"a\x00\xff":                           "a \ufffd",
+		strings.Repeat("x", 200):              strings.Repeat("x", 120) + " ...",
+		strings.Repeat("x", 119) + "é":        strings.Repeat("x", 119) + " ...",
+	} {
+		if got := commandLine([]byte(given)); got != want {
+			t.Errorf("%q: %q, want %q", given, got, want)
+		}
+	}
+	if own := CommandLine(os.Getpid()); !strings.HasPrefix(own, filepath.Base(os.Args[0])) {
+		t.Errorf("our own is %q", own)
+	}
+	if none := CommandLine(0); none != "" {
+		t.Errorf("that of nobody is %q", none)
+	}
+}
