@@ -25,7 +25,7 @@ var knownAnnotations = [...]annotation{
 	{name: handlerAnnotation, acts: true},
 	{name: receiverAnnotation, acts: true},
 	{name: strictAnnotation, acts: true},
-	{name: filterAnnotation, acts: true},
+	{name: plan.SeccompRaw, acts: true},
 	{name: "run.oci.keep_original_groups"},
 	{name: "run.oci.delegate-cgroup"},
 	{name: "run.oci.systemd.subgroup"},
@@ -35,11 +35,8 @@ var knownAnnotations = [...]annotation{
 	{name: "module.wasm.image/variant", lack: "WebAssembly is not executed other than by a program of the image"},
 }
 
-// Annotations that ask for what skiff cannot be without.
-const (
-	handlerAnnotation = "run.oci.handler"
-	filterAnnotation  = "run.oci.seccomp_bpf_data"
-)
+// handlerAnnotation asks for a virtual machine, or for an interpreter of programs.
+const handlerAnnotation = "run.oci.handler"
 
 // known finds the annotation of that name.
 func known(name string) *annotation {
@@ -93,16 +90,8 @@ func (c *compiler) annotations() {
 			c.fault(plan.AnnotationField(name), "a path is expected")
 		}
 	}
-	c.refused()
-}
-
-// refused are annotations that say what the container is confined by: without
-// it, it would run with less than that.
-func (c *compiler) refused() {
+	// Without it, the container would be confined less than is asked for.
 	if handler := c.spec.Annotations[handlerAnnotation]; handler != "" {
 		c.fault(plan.AnnotationField(handlerAnnotation), "%q: there are no handlers: programs are executed by the host's kernel alone", handler)
-	}
-	if _, ok := c.spec.Annotations[filterAnnotation]; ok {
-		c.fault(plan.AnnotationField(filterAnnotation), "is not supported: linux.seccomp takes a profile")
 	}
 }

@@ -24,7 +24,10 @@ func TestAnnotations(t *testing.T) {
 		{name: "run.oci.seccomp.receiver", value: "x"}, // nobody asks for it
 		{name: "run.oci.seccomp.plugins", value: "x.so",
 			warning: `annotations["run.oci.seccomp.plugins"]: has no effect: no plugins are loaded (linux.seccomp.listenerPath takes the socket of an agent)`},
-		{name: "run.oci.seccomp_bpf_data", value: "AAAA", fault: `annotations["run.oci.seccomp_bpf_data"]: is not supported: linux.seccomp takes a profile`},
+		{name: "run.oci.seccomp_bpf_data", value: "BgAAAAAA/38="},
+		{name: "run.oci.seccomp_bpf_data", value: "", fault: `annotations["run.oci.seccomp_bpf_data"]: is no filter: instructions of 8 bytes, at most 4096, are expected, the last of which returns`},
+		{name: "run.oci.seccomp_bpf_data", value: "IAAAAAAAAAA=", fault: `annotations["run.oci.seccomp_bpf_data"]: is no filter: instructions of 8 bytes, at most 4096, are expected, the last of which returns`},
+		{name: "run.oci.seccomp_bpf_data", value: "BgAAA", fault: `annotations["run.oci.seccomp_bpf_data"]: base64 is expected: illegal base64 data at input byte 4`},
 		{name: "run.oci.systemd.force_cgroup_v1", value: "/sys/fs/cgroup",
 			warning: `annotations["run.oci.systemd.force_cgroup_v1"]: has no effect: no hierarchy of cgroup v1 is mounted (bind the host's in mounts)`},
 		{name: "run.oci.handler", value: ""},

@@ -207,9 +207,15 @@ var compatibility = [...]compat{
 		tests: "seccomp-receiver, specconv/annotations_test.go:TestSeccompReceiver",
 	},
 	{
-		does:  "annotations that other runtimes act upon, and skiff does not, are warned of; of those that would confine the container more, run.oci.handler and run.oci.seccomp_bpf_data, any is an error",
+		does:  "the annotation run.oci.seccomp_bpf_data is a filter in place of linux.seccomp",
+		spec:  "knows no such annotation",
+		code:  "specconv/seccomp.go:rawFilter, libcontainer/launch/bind.go:bindFilter",
+		tests: "seccomp-raw",
+	},
+	{
+		does:  "annotations that other runtimes act upon, and skiff does not, are warned of; run.oci.handler, which would confine the container more, is an error",
 		spec:  "annotations are passed on (config.md, \"Annotations\")",
-		code:  "specconv/annotations.go:annotations, specconv/annotations.go:refused",
+		code:  "specconv/annotations.go:annotations",
 		tests: "specconv/annotations_test.go:TestAnnotations",
 	},
 

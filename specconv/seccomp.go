@@ -1,12 +1,14 @@
 package specconv
 
 import (
+	"encoding/base64"
 	"path/filepath"
 	"slices"
 	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/seccomp/bpf"
 )
 
 // The words of a profile, config-linux.md "Seccomp".
@@ -34,7 +36,7 @@ var (
 // takes the host's libseccomp.
 func (c *compiler) seccomp() {
 	p := c.linux.Seccomp
-	if p == nil {
+	if c.rawFilter() || p == nil {
 		return
 	}
 	c.out.Seccomp = p
@@ -53,6 +55,26 @@ func (c *compiler) seccomp() {
 	}
 	c.listener(p)
 	c.out.SeccompStrict = c.flagAnnotation(strictAnnotation)
+}
+
+// rawFilter takes a filter that is compiled already, in place of the profile, as
+// with crun. The kernel checks the instructions.
+func (c *compiler) rawFilter() (given bool) {
+	text, given := c.spec.Annotations[plan.SeccompRaw]
+	if !given {
+		return false
+	}
+	filter, err := base64.StdEncoding.DecodeString(text)
+	switch field := plan.AnnotationField(plan.SeccompRaw); {
+	case err != nil:
+		c.fault(field, "base64 is expected: %v", err)
+	case !bpf.Plausible(filter):
+		c.fault(field, "is no filter: instructions of %d bytes, at most %d, are expected, the last of which returns", bpf.InsnSize, bpf.MaxInsns)
+	case c.linux.Seccomp != nil && !c.out.Joined:
+		c.warn("linux.seccomp", "has no effect, as %s is given", field)
+	}
+	c.out.SeccompRaw = filter
+	return true
 }
 
 // strictAnnotation has an unknown system call's name be an error, not a
@@ -112,7 +134,7 @@ func (c *compiler) agent(p *specs.LinuxSeccomp) (path, field string) {
 	case !ok:
 	case p.ListenerPath == "":
 		return receiver, plan.AnnotationField(receiverAnnotation)
-	case p.ListenerPath != receiver:
+	case p.ListenerPath != receiver && !c.out.Joined:
 		c.warn(plan.AnnotationField(receiverAnnotation), "has no effect, as %s is given", field)
 	}
 	return p.ListenerPath, field

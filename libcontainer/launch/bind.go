@@ -90,7 +90,7 @@ func bind(r *Request) (*binding, error) {
 	}
 	b.inheritHookOutput()
 	b.namespaces()
-	if l.Seccomp != nil {
+	if l.Seccomp != nil || l.SeccompRaw != nil {
 		if err := b.bindFilter(); err != nil {
 			return nil, err
 		}
@@ -108,6 +108,10 @@ func bind(r *Request) (*binding, error) {
 
 // bindFilter finds or makes the filter, and tells what it leaves out.
 func (b *binding) bindFilter() (err error) {
+	if raw := b.Launch.SeccompRaw; raw != nil {
+		b.filter = seccomp.Raw(raw)
+		return nil
+	}
 	if b.filter, err = seccomp.Cached(b.SeccompCache, b.Scratch, b.Launch.Seccomp); err != nil {
 		return err
 	}

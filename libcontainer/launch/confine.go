@@ -33,6 +33,9 @@ func (b *binding) loadFilter() {
 	}
 	if f := b.filter; f != nil {
 		op := plan.Op{Kind: plan.OpSeccomp, Data: f.BPF, N: [3]uint64{uint64(f.Flags)}, Field: "linux.seccomp"}
+		if b.Launch.SeccompRaw != nil {
+			op.Field = plan.AnnotationField(plan.SeccompRaw)
+		}
 		if f.Notify {
 			op.Flags = 1
 		}

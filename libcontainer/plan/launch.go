@@ -43,6 +43,7 @@ type Launch struct {
 	// SeccompStrict: a system call that nobody knows is an error.
 	SeccompStrict bool
 	SeccompAgent  string // JSON path of what Seccomp.ListenerPath comes from
+	SeccompRaw    []byte // a filter, as struct sock_filter, in place of Seccomp
 	Hooks         specs.Hooks
 	Process       Process
 }

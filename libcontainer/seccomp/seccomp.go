@@ -23,6 +23,12 @@ type Filter struct {
 	Notes  []string // what of the profile is left out, to be warned of
 }
 
+// Raw is a filter that somebody else has compiled, with the flags of a profile
+// that has none.
+func Raw(program []byte) *Filter {
+	return &Filter{BPF: program, Flags: unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW}
+}
+
 // settings works out everything but the program. The flag WAIT_KILLABLE_RECV is
 // refused where the running kernel lacks it; nothing else depends on the kernel.
 func settings(p *specs.LinuxSeccomp) (*Filter, error) {
