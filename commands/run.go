@@ -124,7 +124,8 @@ func (c *call) foreground(l *launch, keep bool, start func() (*libcontainer.Cont
 	if keep {
 		return err
 	}
-	if deleteErr := container.Delete(err != nil); deleteErr != nil {
+	// A checkpoint has deleted it, and perhaps a restore has made another.
+	if deleteErr := container.Delete(err != nil); deleteErr != nil && !errors.Is(deleteErr, libcontainer.ErrNotExist) {
 		// The process's exit status is worth more to the caller.
 		c.log.warn("run: delete: %v", deleteErr)
 	}

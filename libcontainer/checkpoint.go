@@ -23,8 +23,8 @@ const streamsFile = "descriptors.json"
 
 // Checkpoint has CRIU write the processes of the container to images. Unless
 // it is told to leave them running, or to make a dump ahead, they have ended
-// then, and the container has stopped. l is the configuration that the
-// container was made with.
+// then, and the container is deleted. l is the configuration that the container
+// was made with.
 func (c *Container) Checkpoint(l *plan.Launch, o *criu.DumpOptions) error {
 	unlock, err := c.lock()
 	if err != nil {
@@ -67,7 +67,28 @@ func (c *Container) Checkpoint(l *plan.Launch, o *criu.DumpOptions) error {
 	if o.PreDump || o.LeaveRunning {
 		return nil
 	}
-	return c.awaitInit()
+	if o.LazyPages {
+		unlock() // if CRIU has not asked for it
+		if _, err := c.lock(); errors.Is(err, ErrNotExist) {
+			return nil // somebody has had enough of it
+		} else if err != nil {
+			return err
+		}
+	}
+	c.dumped()
+	return nil
+}
+
+// dumped deletes the container, of which the images have all. That this fails
+// is no failure of the checkpoint: who hears of one throws the images away.
+func (c *Container) dumped() {
+	err := c.awaitInit()
+	if err == nil {
+		err = c.destroy(true)
+	}
+	if err != nil {
+		c.host.warn("the checkpoint is made, but the container cannot be deleted: %v (consider delete --force %s)", err, c.ID())
+	}
 }
 
 func (c *Container) writeStreams(images string, streams []string) error {

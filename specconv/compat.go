@@ -158,6 +158,12 @@ var compatibility = [...]compat{
 		tests: "delete-created",
 	},
 	{
+		does:  "checkpoint deletes the container, poststop hooks and all, unless --leave-running or --pre-dump is given",
+		spec:  "knows no checkpoint",
+		code:  "libcontainer/checkpoint.go:dumped",
+		tests: "criu-deletes",
+	},
+	{
 		does:  "restore runs the hooks prestart, createRuntime and poststart",
 		spec:  "knows no restore",
 		code:  "libcontainer/restore.go:setUp, libcontainer/restore.go:Restore",
