@@ -181,7 +181,29 @@ func (r *restoring) restored(pid int) (err error) {
 	if err := r.group.Limit(); err != nil {
 		return err
 	}
+	if err := r.joinClocks(pid); err != nil {
+		return err
+	}
 	return r.prepare(&launch.Running{Pid: pid, Pidfd: r.process.Pidfd}, r.raw)
+}
+
+// joinClocks has an exec join the time namespace of the first process. CRIU makes
+// one, whether the configuration has it or not, so that the clocks go on from
+// where they were; and restores no process that has another than the first.
+func (r *restoring) joinClocks(pid int) error {
+	f, err := sys.OpenNamespace(fmt.Sprintf("/proc/%d/ns/time", pid))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // the kernel has none
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	own, err := sys.IsFile(f, "/proc/self/ns/time")
+	if err == nil && !own {
+		r.record.Namespaces |= unix.CLONE_NEWTIME
+	}
+	return err
 }
 
 // labelled ends the process if it has not the label that it should have.
