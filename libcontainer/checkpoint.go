@@ -37,6 +37,9 @@ func (c *Container) Checkpoint(l *plan.Launch, o *criu.DumpOptions) error {
 	if err := checkNamespaces(l); err != nil {
 		return err
 	}
+	if err := checkDevices(l, o.EmptyNetwork); err != nil {
+		return err
+	}
 	d := &criu.Dump{DumpOptions: o, Pid: c.record.Pid, Root: l.Rootfs.Path}
 	d.Serving = unlock // for as long as it takes: who has enough of it may kill the container
 	if d.Freezer, err = c.freezer(); err != nil {

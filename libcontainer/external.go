@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/skiff-oci/skiff/libcontainer/plan"
@@ -36,6 +37,21 @@ func checkNamespaces(l *plan.Launch) error {
 		}
 	}
 	return checkHostTrees(l)
+}
+
+// checkDevices refuses network devices from outside in a network namespace that
+// a restore makes anew: CRIU would make devices of their names there itself, and
+// the place of those that are moved would be taken. empty: it leaves them out.
+func checkDevices(l *plan.Launch, empty bool) error {
+	if len(l.NetDevices) == 0 || empty {
+		return nil
+	}
+	for i := range l.Namespaces {
+		if n := &l.Namespaces[i]; n.Flag == unix.CLONE_NEWNET && n.Path == "" {
+			return errors.New("linux.netDevices: CRIU cannot restore a device that was moved into a new network namespace (give the namespace a path, or leave out what is in it: --empty-ns network)")
+		}
+	}
+	return nil
 }
 
 // checkHostTrees refuses what a user namespace has of the host's for want of a

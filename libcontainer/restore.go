@@ -13,6 +13,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/criu"
 	"github.com/skiff-oci/skiff/libcontainer/launch"
 	"github.com/skiff-oci/skiff/libcontainer/lsm"
+	"github.com/skiff-oci/skiff/libcontainer/netdev"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
@@ -46,6 +47,9 @@ func (h *Host) Restore(l *plan.Launch, raw []byte, io IO, o *criu.RestoreOptions
 		return nil, nil, errors.New("linux.namespaces: CRIU restores no container without a mount namespace of its own")
 	}
 	if err := checkNamespaces(l); err != nil {
+		return nil, nil, err
+	}
+	if err := checkDevices(l, o.EmptyNetwork); err != nil {
 		return nil, nil, err
 	}
 	streams, err := readStreams(o.ImagePath)
@@ -164,7 +168,11 @@ func (r *restoring) setUp(pid int) error {
 		return err
 	}
 	defer pidfd.Close()
-	return r.mounted(r.plan, &launch.Running{Pid: pid, Pidfd: pidfd}, r.undo)
+	l := *r.plan
+	if l.NetDevices, err = netdev.Missing(l.NetDevices, fmt.Sprintf("/proc/%d/ns/net", pid)); err != nil {
+		return err
+	}
+	return r.mounted(&l, &launch.Running{Pid: pid, Pidfd: pidfd}, r.undo)
 }
 
 // restored runs when all processes are there and do not yet go on. CRIU, which

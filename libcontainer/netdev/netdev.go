@@ -4,6 +4,7 @@
 package netdev
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -68,6 +69,36 @@ func Prepare(devices map[string]specs.LinuxNetDevice, target string) (_ *Move, e
 		m.Devices = append(m.Devices, d)
 	}
 	return m, nil
+}
+
+// Missing are the devices that the container's network namespace, target, has
+// not got yet: what was moved into one that outlives the container is there when
+// it is restored.
+func Missing(devices map[string]specs.LinuxNetDevice, target string) (map[string]specs.LinuxNetDevice, error) {
+	if len(devices) == 0 {
+		return nil, nil
+	}
+	m, err := open(target)
+	if err != nil {
+		return nil, fmt.Errorf("linux.netDevices: %w", err)
+	}
+	defer m.Close()
+	there, err := m.targetConn.links()
+	if err != nil {
+		return nil, fmt.Errorf("linux.netDevices: %w", err)
+	}
+	return lacking(devices, there), nil
+}
+
+// lacking are the devices that are not among those which are there.
+func lacking(devices map[string]specs.LinuxNetDevice, there []link) map[string]specs.LinuxNetDevice {
+	missing := maps.Clone(devices)
+	for name, d := range devices {
+		if slices.ContainsFunc(there, func(l link) bool { return matches(l.name, cmp.Or(d.Name, name)) }) {
+			delete(missing, name)
+		}
+	}
+	return missing
 }
 
 // find looks at a device.

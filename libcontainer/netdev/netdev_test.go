@@ -220,3 +220,23 @@ func FuzzAnswer(f *testing.F) {
 		})
 	})
 }
+
+func TestLacking(t *testing.T) {
+	there := []link{{name: "lo"}, {name: "eth0"}, {name: "v1"}}
+	for _, c := range []struct {
+		name, newName string
+		missing       bool
+	}{
+		{"v0", "eth0", false},
+		{"v1", "", false},
+		{"v0", "", true},
+		{"v1", "eth1", true},
+		{"v0", "eth%d", false},
+		{"v0", "wlan%d", true},
+	} {
+		left := lacking(map[string]specs.LinuxNetDevice{c.name: {Name: c.newName}}, there)
+		if missing := len(left) == 1; missing != c.missing {
+			t.Errorf("device %s, there %q: missing %v, want %v", c.name, c.newName, missing, c.missing)
+		}
+	}
+}
