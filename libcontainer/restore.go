@@ -100,11 +100,13 @@ func (h *Host) Restore(l *plan.Launch, raw []byte, io IO, o *criu.RestoreOptions
 
 // run has CRIU restore the processes.
 func (r *restoring) run(o *criu.RestoreOptions, streams []string) (err error) {
-	if err := rootfs.MakePoints(r.plan.Rootfs); err != nil {
+	points, err := rootfs.MakePoints(r.plan.Rootfs)
+	if err != nil {
 		return err
 	}
+	defer points.Close()
 	job := &criu.Restore{RestoreOptions: o, Root: r.plan.Rootfs.Path, Placed: r.group.Join, Notify: r.notified, Rooted: namespaceFlags(r.plan)&unix.CLONE_NEWCGROUP != 0, Mapped: !r.plan.UserMaps.Empty()}
-	if job.Mounts, err = r.sources(); err != nil {
+	if job.Mounts, err = r.sources(points); err != nil {
 		return err
 	}
 	namespaces, err := r.joined()
@@ -232,17 +234,9 @@ func (r *restoring) labelled() error {
 
 // sources are the external mounts of the checkpoint, made of what the
 // configuration says now.
-func (r *restoring) sources() (list []criu.Source, err error) {
-	root, err := sys.OpenPath(r.plan.Rootfs.Path, unix.O_DIRECTORY)
-	if err != nil {
-		return nil, fmt.Errorf("root.path: %w", err)
-	}
-	defer root.Close()
+func (r *restoring) sources(points *rootfs.Points) (list []criu.Source, err error) {
 	for _, m := range rootfs.External(r.plan.Rootfs, cgroupView(r.plan, r.group)) {
-		point, err := rootfs.Point(root, m.Destination)
-		if errors.Is(err, unix.ENOENT) {
-			point, err = m.Destination, nil // it lies on a mount of the checkpoint's
-		}
+		point, err := points.Of(m.Destination)
 		if err == nil {
 			err = checkKey(point)
 		}
