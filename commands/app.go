@@ -107,7 +107,7 @@ func verb(flags []cli.Flag, args []string) int {
 // verbNames lists the verbs in the order of the help text.
 func verbNames() []string {
 	return []string{
-		"checkpoint", "create", "delete", "events", "exec", "features", "kill", "list", "pause", "ps",
+		"checkpoint", "create", "delete", "events", "exec", "features", "kill", "list", "mounts", "pause", "ps",
 		"restore", "resume", "run", "spec", "start", "state", "update", "help",
 	}
 }
@@ -153,6 +153,8 @@ func (c *call) bareCommand(name string) *cli.Command {
 		return c.featuresCommand()
 	case "kill":
 		return c.killCommand()
+	case "mounts":
+		return c.mountsCommand()
 	case "list":
 		return c.listCommand()
 	case "pause":

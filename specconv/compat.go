@@ -164,6 +164,12 @@ var compatibility = [...]compat{
 		tests: "criu-deletes",
 	},
 	{
+		does:  "mounts add and mounts remove change a container that runs, with the command line of crun's; but what was not added cannot be removed, and an error leaves all as it was",
+		spec:  "knows no such operation",
+		code:  "libcontainer/mounts.go:AddMounts, libcontainer/mounts.go:RemoveMounts",
+		tests: "mounts-add, mounts-add-hostile, mounts-add-userns, mounts-add-user, criu-mounts-added",
+	},
+	{
 		does:  "restore runs the hooks prestart, createRuntime and poststart",
 		spec:  "knows no restore",
 		code:  "libcontainer/restore.go:setUp, libcontainer/restore.go:Restore",

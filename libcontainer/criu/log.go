@@ -75,6 +75,7 @@ func withHint(line string) string {
 	for _, h := range [...]struct{ text, hint string }{
 		{"Connected TCP socket in image", "consider --tcp-established or --tcp-close"},
 		{"Unable to find an external netns", "linux.namespaces must give the network namespace a path"},
+		{"No mapping for ", "mounts must give every bind that the checkpoint has, also those that were added to the container"},
 		{"Tracking memory is not available", "--pre-dump and --parent-path need a kernel with CONFIG_MEM_SOFT_DIRTY"},
 		{"the --skip-in-flight option", "consider --tcp-skip-in-flight"},
 		{" without peer ", "its other end is in a network namespace that is not the container's"},

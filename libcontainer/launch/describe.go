@@ -97,6 +97,8 @@ func what(s *plan.Step) string {
 		return "mount on " + s.Word(0)
 	case plan.OpRemount:
 		return "remount " + about
+	case plan.OpUnmount:
+		return "unmount " + s.Word(0)
 	case plan.OpSetAttr:
 		if s.About != "" {
 			return "set the attributes of the mount on " + s.About

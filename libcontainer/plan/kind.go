@@ -14,7 +14,7 @@ const (
 	OpUnshare  // N0 CLONE_NEW* flags
 	OpSetns    // A namespace or pidfd, N0 CLONE_NEW* flags
 	OpFork     // clone(CLONE_PARENT): go on in the new child, tell the parent its pid
-	OpSync     // N0 message: send it and wait for the parent's answer
+	OpSync     // N0 message: send it, with the descriptor A if there is one, and wait for the parent's answer
 	OpAwait    // N0 message: wait for it
 	OpSetsid   //
 	OpKeyring  // S0 name, Flags 1: make a session keyring, to be found by name, or join one; N0 its owner, a uid of the host
@@ -76,6 +76,7 @@ const (
 
 	OpTimeNS  // S0 offsets of the new time namespace, a line each, or empty: write them, and enter it
 	OpWorkDir // A directory, or NoSlot and S0 a path of the host: chdir
+	OpUnmount // A mount, B the host's /proc, S0 where it is, for messages; Flags 1: not to be attached is no error
 
 	kinds
 )
@@ -151,7 +152,7 @@ var kindNames = [kinds]string{
 	"mknod", "symlink", "console", "devnull",
 	"hook", "umask", "setgroups", "setid", "stdio", "bounding", "keepcaps", "capset", "ambient", "nonewprivs", "seccomp",
 	"chdir", "lookup", "home", "rlimit", "sched", "ioprio", "affinity", "personality", "mempolicy", "attr", "label", "keepfds", "listen", "exec",
-	"timens", "workdir",
+	"timens", "workdir", "unmount",
 }
 
 // String is the operation's name in listings.

@@ -137,6 +137,9 @@ func (t *Tree) Open(ns UserNamespaces, warn Warn) (files []*os.File, err error) 
 			files = append(files, f)
 		}
 	}
+	if t.added {
+		return t.openAdded(files, ns)
+	}
 	if err := t.checkRoot(); err != nil {
 		return files, err
 	}
@@ -162,6 +165,11 @@ func (t *Tree) Open(ns UserNamespaces, warn Warn) (files []*os.File, err error) 
 		}
 		files = append(files, f)
 	}
+	return t.openSources(files, ns)
+}
+
+// openSources appends the sources that are cloned ahead.
+func (t *Tree) openSources(files []*os.File, ns UserNamespaces) ([]*os.File, error) {
 	for i := range t.mounts {
 		if m := &t.mounts[i]; m.way == ahead {
 			f, err := t.openSource(m, ns, warn)

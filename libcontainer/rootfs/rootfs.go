@@ -27,6 +27,7 @@ type Tree struct {
 	nodes []plan.Slot // in a user namespace: the host's device nodes, to bind
 	here  bool        // the working directory is where the root goes, see [Tree.Approach]
 
+	added  bool      // see [Added]
 	staged bool      // see [Tree.Stage]
 	stage  plan.Slot // the directory that has the sources that were staged; NoSlot without any
 
@@ -169,7 +170,9 @@ func (t *Tree) Stage(p *plan.Program) {
 // eachStaged goes through the root and the sources of binds, with the name
 // that each has below the working directory.
 func (t *Tree) eachStaged(f func(slot plan.Slot, name, field string)) {
-	f(t.Root, stagedRoot, "root.path")
+	if !t.added {
+		f(t.Root, stagedRoot, "root.path")
+	}
 	for i := range t.mounts {
 		if m := &t.mounts[i]; m.way == ahead {
 			f(m.slot, m.name, m.Field)
@@ -185,7 +188,9 @@ func (t *Tree) enterStage(p *plan.Program) {
 	t.eachStaged(func(slot plan.Slot, _, _ string) {
 		p.Add(plan.Op{Kind: plan.OpClose, A: slot})
 	})
-	p.Add(plan.Op{Kind: plan.OpOpenTree, A: t.Root, S: []string{stagedRoot}, N: [3]uint64{cloneTree}, Field: "root.path"})
+	if !t.added {
+		p.Add(plan.Op{Kind: plan.OpOpenTree, A: t.Root, S: []string{stagedRoot}, N: [3]uint64{cloneTree}, Field: "root.path"})
+	}
 	if !t.has(ahead) {
 		return
 	}

@@ -39,12 +39,19 @@ type Record struct {
 	RDTRemove  bool              // so does the class
 	NetNS      string            // while devices are moved: the network namespace that they go to, if it has a path
 	NetDevices []netdev.Device   // and the devices
+	Mounts     []Mount           // those that have been added since it was made, in order
 	Hooks      bool              // the configuration has poststart or poststop hooks
 	NoKeyring  bool              // its processes keep the session keyring of who starts them
 	Tail       []plan.Step       // what is left to do at start, for its errors
 	First      int               // index of the first of these in the program
 
 	unknown []string // lines of a newer version of skiff, as they are
+}
+
+// Mount is one that was added to a container.
+type Mount struct {
+	ID          uint64 // of the mount, see sys.LastingMountID
+	Destination string // clean
 }
 
 // The record's form: a line with its version, then a line for each value, with
@@ -110,6 +117,9 @@ func (r *Record) encode() []byte {
 		if len(d.Routes) > 0 {
 			text("netroutes", d.Routes...)
 		}
+	}
+	for _, m := range r.Mounts {
+		text("mount", strconv.FormatUint(m.ID, 10), m.Destination)
 	}
 	if r.Hooks {
 		number("hooks", 1)
@@ -245,7 +255,7 @@ func wants(key string) int {
 	case "ociVersion", "id", "bundle", "rootfs", "created", "pid", "startTime", "bootID", "namespaces", "under",
 		"netns", "netroutes", "hooks", "noKeyring", "first":
 		return 1
-	case "annotation", "cgroup", "unit":
+	case "annotation", "cgroup", "unit", "mount":
 		return 2
 	case "step", "rdt":
 		return 3
@@ -304,6 +314,10 @@ func (r *Record) set(key string, v []string) (err error) {
 		}
 		d := &r.NetDevices[len(r.NetDevices)-1]
 		d.Routes = append(d.Routes, v...)
+	case "mount":
+		m := Mount{Destination: v[1]}
+		m.ID, err = strconv.ParseUint(v[0], 10, 64)
+		r.Mounts = append(r.Mounts, m)
 	case "hooks":
 		r.Hooks = v[0] == "1"
 	case "noKeyring":

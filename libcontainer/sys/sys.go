@@ -370,6 +370,19 @@ func Setns(f *os.File, flag int) error {
 	return wrap("setns", f.Name(), unix.Setns(int(f.Fd()), flag))
 }
 
+// LastingMountID is an id of the mount that f is on which the kernel gives to no
+// other as long as it runs (statx(2), STATX_MNT_ID_UNIQUE, Linux 6.8), or on an
+// older one what [MountIDOf] gives.
+func LastingMountID(f *os.File) (uint64, error) {
+	const unique = 0x4000
+	var st unix.Statx_t
+	err := unix.Statx(int(f.Fd()), "", unix.AT_EMPTY_PATH, unique, &st)
+	if err == nil && st.Mask&unique != 0 {
+		return st.Mnt_id, nil
+	}
+	return MountIDOf(f)
+}
+
 // MountIDOf is the id of the mount that f is on (statx(2), STATX_MNT_ID).
 func MountIDOf(f *os.File) (uint64, error) {
 	var st unix.Statx_t

@@ -31,6 +31,7 @@ const (
 	Failed                   // child: an operation failed; the last message
 	Started                  // child, to start: your connection is accepted
 	Kept                     // child: an operation left as it was what it may not change; nobody answers
+	Mount                    // child: a mount that is about to be attached (descriptor)
 )
 
 func (t Type) String() string {
@@ -55,6 +56,8 @@ func (t Type) String() string {
 		return "started"
 	case Kept:
 		return "kept"
+	case Mount:
+		return "mount"
 	}
 	return fmt.Sprintf("message %d", uint32(t))
 }
@@ -94,7 +97,7 @@ type Message struct {
 	Detail Detail     // Failed
 	Value  int64
 	Text   string   // Failed: a hook's last output, a file system's message
-	File   *os.File // Console, Listener
+	File   *os.File // Console, Listener, Mount
 }
 
 const headSize, textSize = 24, 488
@@ -228,7 +231,7 @@ func Accept(script []Type, m Message) ([]Type, error) {
 	if m.Type == Failed {
 		return nil, nil
 	}
-	needsFile := m.Type == Console || m.Type == Listener
+	needsFile := m.Type == Console || m.Type == Listener || m.Type == Mount
 	switch {
 	case len(script) == 0:
 		return nil, fmt.Errorf("handshake: %s, but the launch is complete", m.Type)

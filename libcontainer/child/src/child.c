@@ -88,10 +88,10 @@ void fail(uint32_t index, int err)
 	__builtin_trap(); // the user's filter forbids to exit
 }
 
-static int sync_(uint32_t type)
+static int sync_(const struct op *o)
 {
-	long r = report(type, -1);
-	return r < 0 ? r : answer(type);
+	long r = report(o->n[0], o->a < 0 ? -1 : slot[o->a]);
+	return r < 0 ? r : answer(o->n[0]);
 }
 
 static int become_root(const struct op *o)
@@ -128,7 +128,7 @@ static int run(const struct op *o)
 	case OP_UNSHARE: return sys(unshare, o->n[0]);
 	case OP_SETNS: return sys(setns, fd_of(o->a), o->n[0]);
 	case OP_FORK: return op_fork(o);
-	case OP_SYNC: return sync_(o->n[0]);
+	case OP_SYNC: return sync_(o);
 	case OP_AWAIT: return answer(o->n[0]);
 	case OP_SETSID: { long r = sys(setsid); return r < 0 ? r : 0; }
 	case OP_KEYRING: return join_keyring(o);
@@ -197,6 +197,7 @@ static int run(const struct op *o)
 	case OP_LISTEN: return op_listen(o);
 	case OP_EXEC: return op_exec(o);
 	case OP_TIMENS: return op_timens(o);
+	case OP_UNMOUNT: return op_unmount(o);
 	case OP_WORKDIR: return o->a < 0 ? sys(chdir, str(o, 0)) : sys(fchdir, slot[o->a]);
 	}
 	return -ENOSYS;

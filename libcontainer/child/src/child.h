@@ -20,7 +20,7 @@ enum detail {
 };
 
 // Messages of the handshake; wire.Type has the same list.
-enum message { M_GO = 1, M_MAPS, M_FORKED, M_CONSOLE, M_MOUNTED, M_LISTENER, M_READY, M_FAILED, M_STARTED, M_KEPT };
+enum message { M_GO = 1, M_MAPS, M_FORKED, M_CONSOLE, M_MOUNTED, M_LISTENER, M_READY, M_FAILED, M_STARTED, M_KEPT, M_MOUNT };
 
 struct message_ {
 	uint32_t type, index;
@@ -81,6 +81,7 @@ int attach(int mount, int dest);
 
 // oldmount.c
 int op_mount(const struct op *);
+int op_unmount(const struct op *);
 
 // moveroot.c
 int op_pivot(const struct op *);

@@ -59,4 +59,5 @@ enum {
 	OP_EXEC = 57,
 	OP_TIMENS = 58,
 	OP_WORKDIR = 59,
+	OP_UNMOUNT = 60,
 };

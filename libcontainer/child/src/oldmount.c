@@ -79,3 +79,14 @@ int op_mount(const struct op *o)
 		slot[o->a] = mount;
 	return mount < 0 ? mount : r;
 }
+
+// A mount, B the host's /proc. Flags 1: what is not attached is no error. The
+// mount goes by its descriptor: a name of the container could lead elsewhere.
+int op_unmount(const struct op *o)
+{
+	char path[32];
+	long r = sys(fchdir, slot[o->b]);
+	if (!r)
+		r = sys(umount2, fd_path(path, slot[o->a]) + sizeof "/proc", MNT_DETACH);
+	return r == -EINVAL && o->flags ? 0 : r;
+}

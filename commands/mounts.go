@@ -1,0 +1,115 @@
+package commands
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/specconv"
+	"github.com/urfave/cli/v2"
+)
+
+// maxMounts bounds what mounts reads, in bytes.
+const maxMounts = 16 << 20
+
+func (c *call) mountsCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "mounts",
+		Usage:     "add mounts to a container that runs, or remove them again",
+		ArgsUsage: "add|remove CONTAINER-ID FILE (a JSON array as mounts in config.json; - for standard input)",
+		Action:    c.mounts,
+	}
+}
+
+func (c *call) mounts(ctx *cli.Context) error {
+	if err := checkArgs(ctx, 3, 3); err != nil {
+		return err
+	}
+	what, id, file := ctx.Args().Get(0), ctx.Args().Get(1), ctx.Args().Get(2)
+	if what != "add" && what != "remove" {
+		return fmt.Errorf("%q: add or remove is expected", what)
+	}
+	if err := libcontainer.CheckID(id); err != nil {
+		return err
+	}
+	container, err := c.host.Load(id)
+	if err != nil {
+		return err
+	}
+	list, raw, err := readMounts(file)
+	if err != nil {
+		return err
+	}
+	if what == "remove" {
+		return c.removeMounts(container, list)
+	}
+	l, err := c.compileMounts(container, list)
+	if err != nil {
+		return err
+	}
+	return container.AddMounts(l, raw)
+}
+
+func (c *call) removeMounts(container *libcontainer.Container, list []specs.Mount) error {
+	var where []libcontainer.Destination
+	for i, m := range list {
+		field := fmt.Sprintf("mounts[%d].destination", i)
+		if m.Destination == "" {
+			return fmt.Errorf("%s: is required", field)
+		}
+		where = append(where, libcontainer.Destination{Field: field, Path: filepath.Join("/", m.Destination)})
+	}
+	l, err := c.compileMounts(container, nil)
+	if err != nil {
+		return err
+	}
+	return container.RemoveMounts(l, where)
+}
+
+func (c *call) compileMounts(container *libcontainer.Container, list []specs.Mount) (*plan.Launch, error) {
+	raw, err := container.Config()
+	if err != nil {
+		return nil, err
+	}
+	frozen, err := specconv.Decode(raw)
+	if err != nil {
+		return nil, err
+	}
+	state, err := container.State()
+	if err != nil {
+		return nil, err
+	}
+	l, warnings, err := specconv.CompileMounts(frozen, list, specconv.Options{ID: container.ID(), Bundle: state.Bundle, Rootless: c.host.Rootless})
+	for _, w := range warnings {
+		c.log.warn("%v", w)
+	}
+	return l, err
+}
+
+func readMounts(file string) (list []specs.Mount, raw []json.RawMessage, err error) {
+	in := io.Reader(os.Stdin)
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, nil, err
+		}
+		defer f.Close()
+		in = f
+	}
+	doc, err := io.ReadAll(io.LimitReader(in, maxMounts+1))
+	if err == nil && len(doc) > maxMounts {
+		err = fmt.Errorf("larger than %d MiB", maxMounts>>20)
+	}
+	if err == nil {
+		list, raw, err = specconv.DecodeMounts(doc)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return list, raw, nil
+}

@@ -1,0 +1,223 @@
+package launch
+
+import (
+	"errors"
+	"os"
+	"slices"
+
+	"github.com/skiff-oci/skiff/libcontainer/cred"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/rootfs"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/wire"
+	"golang.org/x/sys/unix"
+)
+
+// Mounts is a change of the mounts of a container that runs.
+type Mounts struct {
+	Launch     *plan.Launch // its Namespaces are those of the container, by path
+	CgroupView rootfs.CgroupView
+	Scratch    string // directory for a file without a name
+
+	// Made is told of all mounts when they are made and none is attached, with
+	// the JSON path of each; the files are its own.
+	Made func(mounts []*os.File, fields []string) error
+}
+
+// Add makes the mounts of the launch's rootfs and attaches them in the container.
+// After an error some may be attached.
+func (r *Mounts) Add() error {
+	err := r.add(false)
+	if errors.Is(err, unix.EPERM) && sys.InUserNamespace() && cred.Granted()>>unix.CAP_SYS_ADMIN&1 != 0 {
+		return r.add(true) // root in a user namespace, but not over this mount namespace
+	}
+	return err
+}
+
+func (r *Mounts) add(byChild bool) error {
+	b := r.binding(byChild)
+	b.joinMounts()
+	tree, err := rootfs.Added(r.Launch.Rootfs, rootfs.Setting{
+		NewMounts: true, UserNS: b.userns, Inside: b.inside, ByChild: b.byChild, Cgroup: r.CgroupView,
+	}, b.prog)
+	if err != nil {
+		return err
+	}
+	b.tree = tree
+	b.addMounts()
+	files, err := b.openJoins()
+	if err == nil {
+		var more []*os.File
+		more, err = tree.Open(b.mappedNamespace)
+		b.maps.close()
+		files = append(files, more...)
+	}
+	if err != nil {
+		closeAll(files)
+		return err
+	}
+	var made []*os.File
+	return b.carryOut(files, func(m wire.Message) error {
+		made = append(made, m.File)
+		if fields := tree.Fields(); len(made) == len(fields) {
+			return r.Made(made, fields)
+		}
+		return nil
+	})
+}
+
+// binding is that of a child which starts no program.
+func (r *Mounts) binding(byChild bool) *binding {
+	b := &binding{Request: &Request{Launch: r.Launch, Scratch: r.Scratch}, prog: new(plan.Program), own: cred.Granted()}
+	b.userns, b.inside = b.InUserNamespace(), sys.InUserNamespace()
+	b.byChild = byChild || !b.privileged()
+	return b
+}
+
+// joinMounts reserves the container's namespaces; that of processes only where a
+// new proc shows it, for a process in it can be seen by the container's.
+func (b *binding) joinMounts() {
+	proc := slices.ContainsFunc(b.Launch.Rootfs.Mounts, func(m plan.Mount) bool { return m.Type == "proc" && !m.Bind })
+	for _, n := range b.Launch.Namespaces {
+		if n.Flag != unix.CLONE_NEWPID || proc {
+			b.joins = append(b.joins, join{n, b.prog.Inherit(1)})
+		}
+	}
+	b.prog.Inherit(0)
+}
+
+// enter joins those of the container's namespaces that have the flags.
+func (b *binding) enter(flags uint64) {
+	for _, n := range b.joins {
+		if n.Flag&flags != 0 {
+			b.prog.Add(plan.Op{Kind: plan.OpSetns, A: n.slot, N: [3]uint64{n.Flag}})
+		}
+	}
+}
+
+// addMounts lays down the order in which mounts come to a container. A user
+// namespace gets the sources as it would when the container is made: from a mount
+// namespace that is a copy of the runtime's, which locks their flags.
+func (b *binding) addMounts() {
+	p := b.prog
+	p.Add(plan.Op{Kind: plan.OpNoDump})
+	if b.userns {
+		b.tree.Stage(p)
+		b.dropGroups()
+		b.enter(unix.CLONE_NEWUSER)
+	}
+	if b.userns || b.byChild {
+		b.unshare(unix.CLONE_NEWNS)
+		b.tree.Clone(p)
+	}
+	if b.userns {
+		b.becomeRoot()
+	}
+	b.enter(^uint64(unix.CLONE_NEWUSER | unix.CLONE_NEWNS))
+	if slices.ContainsFunc(b.joins, func(j join) bool { return j.Flag == unix.CLONE_NEWPID }) {
+		b.forks = true
+		p.Add(plan.Op{Kind: plan.OpFork})
+	}
+	b.tree.MakeNew(p)
+	b.tree.Each(func(mount plan.Slot) {
+		p.Add(plan.Op{Kind: plan.OpSync, A: mount, N: [3]uint64{uint64(wire.Mount)}})
+	})
+	b.enter(unix.CLONE_NEWNS)
+	b.tree.AttachAll(p)
+	p.Add(plan.Op{Kind: plan.OpSync, N: [3]uint64{uint64(wire.Ready)}})
+}
+
+// Unmount is one mount of a container to take away.
+type Unmount struct {
+	Mount *os.File
+	Field string // JSON path
+	Point string // for messages
+}
+
+// Remove unmounts what the descriptors are of, one after another. lenient: what
+// is not attached is no error.
+func (r *Mounts) Remove(mounts []Unmount, lenient bool) error {
+	b := r.binding(false)
+	for _, n := range r.Launch.Namespaces {
+		if n.Flag&(unix.CLONE_NEWUSER|unix.CLONE_NEWNS) != 0 {
+			b.joins = append(b.joins, join{n, b.prog.Inherit(1)})
+		}
+	}
+	p, proc, first := b.prog, b.prog.Inherit(1), b.prog.Inherit(len(mounts))
+	p.Add(plan.Op{Kind: plan.OpNoDump})
+	if b.userns {
+		b.dropGroups()
+	}
+	b.enter(unix.CLONE_NEWUSER)
+	b.enter(unix.CLONE_NEWNS)
+	for i, m := range mounts {
+		p.Add(plan.Op{Kind: plan.OpUnmount, A: first + plan.Slot(i), B: proc, S: []string{m.Point}, Flags: flag(lenient), Field: m.Field})
+	}
+	p.Add(plan.Op{Kind: plan.OpSync, N: [3]uint64{uint64(wire.Ready)}})
+	files, err := b.openJoins()
+	if err != nil {
+		return err
+	}
+	f, err := sys.OpenPath("/proc", unix.O_DIRECTORY)
+	if err != nil {
+		closeAll(files)
+		return err
+	}
+	files = append(files, f)
+	for _, m := range mounts {
+		if f, err = sys.Dup(m.Mount); err != nil {
+			closeAll(files)
+			return err
+		}
+		files = append(files, f)
+	}
+	return b.carryOut(files, nil)
+}
+
+func (b *binding) openJoins() (files []*os.File, err error) {
+	for _, n := range b.joins {
+		f, err := openNamespace(n.Namespace)
+		if err != nil {
+			closeAll(files)
+			return nil, err
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+// carryOut runs a program that ends with Ready. made is told of each mount.
+func (b *binding) carryOut(files []*os.File, made func(wire.Message) error) (err error) {
+	s, err := b.spawn(files)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.kill()) }()
+	defer s.conn.Close()
+	for script := wire.Script(b.prog); len(script) > 0; {
+		m, err := s.next(script[0])
+		if err != nil {
+			return s.died(err)
+		}
+		if script, err = wire.Accept(script, m); err != nil {
+			return err
+		}
+		switch m.Type {
+		case wire.Failed:
+			return describe(b.prog.Step(m.Index), m)
+		case wire.Forked:
+			err = s.forked(int(m.Value))
+		case wire.Mount:
+			err = made(m)
+		case wire.Ready:
+			return nil // there is nothing left for it to do
+		}
+		if err == nil {
+			err = s.conn.Answer(m.Type, int64(s.pid))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,259 @@
+package libcontainer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/skiff-oci/skiff/libcontainer/launch"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/store"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/undo"
+	"golang.org/x/sys/unix"
+)
+
+// AddMounts mounts l.Rootfs.Mounts in a container that has processes, and adds
+// them to the configuration that is kept of it, in the form of raw: all, or after
+// an error none. Directories and files that were made to mount on stay.
+func (c *Container) AddMounts(l *plan.Launch, raw []json.RawMessage) (err error) {
+	unlock, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	r, err := c.mountRequest(l)
+	if err != nil {
+		return err
+	}
+	config, err := c.entry.Config()
+	if err == nil {
+		config, err = appendMounts(config, raw)
+	}
+	if err != nil {
+		return err
+	}
+	var u undo.Stack
+	defer u.Unwind(&err)
+	r.Made = func(mounts []*os.File, fields []string) error { return c.recordMounts(r, mounts, fields, &u) }
+	if err := r.Add(); err != nil {
+		return err
+	}
+	return c.entry.WriteConfig(config)
+}
+
+// recordMounts writes down what is about to be attached: a runtime that is killed
+// leaves nothing that cannot be removed.
+func (c *Container) recordMounts(r *launch.Mounts, mounts []*os.File, fields []string, u *undo.Stack) error {
+	before := c.record.Mounts
+	c.record.Mounts = slices.Clip(before)
+	u.Push(func() error {
+		c.record.Mounts = before
+		return c.entry.Write(c.record)
+	})
+	var back []launch.Unmount
+	for i, f := range mounts {
+		m := r.Launch.Rootfs.Mounts[slices.IndexFunc(r.Launch.Rootfs.Mounts, func(m plan.Mount) bool { return m.Field == fields[i] })]
+		back = append(back, launch.Unmount{Mount: f, Field: m.Field, Point: m.Destination})
+		if i > 0 && fields[i] == fields[i-1] {
+			continue // it goes with the mount that it is on
+		}
+		id, err := sys.LastingMountID(f)
+		if err != nil {
+			return err
+		}
+		c.record.Mounts = append(c.record.Mounts, store.Mount{ID: id, Destination: m.Destination})
+	}
+	slices.Reverse(back)
+	u.Push(func() error { return r.Remove(back, true) })
+	return c.entry.Write(c.record)
+}
+
+// mountRequest makes the request of a change of mounts.
+func (c *Container) mountRequest(l *plan.Launch) (*launch.Mounts, error) {
+	status, err := c.Status()
+	switch {
+	case err != nil:
+		return nil, err
+	case status == Stopped || status == Creating:
+		return nil, fmt.Errorf("%w: it is %s", ErrNotRunning, status)
+	case c.record.Under != 0:
+		return nil, errors.New("the container has no mount namespace of its own: a mount would be the host's")
+	}
+	view, err := c.cgroupView(l)
+	if err != nil {
+		return nil, err
+	}
+	view.Namespace = c.record.Namespaces&unix.CLONE_NEWCGROUP != 0
+	here := *l
+	here.Namespaces = c.namespaces()
+	return &launch.Mounts{Launch: &here, CgroupView: view, Scratch: c.host.Root}, nil
+}
+
+// namespaces are those of the first process that a mount may have to do with.
+func (c *Container) namespaces() (list []plan.Namespace) {
+	for _, n := range [...]struct {
+		flag uint64
+		file string
+	}{
+		{unix.CLONE_NEWUSER, "user"}, {unix.CLONE_NEWIPC, "ipc"}, {unix.CLONE_NEWNET, "net"},
+		{unix.CLONE_NEWCGROUP, "cgroup"}, {unix.CLONE_NEWPID, "pid"}, {unix.CLONE_NEWNS, "mnt"},
+	} {
+		if c.record.Namespaces&n.flag != 0 {
+			list = append(list, plan.Namespace{Flag: n.flag, Path: fmt.Sprintf("/proc/%d/ns/%s", c.record.Pid, n.file)})
+		}
+	}
+	return list
+}
+
+// Destination is a mount to take away: where config.json has it.
+type Destination struct {
+	Field string // JSON path
+	Path  string
+}
+
+// RemoveMounts unmounts what [Container.AddMounts] has added: all, or none if one
+// of them is not there. Nothing else is touched, whatever its destination leads to
+// by now: a mask of config.json is no mount of the caller's.
+func (c *Container) RemoveMounts(l *plan.Launch, list []Destination) error {
+	unlock, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	r, err := c.mountRequest(l)
+	if err != nil {
+		return err
+	}
+	picked, err := pickMounts(c.record.Mounts, list)
+	if err != nil {
+		return err
+	}
+	mounts, err := c.openMounts(picked, list)
+	defer closeMounts(mounts)
+	if err != nil {
+		return err
+	}
+	config, err := c.entry.Config()
+	if err != nil {
+		return err
+	}
+	for i := len(picked) - 1; i >= 0; i-- {
+		if config, err = dropMount(config, c.record.Mounts[picked[i]].Destination); err != nil {
+			return err
+		}
+	}
+	if err := r.Remove(mounts, false); err != nil {
+		return err
+	}
+	for _, i := range picked { // from the last
+		c.record.Mounts = slices.Delete(c.record.Mounts, i, i+1)
+	}
+	return errors.Join(c.entry.WriteConfig(config), c.entry.Write(c.record))
+}
+
+// pickMounts finds, for each destination, the mount that was added last there. The
+// result are indices of added, from the last: what is mounted on another goes first.
+func pickMounts(added []store.Mount, list []Destination) (picked []int, err error) {
+	for _, d := range list {
+		i := len(added) - 1
+		for i >= 0 && added[i].Destination != d.Path {
+			i--
+		}
+		switch {
+		case i < 0:
+			return nil, fmt.Errorf("%s: nothing was added at %s that could be removed", d.Field, d.Path)
+		case slices.Contains(picked, i):
+			return nil, fmt.Errorf("%s: %s is named before", d.Field, d.Path)
+		}
+		picked = append(picked, i)
+	}
+	for n, i := range picked {
+		for j := i + 1; j < len(added); j++ {
+			on := added[j].Destination
+			if (on == added[i].Destination || strings.HasPrefix(on, added[i].Destination+"/")) && !slices.Contains(picked, j) {
+				return nil, fmt.Errorf("%s: %s was added later, on top of it, and is to be removed before", list[n].Field, on)
+			}
+		}
+	}
+	slices.Sort(picked)
+	slices.Reverse(picked)
+	return picked, nil
+}
+
+// openMounts finds the mounts, and makes sure that each is the one that was added.
+func (c *Container) openMounts(picked []int, list []Destination) (mounts []launch.Unmount, err error) {
+	root, err := sys.OpenPath(fmt.Sprintf("/proc/%d/root", c.record.Pid), unix.O_DIRECTORY)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	for _, i := range picked {
+		m := c.record.Mounts[i]
+		field := list[slices.IndexFunc(list, func(d Destination) bool { return d.Path == m.Destination })].Field
+		f, err := sys.OpenIn(root, m.Destination, unix.O_PATH)
+		if err != nil {
+			return mounts, fmt.Errorf("%s: %w", field, err)
+		}
+		mounts = append(mounts, launch.Unmount{Mount: f, Field: field, Point: m.Destination})
+		id, err := sys.LastingMountID(f)
+		if err != nil {
+			return mounts, err
+		}
+		if id != m.ID {
+			return mounts, fmt.Errorf("%s: what %s leads to in the container is not the mount that was added: %w", field, m.Destination, unix.EINVAL)
+		}
+	}
+	return mounts, nil
+}
+
+func closeMounts(mounts []launch.Unmount) {
+	for _, m := range mounts {
+		m.Mount.Close()
+	}
+}
+
+// appendMounts adds mounts to a configuration and leaves all else as it is.
+func appendMounts(config []byte, added []json.RawMessage) ([]byte, error) {
+	return changeMounts(config, func(list []json.RawMessage) ([]json.RawMessage, error) { return append(list, added...), nil })
+}
+
+// dropMount takes the last mount on destination out of a configuration.
+func dropMount(config []byte, destination string) ([]byte, error) {
+	return changeMounts(config, func(list []json.RawMessage) ([]json.RawMessage, error) {
+		for i := len(list) - 1; i >= 0; i-- {
+			var m struct{ Destination string }
+			if err := json.Unmarshal(list[i], &m); err != nil {
+				return nil, err
+			}
+			if filepath.Join("/", m.Destination) == destination {
+				return slices.Delete(list, i, i+1), nil
+			}
+		}
+		return list, nil // a runtime that was killed has not come to that
+	})
+}
+
+func changeMounts(config []byte, change func([]json.RawMessage) ([]json.RawMessage, error)) ([]byte, error) {
+	spec, err := members(config)
+	if err != nil {
+		return nil, err
+	}
+	var list []json.RawMessage
+	if raw := spec.get("mounts"); raw != nil {
+		if err := json.Unmarshal(raw, &list); err != nil {
+			return nil, err
+		}
+	}
+	if list, err = change(list); err != nil {
+		return nil, err
+	}
+	if err := spec.put("mounts", list); err != nil {
+		return nil, err
+	}
+	return json.Marshal(spec)
+}
