@@ -2,6 +2,7 @@ package launch
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 
@@ -176,7 +177,10 @@ func (r *Mounts) Remove(mounts []Unmount, lenient bool) error {
 
 func (b *binding) openJoins() (files []*os.File, err error) {
 	for _, n := range b.joins {
-		f, err := openNamespace(n.Namespace)
+		f, err := sys.OpenNamespace(n.Path)
+		if errors.Is(err, unix.EACCES) {
+			err = fmt.Errorf("join the container's namespaces: %w (an ordinary user can join those of a container that has been started)", err)
+		}
 		if err != nil {
 			closeAll(files)
 			return nil, err
