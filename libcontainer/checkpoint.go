@@ -87,7 +87,7 @@ func (c *Container) Checkpoint(l *plan.Launch, o *criu.DumpOptions) error {
 func (c *Container) dumped() {
 	err := c.awaitInit()
 	if err == nil {
-		err = c.destroy(true)
+		err = c.destroy(removal{stopped: true})
 	}
 	if err != nil {
 		c.host.warn("the checkpoint is made, but the container cannot be deleted: %v (consider delete --force %s)", err, c.ID())

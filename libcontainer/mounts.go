@@ -43,7 +43,7 @@ func (c *Container) AddMounts(l *plan.Launch, raw []json.RawMessage) (err error)
 	if err := r.Add(); err != nil {
 		return err
 	}
-	return c.entry.WriteConfig(config)
+	return c.entry.ReplaceConfig(config)
 }
 
 // recordMounts writes down what is about to be attached: a runtime that is killed
@@ -91,7 +91,7 @@ func (c *Container) mountRequest(l *plan.Launch) (*launch.Mounts, error) {
 	view.Namespace = c.record.Namespaces&unix.CLONE_NEWCGROUP != 0
 	here := *l
 	here.Namespaces = c.namespaces()
-	return &launch.Mounts{Launch: &here, CgroupView: view, Scratch: c.host.Root}, nil
+	return &launch.Mounts{Launch: &here, CgroupView: view, Scratch: c.host.Root, Warn: c.host.warn}, nil
 }
 
 // namespaces are those of the first process that a mount may have to do with.
@@ -153,7 +153,7 @@ func (c *Container) RemoveMounts(l *plan.Launch, list []Destination) error {
 	for _, i := range picked { // from the last
 		c.record.Mounts = slices.Delete(c.record.Mounts, i, i+1)
 	}
-	return errors.Join(c.entry.WriteConfig(config), c.entry.Write(c.record))
+	return errors.Join(c.entry.ReplaceConfig(config), c.entry.Write(c.record))
 }
 
 // pickMounts finds, for each destination, the mount that was added last there. The

@@ -18,7 +18,8 @@ import (
 type Mounts struct {
 	Launch     *plan.Launch // its Namespaces are those of the container, by path
 	CgroupView rootfs.CgroupView
-	Scratch    string // directory for a file without a name
+	Scratch    string                           // directory for a file without a name
+	Warn       func(format string, args ...any) // as of [Request]
 
 	// Made is told of all mounts when they are made and none is attached, with
 	// the JSON path of each; the files are its own.
@@ -49,12 +50,12 @@ func (r *Mounts) add(byChild bool) error {
 	files, err := b.openJoins()
 	if err == nil {
 		var more []*os.File
-		more, err = tree.Open(b.mappedNamespace)
+		more, err = tree.Open(b.mappedNamespace, b.Warn)
 		b.maps.close()
 		files = append(files, more...)
 	}
 	if err != nil {
-		closeAll(files)
+		b.closeAll(files)
 		return err
 	}
 	var made []*os.File
@@ -69,7 +70,7 @@ func (r *Mounts) add(byChild bool) error {
 
 // binding is that of a child which starts no program.
 func (r *Mounts) binding(byChild bool) *binding {
-	b := &binding{Request: &Request{Launch: r.Launch, Scratch: r.Scratch}, prog: new(plan.Program), own: cred.Granted()}
+	b := &binding{Request: &Request{Launch: r.Launch, Scratch: r.Scratch, Warn: r.Warn}, prog: new(plan.Program), own: cred.Granted()}
 	b.userns, b.inside = b.InUserNamespace(), sys.InUserNamespace()
 	b.byChild = byChild || !b.privileged()
 	return b
@@ -161,13 +162,13 @@ func (r *Mounts) Remove(mounts []Unmount, lenient bool) error {
 	}
 	f, err := sys.OpenPath("/proc", unix.O_DIRECTORY)
 	if err != nil {
-		closeAll(files)
+		b.closeAll(files)
 		return err
 	}
 	files = append(files, f)
 	for _, m := range mounts {
 		if f, err = sys.Dup(m.Mount); err != nil {
-			closeAll(files)
+			b.closeAll(files)
 			return err
 		}
 		files = append(files, f)
@@ -182,7 +183,7 @@ func (b *binding) openJoins() (files []*os.File, err error) {
 			err = fmt.Errorf("join the container's namespaces: %w (an ordinary user can join those of a container that has been started)", err)
 		}
 		if err != nil {
-			closeAll(files)
+			b.closeAll(files)
 			return nil, err
 		}
 		files = append(files, f)

@@ -65,11 +65,11 @@ func (t *Tree) addable(m *mount) error {
 }
 
 // openAdded is [Tree.Open] for a tree that has a root.
-func (t *Tree) openAdded(files []*os.File, ns UserNamespaces) ([]*os.File, error) {
+func (t *Tree) openAdded(files []*os.File, ns UserNamespaces, warn Warn) ([]*os.File, error) {
 	if t.ByChild {
 		return files, t.checkMapped()
 	}
-	return t.openSources(files, ns)
+	return t.openSources(files, ns, warn)
 }
 
 // Clone adds the operations that clone the sources which the runtime has not

@@ -138,7 +138,7 @@ func (t *Tree) Open(ns UserNamespaces, warn Warn) (files []*os.File, err error) 
 		}
 	}
 	if t.added {
-		return t.openAdded(files, ns)
+		return t.openAdded(files, ns, warn)
 	}
 	if err := t.checkRoot(); err != nil {
 		return files, err
@@ -165,11 +165,11 @@ func (t *Tree) Open(ns UserNamespaces, warn Warn) (files []*os.File, err error) 
 		}
 		files = append(files, f)
 	}
-	return t.openSources(files, ns)
+	return t.openSources(files, ns, warn)
 }
 
 // openSources appends the sources that are cloned ahead.
-func (t *Tree) openSources(files []*os.File, ns UserNamespaces) ([]*os.File, error) {
+func (t *Tree) openSources(files []*os.File, ns UserNamespaces, warn Warn) ([]*os.File, error) {
 	for i := range t.mounts {
 		if m := &t.mounts[i]; m.way == ahead {
 			f, err := t.openSource(m, ns, warn)
