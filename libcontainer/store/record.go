@@ -55,8 +55,8 @@ type Mount struct {
 }
 
 // The record's form: a line with its version, then a line for each value, with
-// a key before it, then a line that says that it is whole; strings are quoted as
-// in Go. It is no JSON, because every command reads it, and encoding/json takes
+// a key before it, then a line that says that it is whole, and one with a
+// checksum (sum.go); strings are quoted as in Go. It is no JSON, because every command reads it, and encoding/json takes
 // longer to get ready than the rest of most commands.
 //
 // Other versions of skiff read it. What an older one may ignore is a new key,
@@ -136,7 +136,7 @@ func (r *Record) encode() []byte {
 		b = append(append(b, '\n'), line...)
 	}
 	text(last)
-	return append(b, '\n')
+	return seal(append(b, '\n'))
 }
 
 // newerError says that a record has a form that is not known here.
@@ -168,6 +168,9 @@ func decode(b []byte) (*Record, error) {
 	}
 	if !whole && form > 1 {
 		return nil, fmt.Errorf("its last line, %q, is missing", last)
+	}
+	if _, err := unseal(b); err != nil {
+		return nil, err
 	}
 	return r, nil
 }
@@ -253,7 +256,7 @@ func fields(line string) (key string, values []string, err error) {
 func wants(key string) int {
 	switch key {
 	case "ociVersion", "id", "bundle", "rootfs", "created", "pid", "startTime", "bootID", "namespaces", "under",
-		"netns", "netroutes", "hooks", "noKeyring", "first":
+		"netns", "netroutes", "hooks", "noKeyring", "first", sumKey:
 		return 1
 	case "annotation", "cgroup", "unit", "mount":
 		return 2

@@ -31,6 +31,12 @@ func full() *Record {
 	}
 }
 
+// unsealed is a record without its checksum, as older versions write it.
+func unsealed(r *Record) string {
+	text := r.encode()
+	return string(text[:bytes.Index(text, sumBegins)+len("\nend\n")])
+}
+
 func TestRecord(t *testing.T) {
 	for _, r := range []*Record{full(), {ID: "web"}} {
 		got, err := decode(r.encode())
@@ -76,10 +82,9 @@ func TestRecordRefused(t *testing.T) {
 
 // What a newer version has written is kept, wherever it is.
 func TestUnknownKeys(t *testing.T) {
-	text := string(full().encode())
 	lines := []string{`futureA "x y" 3`, `futureB`}
-	text = strings.Replace(text, "\npid", "\n"+lines[0]+"\npid", 1) + lines[1] + "\n"
-	r, err := decode([]byte(text))
+	text := strings.Replace(unsealed(full()), "\npid", "\n"+lines[0]+"\npid", 1)
+	r, err := decode(append(seal([]byte(text)), lines[1]+"\n"...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,8 +102,8 @@ func TestUnknownKeys(t *testing.T) {
 
 // An operation that only a newer version has is no reason to fail.
 func TestUnknownStep(t *testing.T) {
-	text := strings.Replace(string(full().encode()), `step "exec"`, `step "future"`, 1)
-	if r, err := decode([]byte(text)); err != nil || r.Tail[0].Kind != 0 || r.Tail[0].Field != "process.args[0]" {
+	text := strings.Replace(unsealed(full()), `step "exec"`, `step "future"`, 1)
+	if r, err := decode(seal([]byte(text))); err != nil || r.Tail[0].Kind != 0 || r.Tail[0].Field != "process.args[0]" {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
@@ -108,11 +113,10 @@ func TestUnknownStep(t *testing.T) {
 func TestCutOff(t *testing.T) {
 	text := string(full().encode())
 	for n := range len(text) - 1 {
-		if r, err := decode([]byte(text[:n])); err == nil {
+		if r, err := decode([]byte(text[:n])); err == nil && n != len(unsealed(full())) {
 			t.Fatalf("cut off after %d bytes of %d: %+v", n, len(text), r)
 		}
-		r := &Record{ID: "web"}
-		r.gather(text[:n])
+		r := gather(text[:n])
 		if r.Pid != 0 && r.Pid != 42 || r.StartTime != 0 && r.StartTime != 1<<63 {
 			t.Fatalf("cut off after %d bytes: pid %d, start time %d", n, r.Pid, r.StartTime)
 		}
@@ -153,10 +157,10 @@ func TestVersions(t *testing.T) {
 
 func FuzzRecord(f *testing.F) {
 	f.Add(full().encode())
-	f.Add(bytes.Replace(full().encode(), []byte("\npid"), []byte("\nfuture \"x\"\npid"), 1))
+	f.Add(bytes.Replace([]byte(unsealed(full())), []byte("\npid"), []byte("\nfuture \"x\"\npid"), 1))
 	f.Add([]byte("skiff state 1\nid \"web\"\nstep \"58\" \"0\" \"\"\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		(&Record{ID: "web"}).gather(string(b)) // whatever it is
+		gather(string(b)) // whatever it is
 		r, err := decode(b)
 		if err != nil {
 			return
@@ -172,4 +176,30 @@ func FuzzRecord(f *testing.F) {
 			t.Errorf("decoded\n%+v\nthen\n%+v", r, again)
 		}
 	})
+}
+
+// Whatever single bit of a record is another, the record is not taken for that
+// of anything else.
+func TestFlippedBits(t *testing.T) {
+	text := full().encode()
+	for i := range len(text) * 8 {
+		b := bytes.Clone(text)
+		b[i/8] ^= 1 << (i % 8)
+		r, err := decode(b)
+		if err == nil {
+			r.unknown = nil // the name of the checksum's line
+		}
+		if err == nil && !reflect.DeepEqual(r, full()) {
+			t.Fatalf("bit %d of byte %d (%q): %+v", i%8, i/8, text[i/8], r)
+		}
+	}
+}
+
+// An older version keeps the checksum as a line that it does not know, in front
+// of the last one, whatever else it changes.
+func TestSumOfBefore(t *testing.T) {
+	text := strings.Replace(unsealed(full()), "\nend\n", "\nsum \"0123456789abcdef\"\nend\n", 1)
+	if r, err := decode([]byte(text)); err != nil || !reflect.DeepEqual(r, full()) {
+		t.Errorf("%+v, %v", r, err)
+	}
 }

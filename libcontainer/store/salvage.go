@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"path/filepath"
 	"strconv"
@@ -67,14 +68,33 @@ func (r *Record) linked(text string) bool {
 }
 
 // salvage gathers what there is of a container whose record is damaged: from
-// the lines of the record that can be read, from the spare one, which is better,
-// and from the symlink, which is best. It is for ending the container alone.
+// the record and from the spare one, which is better, and from the symlink,
+// which is best. It is for ending the container alone. One of the two whose
+// checksum is right is gone by alone; without such a one, the lines that can be
+// read, as far as both have them where they name what might be another's.
 func (e *Entry) salvage() *Record {
 	r := &Record{ID: e.id()}
+	var sure, doubtful []*Record
 	for _, name := range [...]string{recordFile, spareFile} {
-		if b, err := e.dir().ReadRegular(name, maxFile); err == nil {
-			r.gather(string(b))
+		b, err := e.dir().ReadRegular(name, maxFile)
+		if err != nil {
+			continue
 		}
+		found := gather(string(b))
+		if found.ID != r.ID { // it is about another, which is not to be ended
+			continue
+		}
+		if sealed, err := unseal(b); sealed && err == nil {
+			sure = append(sure, found)
+		} else {
+			doubtful = append(doubtful, found)
+		}
+	}
+	if len(sure) == 0 {
+		sure = agreed(doubtful)
+	}
+	for _, found := range sure {
+		r.merge(found)
 	}
 	if text, err := e.dir().Linked(initLink); err == nil {
 		r.linked(text)
@@ -83,10 +103,10 @@ func (e *Entry) salvage() *Record {
 	return r
 }
 
-// gather takes over the lines of a record that are of use for ending its
-// container. The last line may have been cut off.
-func (r *Record) gather(text string) {
-	var found Record
+// gather reads the lines of a record that can be read. The last one may have
+// been cut off.
+func gather(text string) *Record {
+	found := new(Record)
 	for line := range strings.Lines(text) {
 		key, values, err := fields(strings.TrimSuffix(line, "\n"))
 		if err != nil || !strings.HasSuffix(line, "\n") || checkText(line) != nil {
@@ -94,9 +114,34 @@ func (r *Record) gather(text string) {
 		}
 		_ = found.set(key, values)
 	}
-	if found.ID == r.ID { // else it is about another, which is not to be ended
-		r.merge(&found)
+	return found
+}
+
+// agreed leaves of records, none of which is sure, what all of them have, where
+// it names what is killed, removed or unmounted. A first process needs no such
+// care: its start time tells it from any other.
+func agreed(all []*Record) []*Record {
+	if len(all) == 1 {
+		all = append(all, new(Record))
 	}
+	for i, r := range all {
+		r.agree(all[len(all)-1-i])
+	}
+	return all
+}
+
+func (r *Record) agree(other *Record) {
+	maps.DeleteFunc(r.Cgroups, func(name, path string) bool { return other.Cgroups[name] != path })
+	if r.Unit != other.Unit || r.UserUnit != other.UserUnit {
+		r.Unit = ""
+	}
+	if r.RDTClass != other.RDTClass || r.RDTMonitor != other.RDTMonitor {
+		r.RDTClass = ""
+	}
+	if r.Rootfs != other.Rootfs || r.Under != other.Under {
+		r.Under = 0
+	}
+	r.NetDevices = nil
 }
 
 // merge takes over what other knows.

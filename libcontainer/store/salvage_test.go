@@ -133,10 +133,50 @@ func TestNoRecordYet(t *testing.T) {
 
 // A cgroup path that cannot be one is not gone by.
 func TestSober(t *testing.T) {
-	r := &Record{ID: "web"}
-	r.gather("id \"web\"\ncgroup \"\" \"/sys/fs/cgroup/web\"\ncgroup \"a\" \"/\"\ncgroup \"b\" \"x/y\"\ncgroup \"c\" \"/a/../b\"\nrdt \"/r/web\" \"\" \"true\"\n")
+	r := gather("id \"web\"\ncgroup \"\" \"/sys/fs/cgroup/web\"\ncgroup \"a\" \"/\"\ncgroup \"b\" \"x/y\"\ncgroup \"c\" \"/a/../b\"\nrdt \"/r/web\" \"\" \"true\"\n")
 	r.sober()
 	if want := map[string]string{"": "/sys/fs/cgroup/web"}; !reflect.DeepEqual(r.Cgroups, want) || !r.RDTRemove {
 		t.Errorf("%+v", r)
+	}
+}
+
+// The record and the spare one are damaged so that they can be read: what only
+// one of them has, where it names what is killed or removed, may be another's.
+func TestAgreed(t *testing.T) {
+	rest := "unit \"web.scope\" \"false\"\nrdt \"/r/web\" \"/r/web/mon\" \"true\"\nrootfs \"/b\"\nunder 7\n"
+	change := func(from, to string) string { return strings.Replace(rest, from, to, 1) }
+	for _, c := range []struct {
+		name, record, spare string
+		want                Record
+	}{
+		{"the same", rest, rest, Record{Unit: "web.scope", RDTClass: "/r/web", RDTMonitor: "/r/web/mon", RDTRemove: true, Under: 7}},
+		{"another unit", rest, change("web.s", "wec.s"), Record{RDTClass: "/r/web", RDTMonitor: "/r/web/mon", RDTRemove: true, Under: 7}},
+		{"another class", rest, change("/r/web\"", "/r/wec\""), Record{Unit: "web.scope", Under: 7}},
+		{"another group", change("/mon", "/mom"), rest, Record{Unit: "web.scope", Under: 7}},
+		{"another root", change("/b", "/c"), rest, Record{Unit: "web.scope", RDTClass: "/r/web", RDTMonitor: "/r/web/mon", RDTRemove: true}},
+		{"another mount", change("7", "6"), rest, Record{Unit: "web.scope", RDTClass: "/r/web", RDTMonitor: "/r/web/mon", RDTRemove: true}},
+		{"one alone", rest, "\x00", Record{}},
+		{"none", "\x00", "", Record{}},
+	} {
+		_, e := entry(t)
+		const begin = "skiff state 2\nid \"web\"\nfuture\n"
+		same, other := "cgroup \"cpu\" \"/c/web\"\n", "cgroup \"\" \"/wec\"\n"
+		if err := errors.Join(
+			os.WriteFile(filepath.Join(e.Path(), recordFile), []byte(begin+same+other+c.record), 0o600),
+			os.WriteFile(filepath.Join(e.Path(), spareFile), []byte(begin+same+strings.Replace(other, "c", "b", 1)+c.spare), 0o600),
+		); err != nil {
+			t.Fatal(err)
+		}
+		r, err := e.Read()
+		if !errors.Is(err, ErrDamaged) {
+			t.Fatal(c.name, err)
+		}
+		got := Record{Unit: r.Unit, RDTClass: r.RDTClass, RDTMonitor: r.RDTMonitor, RDTRemove: r.RDTRemove, Under: r.Under}
+		if !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
+		}
+		if want := map[string]string{"cpu": "/c/web"}; !reflect.DeepEqual(r.Cgroups, want) {
+			t.Errorf("%s: cgroups %v", c.name, r.Cgroups)
+		}
 	}
 }

@@ -42,9 +42,15 @@ func damages() []damage {
 		{"first line alone", text(func(s string) string { return s[:strings.Index(s, "\n")+1] }), "last line"},
 		{"no number", text(func(s string) string { return strings.Replace(s, "\npid ", "\npid x", 1) }), "invalid syntax"},
 		{"newer form", text(func(s string) string { return strings.Replace(s, "skiff state ", "skiff state 9", 1) }), "a newer version of skiff"},
-		{"unknown key", text(func(s string) string { return strings.Replace(s, "\npid ", "\nfuture \"x\" 7\npid ", 1) }), ""},
+		{"unknown key", text(func(s string) string {
+			return strings.Replace(s[:strings.Index(s, "\nsum ")+1], "\npid ", "\nfuture \"x\" 7\npid ", 1)
+		}), ""},
 		{"unknown key at the end", text(func(s string) string { return s + "future \"x\" 7\n" }), ""},
 		{"another's", text(func(string) string { return "skiff state 2\nid \"db\"\npid 1\ncgroup \"\" \"/sys/fs/cgroup\"\nend\n" }), `about a container "db"`},
+		{"another's cgroup", text(func(s string) string {
+			before, after, _ := strings.Cut(s, "\ncgroup ")
+			return before + "\ncgroup " + strings.ReplaceAll(after, "/web\"\n", "/db\"\n")
+		}), "its checksum is"},
 		{"missing", record(os.Remove), "it is missing"},
 		{"directory", instead(func(path string) error { return os.MkdirAll(path+"/a", 0o700) }), "a directory"},
 		{"FIFO", instead(func(path string) error { return unix.Mkfifo(path, 0o600) }), "a FIFO"},
