@@ -17,7 +17,7 @@ import (
 // fails writes one record of level error, which carries the warnings too, and
 // its message is on standard error as well.
 type journal struct {
-	file     *os.File // of --log; nil: standard error
+	file     io.Writer // of --log; nil: standard error
 	json     bool
 	least    level    // records below it are dropped
 	warnings []string // not written yet

@@ -9,6 +9,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/specconv"
 	"github.com/urfave/cli/v2"
 )
@@ -90,16 +91,16 @@ func (c *call) readUpdate(ctx *cli.Context) (*libcontainer.Update, error) {
 }
 
 func readResources(file string) (*specs.LinuxResources, error) {
-	in := io.Reader(os.Stdin)
-	if file != "-" {
-		f, err := os.Open(file)
+	var raw []byte
+	var err error
+	if file == "-" {
+		raw, err = io.ReadAll(io.LimitReader(os.Stdin, maxResources+1))
+	} else {
+		raw, err = sys.ReadStream(file, maxResources+1)
 		if err != nil {
 			return nil, fmt.Errorf("--resources: %w", err)
 		}
-		defer f.Close()
-		in = f
 	}
-	raw, err := io.ReadAll(io.LimitReader(in, maxResources+1))
 	if err == nil && len(raw) > maxResources {
 		err = fmt.Errorf("larger than %d MiB", maxResources>>20)
 	}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -35,7 +34,7 @@ func Publish(path string, b []byte, mode uint32, scratch string) (remove func() 
 	to, kind := target(path)
 	switch kind {
 	case unix.S_IFCHR, unix.S_IFIFO:
-		return func() error { return nil }, writeInto(to, b, kind)
+		return func() error { return nil }, writeInto(to, b)
 	case unix.S_IFBLK, unix.S_IFDIR, unix.S_IFSOCK:
 		return nil, NotRegular{path, kindOf(kind)}
 	}
@@ -200,18 +199,9 @@ func meant(path string) (string, bool) {
 	return text, true
 }
 
-// writeInto writes to a file that is there. A FIFO has the time to get a reader
-// that the other end of a socket has.
-func writeInto(path string, b []byte, kind uint32) error {
-	const flags = unix.O_WRONLY | unix.O_APPEND | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
-	fd, err := unix.Open(path, flags, 0)
-	for end := time.Now().Add(peerWait); err == unix.ENXIO && kind == unix.S_IFIFO && time.Now().Before(end); {
-		time.Sleep(5 * time.Millisecond)
-		fd, err = unix.Open(path, flags, 0)
-	}
-	if err == unix.ENXIO && kind == unix.S_IFIFO {
-		err = unread(unix.EAGAIN)
-	}
+// writeInto writes to a file that is there.
+func writeInto(path string, b []byte) error {
+	fd, err := openToWrite(path, unix.O_APPEND, 0)
 	if err != nil {
 		return wrap("open", path, err)
 	}
@@ -222,18 +212,18 @@ func writeInto(path string, b []byte, kind uint32) error {
 // Append opens a file at a path of the caller's choice to append to it, and
 // makes it if it is not there. A symlink that is another's ([meant]) is not
 // followed.
-func Append(path string, mode uint32) (*os.File, error) {
-	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_APPEND | unix.O_SYNC | unix.O_CLOEXEC
-	fd, err := unix.Open(path, flags|unix.O_NOFOLLOW, mode)
+func Append(path string, mode uint32) (*Appender, error) {
+	const flags = unix.O_CREAT | unix.O_APPEND | unix.O_SYNC
+	fd, err := openToWrite(path, flags|unix.O_NOFOLLOW, mode)
 	if err == unix.ELOOP {
 		to, ok := meant(path)
 		if !ok {
 			return nil, fmt.Errorf("%s is a symlink of another user's, which is not followed", path)
 		}
-		fd, err = unix.Open(to, flags, mode)
+		fd, err = openToWrite(to, flags, mode)
 	}
 	if err != nil {
 		return nil, wrap("open", path, err)
 	}
-	return os.NewFile(uintptr(fd), path), nil
+	return &Appender{fd, path}, nil
 }

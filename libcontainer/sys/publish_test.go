@@ -205,9 +205,8 @@ func TestAppend(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = f.WriteString("x")
-		if err := errors.Join(err, f.Close()); err != nil {
-			t.Fatal(err)
+		if n, err := f.Write([]byte("x")); n != 1 || err != nil {
+			t.Fatal(n, err)
 		}
 	}
 	if b, err := os.ReadFile(file); err != nil || string(b) != "xx" {

@@ -1,0 +1,99 @@
+package sys
+
+import (
+	"errors"
+	"io"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// openToWrite opens a file at a path of the caller's choice. Where it is a FIFO,
+// somebody who reads it has the time to come that the other end of a socket has.
+func openToWrite(path string, flags int, mode uint32) (int, error) {
+	flags |= unix.O_WRONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
+	fd, err := unix.Open(path, flags, mode)
+	if err != unix.ENXIO || !isFIFO(path) {
+		return fd, err
+	}
+	for end := time.Now().Add(peerWait); err == unix.ENXIO && time.Now().Before(end); {
+		time.Sleep(5 * time.Millisecond)
+		fd, err = unix.Open(path, flags, mode)
+	}
+	if err == unix.ENXIO {
+		err = unread(unix.EAGAIN)
+	}
+	return fd, err
+}
+
+func isFIFO(path string) bool {
+	var st unix.Stat_t
+	return unix.Stat(path, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFIFO
+}
+
+// ReadStream reads a file at a path of the caller's choice, limit bytes of it at
+// most. Where it is a FIFO, somebody who writes to it has the time to come that
+// the other end of a socket has; when the text comes is then the caller's matter,
+// as with standard input.
+func ReadStream(path string, limit int64) ([]byte, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, wrap("open", path, err)
+	}
+	defer unix.Close(fd)
+	b, err := io.ReadAll(io.LimitReader(&stream{fd: fd, begun: !isFIFO(path), end: time.Now().Add(peerWait)}, limit))
+	return b, wrap("read", path, err)
+}
+
+// stream is a file that is read until its end, which a FIFO seems to have at
+// first: no writer has come yet.
+type stream struct {
+	fd    int
+	begun bool
+	end   time.Time // of the wait for a writer
+}
+
+func (s *stream) Read(b []byte) (int, error) {
+	for {
+		n, err := read(s.fd, b)
+		switch {
+		case err == unix.EAGAIN:
+			s.begun = true
+			_, _ = unix.Poll([]unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLIN}}, -1)
+		case err != nil:
+			return 0, err
+		case n > 0:
+			s.begun = true
+			return n, nil
+		case s.begun:
+			return 0, io.EOF
+		case time.Now().After(s.end):
+			return 0, errors.New("nobody writes at the other end")
+		default:
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+}
+
+// Appender is a file that is appended to. What is written is text of the
+// runtime's own, which is not worth more than a limited wait for a FIFO's
+// reader.
+type Appender struct {
+	fd   int
+	path string
+}
+
+func (a *Appender) Write(b []byte) (int, error) {
+	for n, end := 0, time.Now().Add(peerWait); ; {
+		m, err := unix.Write(a.fd, b[n:])
+		n += max(m, 0)
+		switch left := time.Until(end); {
+		case err == unix.EAGAIN && left > 0:
+			_, _ = unix.Poll([]unix.PollFd{{Fd: int32(a.fd), Events: unix.POLLOUT}}, int(left.Milliseconds())+1)
+		case err != nil && err != unix.EINTR:
+			return n, wrap("write", a.path, unread(err))
+		case n == len(b):
+			return n, nil
+		}
+	}
+}
