@@ -219,9 +219,15 @@ func Add(p *plan.Program, list []specs.Hook, point string, s specs.State, o Outp
 
 // AddConfined adds those that are programs of the container's, and may do what
 // its program may do: the operations that come after these confine them, too.
-// env is the program's environment, which is theirs unless they have one.
-func AddConfined(p *plan.Program, list []specs.Hook, point string, s specs.State, o Output, env []string) error {
-	return add(p, list, point, s, plan.Op{A: o[0], B: o[1], Flags: plan.HookConfined}, env)
+// env is the program's environment, which is theirs unless they have one. With
+// untraced they do not get CAP_SYS_PTRACE, by which they could have the child do
+// what they may not.
+func AddConfined(p *plan.Program, list []specs.Hook, point string, s specs.State, o Output, env []string, untraced bool) error {
+	flags := uint32(plan.HookConfined)
+	if untraced {
+		flags |= plan.HookUntraced
+	}
+	return add(p, list, point, s, plan.Op{A: o[0], B: o[1], Flags: flags}, env)
 }
 
 // add adds hooks as operations like op.

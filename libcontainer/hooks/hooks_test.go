@@ -115,7 +115,10 @@ func TestAdd(t *testing.T) {
 	}
 	got := program(func(p *plan.Program) error { return Add(p, list, "createContainer", s, Output{5, 6}) }) +
 		program(func(p *plan.Program) error {
-			return AddConfined(p, list, "startContainer", s, Output{}, []string{"PATH=/bin"})
+			return AddConfined(p, list, "startContainer", s, Output{}, []string{"PATH=/bin"}, false)
+		}) +
+		program(func(p *plan.Program) error {
+			return AddConfined(p, list[:1], "startContainer", s, Output{}, []string{}, true)
 		})
 	var lines []string
 	for line := range strings.Lines(got) {
@@ -124,7 +127,8 @@ func TestAdd(t *testing.T) {
 	want := `0 hook(#5, #6, "/a", "/a", 1) # hooks.createContainer[0]
 1 hook(#5, #6, "/b", "b", "x", "OWN=1", 2, 1) # hooks.createContainer[1]
 0 hook("/a", "/a", "PATH=/bin", 1, 1, flags=3) # hooks.startContainer[0]
-1 hook("/b", "b", "x", "OWN=1", 2, 1, flags=1) # hooks.startContainer[1]`
+1 hook("/b", "b", "x", "OWN=1", 2, 1, flags=1) # hooks.startContainer[1]
+0 hook("/a", "/a", 1, flags=7) # hooks.startContainer[0]`
 	if got := strings.Join(lines, "\n"); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}

@@ -22,9 +22,7 @@ func (b *binding) confine() {
 		return // it is there already
 	}
 	b.loadFilter()
-	if b.filter != nil {
-		cred.Finish(b.prog, &b.Launch.Process, b.granted, b.spare())
-	}
+	cred.Finish(b.prog, &b.Launch.Process, b.granted, b.spare())
 }
 
 func (b *binding) loadFilter() {
@@ -44,12 +42,30 @@ func (b *binding) loadFilter() {
 }
 
 // spare is what has to be kept until the filter is loaded: without
-// no_new_privs, seccomp(2) wants CAP_SYS_ADMIN.
-func (b *binding) spare() uint64 {
+// no_new_privs, seccomp(2) wants CAP_SYS_ADMIN; and until the hooks have run, if
+// they have to give up what the program has.
+func (b *binding) spare() (caps uint64) {
 	if b.filter != nil && !b.Launch.Process.NoNewPrivs {
-		return 1 << unix.CAP_SYS_ADMIN
+		caps = 1 << unix.CAP_SYS_ADMIN
 	}
-	return 0
+	if b.hooksTrace() {
+		caps |= 1 << unix.CAP_SETPCAP
+	}
+	return caps
+}
+
+// hooksTrace reports whether a startContainer hook would have CAP_SYS_PTRACE
+// over the child, which waits for it without the program's filter. A new user
+// namespace gives none over it, as the child was executed outside; and with a
+// listener the child has the filter already.
+func (b *binding) hooksTrace() bool {
+	l := b.Launch
+	if l.Joined || b.userns || b.notifies() || len(l.Hooks.StartContainer) == 0 {
+		return false
+	}
+	caps := &l.Process.Caps
+	may := (caps.Bounding | caps.Permitted | caps.Inheritable) & b.granted
+	return may>>unix.CAP_SYS_PTRACE&1 != 0 && b.granted>>unix.CAP_SETPCAP&1 != 0
 }
 
 // ownLimits sets the resource limits that the runtime has no privilege to set

@@ -81,7 +81,7 @@ func (b *binding) program() error {
 	}
 	if !l.Joined {
 		state := hooks.State(l, specs.StateCreated, 0)
-		if err := hooks.AddConfined(p, l.Hooks.StartContainer, "startContainer", state, b.hookOutput, b.environment()); err != nil {
+		if err := hooks.AddConfined(p, l.Hooks.StartContainer, "startContainer", state, b.hookOutput, b.environment(), b.hooksTrace()); err != nil {
 			return err
 		}
 	}

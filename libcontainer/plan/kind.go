@@ -125,6 +125,7 @@ const (
 const (
 	HookConfined = 1 << iota // its process runs the operations that follow, up to OpExec, and is executed there
 	HookHome                 // it gets HOME as the program does (OpHome)
+	HookUntraced             // it does not get CAP_SYS_PTRACE
 )
 
 // Flags of OpChdir.

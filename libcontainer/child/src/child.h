@@ -125,6 +125,7 @@ int op_seccomp(const struct op *);
 // hook.c
 int op_hook(const struct op *);
 void exec_hook(void) __attribute__((noreturn));
+uint32_t hook_caps(void);
 char **vector(const char **s, uint64_t n, const char *extra);
 
 #endif

@@ -3,7 +3,7 @@
 #include "child.h"
 
 enum { OUTPUT = 400 };
-enum { HOOK_CONFINED = 1, HOOK_HOME = 2 };
+enum { HOOK_CONFINED = 1, HOOK_HOME = 2, HOOK_UNTRACED = 4 };
 
 // vector makes a NULL-ended array of the next n strings, with one more at its
 // end if extra is given, and room for another.
@@ -31,6 +31,26 @@ static void prepare(const struct op *o, int in, int out)
 	sys(dup3, in, 0, 0);
 	sys(dup3, o->a < 0 ? out : slot[o->a], 1, 0);
 	sys(dup3, o->b < 0 ? out : slot[o->b], 2, 0);
+}
+
+// forgo_ptrace gives up for good what a hook could take over its parent with,
+// which has no filter and may have more capabilities.
+static long forgo_ptrace(void)
+{
+	struct { uint32_t version; int pid; } head = { 0x20080522 /* _LINUX_CAPABILITY_VERSION_3 */, 0 };
+	uint32_t sets[6];
+	long r = sys(capget, &head, sets);
+	for (int i = 0; i < 3; i++)
+		sets[i] &= hook_caps();
+	if (!r && sys(prctl, PR_CAPBSET_READ, CAP_SYS_PTRACE, 0, 0, 0) == 1)
+		r = sys(prctl, PR_CAPBSET_DROP, CAP_SYS_PTRACE, 0, 0, 0);
+	return r ? r : sys(capset, &head, sets);
+}
+
+// hook_caps are those of the first 32 capabilities that we may have.
+uint32_t hook_caps(void)
+{
+	return hook && hook->flags & HOOK_UNTRACED ? ~(1u << CAP_SYS_PTRACE) : ~0u;
 }
 
 static long execute(const struct op *o)
@@ -180,7 +200,7 @@ int op_hook(const struct op *o)
 		prepare(o, in[0], out[1]);
 		if (o->flags & HOOK_CONFINED) {
 			hook = o;
-			return 0;
+			return o->flags & HOOK_UNTRACED ? forgo_ptrace() : 0;
 		}
 		sys(close_range, 3, ~0u, 0);
 		sys(umask, 022);

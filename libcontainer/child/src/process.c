@@ -114,7 +114,7 @@ int op_bounding(const struct op *o)
 int op_caps(const struct op *o)
 {
 	struct { uint32_t version; int pid; } head = { 0x20080522 /* _LINUX_CAPABILITY_VERSION_3 */, 0 };
-	uint32_t sets[6] = { o->n[0], o->n[1], o->n[2], o->n[0] >> 32, o->n[1] >> 32, o->n[2] >> 32 };
+	uint32_t may = hook_caps(), sets[6] = { o->n[0] & may, o->n[1] & may, o->n[2] & may, o->n[0] >> 32, o->n[1] >> 32, o->n[2] >> 32 };
 	return sys(capset, &head, sets);
 }
 
