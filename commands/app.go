@@ -42,11 +42,21 @@ func Main(build Build, args []string) int {
 		c.log.flush()
 		return c.code
 	}
-	c.log.fail(err)
+	c.log.fail(withProc(err))
 	if own := (*exitError)(nil); errors.As(err, &own) {
 		return own.code
 	}
 	return 1
+}
+
+// withProc adds to an error what is wrong with /proc, by which most commands know
+// themselves, their cgroup and their mounts.
+func withProc(err error) error {
+	fault := sys.ProcFault()
+	if fault == "" {
+		return err
+	}
+	return fmt.Errorf("%w (%s)", err, fault)
 }
 
 // exitError is a failure that has an exit status other than 1.

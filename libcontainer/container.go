@@ -8,7 +8,6 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 	"github.com/skiff-oci/skiff/libcontainer/netdev"
 	"github.com/skiff-oci/skiff/libcontainer/store"
-	"github.com/skiff-oci/skiff/libcontainer/sys"
 )
 
 // Container is one that was made, whatever has become of it since.
@@ -127,6 +126,11 @@ func (c *Container) Config() ([]byte, error) { return c.entry.Config() }
 
 // Status looks what the container is doing.
 func (c *Container) Status() (Status, error) {
+	return c.status(func() bool { return c.entry.Waiting() && c.entry.Waited() })
+}
+
+// status is Status by a caller's own look whether the process waits for start.
+func (c *Container) status(waits func() bool) (Status, error) {
 	p, err := c.init()
 	switch {
 	case err != nil:
@@ -139,7 +143,7 @@ func (c *Container) Status() (Status, error) {
 		return Stopped, err // its maker was killed
 	case !p:
 		return Stopped, nil
-	case c.entry.Waiting() && sys.IsMemfd(c.record.Pid):
+	case waits():
 		return c.orPaused(Created)
 	}
 	return c.orPaused(Running)
@@ -160,27 +164,6 @@ func (c *Container) busy() (bool, error) {
 		return false, c.notExist()
 	}
 	return busy, err
-}
-
-// init tells whether the container's first process is alive: the same process
-// still, since the kernel uses pids again. A leader that has ended while
-// threads of it go on is alive.
-func (c *Container) init() (bool, error) {
-	r := c.record
-	if r.Pid == 0 {
-		return false, nil
-	}
-	st, err := sys.ReadStat(r.Pid)
-	if err != nil {
-		return false, err
-	}
-	if st != nil {
-		c.state = st.State
-	}
-	if st == nil || st.Start != r.StartTime || (st.State == 'Z' || st.State == 'X') && st.Threads <= 1 {
-		return false, nil
-	}
-	return r.BootID == sys.BootID(), nil
 }
 
 func (c *Container) group() (*cgroup.Group, error) { return cgroup.Load(c.record.Cgroups) }

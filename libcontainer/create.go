@@ -106,6 +106,9 @@ func (h *Host) Create(l *plan.Launch, raw []byte, io IO) (_ *Container, _ *Proce
 	p.Pid, p.Pidfd, p.group = run.Pid, run.Pidfd, group
 	u.Push(p.end)
 	if !io.Hold {
+		if err := c.sightLate(); err != nil {
+			return nil, nil, err
+		}
 		if err := c.poststart(l.Hooks.Poststart); err != nil {
 			return nil, nil, err
 		}
@@ -348,14 +351,9 @@ func (c *Container) prepare(run *launch.Running, raw []byte) error {
 	if err := c.entry.PutConfig(raw); err != nil {
 		return err
 	}
-	st, err := sys.ReadStat(run.Pid)
-	if err != nil {
+	if err := c.sight(run); err != nil {
 		return err
 	}
-	if st == nil {
-		return errors.New("the container's first process has ended")
-	}
-	c.record.Pid, c.record.StartTime, c.record.BootID = run.Pid, st.Start, sys.BootID()
 	c.record.Tail, c.record.First = run.Tail, run.First
 	return c.entry.Prepare(c.record)
 }

@@ -53,7 +53,7 @@ func (c *Container) Exec(l *plan.Launch, io IO, o ExecOptions) (_ *Process, err 
 	r.Cgroup, r.Enter = group, c.attach(group, l.Cgroup.Sub)
 	r.Init, r.InitPid, r.InitNamespaces = init, c.record.Pid, c.record.Namespaces
 	if c.record.Under != 0 {
-		if r.Root, err = sys.OpenPath(fmt.Sprintf("/proc/%d/root", c.record.Pid), unix.O_DIRECTORY); err != nil {
+		if r.Root, err = sys.OpenPath(sys.ProcPath(c.record.Pid, "root"), unix.O_DIRECTORY); err != nil {
 			return nil, err
 		}
 		defer r.Root.Close()

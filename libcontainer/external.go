@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -86,7 +87,7 @@ func (c *Container) externalNamespaces(l *plan.Launch) (list []string) {
 			continue
 		}
 		var st unix.Stat_t
-		if err := unix.Stat(fmt.Sprintf("/proc/%d/ns/%s", c.record.Pid, kind), &st); err == nil {
+		if err := unix.Stat(sys.ProcPath(c.record.Pid, "ns/"+kind), &st); err == nil {
 			list = append(list, fmt.Sprintf("%s[%d]:%s", kind, st.Ino, key))
 		}
 	}

@@ -1,10 +1,9 @@
 package libcontainer
 
 import (
-	"fmt"
-
 	"github.com/skiff-oci/skiff/libcontainer/netdev"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/undo"
 	"golang.org/x/sys/unix"
 )
@@ -15,7 +14,7 @@ func (c *Container) moveDevices(l *plan.Launch, pid int, u *undo.Stack) error {
 	if len(l.NetDevices) == 0 {
 		return nil
 	}
-	m, err := netdev.Prepare(l.NetDevices, fmt.Sprintf("/proc/%d/ns/net", pid))
+	m, err := netdev.Prepare(l.NetDevices, sys.ProcPath(pid, "ns/net"))
 	if err != nil {
 		return err
 	}
@@ -47,7 +46,7 @@ func (c *Container) recordDevices(l *plan.Launch, devices []netdev.Device) error
 	if r.NetNS == "" {
 		return nil
 	}
-	r.Pid, r.StartTime, r.NetDevices = 0, 0, devices
+	r.Pid, r.StartTime, r.Inode, r.NetDevices = 0, 0, 0, devices
 	if err := c.entry.Write(&r); err != nil {
 		return err
 	}

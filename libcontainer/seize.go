@@ -138,7 +138,7 @@ func (s *seizure) holder(dir *store.Directory) (int, *os.File, error) {
 		return 0, nil, err
 	}
 	again, err := s.entry.Holder()
-	if err != nil || again != pid || dir.Gone() || !isSkiff(pid) {
+	if err != nil || again != pid || sys.PidfdInProc(pidfd) != pid || dir.Gone() || !isSkiff(pid) {
 		pidfd.Close()
 		return 0, nil, missing(err)
 	}

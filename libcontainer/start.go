@@ -52,8 +52,9 @@ func (c *Container) start(o StartOptions) (_ *notify.Proxy, init *os.File, err e
 	return proxy, init, err
 }
 
+// takesStart leaves it to the connection whether a process has the socket.
 func (c *Container) takesStart() error {
-	status, err := c.Status()
+	status, err := c.status(c.entry.Waiting)
 	switch {
 	case err != nil:
 		return err
@@ -85,6 +86,9 @@ func (c *Container) release() error {
 			return fmt.Errorf("%w; %w", err, waitErr)
 		}
 		return c.destroyAfter(err)
+	}
+	if err := c.sightLate(); err != nil {
+		return err
 	}
 	h, err := c.hooks()
 	if err != nil {

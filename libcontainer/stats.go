@@ -83,7 +83,7 @@ func (c *Container) interfaces() ([]NetworkInterface, error) {
 	if c.record.Namespaces&unix.CLONE_NEWNET == 0 {
 		return nil, nil
 	}
-	b, err := sys.ReadFile("/proc/" + strconv.Itoa(c.record.Pid) + "/net/dev")
+	b, err := sys.ReadFile(sys.ProcPath(c.record.Pid, "net/dev"))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ESRCH) {
 		return nil, nil // it has just ended
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path"
 	"strings"
+
+	"github.com/skiff-oci/skiff/libcontainer/sys"
 )
 
 // Sub gives the group in which a process is to be put that asks for a cgroup
@@ -85,13 +87,14 @@ func (g *Group) Of(pid int) (*Group, error) {
 	if m == nil {
 		return g, nil
 	}
-	text, err := readProc(fmt.Sprintf("/proc/%d/cgroup", pid))
+	file := sys.ProcPath(pid, "cgroup")
+	text, err := readProc(file)
 	if err != nil {
 		return nil, err
 	}
 	at, ok := memberOf(text, "")
 	if !ok {
-		return nil, fmt.Errorf("/proc/%d/cgroup: no line of cgroup v2", pid)
+		return nil, fmt.Errorf("%s: no line of cgroup v2", file)
 	}
 	all, err := hierarchies()
 	if err != nil {

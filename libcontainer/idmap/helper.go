@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
 )
 
 // help lets newuidmap(1) or newgidmap(1) write the map file of process pid:
@@ -23,7 +24,7 @@ func help(pid int, file, field string, list []specs.LinuxIDMapping) error {
 	if err != nil {
 		return fmt.Errorf("%s: an ordinary user needs %s to map other ids than the own one: %w (Debian's package uidmap has it)", field, name, err)
 	}
-	args := []string{strconv.Itoa(pid)}
+	args := []string{strconv.Itoa(sys.InProc(pid))}
 	for _, m := range list {
 		for _, n := range [...]uint32{m.ContainerID, m.HostID, m.Size} {
 			args = append(args, strconv.FormatUint(uint64(n), 10))

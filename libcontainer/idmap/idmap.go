@@ -10,6 +10,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -44,7 +45,7 @@ func single(list []specs.LinuxIDMapping, id int) bool {
 }
 
 func denyGroups(pid int) error {
-	f, err := os.OpenFile(fmt.Sprintf("/proc/%d/setgroups", pid), os.O_WRONLY, 0)
+	f, err := os.OpenFile(sys.ProcPath(pid, "setgroups"), os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
@@ -58,7 +59,7 @@ func write(pid int, file, field string, list []specs.LinuxIDMapping) error {
 	for _, m := range list {
 		fmt.Fprintf(&b, "%d %d %d\n", m.ContainerID, m.HostID, m.Size)
 	}
-	f, err := os.OpenFile(fmt.Sprintf("/proc/%d/%s", pid, file), os.O_WRONLY, 0)
+	f, err := os.OpenFile(sys.ProcPath(pid, file), os.O_WRONLY, 0)
 	if err != nil {
 		return fmt.Errorf("%s: %w", field, err)
 	}
@@ -94,7 +95,7 @@ func Check(pid int, m plan.UserMaps) error {
 }
 
 func read(pid int, file string) (list []specs.LinuxIDMapping, err error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
+	b, err := sys.ReadFile(sys.ProcPath(pid, file))
 	if err != nil {
 		return nil, err
 	}

@@ -75,5 +75,5 @@ func throwaway(scratch string, maps plan.UserMaps) (_ *os.File, err error) {
 	if err := idmap.Write(s.pid, maps, ""); err != nil {
 		return nil, err
 	}
-	return sys.OpenNamespace(fmt.Sprintf("/proc/%d/ns/user", s.pid))
+	return sys.OpenNamespace(sys.ProcPath(s.pid, "ns/user"))
 }

@@ -132,8 +132,6 @@ func startHint(err error, flags uint64) error {
 		return fmt.Errorf("clone: %w (CAP_SYS_ADMIN is needed to make namespaces)", err)
 	case errors.Is(err, unix.EACCES):
 		return fmt.Errorf("clone: %w (this user may not move a process from where skiff is to the container's cgroup)", err)
-	case errors.Is(err, unix.ENOENT):
-		return fmt.Errorf("%w (is /proc mounted?)", err)
 	}
 	return err
 }

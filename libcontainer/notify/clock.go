@@ -7,6 +7,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"github.com/skiff-oci/skiff/libcontainer/sys"
 )
 
 // clock says how far the container's CLOCK_MONOTONIC is ahead of the host's, in
@@ -17,7 +19,7 @@ type clock struct {
 }
 
 func clockOf(pid int) (c clock) {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/timens_offsets")
+	b, err := sys.ReadFile(sys.ProcPath(pid, "timens_offsets"))
 	if errors.Is(err, fs.ErrNotExist) {
 		_, err := os.Stat("/proc/self/timens_offsets")
 		return clock{known: err != nil} // a kernel without time namespaces has one clock

@@ -26,8 +26,9 @@ type Record struct {
 
 	// The first process; all zero while the container is being made.
 	Pid       int
-	StartTime uint64 // clock ticks after boot, /proc/PID/stat
-	BootID    string // a pid means nothing after a reboot
+	StartTime uint64 // clock ticks after boot, /proc/PID/stat; 0 where that is hidden
+	Inode     uint64 // of a pidfd, which no other process has until the next boot; 0 before Linux 6.9
+	BootID    string // a pid means nothing after a reboot; empty where /proc does not say
 
 	Namespaces uint64            // CLONE_NEW* flags of what an exec joins
 	Cgroups    map[string]string // directory by controller; "" is cgroup v2
@@ -96,6 +97,7 @@ func (r *Record) encode() []byte {
 	}
 	number("pid", uint64(r.Pid))
 	number("startTime", r.StartTime)
+	number("inode", r.Inode)
 	text("bootID", r.BootID)
 	number("namespaces", r.Namespaces)
 	for _, k := range slices.Sorted(maps.Keys(r.Cgroups)) {
@@ -255,7 +257,7 @@ func fields(line string) (key string, values []string, err error) {
 // wants is how many values a key has at least; 0: it is not known.
 func wants(key string) int {
 	switch key {
-	case "ociVersion", "id", "bundle", "rootfs", "created", "pid", "startTime", "bootID", "namespaces", "under",
+	case "ociVersion", "id", "bundle", "rootfs", "created", "pid", "startTime", "inode", "bootID", "namespaces", "under",
 		"netns", "netroutes", "hooks", "noKeyring", "first", sumKey:
 		return 1
 	case "annotation", "cgroup", "unit", "mount":
@@ -293,6 +295,8 @@ func (r *Record) set(key string, v []string) (err error) {
 		r.Pid, err = strconv.Atoi(v[0])
 	case "startTime":
 		r.StartTime, err = strconv.ParseUint(v[0], 10, 64)
+	case "inode":
+		r.Inode, err = strconv.ParseUint(v[0], 10, 64)
 	case "bootID":
 		r.BootID = v[0]
 	case "namespaces":

@@ -38,7 +38,7 @@ func unsealed(r *Record) string {
 }
 
 func TestRecord(t *testing.T) {
-	for _, r := range []*Record{full(), {ID: "web"}} {
+	for _, r := range []*Record{full(), {ID: "web"}, {ID: "web", Pid: 42, Inode: 1<<64 - 1}} {
 		got, err := decode(r.encode())
 		if err != nil {
 			t.Fatal(err)
@@ -201,5 +201,25 @@ func TestSumOfBefore(t *testing.T) {
 	text := strings.Replace(unsealed(full()), "\nend\n", "\nsum \"0123456789abcdef\"\nend\n", 1)
 	if r, err := decode([]byte(text)); err != nil || !reflect.DeepEqual(r, full()) {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// The text of the symlink is that of any version.
+func TestLinked(t *testing.T) {
+	for text, want := range map[string]*Record{
+		"42 7/9 boot": {Pid: 42, StartTime: 7, Inode: 9, BootID: "boot"},
+		"42 0/9 ":     {Pid: 42, Inode: 9},
+		"42 7/0 boot": {Pid: 42, StartTime: 7, BootID: "boot"},
+		"42 7 boot":   {Pid: 42, StartTime: 7, BootID: "boot"}, // without the inode, as at first
+		"42 7/x boot": nil,
+		"42 /9 boot":  nil,
+		"0 7/9 boot":  nil,
+		"42":          nil,
+		"":            nil,
+	} {
+		r := new(Record)
+		if ok := r.linked(text); ok != (want != nil) || ok && !reflect.DeepEqual(r, want) {
+			t.Errorf("%q: %v, %+v", text, ok, r)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -42,7 +43,7 @@ func (e *Entry) linkInit(r *Record) error {
 	if r.Pid == 0 {
 		return nil
 	}
-	text := fmt.Sprintf("%d %d %s", r.Pid, r.StartTime, r.BootID)
+	text := fmt.Sprintf("%d %d/%d %s", r.Pid, r.StartTime, r.Inode, r.BootID)
 	err := e.dir().Link(text, initLink)
 	if errors.Is(err, fs.ErrExist) {
 		_ = e.dir().Unlink(initLink)
@@ -55,6 +56,7 @@ func (e *Entry) linkInit(r *Record) error {
 func (r *Record) linked(text string) bool {
 	pid, rest, _ := strings.Cut(text, " ")
 	start, boot, ok := strings.Cut(rest, " ")
+	start, number, _ := strings.Cut(start, "/") // an older skiff has written none
 	n, err := strconv.Atoi(pid)
 	if err != nil || !ok || n <= 0 {
 		return false
@@ -63,7 +65,11 @@ func (r *Record) linked(text string) bool {
 	if err != nil {
 		return false
 	}
-	r.Pid, r.StartTime, r.BootID = n, ticks, boot
+	inode, err := strconv.ParseUint(cmp.Or(number, "0"), 10, 64)
+	if err != nil {
+		return false
+	}
+	r.Pid, r.StartTime, r.Inode, r.BootID = n, ticks, inode, boot
 	return true
 }
 
@@ -157,7 +163,7 @@ func (r *Record) merge(other *Record) {
 		r.Created = other.Created
 	}
 	if other.Pid > 0 {
-		r.Pid, r.StartTime, r.BootID = other.Pid, other.StartTime, other.BootID
+		r.Pid, r.StartTime, r.Inode, r.BootID = other.Pid, other.StartTime, other.Inode, other.BootID
 	}
 	if other.Unit != "" {
 		r.Unit, r.UserUnit = other.Unit, other.UserUnit

@@ -399,8 +399,19 @@ func (e *Entry) socket() string { return filepath.Join(e.path, socketFile) }
 // Waiting reports whether the socket is there: start has not been called.
 func (e *Entry) Waiting() bool { return e.dir().Has(socketFile) }
 
+// Waited reports whether a process has the socket open, as the first process has
+// until it runs the user's program. A socket of another type cannot connect, and
+// is refused in another way if nobody has that one.
+func (e *Entry) Waited() bool {
+	fd, err := sys.ConnectUnix(e.socket(), unix.SOCK_DGRAM)
+	if err == nil {
+		unix.Close(fd)
+	}
+	return errors.Is(err, unix.EPROTOTYPE)
+}
+
 // Connect connects to the waiting process. The socket's name goes as soon as
-// the connection stands: there is one start.
+// the connection stands, or nobody waits: there is one start.
 func (e *Entry) Connect() (int, error) {
 	s, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -413,7 +424,9 @@ func (e *Entry) Connect() (int, error) {
 			break
 		}
 	}
-	_ = e.dir().Unlink(socketFile)
+	if err == nil || err == unix.ECONNREFUSED {
+		_ = e.dir().Unlink(socketFile)
+	}
 	if err != nil {
 		unix.Close(s)
 		return -1, &os.PathError{Op: "connect", Path: e.socket(), Err: err}

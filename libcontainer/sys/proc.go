@@ -23,12 +23,12 @@ type Stat struct {
 	Exiting bool   // it has begun to end; it may have to wait for others
 }
 
-// ReadStat reads the state of a process; nil without an error if there is no
-// such process.
+// ReadStat reads the state of the process that has the number pid in /proc; nil
+// without an error if there is no such process, or none that /proc shows.
 func ReadStat(pid int) (*Stat, error) {
 	path := fmt.Sprintf("/proc/%d/stat", pid)
 	b, err := ReadFile(path)
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) {
+	if unseen(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -83,28 +83,29 @@ var bootID = sync.OnceValue(func() string {
 	return strings.TrimSpace(string(b))
 })
 
-// IsNamespaceInit tells that pid is the first process of a pid namespace
-// (proc_pid_status(5), NSpid).
-func IsNamespaceInit(pid int) bool {
-	b, err := ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return false
-	}
-	for line := range bytes.Lines(b) {
-		if ids, ok := bytes.CutPrefix(line, []byte("NSpid:")); ok {
-			f := bytes.Fields(ids)
-			return len(f) > 1 && string(f[len(f)-1]) == "1"
-		}
-	}
-	return false
+// unseen reports whether err is what /proc says of a process that has ended, or
+// that it hides (proc(5), hidepid).
+func unseen(err error) bool {
+	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES)
 }
+
+// Ended reports whether nothing of the process runs any more. A leader that has
+// ended while threads of it go on is alive.
+func (s *Stat) Ended() bool { return (s.State == 'Z' || s.State == 'X') && s.Threads <= 1 }
 
 // ThreadGroup is the process that a thread belongs to; 0 if the thread has
 // ended, or cannot be seen from this pid namespace.
 func ThreadGroup(tid int) (int, error) {
-	b, err := ReadFile(fmt.Sprintf("/proc/%d/status", tid))
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) {
-		return 0, nil
+	if pid, ok := threadGroup(tid); ok {
+		return pid, nil
+	}
+	path := fmt.Sprintf("/proc/%d/status", tid)
+	b, err := ReadFile(path)
+	if unseen(err) {
+		if unix.Kill(tid, 0) == unix.ESRCH {
+			return 0, nil
+		}
+		return 0, fmt.Errorf("which process has the thread %d: %w (before Linux 6.13 /proc has to show it: is it mounted with hidepid or subset?)", tid, err)
 	}
 	if err != nil {
 		return 0, err
@@ -114,12 +115,35 @@ func ThreadGroup(tid int) (int, error) {
 			return strconv.Atoi(string(bytes.TrimSpace(id)))
 		}
 	}
-	return 0, fmt.Errorf("/proc/%d/status: no line Tgid", tid)
+	return 0, fmt.Errorf("%s: no line Tgid", path)
+}
+
+// threadGroup asks the kernel without /proc (PIDFD_GET_INFO, Linux 6.13).
+func threadGroup(tid int) (pid int, ok bool) {
+	const thread = unix.O_EXCL // PIDFD_THREAD
+	fd, err := unix.PidfdOpen(tid, thread)
+	if err == unix.ESRCH {
+		return 0, true
+	}
+	if err != nil {
+		return 0, false
+	}
+	defer unix.Close(fd)
+	var info unix.PidfdInfo
+	err = unix.IoctlPidfdInfo(fd, &info)
+	if err == unix.ESRCH {
+		return 0, true
+	}
+	return int(info.Tgid), err == nil
 }
 
 // PidsOfNamespace lists the processes that are in the pid namespace of pid,
-// and pid itself, as far as the caller may see.
+// and pid itself, as far as the caller may see, and /proc has the numbers that
+// they have here.
 func PidsOfNamespace(pid int) ([]int, error) {
+	if !ownProc() {
+		return []int{pid}, nil
+	}
 	ns, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid))
 	if err != nil {
 		return []int{pid}, nil
@@ -231,15 +255,4 @@ func killGroup(pid, parent int) error {
 		return nil
 	}
 	return wrap("kill", fmt.Sprintf("process group %d", pid), err)
-}
-
-// IsMemfd tells whether the program that pid runs is a file without a name:
-// the interpreter, which has not yet executed the user's program. An ordinary
-// user is not let see what the interpreter is.
-func IsMemfd(pid int) bool {
-	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
-	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
-		return true
-	}
-	return err == nil && (strings.HasPrefix(exe, "/memfd:") || strings.HasSuffix(exe, " (deleted)"))
 }
