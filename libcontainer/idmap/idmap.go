@@ -45,12 +45,7 @@ func single(list []specs.LinuxIDMapping, id int) bool {
 }
 
 func denyGroups(pid int) error {
-	f, err := os.OpenFile(sys.ProcPath(pid, "setgroups"), os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString("deny")
-	return errors.Join(err, f.Close())
+	return sys.WriteOnce(sys.ProcPath(pid, "setgroups"), []byte("deny"))
 }
 
 // write writes one file in one call: the kernel takes no second one.
@@ -59,12 +54,7 @@ func write(pid int, file, field string, list []specs.LinuxIDMapping) error {
 	for _, m := range list {
 		fmt.Fprintf(&b, "%d %d %d\n", m.ContainerID, m.HostID, m.Size)
 	}
-	f, err := os.OpenFile(sys.ProcPath(pid, file), os.O_WRONLY, 0)
-	if err != nil {
-		return fmt.Errorf("%s: %w", field, err)
-	}
-	defer f.Close()
-	_, err = f.Write(b.Bytes())
+	err := sys.WriteOnce(sys.ProcPath(pid, file), b.Bytes())
 	switch {
 	case err == nil:
 		return nil

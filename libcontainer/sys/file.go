@@ -164,3 +164,14 @@ func (d Dir) Linked(name string) (string, error) {
 	}
 	return string(b[:n]), nil
 }
+
+// WriteOnce writes b to a file that is there, by one call: files of procfs take no
+// second one. Like [ReadFile] it leaves the Go runtime's poller alone.
+func WriteOnce(path string, b []byte) error {
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return wrap("open", path, err)
+	}
+	defer unix.Close(fd)
+	return wrap("write", path, retry(func() error { _, err := unix.Write(fd, b); return err }))
+}
