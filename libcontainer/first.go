@@ -39,6 +39,9 @@ func (c *Container) initByPidfd() (bool, error) {
 		return false, nil // or it is a thread of another process
 	}
 	if err != nil {
+		if sys.Gone(r.Pid) {
+			err = nil
+		}
 		return false, err
 	}
 	defer pidfd.Close()
@@ -56,7 +59,7 @@ func (c *Container) initByPidfd() (bool, error) {
 	if c.entry.Waited() {
 		return true, nil // as it has been since create
 	}
-	return false, fmt.Errorf("cannot tell whether process %d is still the container's: /proc hides it, and the kernel has no pidfs (mount a /proc without hidepid, or use Linux 6.9 or newer)", r.Pid)
+	return false, fmt.Errorf("cannot tell whether process %d is still the container's: /proc hides it or did when it was made, and the kernel had no pidfs (mount a /proc without hidepid, or use Linux 6.9 or newer)", r.Pid)
 }
 
 // sighting is what can be seen of a process that tells it from others.

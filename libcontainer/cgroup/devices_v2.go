@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"unsafe"
 
+	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -276,7 +277,7 @@ func loadProgram(p []insn) (int, error) {
 	copy(unsafe.Slice((*byte)(unsafe.Pointer(&a[6])), 15), programTitle)        // prog_name, at byte 48
 	fd, err := bpf(unix.BPF_PROG_LOAD, &a)
 	if err != nil {
-		return -1, fmt.Errorf("bpf: load the device program: %w", err)
+		return -1, fmt.Errorf("bpf: load the device program: %w", sys.Explain("bpf", err))
 	}
 	return fd, nil
 }
@@ -289,7 +290,7 @@ func attachProgram(cgroup, prog int) error {
 	words[0], words[1] = uint32(cgroup), uint32(prog)
 	words[2], words[3] = unix.BPF_CGROUP_DEVICE, unix.BPF_F_ALLOW_MULTI
 	if _, err := bpf(unix.BPF_PROG_ATTACH, &a); err != nil {
-		return fmt.Errorf("bpf: attach the device program: %w", err)
+		return fmt.Errorf("bpf: attach the device program: %w", sys.Explain("bpf", err))
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -24,7 +25,7 @@ func openDir(path string) (dir, error) {
 	fd, err := openat2(unix.AT_FDCWD, path, unix.O_RDONLY|unix.O_DIRECTORY,
 		unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
-		return dir{}, &os.PathError{Op: "open", Path: path, Err: err}
+		return dir{}, &os.PathError{Op: "open", Path: path, Err: sys.Explain("openat2", err)}
 	}
 	d := dir{fd, path}
 	var st unix.Statfs_t
@@ -50,7 +51,7 @@ func (d dir) open(name string, flags uint64) (int, error) {
 	fd, err := openat2(d.fd, name, flags,
 		unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_MAGICLINKS|unix.RESOLVE_NO_XDEV)
 	if err != nil {
-		return -1, &os.PathError{Op: "open", Path: d.path + "/" + name, Err: err}
+		return -1, &os.PathError{Op: "open", Path: d.path + "/" + name, Err: sys.Explain("openat2", err)}
 	}
 	return fd, nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -246,7 +247,7 @@ func (m *member) peek(name string) (string, error) {
 	path := m.path + "/" + name
 	fd, err := openat2(unix.AT_FDCWD, path, unix.O_RDONLY, unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
-		return "", &os.PathError{Op: "open", Path: path, Err: err}
+		return "", &os.PathError{Op: "open", Path: path, Err: sys.Explain("openat2", err)}
 	}
 	defer unix.Close(fd)
 	s, err := readAll(fd)

@@ -27,6 +27,9 @@ func (b *binding) describe(m wire.Message) error {
 
 // describe puts into words that an operation of the child failed.
 func describe(s plan.Step, m wire.Message) error {
+	if m.Detail == wire.Refused {
+		return refused(s, m)
+	}
 	switch s.Kind {
 	case plan.OpHook:
 		return hookFailed(s, m)

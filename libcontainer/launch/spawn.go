@@ -120,13 +120,18 @@ func (b *binding) cloneInto(s *spawned, g *cgroup.Group, exe int, fds []uintptr)
 		return &fullError{fmt.Errorf("start the child: clone: %w", err)}
 	}
 	if err != nil {
-		return fmt.Errorf("start the child: %w", startHint(err, b.cloned))
+		return fmt.Errorf("start the child: %w", startHint(err, b.cloned, s.inCgroup))
 	}
 	s.pid, s.pidfd = pid, os.NewFile(uintptr(pidfd), "pidfd")
 	return nil
 }
 
-func startHint(err error, flags uint64) error {
+func startHint(err error, flags uint64, inCgroup bool) error {
+	if inCgroup { // by clone3(2) then
+		if explained := sys.Explain("clone3", err); explained != err {
+			return fmt.Errorf("clone: %w", explained)
+		}
+	}
 	switch {
 	case errors.Is(err, unix.EPERM) && flags != 0:
 		return fmt.Errorf("clone: %w (CAP_SYS_ADMIN is needed to make namespaces)", err)

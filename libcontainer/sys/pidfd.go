@@ -16,6 +16,9 @@ import (
 // that hides the processes of others (hidepid), has less than all (subset), or is
 // that of an outer pid namespace, where the process has another number.
 
+// Gone reports whether no process has the number pid.
+func Gone(pid int) bool { return unix.Kill(pid, 0) == unix.ESRCH }
+
 // PidfdInode is the inode number of a pidfd, which no other process has as long
 // as the machine runs; 0 if the kernel has no such numbers (pidfs, Linux 6.9).
 func PidfdInode(pidfd *os.File) uint64 {

@@ -102,7 +102,7 @@ func ThreadGroup(tid int) (int, error) {
 	path := fmt.Sprintf("/proc/%d/status", tid)
 	b, err := ReadFile(path)
 	if unseen(err) {
-		if unix.Kill(tid, 0) == unix.ESRCH {
+		if Gone(tid) {
 			return 0, nil
 		}
 		return 0, fmt.Errorf("which process has the thread %d: %w (before Linux 6.13 /proc has to show it: is it mounted with hidepid or subset?)", tid, err)

@@ -6,7 +6,6 @@
 package sys
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -36,10 +35,7 @@ func wrap(call, object string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if errors.Is(err, unix.ENOSYS) {
-		return fmt.Errorf("%w (kernel 5.14 or newer is needed, or an outer seccomp filter blocks the call)", &Error{call, object, err})
-	}
-	return &Error{call, object, err}
+	return Explain(call, &Error{call, object, err})
 }
 
 func retry(f func() error) error {

@@ -87,6 +87,7 @@ const (
 	OtherKind          // a directory where a file is needed, or a file where a directory is
 	NotHost            // the host's node is not the device asked for
 	NotMade            // Text names what could not be made: a directory, or if Value is not 0 a file
+	Refused            // Value is the number of the system call that was
 )
 
 // Message is one message of the child.

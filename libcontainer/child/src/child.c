@@ -19,6 +19,15 @@ const struct op *hook;
 uint32_t failed_detail;
 long failed_value;
 char failed_text[488];
+static long refused; // number of the last call that was: by the kernel, or by a filter around us
+
+long sys_(long n, long a, long b, long c, long d, long e, long f)
+{
+	long r = sys6(n, a, b, c, d, e, f);
+	if (r == -EPERM || r == -ENOSYS)
+		refused = n;
+	return r;
+}
 
 // report sends the message, with a descriptor if fd is not negative.
 int report(uint32_t type, int fd)
@@ -80,6 +89,10 @@ void fail(uint32_t index, int err)
 {
 	struct message_ m = { .type = M_FAILED, .index = index, .err = err, .detail = failed_detail, .value = failed_value };
 	size_t n = len_(failed_text);
+	if (!failed_detail && refused && (err == EPERM || err == ENOSYS)) {
+		m.detail = D_REFUSED;
+		m.value = refused;
+	}
 	memcpy(m.text, failed_text, n);
 	struct iovec_ v = { &m, offsetof(struct message_, text) + n };
 	struct msghdr_ h = { .iov = &v, .iovlen = 1 };
@@ -221,10 +234,10 @@ void __attribute__((noreturn)) main_(void)
 	slot = first;
 	long r = stat_of(SLOT_PROGRAM, "", AT_EMPTY_PATH, &st);
 	if (r)
-		fail(0, -r);
+		fail(-1, -r);
 	image = (const char *)sys(mmap, 0, st.size, 1 /* PROT_READ */, 1 /* MAP_SHARED */, SLOT_PROGRAM, 0);
 	if ((long)image < 0 && (long)image > -PAGE)
-		fail(0, -(long)image);
+		fail(-1, -(long)image);
 	const struct header *h = (const struct header *)image;
 	int table[h->slots];
 	for (uint32_t i = 0; i < h->slots; i++)
@@ -240,6 +253,7 @@ void __attribute__((noreturn)) main_(void)
 		if (r < 0)
 			fail(i, -r);
 		failed_detail = 0;
+		refused = 0;
 	}
 	fail(h->ops, ENOEXEC); // a program ends with exec, which does not return
 }

@@ -17,6 +17,7 @@ struct op {
 enum detail {
 	D_NONE, D_SYMLINK, D_ON_PROC, D_ON_ROOT, D_OTHER_NODE, D_OUTSIDE, D_NOT_FOUND, D_IS_DIR,
 	D_HOOK_EXIT, D_HOOK_SIGNAL, D_HOOK_TIMEOUT, D_NOT_PTMX, D_NOT_NULL, D_NOT_PROC, D_FS_LOG, D_NOT_PASSWD, D_WHERE, D_KIND, D_NOT_HOST, D_NOT_MADE,
+	D_REFUSED,
 };
 
 // Messages of the handshake; wire.Type has the same list.

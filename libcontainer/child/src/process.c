@@ -186,7 +186,7 @@ int op_lookup(const struct op *o)
 				return 0;
 			}
 		}
-		if (r == -EACCES || r == -EPERM || !(o->flags & LOOKUP_PATH))
+		if (r == -EACCES || r == -EPERM || r == -ENOSYS || !(o->flags & LOOKUP_PATH))
 			err = -r;
 	}
 	if (err == ENOENT && (o->flags & LOOKUP_PATH))

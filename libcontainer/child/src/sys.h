@@ -38,7 +38,10 @@ static inline long sys6(long n, long a, long b, long c, long d, long e, long f)
 #error "no system call interface for this architecture"
 #endif
 
-#define SYS_(n, a, b, c, d, e, f, ...) sys6(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+// sys_ is sys6 that remembers a refusal.
+long sys_(long n, long a, long b, long c, long d, long e, long f);
+
+#define SYS_(n, a, b, c, d, e, f, ...) sys_(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 #define sys(n, ...) SYS_(__NR_##n, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0)
 
 // Constants of the kernel's interface. The kernel's own headers contradict

@@ -1,0 +1,143 @@
+package sys
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// call is a system call that a seccomp filter around skiff may forbid, as those
+// of container engines do, or that older kernels do not have.
+type call struct {
+	name   string
+	number uintptr
+	asks   bool // it asks for CAP_SYS_ADMIN before it looks at its arguments
+}
+
+var calls = [...]call{
+	{"accept4", unix.SYS_ACCEPT4, false},
+	{"bpf", unix.SYS_BPF, true},
+	{"capset", unix.SYS_CAPSET, false},
+	{"chroot", unix.SYS_CHROOT, false},
+	{"clone3", unix.SYS_CLONE3, false},
+	{"close_range", unix.SYS_CLOSE_RANGE, false},
+	{"execveat", unix.SYS_EXECVEAT, false},
+	{"faccessat2", unix.SYS_FACCESSAT2, false},
+	{"fsconfig", unix.SYS_FSCONFIG, false},
+	{"fsmount", unix.SYS_FSMOUNT, true},
+	{"fsopen", unix.SYS_FSOPEN, true},
+	{"fspick", unix.SYS_FSPICK, true},
+	{"keyctl", unix.SYS_KEYCTL, false},
+	{"memfd_create", unix.SYS_MEMFD_CREATE, false},
+	{"mknodat", unix.SYS_MKNODAT, true},
+	{"mount", unix.SYS_MOUNT, false},
+	{"mount_setattr", unix.SYS_MOUNT_SETATTR, false},
+	{"move_mount", unix.SYS_MOVE_MOUNT, true},
+	{"open_tree", unix.SYS_OPEN_TREE, false},
+	{"openat2", unix.SYS_OPENAT2, false},
+	{"pidfd_getfd", unix.SYS_PIDFD_GETFD, false},
+	{"pidfd_open", unix.SYS_PIDFD_OPEN, false},
+	{"pidfd_send_signal", unix.SYS_PIDFD_SEND_SIGNAL, false},
+	{"pivot_root", unix.SYS_PIVOT_ROOT, true},
+	{"seccomp", unix.SYS_SECCOMP, false},
+	{"setdomainname", unix.SYS_SETDOMAINNAME, true},
+	{"setgroups", unix.SYS_SETGROUPS, true},
+	{"sethostname", unix.SYS_SETHOSTNAME, true},
+	{"setns", unix.SYS_SETNS, false},
+	{"setresgid", unix.SYS_SETRESGID, false},
+	{"setresuid", unix.SYS_SETRESUID, false},
+	{"statx", unix.SYS_STATX, false},
+	{"umount2", unix.SYS_UMOUNT2, false},
+	{"unshare", unix.SYS_UNSHARE, false},
+}
+
+// Refusal explains that a system call was refused, by its number.
+type Refusal struct {
+	Words   string // what forbids it; empty if the kernel has its reasons
+	Certain bool   // else it is one of several causes
+}
+
+// Refused looks why a system call has failed with errno.
+func Refused(number uintptr, errno error) Refusal {
+	for i := range calls {
+		if c := &calls[i]; c.number == number {
+			return c.refused(errno)
+		}
+	}
+	return Refusal{}
+}
+
+// Explain adds to the error of a system call, by its name, what forbids it.
+func Explain(name string, err error) error {
+	if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.ENOSYS) {
+		return err
+	}
+	for i := range calls {
+		if calls[i].name == name {
+			return calls[i].refused(err).Add(err)
+		}
+	}
+	return err
+}
+
+// Add adds the words to those of err, if there are any.
+func (r Refusal) Add(err error) error {
+	switch {
+	case r.Words == "":
+		return err
+	case r.Certain:
+		return fmt.Errorf("%w (%s)", err, r.Words)
+	}
+	return fmt.Errorf("%w (or %s)", err, r.Words)
+}
+
+func (c *call) refused(err error) Refusal {
+	errno := unix.Errno(0)
+	if !errors.As(err, &errno) || errno != unix.EPERM && errno != unix.ENOSYS {
+		return Refusal{}
+	}
+	return refusal(c, errno, tried{filtered: filtered(), again: c.try(), admin: admin()})
+}
+
+// tried is what decides whether a filter has refused a call.
+type tried struct {
+	filtered bool       // there is a filter around us
+	again    unix.Errno // what the call says to arguments that make no sense
+	admin    bool       // the kernel lets us do what takes CAP_SYS_ADMIN
+}
+
+func refusal(c *call, errno unix.Errno, t tried) Refusal {
+	const floor = "Linux 5.14 or newer is needed"
+	switch {
+	case errno == unix.ENOSYS && !t.filtered:
+		return Refusal{fmt.Sprintf("the kernel does not have the system call %s: %s", c.name, floor), true}
+	case errno == unix.ENOSYS:
+		return Refusal{fmt.Sprintf("a seccomp filter around skiff forbids the system call %s, or the kernel does not have it: %s", c.name, floor), true}
+	case !t.filtered || t.again != unix.EPERM:
+		return Refusal{}
+	}
+	return Refusal{fmt.Sprintf("a seccomp filter around skiff forbids the system call %s", c.name), t.admin || !c.asks}
+}
+
+// try makes the call with arguments that no kernel takes. A filter that looks at
+// the number alone refuses it nevertheless.
+func (c *call) try() unix.Errno {
+	const none = ^uintptr(0)
+	_, _, errno := unix.RawSyscall6(c.number, none, none, none, none, none, none)
+	return errno
+}
+
+// filtered reports whether we have a seccomp filter (prctl(2), PR_GET_SECCOMP).
+func filtered() bool {
+	mode, err := unix.PrctlRetInt(unix.PR_GET_SECCOMP, 0, 0, 0, 0)
+	return err == nil && mode == 2 // SECCOMP_MODE_FILTER
+}
+
+// admin reports whether we are root in the host's user namespace, with
+// CAP_SYS_ADMIN: one below may have a mount namespace that is not its own.
+func admin() bool {
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	return unix.Capget(&head, &data[0]) == nil && data[0].Effective>>unix.CAP_SYS_ADMIN&1 != 0 && !InUserNamespace()
+}

@@ -1,0 +1,73 @@
+package sys
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestRefusal(t *testing.T) {
+	plain, asks := &call{name: "openat2"}, &call{name: "fsopen", asks: true}
+	const (
+		forbids = "a seccomp filter around skiff forbids the system call "
+		older   = "the kernel does not have the system call openat2: Linux 5.14 or newer is needed"
+	)
+	for _, c := range []struct {
+		name    string
+		call    *call
+		errno   unix.Errno
+		tried   tried
+		words   string
+		certain bool
+	}{
+		{"an older kernel", plain, unix.ENOSYS, tried{again: unix.ENOSYS}, older, true},
+		{"a filter that denies the call, or an older kernel", plain, unix.ENOSYS, tried{filtered: true, again: unix.ENOSYS}, forbids + "openat2, or the kernel does not have it: Linux 5.14 or newer is needed", true},
+		{"a filter", plain, unix.EPERM, tried{filtered: true, again: unix.EPERM}, forbids + "openat2", true},
+		{"a filter that lets the call through", plain, unix.EPERM, tried{filtered: true, again: unix.EINVAL}, "", false},
+		{"no filter", plain, unix.EPERM, tried{again: unix.EPERM}, "", false},
+		{"a privilege that root has", asks, unix.EPERM, tried{filtered: true, again: unix.EPERM, admin: true}, forbids + "fsopen", true},
+		{"a privilege that we may lack", asks, unix.EPERM, tried{filtered: true, again: unix.EPERM}, forbids + "fsopen", false},
+		{"a privilege that root has, and no filter", asks, unix.EPERM, tried{again: unix.EFAULT, admin: true}, "", false},
+	} {
+		if r := refusal(c.call, c.errno, c.tried); r.Words != c.words || r.Certain != c.certain {
+			t.Errorf("%s: %+v", c.name, r)
+		}
+	}
+}
+
+func TestRefusalAdd(t *testing.T) {
+	err := fmt.Errorf("fsopen: %w (CAP_SYS_ADMIN is needed)", unix.EPERM)
+	for _, c := range []struct {
+		r    Refusal
+		want string
+	}{
+		{Refusal{}, "fsopen: operation not permitted (CAP_SYS_ADMIN is needed)"},
+		{Refusal{"a filter forbids it", true}, "fsopen: operation not permitted (CAP_SYS_ADMIN is needed) (a filter forbids it)"},
+		{Refusal{"a filter forbids it", false}, "fsopen: operation not permitted (CAP_SYS_ADMIN is needed) (or a filter forbids it)"},
+	} {
+		if have := c.r.Add(err); have.Error() != c.want || !errors.Is(have, unix.EPERM) {
+			t.Errorf("%+v: %v", c.r, have)
+		}
+	}
+}
+
+// Arguments that make no sense have every call fail, whoever makes it, or change
+// nothing; and what the kernel lets us do is not taken for forbidden.
+func TestCallsTried(t *testing.T) {
+	harmless := []string{"setresgid", "setresuid"} // -1: as it is
+	for i := range calls {
+		c := &calls[i]
+		if errno := c.try(); errno == 0 && !slices.Contains(harmless, c.name) {
+			t.Errorf("%s succeeds", c.name)
+		} else if errno == unix.EPERM && !c.asks && !filtered() {
+			t.Errorf("%s asks for privileges first", c.name)
+		}
+	}
+	if !slices.IsSortedFunc(calls[:], func(a, b call) int { return strings.Compare(a.name, b.name) }) {
+		t.Error("the calls are not in order")
+	}
+}
