@@ -86,7 +86,7 @@ func (c *compiler) mapped(id uint32, list []specs.LinuxIDMapping, field, maps st
 		return
 	}
 	if _, ok := hostID(list, id); !ok {
-		c.fault(field, "%d is not mapped in %s", id, maps)
+		c.fault(field, "%d is not mapped in %s, which has %s", id, maps, plan.IDRanges(list))
 	}
 }
 

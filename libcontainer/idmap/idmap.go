@@ -84,6 +84,14 @@ func Check(pid int, m plan.UserMaps) error {
 	return nil
 }
 
+// Of are the mappings of the user namespace that process pid is in.
+func Of(pid int) (m plan.UserMaps, err error) {
+	if m.UID, err = read(pid, "uid_map"); err == nil {
+		m.GID, err = read(pid, "gid_map")
+	}
+	return m, err
+}
+
 func read(pid int, file string) (list []specs.LinuxIDMapping, err error) {
 	b, err := sys.ReadFile(sys.ProcPath(pid, file))
 	if err != nil {

@@ -220,7 +220,7 @@ func (b *binding) converse(s *spawned, run *Running) error {
 			return err
 		}
 		if m.Type == wire.Failed {
-			return b.failed(m)
+			return b.failure(s, m)
 		}
 		if err := b.answer(s, run, m); err != nil {
 			return s.died(err)

@@ -7,6 +7,8 @@
 package plan
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -63,6 +65,30 @@ type UserMaps struct {
 
 // Empty reports that no mapping is given.
 func (m UserMaps) Empty() bool { return len(m.UID) == 0 && len(m.GID) == 0 }
+
+// IDRanges names the ids that a list of mappings has in the namespace, for
+// errors: "0-65535, 70000".
+func IDRanges(list []specs.LinuxIDMapping) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	list = slices.SortedFunc(slices.Values(list), func(a, b specs.LinuxIDMapping) int { return cmp.Compare(a.ContainerID, b.ContainerID) })
+	var b strings.Builder
+	for i := 0; i < len(list); {
+		first, end := uint64(list[i].ContainerID), uint64(list[i].ContainerID)
+		for ; i < len(list) && uint64(list[i].ContainerID) == end; i++ {
+			end += uint64(list[i].Size)
+		}
+		if b.Len() > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprint(&b, first)
+		if end > first+1 {
+			fmt.Fprintf(&b, "-%d", end-1)
+		}
+	}
+	return b.String()
+}
 
 // TimeOffset is one line of /proc/PID/timens_offsets.
 type TimeOffset struct {

@@ -1,0 +1,65 @@
+package launch
+
+import (
+	"fmt"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/idmap"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/wire"
+	"golang.org/x/sys/unix"
+)
+
+// failure puts into words that an operation of the child has failed, with what
+// the plan and the child, which has not been reaped, tell of it.
+func (b *binding) failure(s *spawned, m wire.Message) error {
+	step := b.prog.Step(m.Index)
+	if m.Errno == unix.EINVAL && changesIDs(step.Kind) {
+		if have, err := idmap.Of(s.pid); err == nil {
+			if err := b.unmapped(step, have); err != nil {
+				return err
+			}
+		}
+	}
+	return b.failed(m)
+}
+
+func changesIDs(k plan.Kind) bool {
+	return k == plan.OpSetID || k == plan.OpGroups || k == plan.OpResUID
+}
+
+// unmapped names the id that an operation wants and the user namespace, which is
+// one that config.json has no mappings of, does not have; nil if it has all.
+func (b *binding) unmapped(s plan.Step, have plan.UserMaps) error {
+	whose := "the user namespace"
+	if !b.userns {
+		whose = "skiff's own user namespace"
+	}
+	missing := func(field, kind string, id uint32, list []specs.LinuxIDMapping) error {
+		if _, ok := idmap.Host(list, id); ok {
+			return nil
+		}
+		return fmt.Errorf("%s: the %s id %d is not mapped in %s, which has %s", field, kind, id, whose, plan.IDRanges(list))
+	}
+	p := &b.Launch.Process
+	switch s.Kind {
+	case plan.OpGroups:
+		for i, g := range p.Groups {
+			if err := missing(fmt.Sprintf("%s[%d]", b.field("user.additionalGids"), i), "group", g, have.GID); err != nil {
+				return err
+			}
+		}
+	case plan.OpSetID:
+		if err := missing(b.field("user.gid"), "group", p.GID, have.GID); err != nil {
+			return err
+		}
+		return missing(b.field("user.uid"), "user", p.UID, have.UID)
+	case plan.OpResUID:
+		m := b.Launch.UserMaps
+		if err := missing("linux.gidMappings", "group", idmap.Root(m.GID), have.GID); err != nil {
+			return err
+		}
+		return missing("linux.uidMappings", "user", idmap.Root(m.UID), have.UID)
+	}
+	return nil
+}
