@@ -55,6 +55,9 @@ func describe(s plan.Step, m wire.Message) error {
 		return notMade(&s, m)
 	}
 	what := what(&s)
+	if s.Kind == plan.OpAmbient && m.Value != 0 {
+		what = ambient(m.Value)
+	}
 	if d := detail(m); d != "" {
 		return field(s.Field, fmt.Errorf("%s: %s", what, d))
 	}
@@ -170,7 +173,7 @@ func what(s *plan.Step) string {
 	case 0:
 		return "run the launch program"
 	}
-	return s.Kind.String()
+	return cmp.Or(whatProcess(s), s.Kind.String())
 }
 
 // detail is what an errno cannot say; empty if the errno says it all.
@@ -210,7 +213,7 @@ func hint(s *plan.Step, errno unix.Errno) string {
 	case s.Kind == plan.OpRlimit && errno == unix.EPERM:
 		return " (raising a hard limit needs CAP_SYS_RESOURCE)"
 	case s.Kind == plan.OpUnshare && errno == unix.ENOSPC:
-		return " (a limit in /proc/sys/user is reached)"
+		return namespaceLimits(s.Flags)
 	case s.Kind == plan.OpUnshare && errno == unix.EPERM:
 		return " (CAP_SYS_ADMIN is needed, or the host does not let its users make user namespaces)"
 	case s.Kind == plan.OpSetns && errno == unix.EPERM:
@@ -218,7 +221,7 @@ func hint(s *plan.Step, errno unix.Errno) string {
 	case s.Kind == plan.OpTimeNS && errno == unix.ERANGE:
 		return " (a clock would be negative, or out of the kernel's range)"
 	case s.Kind == plan.OpGroups && errno == unix.EPERM:
-		return " (setgroups is denied in the user namespace)"
+		return " (CAP_SETGID is needed, or setgroups is denied in the user namespace)"
 	case s.Kind == plan.OpMknod && errno == unix.ENOENT:
 		return " (in a user namespace the host's node is used)"
 	case s.Kind == plan.OpSetAttr && errno == unix.EINVAL && s.Flags&unix.MOUNT_ATTR_IDMAP != 0:
@@ -238,7 +241,7 @@ func hint(s *plan.Step, errno unix.Errno) string {
 	case s.Kind == plan.OpUnshare && errno == unix.EINVAL:
 		return " (the kernel lacks one of them)"
 	}
-	return tune.Hint(s.Kind, errno) + lsm.Hint(s.Kind, errno)
+	return tune.Hint(s.Kind, errno) + lsm.Hint(s.Kind, errno) + processHint(s, errno)
 }
 
 // keyHint: the kernel counts the keys of each user (keyrings(7)).
@@ -247,7 +250,12 @@ func keyHint(owner uint64) string {
 	if owner == 0 {
 		limit = "root_maxkeys"
 	}
-	return fmt.Sprintf(" (user %d has as many keys as /proc/sys/kernel/keys/%s allows; --no-new-keyring makes none)", owner, limit)
+	user := fmt.Sprintf("user %d", owner)
+	if owner == unknownOwner {
+		user = "the container's root"
+	}
+	return fmt.Sprintf(" (%s has as many keys as /proc/sys/kernel/keys/%s allows, or as many bytes in them as %s; --no-new-keyring makes none)",
+		user, limit, strings.Replace(limit, "keys", "bytes", 1))
 }
 
 // hookFailed: a hook of the runtime's is executed by a fork of the child, so its
@@ -282,14 +290,23 @@ func lookupFailed(s plan.Step, m wire.Message) error {
 		return fmt.Errorf("exec: %q: is a directory: %w", name, unix.EACCES)
 	case m.Errno == unix.ENOENT || m.Errno == unix.ENOTDIR || m.Errno == unix.ELOOP:
 		return fmt.Errorf("exec: %q: stat %s: %w", name, name, m.Errno)
+	case m.Errno == unix.EACCES:
+		return fmt.Errorf("exec: %q: %w%s", name, m.Errno, notExecutable)
 	}
 	return fmt.Errorf("exec: %q: %w", name, m.Errno)
 }
+
+// notExecutable leaves open which of the three it is: only the kernel knows.
+const notExecutable = " (the user may not execute it, or not search its directory, or its file system is mounted noexec)"
 
 func execHint(errno unix.Errno) string {
 	switch errno {
 	case unix.ENOENT:
 		return " (its interpreter or dynamic loader is missing in the container)"
+	case unix.EACCES:
+		return notExecutable
+	case unix.E2BIG:
+		return " (process.args and process.env are longer than the kernel takes: 128 KiB for one string, for all a quarter of RLIMIT_STACK and at most 6 MiB)"
 	case unix.ENOEXEC:
 		return " (not an executable of this machine, or a script without #!)"
 	}

@@ -363,7 +363,7 @@ func (b *binding) limits(pid int) error {
 			hard = max(hard, r.Hard) // the child lowers it
 		}
 		if err := sys.Prlimit(pid, r.Resource, soft, hard); err != nil {
-			return fmt.Errorf("%s: %s soft %s, hard %s: %w", r.Field, r.Name, amount(r.Soft), amount(r.Hard), err)
+			return fmt.Errorf("%s: %s soft %s, hard %s: %w%s", r.Field, r.Name, amount(r.Soft), amount(r.Hard), err, limitHint(r.Resource, r.Hard, nrOpen(), err))
 		}
 	}
 	return nil

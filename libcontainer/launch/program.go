@@ -93,10 +93,16 @@ func (b *binding) program() error {
 	return nil
 }
 
+// unknownOwner stands for a user whose id on the host is not known.
+const unknownOwner = ^uint64(0)
+
 // owner is the host's id of the user that sets the container up.
 func (b *binding) owner() uint64 {
 	m := b.Launch.UserMaps.UID
-	uid, _ := idmap.Host(m, idmap.Root(m))
+	uid, ok := idmap.Host(m, idmap.Root(m))
+	if !ok && b.userns {
+		return unknownOwner
+	}
 	return uint64(uid)
 }
 

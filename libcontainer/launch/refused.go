@@ -16,7 +16,7 @@ func refused(s plan.Step, m wire.Message) error {
 }
 
 func refusedFor(r sys.Refusal, s plan.Step, m wire.Message) error {
-	m.Detail = wire.NoDetail
+	m.Detail, m.Value = wire.NoDetail, 0
 	if !r.Certain || hasOwnWords(s.Kind) {
 		return r.Add(describe(s, m))
 	}

@@ -135,6 +135,8 @@ func startHint(err error, flags uint64, inCgroup bool) error {
 	switch {
 	case errors.Is(err, unix.EPERM) && flags != 0:
 		return fmt.Errorf("clone: %w (CAP_SYS_ADMIN is needed to make namespaces)", err)
+	case errors.Is(err, unix.ENOSPC) && flags != 0:
+		return fmt.Errorf("clone: %w%s", err, namespaceLimits(flags))
 	case errors.Is(err, unix.EACCES):
 		return fmt.Errorf("clone: %w (this user may not move a process from where skiff is to the container's cgroup)", err)
 	}
@@ -197,7 +199,7 @@ func (s *spawned) died(err error) error {
 		code, waitErr = sys.WaitPeek(s.pid)
 	}
 	if waitErr == nil && code > 128 && code != 128+int(unix.SIGKILL) {
-		return fmt.Errorf("%w: it was killed by signal %d", err, code-128)
+		return fmt.Errorf("%w: it was killed by %s", err, killedBy(code-128))
 	}
 	return fmt.Errorf("%w: it was killed", err)
 }

@@ -89,7 +89,7 @@ void fail(uint32_t index, int err)
 {
 	struct message_ m = { .type = M_FAILED, .index = index, .err = err, .detail = failed_detail, .value = failed_value };
 	size_t n = len_(failed_text);
-	if (!failed_detail && refused && (err == EPERM || err == ENOSYS)) {
+	if (!failed_detail && !failed_value && refused && (err == EPERM || err == ENOSYS)) {
 		m.detail = D_REFUSED;
 		m.value = refused;
 	}

@@ -1,9 +1,9 @@
-package libcontainer
+package cred
 
 import "fmt"
 
-// capName names a capability for a message; capabilities(7) has the numbers.
-func capName(i int) string {
+// Name names a capability for a message; capabilities(7) has the numbers.
+func Name(i int) string {
 	names := [...]string{
 		"CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
 		"LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
@@ -12,7 +12,7 @@ func capName(i int) string {
 		"MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF",
 		"CHECKPOINT_RESTORE",
 	}
-	if i < len(names) {
+	if i >= 0 && i < len(names) {
 		return "CAP_" + names[i]
 	}
 	return fmt.Sprintf("capability %d", i)
