@@ -26,7 +26,7 @@ var callerSlack uint64
 func SlowMonitor() {
 	callerSlack = TimerSlack()
 	tid := firstThread(unix.Getpid())
-	if tid < 0 {
+	if tid < 0 || !ownProc() { // it would be another's number there
 		return
 	}
 	fd, err := unix.Open("/proc/"+strconv.Itoa(tid)+"/timerslack_ns", unix.O_WRONLY|unix.O_CLOEXEC, 0)
