@@ -19,7 +19,6 @@ func TestDescribe(t *testing.T) {
 		errno unix.Errno
 		want  string
 	}{
-		{step(plan.OpFork, "", 0), unix.EAGAIN, "start the container's first process in its pid namespace: resource temporarily unavailable (RLIMIT_NPROC, the pids limit of a cgroup, or /proc/sys/kernel/pid_max or threads-max is reached)"},
 		{step(plan.OpFork, "", 0), unix.ENOMEM, "start the container's first process in its pid namespace: cannot allocate memory (the first process of the pid namespace that is joined has ended, or there is no memory)"},
 		{step(plan.OpHostname, "hostname", 0, "web"), unix.EPERM, `hostname: set the hostname "web": operation not permitted (CAP_SYS_ADMIN is needed in the user namespace that the uts namespace belongs to)`},
 		{step(plan.OpDomain, "domainname", 0, "web"), unix.EPERM, `domainname: set the domain name "web": operation not permitted (CAP_SYS_ADMIN is needed in the user namespace that the uts namespace belongs to)`},

@@ -43,8 +43,6 @@ func whatProcess(s *plan.Step) string {
 // processHint is [hint] for operations on namespaces and the process.
 func processHint(s *plan.Step, errno unix.Errno) string {
 	switch [2]uintptr{uintptr(s.Kind), uintptr(errno)} {
-	case on(plan.OpFork, unix.EAGAIN):
-		return noRoom
 	case on(plan.OpFork, unix.ENOMEM):
 		return " (the first process of the pid namespace that is joined has ended, or there is no memory)"
 	case on(plan.OpHostname, unix.EPERM), on(plan.OpDomain, unix.EPERM):
@@ -91,9 +89,6 @@ func processHint(s *plan.Step, errno unix.Errno) string {
 }
 
 func on(k plan.Kind, errno unix.Errno) [2]uintptr { return [2]uintptr{uintptr(k), uintptr(errno)} }
-
-// noRoom is said of EAGAIN from a clone.
-const noRoom = " (RLIMIT_NPROC, the pids limit of a cgroup, or /proc/sys/kernel/pid_max or threads-max is reached)"
 
 // namespaceLimits names the limits of the number of namespaces.
 func namespaceLimits(flags uint64) string {
