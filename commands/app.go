@@ -25,18 +25,17 @@ type Build struct {
 
 // call is one invocation of skiff: what the verbs share.
 type call struct {
-	build     Build
-	inherited int // how many file descriptors from 3 on were open at the start
-	host      libcontainer.Host
-	ownRoot   bool // --root was not given
-	log       journal
-	code      int // exit status of a call that succeeds
+	build   Build
+	host    libcontainer.Host
+	ownRoot bool // --root was not given
+	log     journal
+	code    int // exit status of a call that succeeds
 }
 
 // Main runs the command line and returns the exit status of the process.
 func Main(build Build, args []string) int {
 	sys.SlowMonitor()
-	c := &call{build: build, inherited: openFrom(3)}
+	c := &call{build: build}
 	err := c.run(args)
 	if err == nil {
 		c.log.flush()

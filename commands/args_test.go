@@ -2,7 +2,6 @@ package commands
 
 import (
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -72,22 +71,6 @@ func TestVerbs(t *testing.T) {
 	if c.command("help") != nil || c.command("nosuch") != nil {
 		t.Error("help or nosuch is an ordinary command")
 	}
-}
-
-func TestOpenFrom(t *testing.T) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	first := int(r.Fd())
-	if n := openFrom(first); n < 1 {
-		t.Errorf("%d open descriptors from %d on, want at least 1", n, first)
-	}
-	r.Close()
-	if n := openFrom(first); n != 0 {
-		t.Errorf("%d open descriptors from a closed one on, want 0", n)
-	}
-	w.Close()
 }
 
 func TestSubCgroups(t *testing.T) {

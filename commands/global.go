@@ -7,7 +7,6 @@ import (
 
 	"github.com/skiff-oci/skiff/libcontainer"
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sys/unix"
 )
 
 func globalFlags() []cli.Flag {
@@ -130,16 +129,4 @@ func (c *call) makeRoot() error {
 		return fmt.Errorf("--root: %w", err)
 	}
 	return nil
-}
-
-// openFrom counts the open file descriptors from first on, up to the first
-// that is closed. To be called before this process opens any itself.
-func openFrom(first int) int {
-	n := 0
-	for {
-		if _, err := unix.FcntlInt(uintptr(first+n), unix.F_GETFD, 0); err != nil {
-			return n
-		}
-		n++
-	}
 }

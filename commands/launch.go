@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer"
@@ -66,7 +65,7 @@ func processFlags() []cli.Flag {
 		&cli.StringFlag{Name: "console-socket", Usage: "AF_UNIX socket that the terminal's master is sent to"},
 		&cli.StringFlag{Name: "pidfd-socket", Usage: "AF_UNIX socket that a pidfd of the process is sent to"},
 		&cli.StringFlag{Name: "pid-file", Usage: "file to write the process id to"},
-		&cli.IntFlag{Name: "preserve-fds", Usage: "pass `N` more file descriptors, from 3 on"},
+		&cli.IntFlag{Name: "preserve-fds", Usage: "pass on those of the `N` file descriptors from 3 on that are open"},
 	}
 }
 
@@ -110,7 +109,6 @@ func (c *call) processIO(ctx *cli.Context, terminal, detach bool) (libcontainer.
 		ConsoleSocket: ctx.String("console-socket"),
 		PidfdSocket:   ctx.String("pidfd-socket"),
 		PidFile:       ctx.String("pid-file"),
-		PreserveFDs:   ctx.Int("preserve-fds"),
 		ListenFDs:     listenFDs(),
 	}
 	if io.ListenFDs > 0 {
@@ -119,7 +117,9 @@ func (c *call) processIO(ctx *cli.Context, terminal, detach bool) (libcontainer.
 	if err := checkTerminal(terminal, detach, io.ConsoleSocket); err != nil {
 		return io, err
 	}
-	return io, c.checkInherited(io.PreserveFDs, io.ListenFDs)
+	var err error
+	io.Preserve, err = inherited(ctx.Int("preserve-fds"), io.ListenFDs)
+	return io, err
 }
 
 // checkTerminal refuses what cannot be: the master of a terminal needs
@@ -132,29 +132,4 @@ func checkTerminal(terminal, detach bool, socket string) error {
 		return errors.New("cannot use console socket if skiff will not detach or allocate tty (--console-socket)")
 	}
 	return nil
-}
-
-// checkInherited checks that the caller has opened the file descriptors that
-// are to be passed on.
-func (c *call) checkInherited(preserve, listen int) error {
-	if preserve < 0 {
-		return fmt.Errorf("--preserve-fds %d: must not be negative", preserve)
-	}
-	if n := preserve + listen; n > c.inherited || n < 0 {
-		return fmt.Errorf("--preserve-fds %d, LISTEN_FDS %d: file descriptor %d is not open", preserve, listen, 3+c.inherited)
-	}
-	return nil
-}
-
-// listenFDs returns how many sockets were passed by socket activation, as
-// sd_listen_fds(3) has it: the variables may be meant for another process.
-func listenFDs() int {
-	if os.Getenv("LISTEN_PID") != strconv.Itoa(os.Getpid()) {
-		return 0
-	}
-	n, err := strconv.Atoi(os.Getenv("LISTEN_FDS"))
-	if err != nil || n < 0 {
-		return 0
-	}
-	return n
 }

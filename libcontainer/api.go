@@ -44,8 +44,8 @@ type IO struct {
 	ConsoleSocket string // AF_UNIX socket that the terminal's master is sent to; empty: it is Process.Console
 	PidfdSocket   string // AF_UNIX socket that a pidfd of the process is sent to
 	PidFile       string // written atomically, with the pid in decimal
-	PreserveFDs   int    // the caller's fds 3 to 2+PreserveFDs are passed on
-	ListenFDs     int    // LISTEN_FDS: so many more, passed on in their places; the first is 3 (sd_listen_fds(3))
+	Preserve      []int  // the caller's descriptors that are passed on, ascending from 3, each under its own number
+	ListenFDs     int    // LISTEN_FDS: how many of those from 3 on are sockets that the process is told of (sd_listen_fds(3))
 	ListenNames   string // LISTEN_FDNAMES; may be empty
 	NotifySocket  string // NOTIFY_SOCKET: what the container sends to its own goes there; empty: it has none
 	NoNewKeyring  bool   // keep the caller's session keyring

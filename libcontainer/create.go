@@ -278,14 +278,12 @@ func (h *Host) request(l *plan.Launch, io IO) *launch.Request {
 	r := &launch.Request{
 		Launch:       l,
 		Stdio:        [3]*os.File{io.Stdin, io.Stdout, io.Stderr},
+		Preserve:     io.Preserve,
 		Hold:         io.Hold,
 		Keyring:      !io.NoNewKeyring,
 		SeccompCache: filepath.Join(h.Root, store.Private+"seccomp"),
 		Scratch:      h.Root,
 		Warn:         h.warn,
-	}
-	for fd := 3; fd < 3+io.PreserveFDs+io.ListenFDs; fd++ {
-		r.Preserve = append(r.Preserve, fd)
 	}
 	if io.ListenFDs > 0 {
 		listenEnv(&l.Process, io)

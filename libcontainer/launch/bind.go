@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -340,6 +341,15 @@ func (b *binding) closeAll(files []*os.File) {
 			f.Close()
 		}
 	}
+}
+
+// numbers are descriptors as the child reads them.
+func numbers(fds []int) []byte {
+	b := make([]byte, 0, 4*len(fds))
+	for _, fd := range fds {
+		b = binary.NativeEndian.AppendUint32(b, uint32(fd))
+	}
+	return b
 }
 
 func decimal(n int) string { return strconv.Itoa(n) }

@@ -27,7 +27,7 @@ type Request struct {
 	Launch *plan.Launch
 
 	Stdio    [3]*os.File
-	Preserve []int    // descriptors of ours that are passed on as 3, 4 ...
+	Preserve []int    // descriptors of ours that are passed on, ascending from 3, each under its own number
 	Hold     bool     // wait for start before the user's program
 	Listener *os.File // with Hold: the listening socket that start connects to
 	Keyring  bool     // join a new session keyring

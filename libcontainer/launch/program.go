@@ -86,7 +86,7 @@ func (b *binding) program() error {
 		}
 	}
 	// All from here on is for the process of a startContainer hook, too.
-	p.Add(plan.Op{Kind: plan.OpKeepFDs, A: b.preserved, N: [3]uint64{uint64(len(b.Preserve))}})
+	p.Add(plan.Op{Kind: plan.OpKeepFDs, A: b.preserved, Data: numbers(b.Preserve)})
 	b.ownLimits()
 	b.confine()
 	p.Add(b.exec())

@@ -39,6 +39,9 @@ func (b *binding) spawn(files []*os.File) (*spawned, error) {
 	// The Go runtime shuffles descriptors in the child before it executes a
 	// path that names one (golang.org/issue/61751): it must be out of reach.
 	high := 2*(int(plan.SlotFirst)+len(b.Preserve)+len(files)) + 64
+	if n := len(b.Preserve); n > 0 {
+		high += b.Preserve[n-1]
+	}
 	exe, err := sys.Executable("skiff-init", child.Binary, b.Scratch, high)
 	if err != nil {
 		return nil, err

@@ -70,7 +70,7 @@ const (
 	OpMemPolicy // S0 mode, N0 mode and flags, Data: node mask
 	OpAttr      // A out, S... files to try: open one of our own procfs to write to
 	OpLabel     // A from OpAttr, S0 value
-	OpKeepFDs   // A first of N0 fds that become 3, 4 ...: everything else is closed
+	OpKeepFDs   // A first of the fds to keep, Data the numbers they get (int32, ascending): everything else is closed
 	OpListen    // A listening socket: wait for start
 	OpExec      // S args..., env...; N0 args, N1 env, Flags ExecListenPID
 

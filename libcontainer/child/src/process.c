@@ -320,23 +320,39 @@ int op_label(const struct op *o)
 	return r < 0 ? r : r == n ? 0 : -EIO;
 }
 
-// The descriptors that the caller passes on move down to 3; every other one is
-// closed, not only marked: execve resolves its path while marked ones are
-// still open (CVE-2024-21626). The handshake's socket alone stays, marked: it
-// leads to no file system, and tells of a failing execve.
+// move_fds gives n descriptors, in a row from first on, the numbers in to, which
+// ascend. Those that go down come first, from the lowest on, and those that go
+// up from the highest on: so none takes the place of one that has yet to move.
+static long move_fds(int first, const int *to, int n)
+{
+	long r = 0;
+	int i = 0;
+	for (; r >= 0 && i < n && to[i] < first + i; i++)
+		r = sys(dup3, first + i, to[i], 0);
+	for (int j = n - 1; r >= 0 && j >= i && to[j] > first + j; j--)
+		r = sys(dup3, first + j, to[j], 0);
+	return r < 0 ? r : 0;
+}
+
+// The descriptors that the caller passes on get the numbers that they have
+// there; every other one is closed, not only marked: execve resolves its path
+// while marked ones are still open (CVE-2024-21626). The handshake's socket
+// alone stays, marked: it leads to no file system, and tells of a failing execve.
 int op_keepfds(const struct op *o)
 {
-	uint32_t n = hook ? 0 : o->n[0], first = n ? slot[o->a] : 3; // they are for the program
-	long s = sys(fcntl, slot[SLOT_SOCKET], F_DUPFD_CLOEXEC, first + n + 3);
+	int n = hook ? 0 : o->data_len / 4, first = n ? slot[o->a] : 3, next = 3; // they are for the program
+	const int *to = data(o);
+	int last = n && to[n - 1] > first + n ? to[n - 1] : first + n;
+	long s = sys(fcntl, slot[SLOT_SOCKET], F_DUPFD_CLOEXEC, last + 3);
 	if (s < 0)
 		return s;
 	slot[SLOT_SOCKET] = s;
-	for (uint32_t i = 0; i < n; i++) {
-		long r = sys(dup3, first + i, 3 + i, 0);
-		if (r < 0)
-			return r;
-	}
-	long r = sys(close_range, 3 + n, s - 1, 0);
+	long r = move_fds(first, to, n);
+	for (int i = 0; !r && i < n; next = to[i++] + 1)
+		if (to[i] > next)
+			r = sys(close_range, next, to[i] - 1, 0);
+	if (!r)
+		r = sys(close_range, next, s - 1, 0);
 	return r ? r : sys(close_range, s + 1, ~0u, 0);
 }
 

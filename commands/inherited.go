@@ -1,0 +1,59 @@
+package commands
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// firstPassed is the first descriptor that --preserve-fds and LISTEN_FDS mean.
+const firstPassed = 3
+
+// inherited returns the descriptors that are to be passed on: those of the
+// preserve+listen from 3 on that the caller has opened. One that it has not is
+// passed over, as engines count up to the highest that they want to pass.
+func inherited(preserve, listen int) ([]int, error) {
+	if preserve < 0 {
+		return nil, fmt.Errorf("--preserve-fds %d: must not be negative", preserve)
+	}
+	if preserve+listen == 0 {
+		return nil, nil
+	}
+	names, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return nil, fmt.Errorf("--preserve-fds: %w", err)
+	}
+	var fds []int
+	for _, name := range names {
+		fd, err := strconv.Atoi(name.Name())
+		if err == nil && fd >= firstPassed && fd-firstPassed-listen < preserve && callers(fd) {
+			fds = append(fds, fd)
+		}
+	}
+	slices.Sort(fds)
+	return fds, nil
+}
+
+// callers reports whether the caller has opened a descriptor. All that skiff and
+// the Go runtime open, at times before main, is closed on exec, and nothing that
+// came through the exec of skiff is.
+func callers(fd int) bool {
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+	return err == nil && flags&unix.FD_CLOEXEC == 0
+}
+
+// listenFDs returns how many sockets were passed by socket activation, as
+// sd_listen_fds(3) has it: the variables may be meant for another process.
+func listenFDs() int {
+	if os.Getenv("LISTEN_PID") != strconv.Itoa(os.Getpid()) {
+		return 0
+	}
+	n, err := strconv.Atoi(os.Getenv("LISTEN_FDS"))
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
