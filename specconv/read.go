@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -55,9 +57,10 @@ func decodeSpec(raw []byte) (*specs.Spec, error) {
 	return s, decode(raw, s)
 }
 
-// ReadProcess reads the process of an exec from a file.
+// ReadProcess reads the process of an exec from a file, or from a pipe, such as a
+// shell's <(...); "-" is standard input.
 func ReadProcess(file string) (*specs.Process, error) {
-	raw, err := readRegular(file)
+	raw, err := readAny(file)
 	if err != nil {
 		return nil, err
 	}
@@ -77,9 +80,9 @@ func ReadProcess(file string) (*specs.Process, error) {
 // readRegular reads a file that must be an ordinary one: opening a FIFO would
 // wait for ever. It leaves the Go runtime's poller alone.
 func readRegular(path string) ([]byte, error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	fd, err := open(path, unix.O_NONBLOCK)
 	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+		return nil, err
 	}
 	defer unix.Close(fd)
 	var st unix.Stat_t
@@ -90,22 +93,65 @@ func readRegular(path string) ([]byte, error) {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
 		return nil, fmt.Errorf("%s: not a regular file", path)
 	case st.Size > maxConfig:
-		return nil, fmt.Errorf("%s: larger than %d MiB", path, maxConfig>>20)
+		return nil, tooLarge(path)
 	}
-	b := make([]byte, st.Size+1)
-	for n := 0; ; {
-		m, err := unix.Read(fd, b[n:])
-		switch {
-		case err == unix.EINTR:
-		case err != nil:
-			return nil, &fs.PathError{Op: "read", Path: path, Err: err}
-		case m == 0 || n+m == len(b):
-			return b[:n+m], nil
+	return readAll(fd, path, int(st.Size))
+}
+
+// readAny reads a file or a stream to its end, and waits for that: who names a
+// pipe wants it. A directory is an error, and so is what has no end.
+func readAny(path string) ([]byte, error) {
+	if path == "-" {
+		raw, err := io.ReadAll(io.LimitReader(os.Stdin, maxConfig+1))
+		if err == nil && len(raw) > maxConfig {
+			err = tooLarge(path)
+		}
+		return raw, err
+	}
+	fd, err := open(path, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	return readAll(fd, path, 4096)
+}
+
+func open(path string, flags int) (int, error) {
+	for {
+		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOCTTY|flags, 0)
+		switch err {
+		case nil:
+			return fd, nil
+		case unix.EINTR:
 		default:
-			n += m
+			return -1, &fs.PathError{Op: "open", Path: path, Err: err}
 		}
 	}
 }
+
+// readAll reads to the end, which is expected after size bytes.
+func readAll(fd int, path string, size int) ([]byte, error) {
+	b := make([]byte, 0, size+1)
+	for {
+		n, err := unix.Read(fd, b[len(b):cap(b)])
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return nil, &fs.PathError{Op: "read", Path: path, Err: err}
+		case n == 0:
+			return b, nil
+		}
+		if b = b[:len(b)+n]; len(b) > maxConfig {
+			return nil, tooLarge(path)
+		}
+		if len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
+		}
+	}
+}
+
+func tooLarge(path string) error { return fmt.Errorf("%s: larger than %d MiB", path, maxConfig>>20) }
 
 // decode decodes one JSON document into v.
 func decode(raw []byte, v any) error {
