@@ -66,7 +66,9 @@ func (c *call) exec(ctx *cli.Context) error {
 		_, err = container.Exec(l, io, options)
 		return err
 	}
-	adoptSize(&l.Process)
+	if err := adoptTerminal(&l.Process, &io); err != nil {
+		return err
+	}
 	fg, err := newForeground(false)
 	if err != nil {
 		return err
@@ -76,7 +78,7 @@ func (c *call) exec(ctx *cli.Context) error {
 		return err
 	}
 	c.log.flush()
-	c.code, err = fg.wait(process)
+	c.code, err = fg.wait(process, io.PlainOutput)
 	c.warnOOM(process)
 	return err
 }

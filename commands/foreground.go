@@ -43,11 +43,11 @@ func forwarded(reap bool) []unix.Signal {
 }
 
 // wait returns the exit status of p, when it has ended and all of its output
-// has been written.
-func (f *foreground) wait(p *libcontainer.Process) (int, error) {
+// has been written. plain is IO.PlainOutput.
+func (f *foreground) wait(p *libcontainer.Process, plain bool) (int, error) {
 	var tty *terminal
 	if p.Console != nil {
-		tty = newTerminal(p.Console)
+		tty = newTerminal(p.Console, plain)
 		defer tty.restore()
 		tty.start()
 	}

@@ -44,6 +44,9 @@ func (c *call) restore(ctx *cli.Context) error {
 		_, _, err := c.host.Restore(l.plan, l.raw, l.io, o)
 		return err
 	}
+	if err := adoptTerminal(&l.plan.Process, &l.io); err != nil {
+		return err
+	}
 	l.io.Subreaper = !ctx.Bool("no-subreaper")
 	return c.foreground(l, false, func() (*libcontainer.Container, *libcontainer.Process, error) {
 		return c.host.Restore(l.plan, l.raw, l.io, o)

@@ -42,7 +42,9 @@ func (c *call) runContainer(ctx *cli.Context) error {
 	if detach {
 		return c.runDetached(l)
 	}
-	adoptSize(&l.plan.Process)
+	if err := adoptTerminal(&l.plan.Process, &l.io); err != nil {
+		return err
+	}
 	l.io.Subreaper = !ctx.Bool("no-subreaper")
 	return c.foreground(l, ctx.Bool("keep"), func() (*libcontainer.Container, *libcontainer.Process, error) {
 		return c.host.Create(l.plan, l.raw, l.io)
@@ -118,7 +120,7 @@ func (c *call) foreground(l *launch, keep bool, start func() (*libcontainer.Cont
 	}
 	c.log.flush()
 	said := notifyForeground(l, process)
-	c.code, err = fg.wait(process)
+	c.code, err = fg.wait(process, l.io.PlainOutput)
 	c.warnOOM(process)
 	c.endNotify(said)
 	if keep {

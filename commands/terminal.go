@@ -3,91 +3,92 @@ package commands
 import (
 	"io"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"golang.org/x/sys/unix"
 )
 
 // terminal joins the terminal of a process to the caller's.
 type terminal struct {
 	master  *os.File
-	in, out *os.File      // the caller's standard streams
-	size    *os.File      // the caller's terminal, whose size is taken over; may be nil
-	saved   *unix.Termios // in's settings, to be restored; nil if it is no terminal
+	in, out *os.File // the caller's standard streams
+	size    *os.File // the caller's terminal, whose size is taken over; may be nil
+	plain   bool     // as IO.PlainOutput: that a line begins at the left is the caller's terminal's to see to
+
+	mode  sync.Mutex
+	saved *unix.Termios // in's settings, to be restored; nil if they are as they were
+	over  bool          // they are to stay so
 
 	written chan struct{} // closed when master has no more output
 	idle    atomic.Bool   // all that was read from master has been written
 	chunks  atomic.Int64  // how often something was read from it
 }
 
-func newTerminal(master *os.File) *terminal {
+func newTerminal(master *os.File, plain bool) *terminal {
 	return &terminal{
 		master:  master,
 		in:      os.Stdin,
 		out:     os.Stdout,
 		size:    callerTerminal(),
+		plain:   plain,
 		written: make(chan struct{}),
 	}
-}
-
-// adoptSize gives a process that is to be started in the foreground a terminal
-// of the size of the caller's, before it can ask for it.
-func adoptSize(p *plan.Process) {
-	tty := callerTerminal()
-	if !p.Terminal || tty == nil {
-		return
-	}
-	if ws, err := unix.IoctlGetWinsize(int(tty.Fd()), unix.TIOCGWINSZ); err == nil {
-		p.ConsoleRows, p.ConsoleCols = ws.Row, ws.Col
-	}
-}
-
-func callerTerminal() *os.File { return firstTerminal(os.Stdin, os.Stdout, os.Stderr) }
-
-// firstTerminal returns the first of the files that is a terminal, nil if
-// none is.
-func firstTerminal(files ...*os.File) *os.File {
-	for _, f := range files {
-		if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err == nil {
-			return f
-		}
-	}
-	return nil
 }
 
 // start puts the caller's terminal in raw mode, so that every key reaches the
 // process's terminal, and copies in both directions from then on.
 func (t *terminal) start() {
 	t.resize()
-	t.raw()
-	go io.Copy(struct{ io.Writer }{t.master}, t.in)
+	if inForeground(t.in) {
+		t.raw()
+	}
+	go t.copyInput()
 	go t.copyOutput()
 }
 
-// raw sets what cfmakeraw(3) sets. A caller without a terminal on standard
-// input has no keys to pass on as they are.
+// copyInput waits until keys are ours: to read them in the background, or to
+// change the terminal of those in the foreground, stops a process (SIGTTIN,
+// SIGTTOU), and so the copying of output.
+func (t *terminal) copyInput() {
+	for !inForeground(t.in) {
+		time.Sleep(foregroundTime)
+	}
+	t.raw()
+	io.Copy(struct{ io.Writer }{t.master}, t.in)
+}
+
+// raw sets what cfmakeraw(3) sets, but for what the output needs. A caller
+// without a terminal on standard input has no keys to pass on as they are.
 func (t *terminal) raw() {
+	t.mode.Lock()
+	defer t.mode.Unlock()
 	saved, err := unix.IoctlGetTermios(int(t.in.Fd()), unix.TCGETS)
-	if err != nil {
+	if err != nil || t.saved != nil || t.over {
 		return
 	}
 	raw := *saved
 	raw.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
-	raw.Oflag &^= unix.OPOST
+	if !t.plain {
+		raw.Oflag &^= unix.OPOST
+	}
 	raw.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
 	raw.Cflag = raw.Cflag&^(unix.CSIZE|unix.PARENB) | unix.CS8
 	raw.Cc[unix.VMIN], raw.Cc[unix.VTIME] = 1, 0
-	if unix.IoctlSetTermios(int(t.in.Fd()), unix.TCSETS, &raw) == nil {
+	if setMode(t.in, &raw) == nil {
 		t.saved = saved
 	}
 }
 
-// restore gives the caller's terminal its settings back.
+// restore gives the caller's terminal its settings back, unless it is another
+// job's by now: who gave it to that one has set it.
 func (t *terminal) restore() {
-	if t.saved != nil {
-		_ = unix.IoctlSetTermios(int(t.in.Fd()), unix.TCSETS, t.saved)
+	t.mode.Lock()
+	defer t.mode.Unlock()
+	t.over = true
+	if t.saved != nil && inForeground(t.in) {
+		_ = setMode(t.in, t.saved)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/skiff-oci/skiff/libcontainer"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"golang.org/x/sys/unix"
 )
@@ -91,10 +92,48 @@ func TestResize(t *testing.T) {
 	}
 }
 
+// Output is taken as it comes by a terminal in raw mode alone.
+func TestRawOutput(t *testing.T) {
+	_, one := openPty(t)
+	_, other := openPty(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	for _, tt := range []struct {
+		name    string
+		in, out *os.File
+		want    bool
+	}{
+		{"terminal", one, one, true},
+		{"two terminals", one, other, false},
+		{"output to a pipe", one, w, false},
+		{"input from a pipe", r, one, false},
+		{"pipes", r, w, false},
+	} {
+		if got := rawOutput(tt.in, tt.out); got != tt.want {
+			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
+		}
+	}
+	for _, plain := range []bool{false, true} {
+		tty := &terminal{in: one, plain: plain}
+		tty.raw()
+		s, err := unix.IoctlGetTermios(int(one.Fd()), unix.TCGETS)
+		if err != nil || s.Oflag&unix.OPOST != 0 != plain {
+			t.Errorf("plain %v: output flags %#x, %v", plain, s.Oflag, err)
+		}
+		tty.restore()
+	}
+}
+
 // A process without a terminal keeps what its configuration says.
 func TestAdoptSizeWithoutTerminal(t *testing.T) {
 	p := plan.Process{ConsoleRows: 1, ConsoleCols: 2}
-	adoptSize(&p)
+	if err := adoptTerminal(&p, new(libcontainer.IO)); err != nil {
+		t.Fatal(err)
+	}
 	if p.ConsoleRows != 1 || p.ConsoleCols != 2 {
 		t.Errorf("got %d, %d, want 1, 2", p.ConsoleRows, p.ConsoleCols)
 	}

@@ -42,6 +42,7 @@ type IO struct {
 	Stdin, Stdout, Stderr *os.File
 
 	ConsoleSocket string // AF_UNIX socket that the terminal's master is sent to; empty: it is Process.Console
+	PlainOutput   bool   // a terminal that becomes Process.Console passes \n on as it is, and makes no \r\n of it
 	PidfdSocket   string // AF_UNIX socket that a pidfd of the process is sent to
 	PidFile       string // written atomically, with the pid in decimal
 	Preserve      []int  // the caller's descriptors that are passed on, ascending from 3, each under its own number

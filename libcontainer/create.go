@@ -310,7 +310,7 @@ func waitsMounted(l *plan.Launch) bool {
 
 // connect says what happens at the points where the child waits for us.
 func (c *Container) connect(r *launch.Request, l *plan.Launch, io IO, p *Process, u *undo.Stack) error {
-	r.Console = p.console(io.ConsoleSocket)
+	r.Console = p.console(io.ConsoleSocket, io.PlainOutput)
 	if waitsMounted(l) {
 		r.Mounted = func(run *launch.Running) error { return c.mounted(l, run, u) }
 	}

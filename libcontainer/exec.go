@@ -59,7 +59,7 @@ func (c *Container) Exec(l *plan.Launch, io IO, o ExecOptions) (_ *Process, err 
 		defer r.Root.Close()
 	}
 	r.Meanwhile = func(run *launch.Running) error { return c.joinClass(run.Pid) }
-	r.Console = p.console(io.ConsoleSocket)
+	r.Console = p.console(io.ConsoleSocket, io.PlainOutput)
 	r.Ready = func(run *launch.Running) error { return c.announce(run, io, &u) }
 	if agent != nil {
 		r.Notify = func(listener *os.File, pid int) error {

@@ -11,10 +11,13 @@ import (
 
 // console gives what is done with the terminal's master: it goes to a socket,
 // or stays with the process.
-func (p *Process) console(socket string) func(*os.File) error {
+func (p *Process) console(socket string, plain bool) func(*os.File) error {
 	return func(master *os.File) error {
 		if socket == "" {
 			p.Console = master
+			if plain {
+				return setPlain(master, true)
+			}
 			return nil
 		}
 		defer master.Close()
@@ -24,6 +27,23 @@ func (p *Process) console(socket string) func(*os.File) error {
 		}
 		return nil
 	}
+}
+
+// setPlain says whether a terminal passes \n on as it is, or makes \r\n of it, as
+// a new one does.
+func setPlain(master *os.File, plain bool) error {
+	mode, err := unix.IoctlGetTermios(int(master.Fd()), unix.TCGETS)
+	if err == nil {
+		mode.Oflag |= unix.ONLCR
+		if plain {
+			mode.Oflag &^= unix.ONLCR
+		}
+		err = unix.IoctlSetTermios(int(master.Fd()), unix.TCSETS, mode)
+	}
+	if err != nil {
+		return fmt.Errorf("process.terminal: %w", err)
+	}
+	return nil
 }
 
 // Wait waits for the end of the process and returns its exit status: 128 and

@@ -158,7 +158,11 @@ func (r *restoring) notified(n criu.Notice) error {
 		if n.File == nil {
 			return errors.New("criu has sent no terminal")
 		}
-		return r.process.console(r.io.ConsoleSocket)(n.File)
+		err := r.process.console(r.io.ConsoleSocket, r.io.PlainOutput)(n.File)
+		if err == nil && r.process.Console != nil {
+			err = setPlain(r.process.Console, r.io.PlainOutput) // the checkpoint's may have had it otherwise
+		}
+		return err
 	}
 	return nil
 }
