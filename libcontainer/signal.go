@@ -1,9 +1,12 @@
 package libcontainer
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
 )
@@ -12,14 +15,15 @@ import (
 // of the container. [ErrNotRunning] if there is none.
 //
 // SIGKILL to a first process without a pid namespace of its own goes to the
-// whole cgroup: in its own namespace the kernel would end the others with it.
+// whole cgroup: in its own namespace the kernel would end the others with it. So
+// it does where that process has gone, and has left others.
 func (c *Container) Signal(sig unix.Signal, all bool) error {
 	alive, err := c.init()
 	if err != nil {
 		return err
 	}
 	switch {
-	case all && sig == unix.SIGKILL, alive && sig == unix.SIGKILL && !c.ownsPids():
+	case sig == unix.SIGKILL && (all || alive && !c.ownsPids() || !alive && c.leavesOthers()):
 		return c.killAll(alive)
 	case all:
 		return c.signalAll(sig)
@@ -49,6 +53,27 @@ func (c *Container) letDie() error {
 // the init of a pid namespace, not in one that others have, too.
 func (c *Container) ownsPids() bool {
 	return c.record.Namespaces&unix.CLONE_NEWPID != 0 && sys.IsNamespaceInit(c.record.Pid)
+}
+
+// leavesOthers reports whether processes of the container can be there when the
+// first has gone: those in a pid namespace that others have, too. Its own ends
+// with the first process; what is in its cgroup then is not the container's.
+func (c *Container) leavesOthers() bool {
+	if c.record.Pid == 0 {
+		return false
+	}
+	if c.record.Namespaces&unix.CLONE_NEWPID == 0 {
+		return true
+	}
+	var config struct {
+		Linux struct{ Namespaces []specs.LinuxNamespace }
+	}
+	b, err := c.Config()
+	if err != nil || json.Unmarshal(b, &config) != nil {
+		return false
+	}
+	joined := func(n specs.LinuxNamespace) bool { return n.Type == specs.PIDNamespace && n.Path != "" }
+	return slices.ContainsFunc(config.Linux.Namespaces, joined)
 }
 
 // signalInit signals by pidfd: the process is looked at again once the pidfd

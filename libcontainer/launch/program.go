@@ -63,7 +63,10 @@ func (b *binding) program() error {
 	if len(l.Process.Args) > 0 {
 		b.lookup()
 	}
-	p.Add(plan.Op{Kind: plan.OpSync, N: [3]uint64{uint64(wire.Ready)}}) // the runtime sets resource limits and stores the state
+	ready := p.Add(plan.Op{Kind: plan.OpSync, N: [3]uint64{uint64(wire.Ready)}}) // the runtime sets resource limits and stores the state
+	if b.Hold {
+		ready.Flags = plan.SyncEnds // it may wait for start for long
+	}
 
 	// A listener is handed over while the runtime is there that knows the
 	// agent, so hooks run under the filter, as in runc.

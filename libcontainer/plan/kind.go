@@ -14,7 +14,7 @@ const (
 	OpUnshare  // N0 CLONE_NEW* flags
 	OpSetns    // A namespace or pidfd, N0 CLONE_NEW* flags
 	OpFork     // clone(CLONE_PARENT): go on in the new child, tell the parent its pid
-	OpSync     // N0 message: send it, with the descriptor A if there is one, and wait for the parent's answer
+	OpSync     // N0 message, Flags SyncEnds: send it, with the descriptor A if there is one, and wait for the parent's answer
 	OpAwait    // N0 message: wait for it
 	OpSetsid   //
 	OpKeyring  // S0 name, Flags 1: make a session keyring, to be found by name, or join one; N0 its owner, a uid of the host
@@ -80,6 +80,10 @@ const (
 
 	kinds
 )
+
+// SyncEnds is the flag of OpSync after which a signal ends the child, if that is
+// what it does to a process by default.
+const SyncEnds = 1
 
 // Flags of OpOpenTree. S0 is then for messages alone.
 const (

@@ -101,9 +101,47 @@ void fail(uint32_t index, int err)
 	__builtin_trap(); // the user's filter forbids to exit
 }
 
+// What a signal does by default other than to end a process, or what is a fault of
+// the process itself.
+enum { SYNC_ENDS = 1 };
+#define BIT(sig) (1ull << ((sig) - 1))
+static const uint64_t not_ended_by = BIT(SIGKILL) | BIT(19 /* SIGSTOP */) | BIT(SIGTSTP) | BIT(SIGTTIN) | BIT(SIGTTOU) | BIT(SIGCONT) |
+	BIT(SIGCHLD) | BIT(23 /* SIGURG */) | BIT(28 /* SIGWINCH */) |
+	BIT(4 /* SIGILL */) | BIT(5 /* SIGTRAP */) | BIT(7 /* SIGBUS */) | BIT(8 /* SIGFPE */) | BIT(11 /* SIGSEGV */) | BIT(31 /* SIGSYS */);
+
+static void ended(int sig)
+{
+	for (;;) {
+		sys(exit_group, 128 + sig);
+		__builtin_trap(); // the user's filter forbids to exit
+	}
+}
+
+static void mask(uint64_t signals) { sys(rt_sigprocmask, SIG_SETMASK, &signals, 0, sizeof signals); }
+
+// end_by_signals has signals end us that the kernel keeps from the first process of
+// a pid namespace, as it has no handler. What waits for start would otherwise not
+// hear of a TERM, and whoever sends one would wait. execve resets handlers.
+static void end_by_signals(void)
+{
+	struct { void (*handler)(int); long flags; void (*restorer)(int); uint64_t mask; } sa = { ended, 0x04000000 /* SA_RESTORER */, ended, 0 };
+	for (int sig = 1; sig <= 64; sig++)
+		if (!(not_ended_by & BIT(sig)))
+			sys(rt_sigaction, sig, &sa, 0, sizeof sa.mask);
+}
+
+// The runtime may have reported us, and gone, before we are back: a signal that
+// comes until then waits. Handlers are set while it prepares its answer.
 static int sync_(const struct op *o)
 {
+	int ends = o->flags & SYNC_ENDS;
+	if (ends)
+		mask(~0ull);
 	long r = report(o->n[0], o->a < 0 ? -1 : slot[o->a]);
+	if (ends) {
+		end_by_signals();
+		mask(0);
+	}
 	return r < 0 ? r : answer(o->n[0]);
 }
 
