@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/skiff-oci/skiff/libcontainer"
@@ -73,7 +74,8 @@ func (c *call) run(args []string) error {
 	if v := verb(a.Flags, args); v < len(args) {
 		if cmd := c.command(args[v]); cmd != nil {
 			a.Commands = []*cli.Command{cmd}
-			return a.Run(reorder(cmd, args, v))
+			args = reorder(cmd, args, v)
+			return a.Run(slices.Concat(args[:v+1], firstNames(cmd.Flags, args[v+1:])))
 		}
 	}
 	a.Commands = c.allCommands()

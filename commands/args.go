@@ -59,6 +59,30 @@ func partition(known []cli.Flag, args []string) (flags, rest []string) {
 	return flags, rest
 }
 
+// firstNames gives the flags ahead of the first operand their first names: the
+// library takes -e and --env for one flag, but not both in one call.
+func firstNames(known []cli.Flag, args []string) []string {
+	args = slices.Clone(args)
+	for i := 0; i < len(args) && isFlag(args[i]) && args[i] != "--"; i++ {
+		name, value, given := strings.Cut(args[i], "=")
+		name = strings.TrimPrefix(strings.TrimPrefix(name, "-"), "-")
+		for _, f := range known {
+			first, aliases, takes := describeFlag(f)
+			if name != first && !slices.Contains(aliases, name) {
+				continue
+			}
+			args[i] = "--" + first
+			if given {
+				args[i] += "=" + value
+			} else if takes {
+				i++
+			}
+			break
+		}
+	}
+	return args
+}
+
 // checkArgs checks the number of arguments; a negative upper bound is none.
 func checkArgs(ctx *cli.Context, least, most int) error {
 	n := ctx.Args().Len()

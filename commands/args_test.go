@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/urfave/cli/v2"
 )
 
 func TestVerb(t *testing.T) {
@@ -51,6 +53,36 @@ func TestReorder(t *testing.T) {
 		args := strings.Fields(line)
 		if got := reorder(c.command(args[1]), args, 1); !slices.Equal(got, strings.Fields(want)) {
 			t.Errorf("%s: got %q, want %s", line, got, want)
+		}
+	}
+}
+
+// Flags have their first names, what is not theirs stays, and of all flags no
+// alias is left out.
+func TestFirstNames(t *testing.T) {
+	c := new(call)
+	for line, want := range map[string]string{
+		"exec -e A=1 --env B=2 -e=C=3 x env -e D":   "exec --env A=1 --env B=2 --env=C=3 x env -e D",
+		"exec -t --tty -u 1 --user 2 --u=3 x id -u": "exec --tty --tty --user 1 --user 2 --user=3 x id -u",
+		"exec -e -t x -t":                           "exec --env -t x -t",
+		"exec --preserve-fds 2 -d x":                "exec --preserve-fds 2 --detach x",
+		"exec -t -- -e":                             "exec --tty -- -e",
+		"exec -e":                                   "exec --env",
+		"exec --nosuch -t x":                        "exec --nosuch --tty x",
+		"delete -f=false -- -f":                     "delete --force=false -- -f",
+		"list -q -f json":                           "list --quiet --format json",
+	} {
+		args, wants := strings.Fields(line), strings.Fields(want)
+		if got := firstNames(c.command(args[0]).Flags, args[1:]); !slices.Equal(got, wants[1:]) {
+			t.Errorf("%s: got %q, want %s", line, got, want)
+		}
+	}
+	for _, cmd := range c.allCommands() {
+		for _, f := range cmd.Flags {
+			first, aliases, takes := describeFlag(f)
+			if all := append([]string{first}, aliases...); !slices.Equal(all, f.Names()) || takes != f.(cli.DocGenerationFlag).TakesValue() {
+				t.Errorf("%s: flag %q, value %v, is described as %q, %v", cmd.Name, f.Names(), !takes, all, takes)
+			}
 		}
 	}
 }

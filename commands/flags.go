@@ -29,6 +29,22 @@ func quickFlag(f cli.Flag) cli.Flag {
 
 func names(first string, more []string) []string { return append([]string{first}, more...) }
 
+// describeFlag returns a flag's names, and whether it takes a value.
+func describeFlag(f cli.Flag) (first string, aliases []string, takesValue bool) {
+	switch f := f.(type) {
+	case *stringFlag:
+		return f.Name, f.Aliases, true
+	case *boolFlag:
+		return f.Name, f.Aliases, false
+	case *cli.StringSliceFlag:
+		return f.Name, f.Aliases, true
+	case *cli.IntFlag:
+		return f.Name, f.Aliases, true
+	}
+	all, v := f.Names(), f.(cli.DocGenerationFlag)
+	return all[0], all[1:], v.TakesValue()
+}
+
 type stringFlag struct {
 	*cli.StringFlag
 	names []string
