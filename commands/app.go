@@ -30,14 +30,18 @@ type call struct {
 	host    libcontainer.Host
 	ownRoot bool // --root was not given
 	log     journal
-	code    int // exit status of a call that succeeds
+	help    printer // help and version
+	code    int     // exit status of a call that succeeds
 }
 
 // Main runs the command line and returns the exit status of the process.
 func Main(build Build, args []string) int {
 	sys.SlowMonitor()
-	c := &call{build: build}
+	c := &call{build: build, help: printer{to: os.Stdout}}
 	err := c.run(args)
+	if err == nil {
+		err = c.help.err
+	}
 	if err == nil {
 		c.log.flush()
 		return c.code
@@ -84,11 +88,12 @@ func (c *call) run(args []string) error {
 
 func (c *call) app() *cli.App {
 	cli.HelpFlag, cli.VersionFlag = quickFlag(cli.HelpFlag), quickFlag(cli.VersionFlag)
-	cli.VersionPrinter = func(*cli.Context) { c.printVersion(os.Stdout) }
+	cli.VersionPrinter = func(*cli.Context) { c.printVersion(&c.help) }
 	return &cli.App{
 		Name:                      "skiff",
 		Usage:                     "run containers from OCI bundles",
 		Version:                   c.build.Version,
+		Writer:                    &c.help,
 		Flags:                     append(quick(globalFlags()), cli.HelpFlag),
 		Before:                    c.before,
 		Action:                    noVerb,

@@ -2,9 +2,24 @@ package commands
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/urfave/cli/v2"
 )
+
+// printer keeps the error of a write, which the library passes over.
+type printer struct {
+	to  io.Writer
+	err error
+}
+
+func (p *printer) Write(b []byte) (int, error) {
+	n, err := p.to.Write(b)
+	if p.err == nil {
+		p.err = err
+	}
+	return n, err
+}
 
 func (c *call) helpCommand() *cli.Command {
 	return &cli.Command{
