@@ -50,7 +50,7 @@ func (c *call) before(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	c.host.Root = root
+	c.host.Root, c.host.Shared = root, defaultRoot()
 	if c.host.SystemdCgroup, c.host.NoCgroup, err = cgroupManager(ctx.String("cgroup-manager"), ctx.Bool("systemd-cgroup")); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 // Host is where containers live: the state directory and the cgroup driver.
 type Host struct {
 	Root          string // state directory, absolute: /run/skiff
+	Shared        string // directory for what all state directories of the user share; empty: Root
 	SystemdCgroup bool   // cgroups are made through systemd: the user's, if Rootless
 	NoCgroup      bool   // no cgroup is made: containers stay in the caller's
 	Rootless      bool   // the caller is not privileged on this host

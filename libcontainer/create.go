@@ -281,7 +281,7 @@ func (h *Host) request(l *plan.Launch, io IO) *launch.Request {
 		Preserve:     io.Preserve,
 		Hold:         io.Hold,
 		Keyring:      !io.NoNewKeyring,
-		SeccompCache: filepath.Join(h.Root, store.Private+"seccomp"),
+		SeccompCache: h.seccompCache(),
 		Scratch:      h.Root,
 		Warn:         h.warn,
 	}
@@ -289,6 +289,17 @@ func (h *Host) request(l *plan.Launch, io IO) *launch.Request {
 		listenEnv(&l.Process, io)
 	}
 	return r
+}
+
+// seccompCache is where compiled filters are kept: in one place for all roots of
+// the user, or, where that cannot be, below this one.
+func (h *Host) seccompCache() []string {
+	const name = store.Private + "seccomp"
+	own := filepath.Join(h.Root, name)
+	if h.Shared == "" || h.Shared == h.Root {
+		return []string{own}
+	}
+	return []string{filepath.Join(h.Shared, name), own}
 }
 
 // listenEnv tells a process of the sockets that are passed on (sd_listen_fds(3)).

@@ -36,8 +36,8 @@ type Request struct {
 	Limit        bool                // set the cgroup's limits, too
 	Enter        func(pid int) error // puts the child into the cgroup, which may not be there before; nil: it is cloned into it
 	CgroupView   rootfs.CgroupView
-	SeccompCache string // directory of compiled filters
-	Scratch      string // directory for a file without a name
+	SeccompCache []string // directories of compiled filters, the preferred one first
+	Scratch      string   // directory for a file without a name
 
 	Warn func(format string, args ...any) // is told of what does not stop the start
 

@@ -3,6 +3,7 @@ package seccomp
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -37,28 +38,80 @@ const (
 	staleTemp = time.Minute
 )
 
-// Cached makes the filter of p, with the program kept in dir. A program that is
-// found there costs some ten microseconds, without a run of the compiler, for
-// which scratch may hold a file without a name. The cache is never a reason to
-// fail: what cannot be read, or is not whole, is compiled again, and what cannot
-// be stored is compiled each time.
-func Cached(dir, scratch string, p *specs.LinuxSeccomp) (*Filter, error) {
+// Cached makes the filter of p, with the program kept in the first of dirs that
+// is fit for it. A program that is found there costs some ten microseconds,
+// without a run of the compiler, for which scratch may hold a file without a
+// name. The cache is never a reason to fail: what cannot be read, or is not
+// whole, is compiled again, and what cannot be stored is compiled each time.
+func Cached(dirs []string, scratch string, p *specs.LinuxSeccomp) (*Filter, error) {
 	f, err := settings(p)
 	if err != nil {
 		return nil, err
 	}
 	k := keyOf(p)
-	made, ok := load(entryPath(dir, k), k)
+	made, ok := find(dirs, k)
 	if !ok {
 		if made, err = compile(scratch, p); err != nil {
 			return nil, err
 		}
-		if store(dir, k, made) == nil {
-			prune(dir, time.Now())
-		}
+		keep(dirs, k, made)
 	}
 	f.BPF, f.Notes = made.Program, made.Notes
 	return f, nil
+}
+
+// find looks for an entry. The directory is not looked at: an entry is trusted
+// for what itself is.
+func find(dirs []string, k key) (f bpf.Filter, ok bool) {
+	for _, dir := range dirs {
+		if f, ok = load(entryPath(dir, k), k); ok {
+			break
+		}
+	}
+	return f, ok
+}
+
+// keep stores an entry in the first directory that takes it.
+func keep(dirs []string, k key, f bpf.Filter) {
+	for _, dir := range dirs {
+		fd, err := ownDirectory(dir)
+		if err != nil {
+			continue
+		}
+		held := fmt.Sprintf("/proc/self/fd/%d", fd) // wherever the name leads by now
+		if err = store(held, k, f); err == nil {
+			prune(held, time.Now())
+		}
+		_ = unix.Close(fd)
+		if err == nil {
+			return
+		}
+	}
+}
+
+// ownDirectory opens a directory that is this user's alone, and makes it if it is
+// missing. Files are made and removed in it, which in another's would be where
+// that one wants them.
+func ownDirectory(dir string) (fd int, err error) {
+	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	fd, err = unix.Open(dir, flags, 0)
+	if err == unix.ENOENT {
+		if err = os.MkdirAll(dir, 0o700); err == nil {
+			fd, err = unix.Open(dir, flags, 0)
+		}
+	}
+	if err != nil {
+		return -1, err
+	}
+	var st unix.Stat_t
+	if err = unix.Fstat(fd, &st); err == nil && (int(st.Uid) != os.Geteuid() || st.Mode&0o077 != 0) {
+		err = unix.EPERM
+	}
+	if err != nil {
+		_ = unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
 }
 
 func entryPath(dir string, k key) string {
@@ -121,9 +174,6 @@ func header(k key, content []byte) []byte {
 // all of it or nothing. Writers of the same key write the same, so the last
 // one may win. There is no fsync: what a crash leaves is found by its sum.
 func store(dir string, k key, f bpf.Filter) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
 	temp, err := os.CreateTemp(dir, tempPrefix+"*") // mode 0600
 	if err != nil {
 		return err

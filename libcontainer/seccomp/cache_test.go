@@ -3,6 +3,7 @@ package seccomp
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -40,13 +41,13 @@ func entries(t *testing.T, dir string) []string {
 func TestCached(t *testing.T) {
 	p, dir := defaultProfile(t), filepath.Join(t.TempDir(), "cache")
 	p.Syscalls[0].Names = append(p.Syscalls[0].Names, "no_such_call", "nor_this")
-	want, err := Cached(filepath.Join(t.TempDir(), "other"), "", p)
+	want, err := Cached([]string{filepath.Join(t.TempDir(), "other")}, "", p)
 	if err != nil {
 		t.Fatal(err)
 	}
 	check := func(when string) {
 		t.Helper()
-		got, err := Cached(dir, "", p)
+		got, err := Cached([]string{dir}, "", p)
 		if err != nil {
 			t.Fatalf("%s: %v", when, err)
 		}
@@ -82,6 +83,38 @@ func TestCached(t *testing.T) {
 			t.Fatal(err)
 		}
 		check(name)
+	}
+}
+
+// An entry is kept in the first directory that is the user's own, and found in any.
+func TestCacheDirectories(t *testing.T) {
+	p := &specs.LinuxSeccomp{DefaultAction: specs.ActAllow}
+	for name, spoil := range map[string]func(dir string) error{
+		"writable by others": func(dir string) error { return errors.Join(os.Mkdir(dir, 0o700), os.Chmod(dir, 0o770)) },
+		"readable by others": func(dir string) error { return errors.Join(os.Mkdir(dir, 0o700), os.Chmod(dir, 0o755)) },
+		"a link":             func(dir string) error { return errors.Join(os.Mkdir(dir+"2", 0o700), os.Symlink(dir+"2", dir)) },
+		"a file":             func(dir string) error { return os.WriteFile(dir, nil, 0o600) },
+		"fine":               func(string) error { return nil },
+	} {
+		shared, own := filepath.Join(t.TempDir(), "a", "cache"), filepath.Join(t.TempDir(), "cache")
+		if err := errors.Join(os.Mkdir(filepath.Dir(shared), 0o700), spoil(shared)); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if _, err := Cached([]string{shared, own}, "", p); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		want := 0
+		if name == "fine" {
+			want = 1
+		}
+		if a, b := len(entries(t, shared)), len(entries(t, own)); a != want || b != 1-want {
+			t.Errorf("%s: %d entries in the first directory, %d in the second", name, a, b)
+		}
+		if b := len(entries(t, shared+"2")); b != 0 {
+			t.Errorf("%s: %d entries where it leads", name, b)
+		}
 	}
 }
 

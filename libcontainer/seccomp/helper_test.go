@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -58,17 +59,17 @@ func withHelper(t *testing.T, program []byte) {
 
 // The helper runs for a filter that is not in the cache, and only then.
 func TestHelperRunsOnce(t *testing.T) {
-	p, dir := defaultProfile(t), t.TempDir()
-	first, err := Cached(dir, "", p)
+	p, dir := defaultProfile(t), filepath.Join(t.TempDir(), "cache")
+	first, err := Cached([]string{dir}, "", p)
 	if err != nil {
 		t.Fatal(err)
 	}
 	withHelper(t, []byte("no program"))
-	again, err := Cached(dir, "", p)
+	again, err := Cached([]string{dir}, "", p)
 	if err != nil || !bytes.Equal(first.BPF, again.BPF) {
 		t.Errorf("with the filter in the cache: %v", err)
 	}
-	if _, err := Cached(t.TempDir(), "", p); err == nil {
+	if _, err := Cached([]string{t.TempDir()}, "", p); err == nil {
 		t.Error("without the filter in the cache: a filter from nowhere")
 	}
 }
@@ -78,7 +79,7 @@ func TestHelperErrors(t *testing.T) {
 	p := &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{
 		{Names: []string{"read", "write"}, Action: specs.ActNotify},
 	}}
-	_, err := Cached(t.TempDir(), "", p)
+	_, err := Cached([]string{t.TempDir()}, "", p)
 	if want := "linux.seccomp.syscalls[0].names[1]: SCMP_ACT_NOTIFY cannot be used for the write syscall"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
@@ -100,7 +101,7 @@ func TestHelperFails(t *testing.T) {
 		"write nothing":        "wrote 0 bytes, not a whole program",
 		"show the environment": "[]",
 	} {
-		_, err := Cached(t.TempDir(), "", &specs.LinuxSeccomp{DefaultAction: act})
+		_, err := Cached([]string{t.TempDir()}, "", &specs.LinuxSeccomp{DefaultAction: act})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", act, err, want)
 		}

@@ -30,6 +30,8 @@ const stage = "SKIFF_TEST_STAGE"
 
 const cgroupRoot = "/sys/fs/cgroup"
 
+const skiffRoot = "/run/skiff"
+
 // Main runs the tests of m in isolation and returns the exit status for
 // os.Exit. A caller other than root gets them run as they are; [Require] skips
 // those that need more.
@@ -170,6 +172,13 @@ func prepare() error {
 	}
 	if err := ownDevices(); err != nil {
 		return err
+	}
+	// What skiff keeps in its default root is not the host's either.
+	if err := os.MkdirAll(skiffRoot, 0o700); err != nil {
+		return err
+	}
+	if err := unix.Mount("tmpfs", skiffRoot, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=700"); err != nil {
+		return fmt.Errorf("mount a tmpfs on %s: %w", skiffRoot, err)
 	}
 	for unix.Unmount(cgroupRoot, unix.MNT_DETACH) == nil {
 	}
