@@ -26,7 +26,7 @@ var knownAnnotations = [...]annotation{
 	{name: receiverAnnotation, acts: true},
 	{name: strictAnnotation, acts: true},
 	{name: plan.SeccompRaw, acts: true},
-	{name: "run.oci.keep_original_groups"},
+	{name: keepGroupsAnnotation, acts: true},
 	{name: delegateAnnotation, acts: true},
 	{name: subgroupAnnotation, acts: true},
 	{name: pluginsAnnotation, lack: "no plugins are loaded (linux.seccomp.listenerPath takes the socket of an agent)"},

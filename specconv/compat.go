@@ -360,6 +360,13 @@ var compatibility = [...]compat{
 		tests: "lsm-plan",
 	},
 
+	{
+		does:  "the annotation run.oci.keep_original_groups leaves a process the supplementary groups of skiff's caller, in place of additionalGids",
+		spec:  "annotations are passed on (config.md, \"Annotations\")",
+		code:  "specconv/keepgroups.go:keepGroups",
+		tests: "keep-groups, keep-groups-user",
+	},
+
 	// User namespaces.
 	{
 		does:  "mappings of root's id alone, to the same id, say nothing of a user namespace that is joined",

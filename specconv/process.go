@@ -66,7 +66,8 @@ func (c *compiler) user(p *specs.Process, out *plan.Process, field string) {
 	}
 	c.mapped(out.UID, c.out.UserMaps.UID, under(field, "user.uid"), "linux.uidMappings")
 	c.mapped(out.GID, c.out.UserMaps.GID, under(field, "user.gid"), "linux.gidMappings")
-	for i, g := range p.User.AdditionalGids {
+	c.keepGroups(out)
+	for i, g := range out.Groups {
 		c.mapped(g, c.out.UserMaps.GID, at(under(field, "user.additionalGids"), i), "linux.gidMappings")
 		if g == noID {
 			c.fault(at(under(field, "user.additionalGids"), i), "%d is no group id", g)

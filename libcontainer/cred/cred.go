@@ -28,9 +28,11 @@ func Become(p *plan.Program, proc *plan.Process, granted, spare uint64, userns b
 	if proc.UID != 0 {
 		p.Add(plan.Op{Kind: plan.OpKeepCaps})
 	}
-	groups := p.Add(plan.Op{Kind: plan.OpGroups, Data: gids(proc.Groups), Field: field(proc, "user.additionalGids")})
-	if userns {
-		groups.Flags = 1
+	if !proc.KeepGroups {
+		groups := p.Add(plan.Op{Kind: plan.OpGroups, Data: gids(proc.Groups), Field: field(proc, "user.additionalGids")})
+		if userns {
+			groups.Flags = 1
+		}
 	}
 	p.Add(plan.Op{Kind: plan.OpStdio, N: [3]uint64{uint64(proc.UID), uint64(proc.GID)}})
 	p.Add(plan.Op{Kind: plan.OpSetID, N: [3]uint64{uint64(proc.UID), uint64(proc.GID)}, Field: field(proc, "user")})

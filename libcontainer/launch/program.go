@@ -209,7 +209,7 @@ func (b *binding) enterTime() {
 // dropGroups gives up the runtime's own groups before a user namespace is
 // joined in which setgroups(2) may be denied.
 func (b *binding) dropGroups() {
-	if b.own>>unix.CAP_SETGID&1 != 0 {
+	if b.own>>unix.CAP_SETGID&1 != 0 && !b.Launch.Process.KeepGroups {
 		b.prog.Add(plan.Op{Kind: plan.OpGroups, Flags: flag(b.inside)})
 	}
 }
@@ -253,7 +253,10 @@ func (b *binding) attachRoot() {
 // becomeRoot makes us the root of the container's user namespace.
 func (b *binding) becomeRoot() {
 	m := b.Launch.UserMaps
-	b.prog.Add(plan.Op{Kind: plan.OpResUID, N: [3]uint64{uint64(idmap.Root(m.UID)), uint64(idmap.Root(m.GID)), 1}, Field: "linux.uidMappings"})
+	op := b.prog.Add(plan.Op{Kind: plan.OpResUID, N: [3]uint64{uint64(idmap.Root(m.UID)), uint64(idmap.Root(m.GID)), 1}, Field: "linux.uidMappings"})
+	if b.Launch.Process.KeepGroups {
+		op.N[2] = 0
+	}
 }
 
 func (b *binding) names() {

@@ -196,6 +196,7 @@ type Process struct {
 	ConsoleCols uint16
 	UID, GID    uint32
 	Groups      []uint32
+	KeepGroups  bool // the caller's supplementary groups stay; Groups is empty
 	Umask       *uint32
 	NoNewPrivs  bool
 	Caps        Caps
