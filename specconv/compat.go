@@ -197,7 +197,7 @@ var compatibility = [...]compat{
 	{
 		does:  "sockets of LISTEN_FDS are passed on, as the process's own",
 		spec:  "no file descriptors but the standard streams are spoken of",
-		code:  "commands/launch.go:listenFDs",
+		code:  "commands/inherited.go:listenFDs",
 		tests: "listen-fds",
 	},
 	{
