@@ -109,13 +109,25 @@ func (h *Host) List() (all []*Container, broken []error, err error) {
 	for _, id := range ids {
 		c, err := h.Load(id)
 		switch {
+		case err == nil && c.noRecord():
+			// It is no container.
 		case err == nil:
 			all = append(all, c)
-		case !errors.Is(err, ErrNotExist): // else it has just been deleted
+		case !errors.Is(err, ErrNotExist) && !errors.Is(err, ErrInvalidID): // else it has just been deleted, or is no container
 			broken = append(broken, fmt.Errorf("container %s: %w", id, err))
 		}
 	}
 	return all, broken, nil
+}
+
+// noRecord reports whether a directory is all that there is of the container, and
+// nobody is at work on it: it may be anybody's, and nothing was made but that.
+func (c *Container) noRecord() bool {
+	if !c.record.Created.IsZero() {
+		return false
+	}
+	busy, err := c.busy()
+	return err != nil || !busy
 }
 
 // ID is the container's id.
