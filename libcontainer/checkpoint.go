@@ -294,20 +294,20 @@ func (c *Container) cgroupView(l *plan.Launch) (v rootfs.CgroupView, err error) 
 	if err != nil {
 		return v, err
 	}
-	if !g.Legacy() {
-		v.Unified = c.record.Cgroups[""]
-		return v, nil
-	}
 	points, err := mountPoints(os.Getpid())
 	if err != nil {
 		return v, err
 	}
 	for _, d := range g.Directories() {
-		if d.Controllers == nil {
+		if g.Legacy() && d.Controllers == nil {
 			continue
 		}
 		if d.Mount, err = hierarchyOf(d.Path, points); err != nil {
 			return v, err
+		}
+		if !g.Legacy() {
+			v.Unified = d.Mount
+			continue
 		}
 		v.Hierarchies = append(v.Hierarchies, hierarchy(d))
 	}

@@ -417,13 +417,13 @@ func end(g *cgroup.Group) error {
 
 // cgroupView is what a mount of type cgroup shows.
 func cgroupView(l *plan.Launch, g *cgroup.Group) rootfs.CgroupView {
-	v := rootfs.CgroupView{Namespace: namespaceFlags(l)&unix.CLONE_NEWCGROUP != 0, Outside: g.Outside()}
+	v := rootfs.CgroupView{Namespace: namespaceFlags(l)&unix.CLONE_NEWCGROUP != 0, Unified: g.Outside()}
 	for _, d := range g.Directories() {
 		switch {
 		case d.Controllers != nil:
 			v.Hierarchies = append(v.Hierarchies, hierarchy(d))
 		case !g.Legacy():
-			v.Unified = d.Path
+			v.Unified = d.Mount
 		}
 	}
 	return v

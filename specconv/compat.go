@@ -257,10 +257,10 @@ var compatibility = [...]compat{
 		tests: "mount-tmpfs-mode",
 	},
 	{
-		does:  "a mount of type cgroup is of the host's version of cgroups, and shows the container's own part of them",
+		does:  "a mount of type cgroup is of the host's version of cgroups; without a cgroup namespace it shows all of v2 and the container's own part of v1, and a user namespace can only read it",
 		spec:  "type and options are the kernel's (config.md, \"Mounts\")",
 		code:  "libcontainer/rootfs/cgroupfs.go:expandCgroups",
-		tests: "mount-cgroup, libcontainer/rootfs/cgroupfs_test.go:TestExpandCgroups",
+		tests: "mount-cgroup, mount-cgroup-host, userns-cgroup, libcontainer/rootfs/cgroupfs_test.go:TestExpandCgroups",
 	},
 	{
 		does:  "on /proc nothing is mounted but a proc file system, and below it only on the files that lxcfs replaces",

@@ -85,7 +85,7 @@ func (m *member) thawedAbove() error {
 func (g *Group) stayIn(all []hierarchy) {
 	for i := range all {
 		if h := &all[i]; h.unified() && h.own != "" {
-			g.outside = path.Join(h.mount, h.own)
+			g.outside = h.mount
 		}
 	}
 }

@@ -45,7 +45,7 @@ type Group struct {
 	kills     uint64           // those that do not count, see [Group.Mark]
 	rootless  bool
 	disabled  bool
-	outside   string // without members: the caller's own cgroup v2, absolute
+	outside   string // without members: where the cgroup v2 that the caller is in is mounted
 }
 
 // member is the share of one hierarchy in a group.

@@ -57,15 +57,15 @@ func (g *Group) delegatedTo(c *Config, all []hierarchy) bool {
 				return true
 			}
 		}
-		g.outside = path.Join(h.mount, h.own)
+		g.outside = h.mount
 	}
 	return false
 }
 
 func writable(path string) bool { return unix.Access(path, unix.W_OK) == nil }
 
-// Outside is the caller's own cgroup v2, as an absolute path, where the group
-// is empty; it may be empty, too.
+// Outside is where the cgroup v2 that the caller is in is mounted, where the
+// group is empty; it may be empty, too.
 func (g *Group) Outside() string { return g.outside }
 
 // within reports whether p is top or lies below it, comparing whole path

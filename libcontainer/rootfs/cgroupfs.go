@@ -8,12 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CgroupView is what a mount of type cgroup shows: the container's cgroups on
-// this host.
+// CgroupView is what a mount of type cgroup shows: the cgroups of this host.
 type CgroupView struct {
 	Namespace   bool        // the container has a cgroup namespace of its own
-	Outside     string      // without a cgroup of the container's: that of the runtime, a directory of cgroup v2
-	Unified     string      // cgroup v2: the container's directory on the host; empty on a v1 or hybrid host
+	Unified     string      // cgroup v2: where the host has it mounted; empty on a v1 or hybrid host
 	Hierarchies []Hierarchy // cgroup v1
 }
 
@@ -43,7 +41,7 @@ func (t *Tree) expandCgroups(mounts []plan.Mount) []mount {
 		switch {
 		case !ours:
 			out = append(out, mount{Mount: m})
-		case view.Unified != "" || view.Outside != "" || m.Type == "cgroup2":
+		case view.Unified != "" || m.Type == "cgroup2":
 			out = append(out, mount{Mount: unified(m, view)})
 		default:
 			out = append(out, hierarchies(m, view)...)
@@ -53,17 +51,15 @@ func (t *Tree) expandCgroups(mounts []plan.Mount) []mount {
 }
 
 // unified shows cgroup v2: a mount of its own inside a cgroup namespace, else
-// a bind of the container's directory, so that nothing above it is seen.
+// all of the host's, whose paths /proc/PID/cgroup has then. That is a bind, as
+// in the host's own cgroup namespace a new mount would set the options that all
+// mounts of cgroup v2 share, such as nsdelegate, to its own.
 func unified(m plan.Mount, view CgroupView) plan.Mount {
-	source := view.Unified
-	if source == "" {
-		source = view.Outside
-	}
-	if view.Namespace || source == "" {
+	if view.Namespace || view.Unified == "" {
 		m.Type, m.Source, m.Data = "cgroup2", "cgroup", nil
 		return m
 	}
-	m.Type, m.Source, m.Bind, m.Data = "bind", source, true, nil
+	m.Type, m.Source, m.Bind, m.Data = "bind", view.Unified, true, nil
 	return m
 }
 

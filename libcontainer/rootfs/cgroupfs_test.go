@@ -8,8 +8,8 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 )
 
-// A mount of type cgroup is the host's version of cgroups, and of it the
-// container's own part alone.
+// A mount of type cgroup is the host's version of cgroups. Without a cgroup
+// namespace it is all of v2, and the container's own part of v1.
 func TestExpandCgroups(t *testing.T) {
 	v1 := []Hierarchy{{Name: "cpu,cpuacct", Options: []string{"cpu", "cpuacct"}, Path: "/cg/cpu,cpuacct/web"}, {Name: "systemd", Options: []string{"none", "name=systemd"}, Path: "/cg/systemd/web"}}
 	for name, c := range map[string]struct {
@@ -17,8 +17,8 @@ func TestExpandCgroups(t *testing.T) {
 		view   CgroupView
 		want   []string
 	}{
-		"v2":                  {"cgroup", CgroupView{Namespace: true, Unified: "/cg/web"}, []string{"cgroup2 cgroup on /c []"}},
-		"v2, no namespace":    {"cgroup", CgroupView{Unified: "/cg/web"}, []string{"bind /cg/web on /c []"}},
+		"v2":                  {"cgroup", CgroupView{Namespace: true, Unified: "/cg"}, []string{"cgroup2 cgroup on /c []"}},
+		"v2, no namespace":    {"cgroup", CgroupView{Unified: "/cg"}, []string{"bind /cg on /c []"}},
 		"v2 by name":          {"cgroup2", CgroupView{Namespace: true, Hierarchies: v1}, []string{"cgroup2 cgroup on /c []"}},
 		"v1":                  {"cgroup", CgroupView{Namespace: true, Hierarchies: v1}, []string{"tmpfs tmpfs on /c [mode=755]", "cgroup cgroup on /c/cpu,cpuacct [cpu cpuacct]", "cgroup cgroup on /c/systemd [none name=systemd]"}},
 		"v1, no namespace":    {"cgroup", CgroupView{Hierarchies: v1}, []string{"tmpfs tmpfs on /c [mode=755]", "bind /cg/cpu,cpuacct/web on /c/cpu,cpuacct []", "bind /cg/systemd/web on /c/systemd []"}},
