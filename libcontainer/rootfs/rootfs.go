@@ -292,11 +292,13 @@ func (t *Tree) Seal(p *plan.Program) {
 	for _, op := range t.late {
 		p.Add(op)
 	}
-	for i, path := range t.plan.ReadonlyP {
-		p.Add(plan.Op{Kind: plan.OpReadonly, B: t.Root, S: []string{path}, Field: index("linux.readonlyPaths", i)})
+	masked := make(map[string]bool, len(t.plan.Masked))
+	masks := unlessIn(masked, t.plan.Masked)
+	for _, i := range unlessIn(masked, t.plan.ReadonlyP) { // what is masked needs no other mount below the mask
+		p.Add(plan.Op{Kind: plan.OpReadonly, B: t.Root, S: []string{t.plan.ReadonlyP[i]}, Field: index("linux.readonlyPaths", i)})
 	}
-	for i, path := range t.plan.Masked {
-		p.Add(plan.Op{Kind: plan.OpMask, A: t.null, B: t.Root, S: append([]string{path}, t.maskOptions()...), Field: index("linux.maskedPaths", i)})
+	for _, i := range masks {
+		p.Add(plan.Op{Kind: plan.OpMask, A: t.null, B: t.Root, S: append([]string{t.plan.Masked[i]}, t.maskOptions()...), Field: index("linux.maskedPaths", i)})
 	}
 	if t.plan.Readonly {
 		p.Add(plan.Op{Kind: plan.OpSetAttr, A: t.Root, N: [3]uint64{unix.MOUNT_ATTR_RDONLY}, Field: "root.readonly"})
@@ -304,6 +306,17 @@ func (t *Tree) Seal(p *plan.Program) {
 	if n := t.plan.Propagation; n != 0 {
 		p.Add(plan.Op{Kind: plan.OpSetAttr, A: t.Root, N: [3]uint64{0, 0, n &^ unix.MS_REC}, Flags: recursive(n), Field: "linux.rootfsPropagation"})
 	}
+}
+
+// unlessIn lists the places of paths that are not in the set, and adds them to it.
+func unlessIn(set map[string]bool, paths []string) (places []int) {
+	for i, path := range paths {
+		if !set[path] {
+			set[path] = true
+			places = append(places, i)
+		}
+	}
+	return places
 }
 
 func recursive(propagation uint64) uint32 { return flag(propagation&unix.MS_REC != 0) }
