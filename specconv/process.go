@@ -2,7 +2,6 @@ package specconv
 
 import (
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -89,18 +88,19 @@ func (c *compiler) consoleSize(n uint, field string) uint16 {
 // wins, in the place of the first.
 func (c *compiler) environment(env []string, field string) []string {
 	out := make([]string, 0, len(env))
+	place := make(map[string]int, len(env))
 	for i, e := range env {
 		name, _, ok := strings.Cut(e, "=")
 		if !ok || name == "" {
 			c.fault(at(field, i), "%q is not of the form NAME=VALUE", e)
 			continue
 		}
-		same := func(o string) bool { return len(o) > len(name) && o[:len(name)] == name && o[len(name)] == '=' }
-		if j := slices.IndexFunc(out, same); j >= 0 {
+		if j, ok := place[name]; ok {
 			out[j] = e
-		} else {
-			out = append(out, e)
+			continue
 		}
+		place[name] = len(out)
+		out = append(out, e)
 	}
 	return out
 }

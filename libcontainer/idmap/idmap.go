@@ -62,6 +62,8 @@ func write(pid int, file, field string, list []specs.LinuxIDMapping) error {
 		return help(pid, file, field, list)
 	case errors.Is(err, unix.EPERM):
 		return fmt.Errorf("%s: %w (CAP_SETUID and CAP_SETGID are needed, and skiff itself must have the ids)", field, err)
+	case errors.Is(err, unix.EINVAL) && b.Len() >= os.Getpagesize():
+		return fmt.Errorf("%s: %w (%d mappings take %d bytes, and the kernel reads less than %d; give fewer)", field, err, len(list), b.Len(), os.Getpagesize())
 	}
 	return fmt.Errorf("%s: %w", field, err)
 }
