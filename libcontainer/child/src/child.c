@@ -161,13 +161,14 @@ static int set_id(const struct op *o)
 
 // A new session keyring gets the kernel's permissions, and its owner that of
 // search besides, without which an exec does not find it by its name and gets
-// another one of that name.
+// another one of that name. The answer is 0 if it is ours already: a runtime in
+// a container has made one of the same name.
 static int join_keyring(const struct op *o)
 {
 	long id = sys(keyctl, KEYCTL_JOIN_SESSION_KEYRING, str(o, 0));
 	if (id == -ENOSYS)
 		return 0; // a kernel without keys has none to hide
-	if (id < 0)
+	if (id <= 0)
 		return id;
 	return o->flags ? sys(keyctl, KEYCTL_SETPERM, id, KEYRING_FOR_EXEC) : 0;
 }
