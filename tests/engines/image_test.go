@@ -32,7 +32,7 @@ func makeImages() error {
 	if err != nil {
 		return err
 	}
-	archive, err := ociArchive(layer)
+	archive, err := ociArchive(layer, image, "/bin/sh")
 	if err != nil {
 		return err
 	}
@@ -149,8 +149,9 @@ func static(path string) error {
 	return nil
 }
 
-// ociArchive wraps a layer as an OCI image layout (image-layout.md of the image specification) in a tar file.
-func ociArchive(layer []byte) ([]byte, error) {
+// ociArchive wraps a layer as an OCI image layout (image-layout.md of the image specification) in a tar file; the image
+// has a name and a command.
+func ociArchive(layer []byte, name string, command ...string) ([]byte, error) {
 	b := newTarball()
 	blob := func(kind string, content []byte) map[string]any {
 		sum := fmt.Sprintf("%x", sha256.Sum256(content))
@@ -164,7 +165,7 @@ func ociArchive(layer []byte) ([]byte, error) {
 	}
 	config := map[string]any{
 		"architecture": runtime.GOARCH, "os": "linux",
-		"config": map[string]any{"Env": []string{"PATH=/usr/bin:/bin", "FROM=image"}, "WorkingDir": "/data", "Cmd": []string{"/bin/sh"}},
+		"config": map[string]any{"Env": []string{"PATH=/usr/bin:/bin", "FROM=image"}, "WorkingDir": "/data", "Cmd": command},
 		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{fmt.Sprintf("sha256:%x", sha256.Sum256(layer))}},
 	}
 	manifest := map[string]any{
@@ -174,7 +175,7 @@ func ociArchive(layer []byte) ([]byte, error) {
 		"layers":        []any{blob("layer.v1.tar", layer)},
 	}
 	reference := blob("manifest.v1+json", encode(manifest))
-	reference["annotations"] = map[string]string{"io.containerd.image.name": image, "org.opencontainers.image.ref.name": image}
+	reference["annotations"] = map[string]string{"io.containerd.image.name": name, "org.opencontainers.image.ref.name": name}
 	b.file("index.json", 0o644, encode(map[string]any{"schemaVersion": 2, "manifests": []any{reference}}))
 	b.file("oci-layout", 0o644, []byte(`{"imageLayoutVersion":"1.0.0"}`))
 	return b.close()

@@ -1,8 +1,9 @@
 //go:build engines
 
-// Package engines drives a runtime as containerd, docker and podman drive it: real daemons in folders of their own,
-// images made on the spot from busybox, no network. RUNTIME names the runtime (default: the skiff of this tree), so the
-// same tests also show what an engine expects of a runtime that is known to work.
+// Package engines drives a runtime as containerd, docker, podman and the kubelet's CRI drive it: real daemons in folders
+// of their own, images made on the spot from busybox, no network. RUNTIME names the runtime (default: the skiff of this
+// tree), so the same tests also show what an engine expects of a runtime that is known to work. ENGINES_CRI names the
+// folder of what cri/build builds: Debian has no containerd 2 and no crictl.
 //
 // Nothing outlives a run: the test binary starts itself again in a mount namespace of its own, where tmpfs covers every
 // folder an engine writes to, and in a cgroup of its own, which is killed and removed at the end.

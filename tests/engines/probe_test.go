@@ -18,6 +18,7 @@ import (
 //	probe syscall NUMBER...   calls each with all arguments zero and prints the name of the error
 //	probe memory BYTES        touches that much memory, page by page
 //	probe notify MESSAGE      sends it to $NOTIFY_SOCKET, and waits for a signal
+//	probe pause               waits for a signal
 func probe(args []string) int {
 	switch {
 	case len(args) > 1 && args[0] == "syscall":
@@ -26,8 +27,10 @@ func probe(args []string) int {
 		return probeMemory(args[1])
 	case len(args) == 2 && args[0] == "notify":
 		return probeNotify(args[1])
+	case len(args) == 1 && args[0] == "pause":
+		return probePause()
 	}
-	fmt.Fprintln(os.Stderr, "usage: probe syscall NUMBER... | probe memory BYTES | probe notify MESSAGE")
+	fmt.Fprintln(os.Stderr, "usage: probe syscall NUMBER... | probe memory BYTES | probe notify MESSAGE | probe pause")
 	return 2
 }
 
@@ -68,6 +71,10 @@ func probeNotify(message string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	return probePause()
+}
+
+func probePause() int {
 	end := make(chan os.Signal, 1)
 	signal.Notify(end, unix.SIGTERM)
 	<-end

@@ -20,6 +20,8 @@ var stateDirs = []string{
 	filepath.Join(base, "runtime", "*", "*"),                      // ctr --runc-root
 	filepath.Join(base, "dockerd", "exec", "runtime-*", "*", "*"), // dockerd --exec-root
 	filepath.Join(base, "containerd", "state", "io.containerd.runtime.v2.task", "*", "*"),
+	filepath.Join(base, "cri", "state", "io.containerd.runtime.v2.task", "*", "*"),
+	filepath.Join("/run/containerd/runc/k8s.io", "*"), // the shim's default of --root
 }
 
 // watch notes what the host looks like, and fails the test if anything is left of its containers at its end:
