@@ -47,7 +47,9 @@ func TestCRIProbes(t *testing.T) {
 	if o := p.do(t, "exec", "-s", "--timeout", "1", id, "sleep", "1000"); o.code == 0 {
 		t.Errorf("no error: %v", o)
 	}
-	eventually(t, func() error { return p.do(t, "exec", "-s", id, "sh", "-c", "ps | grep '[s]leep 1000' || true").problem("") })
+	eventually(t, func() error {
+		return p.do(t, "exec", "-s", id, "sh", "-c", "ps | grep '[s]leep 1000' || true").problem("")
+	})
 }
 
 // A pod's containers are in its namespaces, and it is in the host's network.

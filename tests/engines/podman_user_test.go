@@ -99,6 +99,16 @@ func userPodman(t *testing.T) *podmanEngine {
 	return e
 }
 
+// reachable lets an ordinary user through to a temporary folder.
+func reachable(t *testing.T, dir string) {
+	t.Helper()
+	for ; dir != base && dir != "/"; dir = filepath.Dir(dir) {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // user runs a shell script in an ordinary user's container.
 func (e *podmanEngine) user(t *testing.T, options []string, script string) string {
 	t.Helper()

@@ -1,0 +1,147 @@
+//go:build engines
+
+package engines
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// podman 4.5 to 5.6 give the file systems of --systemd=always an option that is empty.
+func TestPodmanSystemd(t *testing.T) {
+	const script = "echo ${container:+set}; df -k /run /run/lock /tmp | awk 'NR > 1 { print $1, $6 }'"
+	const want = "set\ntmpfs /run\ntmpfs /run/lock\ntmpfs /tmp"
+	run := func(t *testing.T, p *podmanEngine, options ...string) {
+		t.Helper()
+		name := p.reserve(t)
+		o := p.do(t, slices.Concat([]string{"run", "--name", name, "--systemd", "always"}, options, []string{image, "sh", "-c", script})...)
+		equal(t, "output", o.ok(t), want)
+		t.Logf("options of /run: %q", p.mountOptions(t, name, "/run"))
+	}
+	t.Run("of root", func(t *testing.T) { run(t, podman(t), "--cgroup-parent", world.parent()) })
+	t.Run("of an ordinary user", func(t *testing.T) {
+		if !world.cgroups.pure() {
+			t.Skipf("podman wants to mount cgroup v1's hierarchy of systemd, where a user's container has cgroup v2: %v", world.cgroups)
+		}
+		run(t, userPodman(t))
+	})
+}
+
+// mountOptions reads the options of a mount in the configuration that the runtime was given.
+func (e *podmanEngine) mountOptions(t *testing.T, name, destination string) []string {
+	t.Helper()
+	data, err := os.ReadFile(e.inspect(t, name, ".OCIConfigPath"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config struct {
+		Mounts []struct {
+			Destination string
+			Options     []string
+		}
+	}
+	if err := json.Unmarshal(data, &config); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range config.Mounts {
+		if m.Destination == destination {
+			return m.Options
+		}
+	}
+	t.Fatalf("no mount on %s in %s", destination, data)
+	return nil
+}
+
+// needOption skips a test if podman run does not know an option.
+func (e *podmanEngine) needOption(t *testing.T, option string) {
+	t.Helper()
+	if help := e.do(t, "run", "--help").ok(t); !slices.Contains(strings.Fields(help), option) {
+		t.Skipf("%s has no run %s", e.do(t, "--version").ok(t), option)
+	}
+}
+
+// Descriptors that have been named reach the container by their numbers, and no other does.
+func TestPodmanRunPreservesNamedFileDescriptors(t *testing.T) {
+	p := podman(t)
+	p.needOption(t, "--preserve-fd")
+	const inside = `cat <&5; cat <&7; for n in 3 4 6 8; do test ! -e /proc/self/fd/$n || echo $n is open; done`
+	args := slices.Concat(p.client, p.runArgs("run", []string{"--rm", "--name", p.reserve(t), "--preserve-fd", "5,7"}, "sh", "-c", inside))
+	const outside = `exec 5<"$0/file" 6<"$0" 7</proc/sys/kernel/ostype; exec "$@"`
+	o := execute(t, "", slices.Concat([]string{"sh", "-c", outside, hostDir(t)}, args)...)
+	equal(t, "output", o.ok(t), "from the host\nLinux")
+}
+
+// podman has the runtime create a container, and stops it before it has started: the runtime's child, which waits, has to
+// end at SIGTERM.
+func TestPodmanStopBeforeStart(t *testing.T) {
+	p := podman(t)
+	name := p.reserve(t)
+	p.do(t, p.runArgs("create", []string{"--name", name}, "sleep", "1000")...).ok(t)
+	p.do(t, "init", name).ok(t)
+	equal(t, "state", p.inspect(t, name, ".State.Status"), "initialized")
+	begin := time.Now()
+	o := p.do(t, "stop", "-t", "60", name)
+	if took := time.Since(begin); o.code != 0 || took > 30*time.Second {
+		t.Errorf("it took %v: %v", took, o)
+	}
+}
+
+// sharedGroup is a group of the caller's that no container's file names.
+const sharedGroup = 15177
+
+func TestPodmanRunKeepsTheCallersGroups(t *testing.T) {
+	p := podman(t)
+	args := p.runArgs("run", []string{"--rm", "--name", p.reserve(t), "--group-add", "keep-groups"}, "id", "-G")
+	o := execute(t, "", slices.Concat([]string{"setpriv", "--groups", fmt.Sprint(sharedGroup)}, p.client, args)...)
+	contains(t, o.ok(t), fmt.Sprint(sharedGroup))
+}
+
+// An ordinary user's groups have no number in the container, and still open what is the group's.
+func TestPodmanUserKeepsTheCallersGroups(t *testing.T) {
+	p := userPodman(t)
+	dir := hostDir(t)
+	openTo(t, dir, sharedGroup)
+	keep := func(options ...string) outcome {
+		args := slices.Concat(p.client, []string{"run", "--rm", "--name", p.reserve(t), "-v", dir + ":/mnt"}, options, []string{image, "cat", "/mnt/file"})
+		args[slices.Index(args, "--clear-groups")] = fmt.Sprint("--groups=", sharedGroup)
+		return execute(t, "", args...)
+	}
+	if o := keep(); o.code == 0 {
+		t.Errorf("the file can be read without the group: %v", o)
+	}
+	equal(t, "output", keep("--group-add", "keep-groups").ok(t), "from the host")
+}
+
+// openTo leaves a folder of hostDir to a group alone.
+func openTo(t *testing.T, dir string, gid int) {
+	t.Helper()
+	for _, path := range []string{dir, filepath.Join(dir, "file")} {
+		if err := os.Chown(path, 0, gid); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, 0o070); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reachable(t, filepath.Dir(dir))
+}
+
+// A bind of a symlink itself shows the symlink, whatever it leads to.
+func TestPodmanRunMountsASymlink(t *testing.T) {
+	p, dir := podman(t), t.TempDir()
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink("/data/kept", link); err != nil {
+		t.Fatal(err)
+	}
+	o := p.run(t, []string{"--mount", "type=bind,src=" + link + ",dst=/mnt/link,no-dereference"}, "sh", "-c", "readlink /mnt/link; cat /mnt/link")
+	if strings.Contains(o.err, "no-dereference") && strings.Contains(o.err, "invalid mount option") {
+		t.Skipf("%s: %s", p.do(t, "--version").ok(t), o.err)
+	}
+	equal(t, "output", o.ok(t), "/data/kept\nfrom the image")
+}
