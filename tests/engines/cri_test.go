@@ -103,8 +103,8 @@ func criFault(t *testing.T, text string) string {
 // cri answers the engine and watches for what the test leaves.
 func cri(t *testing.T) *criEngine {
 	t.Helper()
-	if os.Getenv(criToolsEnv) == "" {
-		t.Skipf("%s names no folder with containerd 2 and crictl (tests/engines/run builds one)", criToolsEnv)
+	if _, err := os.Stat(filepath.Join(os.Getenv(criToolsEnv), "crictl")); err != nil {
+		t.Skipf("%s names no folder with crictl (tests/engines/run builds one): %v", criToolsEnv, err)
 	}
 	e, err := startCRI()
 	if err != nil {
