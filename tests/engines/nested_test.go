@@ -48,6 +48,7 @@ func nestedFiles(t *testing.T) (options []string) {
 	patchSpec(t, bundle, func(spec object) {
 		process := spec["process"].(object)
 		process["terminal"] = false
+		process["capabilities"] = object{} // whatever the outer container has
 		process["args"] = []string{"sh", "-c", "echo process $$; trap exit TERM; while [ -e /stay ]; do sleep 0.1; done"}
 	})
 	return []string{"-v", bundle + ":/nested/bundle", "-v", world.runtime + ":/nested/runtime:ro"}

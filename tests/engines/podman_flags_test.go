@@ -132,16 +132,16 @@ func openTo(t *testing.T, dir string, gid int) {
 	reachable(t, filepath.Dir(dir))
 }
 
-// A bind of a symlink itself shows the symlink, whatever it leads to.
+// A bind of a symlink itself leads to the container's file. podman wants one on the host, too.
 func TestPodmanRunMountsASymlink(t *testing.T) {
 	p, dir := podman(t), t.TempDir()
 	link := filepath.Join(dir, "link")
-	if err := os.Symlink("/data/kept", link); err != nil {
+	if err := os.Symlink("/etc/passwd", link); err != nil {
 		t.Fatal(err)
 	}
-	o := p.run(t, []string{"--mount", "type=bind,src=" + link + ",dst=/mnt/link,no-dereference"}, "sh", "-c", "readlink /mnt/link; cat /mnt/link")
+	o := p.run(t, []string{"--mount", "type=bind,src=" + link + ",dst=/mnt/link,no-dereference"}, "sh", "-c", "readlink /mnt/link; grep -o '^app:' /mnt/link")
 	if strings.Contains(o.err, "no-dereference") && strings.Contains(o.err, "invalid mount option") {
 		t.Skipf("%s: %s", p.do(t, "--version").ok(t), o.err)
 	}
-	equal(t, "output", o.ok(t), "/data/kept\nfrom the image")
+	equal(t, "output", o.ok(t), "/etc/passwd\napp:")
 }
