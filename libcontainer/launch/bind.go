@@ -245,7 +245,7 @@ func (b *binding) open() (files []*os.File, err error) {
 	if b.tree == nil {
 		return files, nil
 	}
-	defer b.maps.close()
+	defer b.closeMaps()
 	more, err := b.tree.Open(b.mappedNamespace, b.Warn)
 	return append(files, more...), err
 }

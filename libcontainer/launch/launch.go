@@ -293,6 +293,8 @@ func (b *binding) answer(s *spawned, run *Running, m wire.Message) error {
 		} else {
 			err = idmap.Check(s.pid, b.Launch.UserMaps)
 		}
+	case wire.IDMap:
+		err = b.mapAsked(m.File)
 	case wire.Console:
 		err = b.Console(m.File)
 	case wire.Mounted:

@@ -15,10 +15,18 @@ import (
 // their mappings: many mounts have the same.
 type idNamespaces map[string]*os.File
 
-func (n idNamespaces) close() {
-	for _, f := range n {
+func (b *binding) closeMaps() {
+	for _, f := range b.maps {
 		f.Close()
 	}
+	b.maps = nil
+}
+
+// mapAsked makes the mount that the child has sent an idmapped one.
+func (b *binding) mapAsked(f *os.File) error {
+	defer f.Close()
+	defer b.closeMaps()
+	return b.tree.MapAsked(f, b.mappedNamespace)
 }
 
 // mappedNamespace gives a user namespace with the mappings of a mount, as a

@@ -51,7 +51,7 @@ func (r *Mounts) add(byChild bool) error {
 	if err == nil {
 		var more []*os.File
 		more, err = tree.Open(b.mappedNamespace, b.Warn)
-		b.maps.close()
+		b.closeMaps()
 		files = append(files, more...)
 	}
 	if err != nil {

@@ -77,6 +77,7 @@ const (
 	OpTimeNS  // S0 offsets of the new time namespace, a line each, or empty: write them, and enter it
 	OpWorkDir // A directory, or NoSlot and S0 a path of the host: chdir
 	OpUnmount // A mount, B the host's /proc, S0 where it is, for messages; Flags 1: not to be attached is no error
+	OpIDMap   // A detached mount: the runtime makes it an idmapped one
 
 	kinds
 )
@@ -157,7 +158,7 @@ var kindNames = [kinds]string{
 	"mknod", "symlink", "console", "devnull",
 	"hook", "umask", "setgroups", "setid", "stdio", "bounding", "keepcaps", "capset", "ambient", "nonewprivs", "seccomp",
 	"chdir", "lookup", "home", "rlimit", "sched", "ioprio", "affinity", "personality", "mempolicy", "attr", "label", "keepfds", "listen", "exec",
-	"timens", "workdir", "unmount",
+	"timens", "workdir", "unmount", "idmap",
 }
 
 // String is the operation's name in listings.

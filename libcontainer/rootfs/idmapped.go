@@ -26,6 +26,23 @@ func mapIDs(m *mount, f *os.File, ns UserNamespaces) error {
 	return IDMapError(m.Source, m.IDMap.Recursive, err)
 }
 
+// MapAsked maps the detached mount f, which the child has sent: the next of the
+// list that it asks for.
+func (t *Tree) MapAsked(f *os.File, ns UserNamespaces) error {
+	for ; t.asked < len(t.mounts); t.asked++ {
+		m := &t.mounts[t.asked]
+		if !t.mapsAsked(m) {
+			continue
+		}
+		t.asked++
+		if err := mapIDs(m, f, ns); err != nil {
+			return fmt.Errorf("%s: %w", m.Field, err)
+		}
+		return nil
+	}
+	return errors.New("handshake: a mount that is not to be idmapped")
+}
+
 // mapByChild lets the child do what mapIDs does.
 func mapByChild(p *plan.Program, m *mount, src plan.Slot) {
 	s := []string{m.Source}

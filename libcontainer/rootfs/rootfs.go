@@ -34,6 +34,8 @@ type Tree struct {
 	Root plan.Slot // the root directory; valid in all operations after [Tree.Attach]
 	null plan.Slot
 	late []plan.Op // read-only flags that wait until nothing has to be made below
+
+	asked int // the first mount that [Tree.MapAsked] has not looked at
 }
 
 // mount is one mount to make: the plan's, and where its source comes from.
@@ -114,7 +116,14 @@ func New(r plan.Rootfs, on Setting, p *plan.Program) *Tree {
 
 // mapsByChild tells that the child makes m an idmapped mount, and not the runtime.
 func (t *Tree) mapsByChild(m *mount) bool {
-	return m.IDMap != nil && m.way != ahead && m.way != copied && !(m.Bind && t.ByChild) // see checkMapped
+	return m.IDMap != nil && m.way != ahead && m.way != copied && !(m.Bind && t.ByChild) && !t.mapsAsked(m) // see checkMapped
+}
+
+// mapsAsked tells that the child asks the runtime to make m an idmapped mount: a
+// bind of what is in the rootfs, which the child alone can find, while its user
+// namespace need not own the file system.
+func (t *Tree) mapsAsked(m *mount) bool {
+	return m.IDMap != nil && m.way == below && t.UserNS && !t.ByChild
 }
 
 // findsNull tells that the child clones the host's /dev/null, for masks, when the

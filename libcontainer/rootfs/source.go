@@ -71,7 +71,7 @@ func (t *Tree) way(m *mount, after bool) way {
 	switch {
 	case !m.Bind || m.Remount:
 		return noBind
-	case t.below(m.Source) && (m.IDMap == nil || t.sameRights()): // who owns the file system alone can map it
+	case t.below(m.Source):
 		return below
 	case t.ByChild && t.NewMounts:
 		return found
@@ -206,7 +206,10 @@ func (t *Tree) openTree(p *plan.Program, m *mount, src plan.Slot) {
 			op.S = []string{m.Source, clearing(clr)}
 		}
 	}
-	if m.ids != plan.NoSlot {
+	switch {
+	case m.ids != plan.NoSlot:
 		mapByChild(p, m, src)
+	case t.mapsAsked(m):
+		p.Add(plan.Op{Kind: plan.OpIDMap, A: src, Field: m.Field})
 	}
 }

@@ -32,6 +32,7 @@ const (
 	Started                  // child, to start: your connection is accepted
 	Kept                     // child: an operation left as it was what it may not change; nobody answers
 	Mount                    // child: a mount that is about to be attached (descriptor)
+	IDMap                    // child: a mount to be idmapped (descriptor)
 )
 
 func (t Type) String() string {
@@ -58,6 +59,8 @@ func (t Type) String() string {
 		return "kept"
 	case Mount:
 		return "mount"
+	case IDMap:
+		return "idmap"
 	}
 	return fmt.Sprintf("message %d", uint32(t))
 }
@@ -98,7 +101,7 @@ type Message struct {
 	Detail Detail     // Failed
 	Value  int64
 	Text   string   // Failed: a hook's last output, a file system's message
-	File   *os.File // Console, Listener, Mount
+	File   *os.File // Console, Listener, Mount, IDMap
 }
 
 const headSize, textSize = 24, 488
@@ -217,6 +220,8 @@ func Script(p *plan.Program) []Type {
 			s = append(s, Forked)
 		case plan.OpConsole:
 			s = append(s, Console)
+		case plan.OpIDMap:
+			s = append(s, IDMap)
 		case plan.OpSeccomp:
 			if op.Flags&1 != 0 {
 				s = append(s, Listener)
@@ -232,7 +237,7 @@ func Accept(script []Type, m Message) ([]Type, error) {
 	if m.Type == Failed {
 		return nil, nil
 	}
-	needsFile := m.Type == Console || m.Type == Listener || m.Type == Mount
+	needsFile := m.Type == Console || m.Type == Listener || m.Type == Mount || m.Type == IDMap
 	switch {
 	case len(script) == 0:
 		return nil, fmt.Errorf("handshake: %s, but the launch is complete", m.Type)

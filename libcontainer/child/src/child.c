@@ -145,6 +145,13 @@ static int sync_(const struct op *o)
 	return r < 0 ? r : answer(o->n[0]);
 }
 
+// ask sends the message, as report does, and waits for the answer.
+long ask(uint32_t type, int fd)
+{
+	long r = report(type, fd);
+	return r < 0 ? r : answer(type);
+}
+
 static int become_root(const struct op *o)
 {
 	long r = o->n[2] ? sys(setgroups, 0, 0) : 0;
@@ -199,6 +206,7 @@ static int run(const struct op *o)
 	case OP_FSMOUNT: return op_fsmount(o);
 	case OP_OPENTREE: return op_opentree(o);
 	case OP_SETATTR: return op_setattr(o);
+	case OP_IDMAP: return ask(M_IDMAP, slot[o->a]);
 	case OP_ATTACH:
 	case OP_COPYUP: return op_attach(o);
 	case OP_MOUNT: return op_mount(o);

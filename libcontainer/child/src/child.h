@@ -21,7 +21,7 @@ enum detail {
 };
 
 // Messages of the handshake; wire.Type has the same list.
-enum message { M_GO = 1, M_MAPS, M_FORKED, M_CONSOLE, M_MOUNTED, M_LISTENER, M_READY, M_FAILED, M_STARTED, M_KEPT, M_MOUNT };
+enum message { M_GO = 1, M_MAPS, M_FORKED, M_CONSOLE, M_MOUNTED, M_LISTENER, M_READY, M_FAILED, M_STARTED, M_KEPT, M_MOUNT, M_IDMAP };
 
 struct message_ {
 	uint32_t type, index;
@@ -55,6 +55,7 @@ static inline int detailed(enum detail d, int err) { failed_detail = d; return -
 int report(uint32_t type, int fd);
 int tell_kept(const struct op *o);
 long answer(uint32_t type);
+long ask(uint32_t type, int fd);
 void keep_on(void);
 long say(const char *text);
 void fail(uint32_t index, int err) __attribute__((noreturn));

@@ -157,12 +157,6 @@ static int bind_console(int root, int peer)
 	return r == -ELOOP ? detailed(D_SYMLINK, ELOOP) : r;
 }
 
-static int send_master(int master)
-{
-	long r = report(M_CONSOLE, master);
-	return r < 0 ? r : answer(M_CONSOLE);
-}
-
 int op_console(const struct op *o)
 {
 	int zero = 0, root = slot[o->b];
@@ -185,7 +179,7 @@ int op_console(const struct op *o)
 	if (!r)
 		r = sys(ioctl, 0, TIOCSCTTY, 0);
 	if (!r)
-		r = send_master(master);
+		r = ask(M_CONSOLE, master);
 	sys(close, master);
 	return r;
 }

@@ -60,4 +60,5 @@ enum {
 	OP_TIMENS = 58,
 	OP_WORKDIR = 59,
 	OP_UNMOUNT = 60,
+	OP_IDMAP = 61,
 };
