@@ -174,10 +174,9 @@ func (c *Container) externalMounts(l *plan.Launch) (list []criu.Mount, err error
 		return nil, err
 	}
 	list = append(list, beneath...)
-	for i := range l.Rootfs.Devices {
-		path := l.Rootfs.Devices[i].Path
-		if point, err := pointOf(root, path, points); err == nil && c.isDevice(point) {
-			list = append(list, criu.Mount{Point: point, Name: path}) // bound from the host, in a user namespace
+	for _, d := range rootfs.OwnDevices(l.Rootfs.Devices) {
+		if point, err := pointOf(root, d.Path, points); err == nil && c.isDevice(point) {
+			list = append(list, criu.Mount{Point: point, Name: rootfs.NodeName(d)}) // in a user namespace
 		}
 	}
 	for _, path := range l.Rootfs.Masked {

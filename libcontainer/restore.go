@@ -11,6 +11,7 @@ import (
 
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 	"github.com/skiff-oci/skiff/libcontainer/criu"
+	"github.com/skiff-oci/skiff/libcontainer/idmap"
 	"github.com/skiff-oci/skiff/libcontainer/launch"
 	"github.com/skiff-oci/skiff/libcontainer/lsm"
 	"github.com/skiff-oci/skiff/libcontainer/netdev"
@@ -105,7 +106,7 @@ func (r *restoring) run(o *criu.RestoreOptions, streams []string) (err error) {
 		return err
 	}
 	defer points.Close()
-	job := &criu.Restore{RestoreOptions: o, Root: r.plan.Rootfs.Path, Placed: r.group.Join, Notify: r.notified, Rooted: namespaceFlags(r.plan)&unix.CLONE_NEWCGROUP != 0, Mapped: !r.plan.UserMaps.Empty()}
+	job := &criu.Restore{RestoreOptions: o, Root: r.plan.Rootfs.Path, Placed: r.group.Join, Notify: r.notified, Rooted: namespaceFlags(r.plan)&unix.CLONE_NEWCGROUP != 0, Mapped: !r.plan.UserMaps.Empty(), Label: r.plan.Rootfs.MountLabel}
 	if job.Mounts, err = r.sources(points); err != nil {
 		return err
 	}
@@ -256,13 +257,12 @@ func (r *restoring) sources(points *rootfs.Points) (list []criu.Source, err erro
 			list = append(list, beneath...)
 		}
 	}
-	if !r.plan.UserMaps.Empty() {
-		devices, err := rootfs.HostNodes(r.plan.Rootfs.Devices)
-		if err != nil {
-			return nil, err
-		}
-		for _, path := range devices {
-			list = append(list, criu.Source{Name: path, Path: path, Seal: true})
+	if maps := r.plan.UserMaps; !maps.Empty() {
+		for _, d := range rootfs.OwnDevices(r.plan.Rootfs.Devices) {
+			uid, _ := idmap.Host(maps.UID, d.UID) // root's where it is not mapped, as in a new container
+			gid, _ := idmap.Host(maps.GID, d.GID)
+			node := &criu.Node{Mode: d.Mode, Dev: unix.Mkdev(d.Major, d.Minor), UID: int(uid), GID: int(gid)}
+			list = append(list, criu.Source{Name: rootfs.NodeName(d), Path: d.Path, Node: node})
 		}
 	}
 	return append(list, criu.Source{Name: maskSource, Path: maskSource, Seal: true}), nil

@@ -76,7 +76,7 @@ var compatibility = [...]compat{
 		tests: "rootless-nested",
 	},
 	{
-		does:  "in a user namespace the host's sysfs, proc or mqueue is bound where no new one can be had, and host's device nodes are",
+		does:  "in a user namespace the host's sysfs, proc or mqueue is bound where no new one can be had, and the host's device nodes where none can be made",
 		spec:  "a mount is of the type that is given (config.md, \"Mounts\")",
 		code:  "libcontainer/rootfs/mount.go:hostTree, libcontainer/child/src/mount.c:host_tree, libcontainer/child/src/dev.c:host_node",
 		tests: "userns-sysfs, rootless-hidden, rootless-nested",
@@ -324,6 +324,12 @@ var compatibility = [...]compat{
 	},
 
 	{
+		does:  "an unbindable mount of the host's can be the source of a bind, and have the rootfs on it; a recursive bind does not bring it along",
+		spec:  "nothing; mount_namespaces(7) refuses the bind",
+		code:  "libcontainer/rootfs/source.go:openTree, OpAgain, libcontainer/launch/spawn.go:open",
+		tests: "bind-unbindable",
+	},
+	{
 		does:  "what is mounted on the host below a bind's source shows up in the container, and nothing the other way, unless a propagation is given",
 		spec:  "nothing",
 		code:  "libcontainer/rootfs/rootfs.go:base",
@@ -381,10 +387,10 @@ var compatibility = [...]compat{
 		tests: "userns-sysfs",
 	},
 	{
-		does:  "in a user namespace the host's device nodes are bound, as none can be made",
+		does:  "in a user namespace of a runtime that may make no device node the host's are bound, with the host's owner and mode",
 		spec:  "nothing",
-		code:  "libcontainer/rootfs/open.go:openNode, OpMknod",
-		tests: "userns",
+		code:  "libcontainer/rootfs/stage.go:layNode, OpMknod",
+		tests: "rootless",
 	},
 
 	// Cgroups.

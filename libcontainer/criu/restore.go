@@ -18,6 +18,7 @@ type Restore struct {
 	Cgroups []Cgroup    // where the processes go
 	Into    *os.File    // cgroup v2 that CRIU is started in; may be nil
 	Mapped  bool        // the processes have a user namespace of their own
+	Label   string      // option with the SELinux label of nodes that are made; may be empty
 	Rooted  bool        // the container has a cgroup namespace, with Into for its root
 
 	Placed func(pid int) error // moves CRIU into cgroups; may be nil
@@ -29,6 +30,14 @@ type Source struct {
 	Name string // as in [Mount]
 	Path string // on the host
 	Seal bool   // the container must not change it: a device node of the host
+	Node *Node  // a device node that is made, or if that is refused, the host's at Path
+}
+
+// Node is a device node of the container's own.
+type Node struct {
+	Mode     uint32
+	Dev      uint64
+	UID, GID int // the host's
 }
 
 // File is an open file and the key that the checkpoint has for it.
@@ -77,6 +86,9 @@ func (r *Restore) Run() (int, error) {
 	if r.Mapped {
 		if err := s.inside(func() error { return share(r.ImagePath) }); err != nil {
 			return 0, fmt.Errorf("--image-path: %w", err)
+		}
+		if err := s.inside(func() error { return makeNodes(r.Label, r.Mounts) }); err != nil {
+			return 0, err
 		}
 	}
 	opts, err := r.request(&s, r.Root, log, work)

@@ -1,7 +1,13 @@
 package criu
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
@@ -39,4 +45,53 @@ func sealNode(path string) error {
 		return fmt.Errorf("mount %s: %w", path, err)
 	}
 	return nil
+}
+
+// nodesIn are directories of which every host has one. They are for file systems
+// that CRIU has no use for; every user may search them and those above, as the
+// restored processes do; and they are empty for good, so that a user namespace
+// may have a new sysfs though one of them is covered.
+var nodesIn = [...]string{"/sys/kernel/debug", "/sys/kernel/tracing", "/sys/kernel/config", "/sys/fs/pstore", "/sys/fs/bpf"}
+
+// makeNodes makes the device nodes of a user namespace, in a file system of
+// their own that only this mount namespace has, and has the sources name them.
+func makeNodes(label string, mounts []Source) error {
+	if !slices.ContainsFunc(mounts, func(m Source) bool { return m.Node != nil }) {
+		return nil
+	}
+	i := slices.IndexFunc(nodesIn[:], func(dir string) bool { _, err := os.Stat(dir); return err == nil })
+	if i < 0 {
+		return fmt.Errorf("devices cannot be restored in a user namespace: there is none of %s here (is sysfs mounted?)", strings.Join(nodesIn[:], ", "))
+	}
+	dir := nodesIn[i]
+	options := "mode=755"
+	if key, value, ok := strings.Cut(label, "="); ok {
+		options += "," + key + `="` + value + `"`
+	}
+	if err := unix.Mount("skiff", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NOEXEC, options); err != nil {
+		return fmt.Errorf("mount tmpfs on %s: %w", dir, err)
+	}
+	for i := range mounts {
+		if m := &mounts[i]; m.Node != nil {
+			if err := m.makeNode(filepath.Join(dir, strconv.Itoa(i))); err != nil {
+				return fmt.Errorf("%s: %w", m.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (m *Source) makeNode(path string) error {
+	err := unix.Mknod(path, m.Node.Mode, int(m.Node.Dev))
+	if errors.Is(err, unix.EPERM) {
+		return sealNode(m.Path)
+	}
+	if err == nil {
+		err = os.Chown(path, m.Node.UID, m.Node.GID)
+	}
+	if err == nil {
+		err = unix.Chmod(path, m.Node.Mode&^unix.S_IFMT) // whatever the umask is
+	}
+	m.Path = path
+	return err
 }

@@ -50,6 +50,8 @@ type binding struct {
 	hookOutput hooks.Output // files that hooks inside print to
 
 	tail int // the first operation after the runtime's part is done
+
+	files uint64 // how many descriptors the child may need; 0: few
 }
 
 type join struct {
@@ -97,14 +99,35 @@ func bind(r *Request) (*binding, error) {
 		}
 	}
 	if !l.Joined {
-		b.tree = rootfs.New(l.Rootfs, rootfs.Setting{
-			Shared: SharesMounts(l), NewMounts: b.made&unix.CLONE_NEWNS != 0, UserNS: b.userns, Inside: b.inside, ByChild: b.byChild, Cgroup: b.CgroupView,
-		}, b.prog)
+		if err := b.bindTree(); err != nil {
+			return nil, err
+		}
 	}
 	if b.prog.Inherited == 0 {
 		b.prog.Inherit(0)
 	}
 	return b, b.program()
+}
+
+func (b *binding) bindTree() error {
+	l := b.Launch
+	room, err := b.room()
+	if err != nil {
+		return err
+	}
+	on := rootfs.Setting{
+		Shared: SharesMounts(l), NewMounts: b.made&unix.CLONE_NEWNS != 0, UserNS: b.userns, Inside: b.inside, ByChild: b.byChild,
+		RootByChild: b.rootByChild, Room: room, Cgroup: b.CgroupView,
+	}
+	if m := l.UserMaps; !m.Empty() {
+		on.Owner = func(uid, gid uint32) (uint32, uint32) {
+			u, _ := idmap.Host(m.UID, uid)
+			g, _ := idmap.Host(m.GID, gid)
+			return u, g
+		}
+	}
+	b.tree = rootfs.New(l.Rootfs, on, b.prog)
+	return nil
 }
 
 // bindFilter finds or makes the filter, and tells what it leaves out.

@@ -54,6 +54,9 @@ func describe(s plan.Step, m wire.Message) error {
 	if m.Detail == wire.NotMade {
 		return notMade(&s, m)
 	}
+	if s.Kind == plan.OpOpenTree && m.Errno == unix.EINVAL {
+		return field(s.Field, fmt.Errorf("%s: %w", what(&s), rootfs.BindError(s.Word(0), m.Errno)))
+	}
 	what := what(&s)
 	if s.Kind == plan.OpAmbient && m.Value != 0 {
 		what = ambient(m.Value)
@@ -223,7 +226,7 @@ func hint(s *plan.Step, errno unix.Errno) string {
 	case s.Kind == plan.OpGroups && errno == unix.EPERM:
 		return " (CAP_SETGID is needed, or setgroups is denied in the user namespace)"
 	case s.Kind == plan.OpMknod && errno == unix.ENOENT:
-		return " (in a user namespace the host's node is used)"
+		return " (none can be made here, so the host's is used)"
 	case s.Kind == plan.OpSetAttr && errno == unix.EINVAL && s.Flags&unix.MOUNT_ATTR_IDMAP != 0:
 		return " (this file system cannot be idmapped)"
 	case s.Kind == plan.OpRemount && errno == unix.EPERM:

@@ -48,8 +48,9 @@ type Request struct {
 	InitNamespaces uint64
 	Root           *os.File // its root directory; only where it has no mount namespace
 
-	byChild bool // the runtime was refused to clone mounts
-	late    bool // the process is put into the cgroup, which is full, when nothing is left to clone
+	byChild     bool // the runtime was refused to clone mounts
+	rootByChild bool // the runtime was refused to clone the root
+	late        bool // the process is put into the cgroup, which is full, when nothing is left to clone
 
 	// What the caller does at the points where the child waits for it.
 	Meanwhile func(r *Running) error      // what can be done while the child is at work; may be nil
@@ -109,22 +110,7 @@ func Run(r *Request) (*Running, error) {
 }
 
 func runOnce(r *Request) (_ *Running, err error) {
-	b, err := bind(r)
-	if err != nil {
-		return nil, err
-	}
-	files, err := b.open()
-	if b.inside && !b.byChild && errors.Is(err, unix.EPERM) {
-		// Root in a user namespace, but not over this mount namespace.
-		again := *r
-		again.byChild = true
-		again.Warn = func(string, ...any) {} // it has been said
-		b, err = bind(&again)
-		again.Warn = r.Warn
-		if err == nil {
-			files, err = b.open()
-		}
-	}
+	b, files, err := open(r)
 	if err != nil {
 		return nil, err
 	}
@@ -294,7 +280,7 @@ func (b *binding) answer(s *spawned, run *Running, m wire.Message) error {
 			err = idmap.Check(s.pid, b.Launch.UserMaps)
 		}
 	case wire.IDMap:
-		err = b.mapAsked(m.File)
+		err = b.mapAsked(m)
 	case wire.Console:
 		err = b.Console(m.File)
 	case wire.Mounted:
@@ -362,7 +348,7 @@ func (b *binding) limits(pid int) error {
 			if soft, hard, err = sys.Getrlimit(r.Resource); err != nil {
 				return fmt.Errorf("%s: %w", r.Field, err)
 			}
-			hard = max(hard, r.Hard) // the child lowers it
+			soft, hard = max(soft, b.files), max(hard, b.files, r.Hard) // the child lowers it
 		}
 		if err := sys.Prlimit(pid, r.Resource, soft, hard); err != nil {
 			return fmt.Errorf("%s: %s soft %s, hard %s: %w%s", r.Field, r.Name, amount(r.Soft), amount(r.Hard), err, limitHint(r.Resource, r.Hard, nrOpen(), err))

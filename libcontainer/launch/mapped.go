@@ -23,10 +23,10 @@ func (b *binding) closeMaps() {
 }
 
 // mapAsked makes the mount that the child has sent an idmapped one.
-func (b *binding) mapAsked(f *os.File) error {
-	defer f.Close()
+func (b *binding) mapAsked(m wire.Message) error {
+	defer m.File.Close()
 	defer b.closeMaps()
-	return b.tree.MapAsked(f, b.mappedNamespace)
+	return b.tree.MapAsked(m.Value, m.File, b.mappedNamespace)
 }
 
 // mappedNamespace gives a user namespace with the mappings of a mount, as a

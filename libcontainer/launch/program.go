@@ -24,6 +24,10 @@ import (
 // it, in its new pid namespace.
 func (b *binding) program() error {
 	p, l := b.prog, b.Launch
+	if b.many() {
+		p.Add(plan.Op{Kind: plan.OpFiles}) // how many is known at the end
+		defer b.raiseFiles()
+	}
 
 	// On the host: what has to be done while its /proc is in sight, and while
 	// nobody in the container can look at us.
@@ -90,6 +94,9 @@ func (b *binding) program() error {
 	}
 	// All from here on is for the process of a startContainer hook, too.
 	p.Add(plan.Op{Kind: plan.OpKeepFDs, A: b.preserved, Data: numbers(b.Preserve)})
+	if b.many() {
+		p.Add(plan.Op{Kind: plan.OpFiles})
+	}
 	b.ownLimits()
 	b.confine()
 	p.Add(b.exec())
@@ -226,7 +233,8 @@ func (b *binding) approachRoot() {
 	}
 }
 
-// makesFirst tells that mounts are made before the mount namespace.
+// makesFirst tells that mounts are made before the mount namespace, which the tree
+// makes then.
 func (b *binding) makesFirst() bool { return b.tree != nil && b.tree.MakesFirst() }
 
 // awaitCgroups waits until the runtime has moved us into the v1 cgroups, or
@@ -285,7 +293,6 @@ func (b *binding) build() error {
 	b.root = b.tree.Root
 	if b.makesFirst() {
 		b.tree.Make(p)
-		b.unshare(unix.CLONE_NEWNS)
 		b.attachRoot()
 	}
 	b.tree.Mounts(p)

@@ -9,6 +9,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 	"github.com/skiff-oci/skiff/libcontainer/child"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/rootfs"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/tune"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
@@ -25,6 +26,29 @@ type spawned struct {
 	code     int
 }
 
+// open binds the request, and opens what the child inherits. Where that is
+// refused to the runtime, what the child is able to open is left to it.
+func open(r *Request) (b *binding, files []*os.File, err error) {
+	try := *r
+	for {
+		b, err = bind(&try)
+		try.Warn = r.Warn
+		if err != nil {
+			return nil, nil, err
+		}
+		files, err = b.open()
+		switch {
+		case errors.Is(err, rootfs.ErrRootByChild):
+			try.rootByChild = true
+		case b.inside && !b.byChild && errors.Is(err, unix.EPERM): // root in a user namespace, but not over this mount namespace
+			try.byChild = true
+		default:
+			return b, files, err
+		}
+		try.Warn = func(string, ...any) {} // it has been said
+	}
+}
+
 // spawn starts the interpreter on the program. It closes the files that are not the caller's.
 func (b *binding) spawn(files []*os.File) (*spawned, error) {
 	defer b.closeAll(files)
@@ -37,17 +61,15 @@ func (b *binding) spawn(files []*os.File) (*spawned, error) {
 		return nil, err
 	}
 	// The Go runtime shuffles descriptors in the child before it executes a
-	// path that names one (golang.org/issue/61751): it must be out of reach.
-	high := 2*(int(plan.SlotFirst)+len(b.Preserve)+len(files)) + 64
-	if n := len(b.Preserve); n > 0 {
-		high += b.Preserve[n-1]
-	}
-	exe, err := sys.Executable("skiff-init", child.Binary, b.Scratch, high)
+	// path that names one (golang.org/issue/61751): those that it passes on go
+	// to the first numbers, and on the way perhaps to ones above the highest of
+	// them. So it is between: the program, which is passed on, is above.
+	exe, err := sys.Executable("skiff-init", child.Binary, b.Scratch, int(plan.SlotFirst)+len(b.Preserve)+len(files))
 	if err != nil {
 		return nil, err
 	}
 	defer unix.Close(exe)
-	program, err := sys.SealedMemfd("skiff-program", text, false, 0)
+	program, err := sys.SealedMemfd("skiff-program", text, false, exe+1)
 	if err != nil {
 		return nil, err
 	}

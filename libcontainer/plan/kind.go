@@ -42,7 +42,7 @@ const (
 	OpReadonly  // B root, S0 path
 
 	// Files in the root.
-	OpMknod   // B root, S0 path, N0 mode, N1 major<<32|minor, N2 uid<<32|gid, A device to bind where mknod is refused, Flags 1: there, the host's node at S0
+	OpMknod   // B root, S0 path, S1 if given the path in B, N0 mode, N1 major<<32|minor, N2 uid<<32|gid, A device to bind where mknod is refused, Flags Mknod*
 	OpSymlink // B root, S0 target, S1 path, Flags Symlink*; else what is there stays
 	OpConsole // B root, N0 rows<<16|columns, Flags Console*: make a terminal, send its master
 	OpDevNull // B root: stdio that is /dev/null becomes the container's own; OpStdio goes by what is found
@@ -77,7 +77,9 @@ const (
 	OpTimeNS  // S0 offsets of the new time namespace, a line each, or empty: write them, and enter it
 	OpWorkDir // A directory, or NoSlot and S0 a path of the host: chdir
 	OpUnmount // A mount, B the host's /proc, S0 where it is, for messages; Flags 1: not to be attached is no error
-	OpIDMap   // A detached mount: the runtime makes it an idmapped one
+	OpIDMap   // A detached mount, N0 its number: the runtime makes it an idmapped one
+	OpAgain   // run each OpOpenTree with OpenLater that was put off, and what follows it on the same slot
+	OpFiles   // N0 how many descriptors are to be had (RLIMIT_NOFILE), 0: as many as before
 
 	kinds
 )
@@ -90,6 +92,13 @@ const SyncEnds = 1
 const (
 	OpenInRoot = 1 << iota // B root, S1 path in it
 	OpenFound              // what B itself is; B is closed, and may be A
+	OpenLater              // what cannot be cloned, as its mount is unbindable, is put off until OpAgain, which runs in the child's own mount namespace
+)
+
+// Flags of OpMknod.
+const (
+	MknodHost = 1 << iota // where mknod is refused, the host's node at S0 is bound
+	MknodOwn              // A is the container's own node, and no host's
 )
 
 // Flags of OpSetAttr.
@@ -158,7 +167,7 @@ var kindNames = [kinds]string{
 	"mknod", "symlink", "console", "devnull",
 	"hook", "umask", "setgroups", "setid", "stdio", "bounding", "keepcaps", "capset", "ambient", "nonewprivs", "seccomp",
 	"chdir", "lookup", "home", "rlimit", "sched", "ioprio", "affinity", "personality", "mempolicy", "attr", "label", "keepfds", "listen", "exec",
-	"timens", "workdir", "unmount", "idmap",
+	"timens", "workdir", "unmount", "idmap", "again", "files",
 }
 
 // String is the operation's name in listings.

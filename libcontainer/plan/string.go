@@ -94,7 +94,7 @@ func (op *Op) countsFromZero(i int) bool {
 // number prints a number in the base that suits the operation.
 func (op *Op) number(n uint64) string {
 	switch op.Kind {
-	case OpSetID, OpStdio, OpExec, OpHook, OpSync, OpAwait:
+	case OpSetID, OpStdio, OpExec, OpHook, OpSync, OpAwait, OpIDMap, OpFiles:
 		return strconv.FormatUint(n, 10)
 	case OpUmask, OpMknod:
 		return fmt.Sprintf("%#o", n)

@@ -13,7 +13,7 @@ import (
 // are made before one is attached: sources and new file systems while the child is
 // still in a mount namespace where nothing is the container's to change.
 func Added(r plan.Rootfs, on Setting, p *plan.Program) (*Tree, error) {
-	t := &Tree{Setting: on, plan: r, null: plan.NoSlot, stage: plan.NoSlot, added: true}
+	t := &Tree{Setting: on, plan: r, null: plan.NoSlot, stage: plan.NoSlot, added: true, stages: on.UserNS && !on.ByChild}
 	t.mounts = t.expandCgroups(r.Mounts)
 	for i := range t.mounts {
 		m := &t.mounts[i]
@@ -73,24 +73,22 @@ func (t *Tree) openAdded(files []*os.File, ns UserNamespaces, warn Warn) ([]*os.
 }
 
 // Clone adds the operations that clone the sources which the runtime has not
-// opened, or which have been staged, with the flags that the mount namespace that
+// opened, or which have been laid out, with the flags that the mount namespace that
 // we are in now has locked.
 func (t *Tree) Clone(p *plan.Program) {
-	if t.staged {
+	if t.stages {
 		t.enterStage(p)
 	}
 	for i := range t.mounts {
 		switch m := &t.mounts[i]; {
 		case m.way != ahead:
-		case t.staged:
+		case t.stages:
 			t.unstage(p, m)
 		case t.ByChild:
 			t.openTree(p, m, m.slot)
 		}
 	}
-	if t.stage != plan.NoSlot {
-		p.Add(plan.Op{Kind: plan.OpClose, A: t.stage})
-	}
+	t.leaveStage(p)
 }
 
 // MakeNew adds the operations that make new file systems.

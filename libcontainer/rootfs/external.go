@@ -17,19 +17,16 @@ func External(r plan.Rootfs, view CgroupView) (list []plan.Mount) {
 	return list
 }
 
-// HostNodes lists the nodes of the host that stand for the devices in a user
-// namespace; an error if one of them is another device, or missing.
-func HostNodes(devices []plan.Device) (paths []string, err error) {
+// NodeName is what a device in a user namespace, which is a mount there, is
+// called in the images of a checkpoint.
+func NodeName(d *plan.Device) string { return "node:" + d.Path }
+
+// OwnDevices lists the devices that are mounts in a user namespace.
+func OwnDevices(devices []plan.Device) (list []*plan.Device) {
 	for i := range devices {
-		d := &devices[i]
-		f, err := openNode(d)
-		if err != nil {
-			return nil, err
-		}
-		f.Close()
-		if d.Mode&unix.S_IFMT != unix.S_IFIFO {
-			paths = append(paths, d.Path)
+		if d := &devices[i]; d.Mode&unix.S_IFMT != unix.S_IFIFO {
+			list = append(list, d)
 		}
 	}
-	return paths, nil
+	return list
 }

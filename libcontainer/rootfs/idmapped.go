@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,21 +27,22 @@ func mapIDs(m *mount, f *os.File, ns UserNamespaces) error {
 	return IDMapError(m.Source, m.IDMap.Recursive, err)
 }
 
-// MapAsked maps the detached mount f, which the child has sent: the next of the
-// list that it asks for.
-func (t *Tree) MapAsked(f *os.File, ns UserNamespaces) error {
-	for ; t.asked < len(t.mounts); t.asked++ {
-		m := &t.mounts[t.asked]
-		if !t.mapsAsked(m) {
-			continue
-		}
-		t.asked++
-		if err := mapIDs(m, f, ns); err != nil {
-			return fmt.Errorf("%s: %w", m.Field, err)
-		}
-		return nil
+// askMapped lets the child ask the runtime for it.
+func (t *Tree) askMapped(p *plan.Program, m *mount, src plan.Slot) {
+	p.Add(plan.Op{Kind: plan.OpIDMap, A: src, N: [3]uint64{uint64(m.index)}, Field: m.Field})
+}
+
+// MapAsked maps the detached mount f, which the child has sent for the mount
+// number i.
+func (t *Tree) MapAsked(i int64, f *os.File, ns UserNamespaces) error {
+	if i < 0 || i >= int64(len(t.mounts)) || !t.mapsAsked(&t.mounts[i]) {
+		return fmt.Errorf("handshake: mount %d is not to be idmapped", i)
 	}
-	return errors.New("handshake: a mount that is not to be idmapped")
+	m := &t.mounts[i]
+	if err := mapIDs(m, f, ns); err != nil {
+		return fmt.Errorf("%s: %w", m.Field, err)
+	}
+	return nil
 }
 
 // mapByChild lets the child do what mapIDs does.
@@ -81,27 +83,46 @@ func (t *Tree) checkMapped() error {
 	return nil
 }
 
-// fsType names the type of the file system that path is on, from the mount
-// table (proc_pid_mountinfo(5)).
+// fsType names the type of the file system that path is on.
 func fsType(path string) string {
+	_, right := mountLine(path)
+	name, _, ok := strings.Cut(right, " ")
+	if !ok {
+		return "unknown file system"
+	}
+	return name
+}
+
+// BindError explains that the mount of path cannot be cloned.
+func BindError(path string, err error) error {
+	left, _ := mountLine(path)
+	f := strings.Fields(left)
+	if !errors.Is(err, unix.EINVAL) || len(f) < 6 || !slices.Contains(f[6:], "unbindable") {
+		return err
+	}
+	return fmt.Errorf("%w (the mount on %s is unbindable: mount --make-private %s)", err, f[4], f[4])
+}
+
+// mountLine is the line of the mount table that is about the mount which path is
+// on, as it has a separator in it (proc_pid_mountinfo(5)).
+func mountLine(path string) (left, right string) {
 	id, err := sys.MountID(path)
 	if err != nil {
-		return "unknown file system"
+		return "", ""
 	}
 	f, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
-		return "unknown file system"
+		return "", ""
 	}
 	defer f.Close()
 	for s := bufio.NewScanner(f); s.Scan(); {
 		left, right, _ := strings.Cut(s.Text(), " - ")
 		number, _, _ := strings.Cut(left, " ")
 		if number == strconv.FormatUint(id, 10) {
-			name, _, _ := strings.Cut(right, " ")
-			return name
+			return left, right
 		}
 	}
-	return "unknown file system"
+	return "", ""
 }
 
 // A flag of a mount: the option that clears it, and how statfs(2) shows it.

@@ -27,6 +27,14 @@ func (t *Tree) mount(p *plan.Program, m *mount) {
 	for _, l := range m.links {
 		p.Add(plan.Op{Kind: plan.OpSymlink, B: m.slot, S: l[:], Field: m.Field})
 	}
+	if t.tight && m.way != copied && !m.Remount && !waits(m) && !t.isRemounted(m) {
+		p.Add(plan.Op{Kind: plan.OpClose, A: m.slot})
+	}
+}
+
+func (t *Tree) isRemounted(m *mount) bool {
+	_, found := slices.BinarySearch(t.remounted, m.Destination)
+	return found
 }
 
 // newFS makes a new file system, detached.
@@ -42,8 +50,11 @@ func (t *Tree) newFS(p *plan.Program, m *mount) {
 	} else {
 		t.fsopen(p, m, set)
 	}
-	if m.ids != plan.NoSlot {
+	switch {
+	case m.ids != plan.NoSlot:
 		p.Add(plan.Op{Kind: plan.OpSetAttr, A: m.slot, B: m.ids, N: [3]uint64{unix.MOUNT_ATTR_IDMAP}, Field: m.Field})
+	case t.mapsAsked(m):
+		t.askMapped(p, m, m.slot)
 	}
 }
 
@@ -182,6 +193,9 @@ func (t *Tree) remount(p *plan.Program, m *mount) {
 	add(0, options, m.AttrSet, m.AttrClear)
 	for _, n := range m.Propagation {
 		add(recursive(n), nil, 0, 0, n&^unix.MS_REC)
+	}
+	if t.tight && standing(t.mounts, m) == plan.NoSlot {
+		p.Add(plan.Op{Kind: plan.OpClose, A: at})
 	}
 }
 

@@ -150,7 +150,9 @@ func (t *Tree) Open(ns UserNamespaces, warn Warn) (files []*os.File, err error) 
 	if err != nil {
 		return files, err
 	}
-	files = append(files, root)
+	if root != nil {
+		files = append(files, root)
+	}
 	if t.null != plan.NoSlot && !t.findsNull() {
 		null, err := openNull()
 		if err != nil {
@@ -195,10 +197,17 @@ func (t *Tree) checkRoot() error {
 	return nil
 }
 
+// openRoot opens the root, unless the child does.
 func (t *Tree) openRoot() (*os.File, error) {
+	if t.RootByChild {
+		return nil, nil
+	}
 	f, err := sys.OpenTree(t.plan.Path, unix.AT_RECURSIVE)
+	if errors.Is(err, unix.EINVAL) && t.NewMounts {
+		return nil, ErrRootByChild
+	}
 	if err != nil {
-		return nil, fmt.Errorf("root.path: %w", err)
+		return nil, fmt.Errorf("root.path: %w", BindError(t.plan.Path, err))
 	}
 	if err := sys.MountSetattr(f, true, unix.MountAttr{Propagation: t.base()}); err != nil {
 		f.Close()
@@ -239,9 +248,9 @@ func (t *Tree) openSource(m *mount, ns UserNamespaces, warn Warn) (*os.File, err
 	}
 	f, err := sys.OpenTree(m.Source, flags)
 	if err != nil {
-		return nil, fmt.Errorf("%s.source: %w", m.Field, err)
+		return nil, fmt.Errorf("%s.source: %w", m.Field, BindError(m.Source, err))
 	}
-	for _, a := range t.attributes(m, !t.staged) {
+	for _, a := range t.attributes(m, !t.stages) {
 		if err := setAttr(m, f, a, warn); err != nil {
 			f.Close()
 			return nil, err

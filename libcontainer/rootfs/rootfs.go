@@ -12,6 +12,7 @@
 package rootfs
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/skiff-oci/skiff/libcontainer/plan"
@@ -24,29 +25,30 @@ type Tree struct {
 	plan   plan.Rootfs
 	mounts []mount // the plan's mounts, cgroup mounts resolved for this host
 
-	nodes []plan.Slot // in a user namespace: the host's device nodes, to bind
+	nodes []plan.Slot // in a user namespace that has no stage: the host's device nodes, to bind
 	here  bool        // the working directory is where the root goes, see [Tree.Approach]
 
-	added  bool      // see [Added]
-	staged bool      // see [Tree.Stage]
-	stage  plan.Slot // the directory that has the sources that were staged; NoSlot without any
+	added     bool      // see [Added]
+	stages    bool      // see [Tree.Stage]
+	tight     bool      // there are not as many descriptors as mounts: what was attached is closed
+	remounted []string  // where there is a remount, so that the mount stays open
+	stage     plan.Slot // the directory that has what was laid out; NoSlot without it
 
 	Root plan.Slot // the root directory; valid in all operations after [Tree.Attach]
 	null plan.Slot
 	late []plan.Op // read-only flags that wait until nothing has to be made below
-
-	asked int // the first mount that [Tree.MapAsked] has not looked at
 }
 
 // mount is one mount to make: the plan's, and where its source comes from.
 type mount struct {
 	plan.Mount
 	way    way
+	index  int         // in the list
 	slot   plan.Slot   // of the mount, or of its source
 	target string      // of the symlink that is made in place of a mount
 	waits  bool        // for the container's tree, or comes after one that does
 	made   bool        // see [Tree.Make]
-	name   string      // of the source where it is staged
+	name   string      // of the source where it is laid out
 	ids    plan.Slot   // of the user namespace that the child maps it with; NoSlot if there is none
 	links  [][2]string // symlinks to make in it: target, path from its root
 }
@@ -61,12 +63,20 @@ type Setting struct {
 	// runtime's.
 	NewMounts bool
 	// UserNS: the container has a user namespace, in which no device node can
-	// be made (the host's are bound), and not each file system.
+	// be made, and not each file system.
 	UserNS bool
+	// Owner gives the ids of the host for those of a device in the container's
+	// user namespace, root's for one that is not mapped; nil where the mappings
+	// are not known.
+	Owner func(uid, gid uint32) (hostUID, hostGID uint32)
 	// Inside: so has the runtime.
 	Inside bool
 	// ByChild: the runtime may not clone mounts; the child opens the sources.
 	ByChild bool
+	// RootByChild: the rootfs is on an unbindable mount, see [ErrRootByChild].
+	RootByChild bool
+	// Room is how many descriptors the child can have; 0: as many as it needs.
+	Room int
 
 	Cgroup CgroupView
 }
@@ -76,10 +86,15 @@ type Setting struct {
 func New(r plan.Rootfs, on Setting, p *plan.Program) *Tree {
 	t := &Tree{Setting: on, plan: r, null: plan.NoSlot, stage: plan.NoSlot}
 	t.mounts = t.expandCgroups(r.Mounts)
+	t.tight = on.Room > 0 && on.Room < len(t.mounts)+p.Slots+Spare
+	t.stages = on.NewMounts && !on.ByChild && (on.UserNS || t.tight && !t.keepsPropagation())
 	t.choose()
 	for i := range t.mounts {
 		m := &t.mounts[i]
-		m.slot, m.ids = plan.NoSlot, plan.NoSlot
+		if m.Remount && t.tight {
+			t.remounted = append(t.remounted, m.Destination)
+		}
+		m.index, m.slot, m.ids = i, plan.NoSlot, plan.NoSlot
 		if t.mapsByChild(m) {
 			m.ids = p.Inherit(1)
 		}
@@ -89,30 +104,45 @@ func New(r plan.Rootfs, on Setting, p *plan.Program) *Tree {
 		p.Inherit(0)
 		reserve = p.NewSlot
 	}
-	t.Root = reserve()
+	if !t.RootByChild {
+		t.Root = reserve()
+	}
 	if len(r.Masked) > 0 && !t.findsNull() {
 		t.null = reserve()
 	}
-	if t.UserNS && !t.ByChild && t.ownDev() {
+	if t.UserNS && !t.ByChild && !t.makesNodes() && t.ownDev() {
 		for range r.Devices {
 			t.nodes = append(t.nodes, reserve())
 		}
 	}
 	for i := range t.mounts {
 		if m := &t.mounts[i]; m.way == ahead {
-			m.slot, m.name = reserve(), strconv.Itoa(i)
+			m.slot = reserve()
 		}
 	}
+	if t.RootByChild {
+		p.Inherit(0)
+		t.Root = p.NewSlot()
+	}
 	for i := range t.mounts { // after all that are inherited
-		if m := &t.mounts[i]; m.way != ahead && m.way != copied && !m.Remount {
+		m := &t.mounts[i]
+		if m.way != ahead && m.way != copied && !m.Remount {
 			m.slot = p.NewSlot()
+		}
+		if m.way == ahead || m.way == laid {
+			m.name = strconv.Itoa(i)
 		}
 	}
 	if len(r.Masked) > 0 && t.findsNull() {
 		t.null = p.NewSlot()
 	}
+	slices.Sort(t.remounted)
 	return t
 }
+
+// Spare is how many descriptors the child needs besides those of the program:
+// what it opens for a moment, and the numbers it makes room for.
+const Spare = 24
 
 // mapsByChild tells that the child makes m an idmapped mount, and not the runtime.
 func (t *Tree) mapsByChild(m *mount) bool {
@@ -121,14 +151,15 @@ func (t *Tree) mapsByChild(m *mount) bool {
 
 // mapsAsked tells that the child asks the runtime to make m an idmapped mount: a
 // bind of what is in the rootfs, which the child alone can find, while its user
-// namespace need not own the file system.
+// namespace need not own the file system; and all where there is no room for
+// their user namespaces' descriptors.
 func (t *Tree) mapsAsked(m *mount) bool {
-	return m.IDMap != nil && m.way == below && t.UserNS && !t.ByChild
+	return m.IDMap != nil && m.way != ahead && m.way != copied && !t.ByChild && (t.tight || m.way == below && t.UserNS)
 }
 
-// findsNull tells that the child clones the host's /dev/null, for masks, when the
+// findsNull tells that the child clones the null device for masks when the
 // mounts are made: so masks come after these in mountinfo.
-func (t *Tree) findsNull() bool { return t.sameRights() }
+func (t *Tree) findsNull() bool { return t.sameRights() || t.makesNodes() }
 
 // keepsPropagation says that mounts are to stay peers of the host's.
 func (t *Tree) keepsPropagation() bool { return t.plan.Propagation&unix.MS_SHARED != 0 }
@@ -152,69 +183,6 @@ func (t *Tree) Approach(p *plan.Program) {
 	p.Add(plan.Op{Kind: plan.OpWorkDir, S: []string{t.plan.Path}, Field: "root.path"})
 }
 
-// Stage lays out what the runtime has opened in a mount namespace of the
-// caller's own user namespace, below the working directory. A new mount
-// namespace of a less privileged user takes the working directory along, and
-// locks what it copies: flags of the host's mounts cannot be cleared there, nor
-// can what they cover be uncovered (mount_namespaces(7)). Detached mounts that
-// are brought in otherwise are not locked.
-func (t *Tree) Stage(p *plan.Program) {
-	if t.ByChild || t.Shared {
-		return
-	}
-	t.here, t.staged = true, true
-	const field = "root.path"
-	p.Add(plan.Op{Kind: plan.OpUnshare, N: [3]uint64{unix.CLONE_NEWNS}, Field: "linux.namespaces"})
-	p.Add(plan.Op{Kind: plan.OpPropagate, S: []string{"/"}, N: [3]uint64{unix.MS_SLAVE}, Flags: 1})
-	stage := p.NewSlot()
-	p.Add(plan.Op{Kind: plan.OpFsMount, A: stage, S: []string{"tmpfs", "skiff", "mode=755"}, Field: field})
-	p.Add(plan.Op{Kind: plan.OpAttach, A: stage, S: []string{t.plan.Path}, Field: field})
-	p.Add(plan.Op{Kind: plan.OpWorkDir, A: stage, Field: field})
-	t.eachStaged(func(slot plan.Slot, name, field string) {
-		p.Add(plan.Op{Kind: plan.OpAttach, A: slot, B: stage, S: []string{"/" + name}, Field: field})
-	})
-	p.Add(plan.Op{Kind: plan.OpClose, A: stage})
-}
-
-// eachStaged goes through the root and the sources of binds, with the name
-// that each has below the working directory.
-func (t *Tree) eachStaged(f func(slot plan.Slot, name, field string)) {
-	if !t.added {
-		f(t.Root, stagedRoot, "root.path")
-	}
-	for i := range t.mounts {
-		if m := &t.mounts[i]; m.way == ahead {
-			f(m.slot, m.name, m.Field)
-		}
-	}
-}
-
-const stagedRoot = "root"
-
-// enterStage opens the root again as [Tree.Stage] has laid it out: it is locked
-// now. The sources wait for their turn.
-func (t *Tree) enterStage(p *plan.Program) {
-	t.eachStaged(func(slot plan.Slot, _, _ string) {
-		p.Add(plan.Op{Kind: plan.OpClose, A: slot})
-	})
-	if !t.added {
-		p.Add(plan.Op{Kind: plan.OpOpenTree, A: t.Root, S: []string{stagedRoot}, N: [3]uint64{cloneTree}, Field: "root.path"})
-	}
-	if !t.has(ahead) {
-		return
-	}
-	t.stage = p.NewSlot()
-	p.Add(plan.Op{Kind: plan.OpOpenTree, A: t.stage, S: []string{"."}, N: [3]uint64{unix.OPEN_TREE_CLOEXEC}, Field: "root.path"})
-}
-
-// unstage clones a source that was laid out. What is shared becomes a slave when
-// the mount namespace is copied, and what is unbindable could not be cloned: so
-// its propagation is set now.
-func (t *Tree) unstage(p *plan.Program, m *mount) {
-	p.Add(plan.Op{Kind: plan.OpOpenTree, A: m.slot, B: t.stage, S: []string{m.name}, N: [3]uint64{cloneTree | noFollow(m)}, Field: m.Field})
-	t.propagate(p, m, m.slot)
-}
-
 // Attach adds the operations that attach the root at its path on the host: in
 // a user namespace while we still are the user who may go there.
 func (t *Tree) Attach(p *plan.Program) {
@@ -223,15 +191,26 @@ func (t *Tree) Attach(p *plan.Program) {
 		if t.has(found) {
 			propagation = unix.MS_SLAVE // unlike a private mount, an unbindable one stays so
 		}
+		if t.RootByChild && !t.stages {
+			propagation = unix.MS_PRIVATE // which no mount is kept unbindable by
+		}
 		p.Add(plan.Op{Kind: plan.OpPropagate, S: []string{"/"}, N: [3]uint64{propagation}, Flags: 1})
 	}
-	if t.ByChild {
+	switch {
+	case t.ByChild:
 		t.openByChild(p)
+	case t.RootByChild && !t.stages:
+		t.openRootByChild(p)
 	}
 	t.find(p)
 	t.guard(p)
-	if t.staged {
+	switch {
+	case t.has(first):
+		p.Add(plan.Op{Kind: plan.OpAgain})
+	case t.stages:
 		t.enterStage(p)
+	case t.has(laid):
+		t.layOut(p)
 	}
 	if t.here {
 		p.Add(plan.Op{Kind: plan.OpAttach, A: t.Root, S: []string{""}, Field: "root.path"})
@@ -241,10 +220,15 @@ func (t *Tree) Attach(p *plan.Program) {
 	p.Add(plan.Op{Kind: plan.OpAttach, A: t.Root, S: []string{t.plan.Path}, Field: "root.path"})
 }
 
-// openByChild adds the operations that open what [Tree.Open] opens elsewhere.
-func (t *Tree) openByChild(p *plan.Program) {
+// openRootByChild adds the operations that open the root.
+func (t *Tree) openRootByChild(p *plan.Program) {
 	p.Add(plan.Op{Kind: plan.OpOpenTree, A: t.Root, S: []string{t.plan.Path}, N: [3]uint64{cloneTree}, Field: "root.path"})
 	p.Add(plan.Op{Kind: plan.OpSetAttr, A: t.Root, N: [3]uint64{0, 0, t.base()}, Flags: 1, Field: "root.path"})
+}
+
+// openByChild adds the operations that open what [Tree.Open] opens elsewhere.
+func (t *Tree) openByChild(p *plan.Program) {
+	t.openRootByChild(p)
 	if t.null != plan.NoSlot {
 		t.openNull(p)
 	}
@@ -255,9 +239,13 @@ func (t *Tree) openByChild(p *plan.Program) {
 	}
 }
 
-// openNull lets the child clone the host's /dev/null; that it is the null device
-// is checked where it is used.
+// openNull lets the child clone a null device, the host's where none was laid
+// out; that it is the null device is checked where it is used.
 func (t *Tree) openNull(p *plan.Program) {
+	if t.makesNodes() {
+		p.Add(plan.Op{Kind: plan.OpOpenTree, A: t.null, B: t.stage, S: []string{laidNull}, N: [3]uint64{cloneMount}, Field: "linux.maskedPaths"})
+		return
+	}
 	p.Add(plan.Op{Kind: plan.OpOpenTree, A: t.null, S: []string{"/dev/null"}, N: [3]uint64{cloneMount | unix.AT_SYMLINK_NOFOLLOW}, Field: "linux.maskedPaths"})
 }
 
@@ -274,9 +262,6 @@ func (t *Tree) maskOptions() []string {
 func (t *Tree) Mounts(p *plan.Program) {
 	for i := range t.mounts {
 		t.mount(p, &t.mounts[i])
-	}
-	if t.stage != plan.NoSlot {
-		p.Add(plan.Op{Kind: plan.OpClose, A: t.stage}) // it leads to the host's tree
 	}
 	if t.null != plan.NoSlot && t.findsNull() {
 		t.openNull(p)

@@ -24,6 +24,9 @@ const (
 	// Cloned by the child in its turn, in the runtime's mount namespace: see
 	// [Tree.Make].
 	first
+	// Cloned by the child and laid out, to be cloned again in its turn: see
+	// [Tree.Stage].
+	laid
 	// Found by the child in the container's mount namespace when that is still a
 	// copy of the runtime's, and cloned in its turn: for a caller without rights
 	// in the runtime's, and for a bind after a mount that waits. (Linux 6.18 does
@@ -74,9 +77,14 @@ func (t *Tree) way(m *mount, after bool) way {
 	case t.below(m.Source):
 		return below
 	case t.ByChild && t.NewMounts:
+		if t.tight {
+			return laid
+		}
 		return found
-	case !t.sameRights() || !sameForChild(m):
+	case !t.NewMounts || !sameForChild(m):
 		return ahead
+	case t.stages:
+		return laid
 	case after && !t.keepsPropagation():
 		return found
 	}
@@ -99,8 +107,9 @@ func (t *Tree) below(source string) bool {
 	return source == t.plan.Path || strings.HasPrefix(source, strings.TrimSuffix(t.plan.Path, "/")+"/")
 }
 
-// MakesFirst tells that [Tree.Make] has to be called.
-func (t *Tree) MakesFirst() bool { return t.has(first) }
+// MakesFirst tells that the mount namespace is not to be made before
+// [Tree.Make] is called, which does so.
+func (t *Tree) MakesFirst() bool { return t.has(first) || t.stages && !t.UserNS }
 
 func (t *Tree) has(w way) bool {
 	return slices.ContainsFunc(t.mounts, func(m mount) bool { return m.way == w })
@@ -110,7 +119,12 @@ func (t *Tree) has(w way) bool {
 // config.json, while the child is still in the runtime's mount namespace: what
 // is shared or unbindable there is so for it, and nothing of the container is
 // in sight. What comes after a mount that needs the container's tree waits, too.
+// Then the child makes its own mount namespace.
 func (t *Tree) Make(p *plan.Program) {
+	if t.stages {
+		t.Stage(p)
+		return
+	}
 	for i := range t.mounts {
 		switch m := &t.mounts[i]; {
 		case m.way == first:
@@ -119,6 +133,11 @@ func (t *Tree) Make(p *plan.Program) {
 			t.newFS(p, m)
 		}
 	}
+	unshareMounts(p)
+}
+
+func unshareMounts(p *plan.Program) {
+	p.Add(plan.Op{Kind: plan.OpUnshare, N: [3]uint64{unix.CLONE_NEWNS}, Field: "linux.namespaces"})
 }
 
 // needsTree tells that a file system cannot be made before the container's tree
@@ -169,7 +188,7 @@ func (t *Tree) bind(p *plan.Program, m *mount) {
 	switch {
 	case m.way == found || m.way == below:
 		t.openTree(p, m, m.slot)
-	case t.staged:
+	case t.stages || m.way == laid:
 		t.unstage(p, m)
 	}
 	p.Add(plan.Op{Kind: plan.OpAttach, A: m.slot, B: t.Root, S: []string{m.Destination}, Flags: attachFlags(m), Field: m.Field})
@@ -196,8 +215,10 @@ func (t *Tree) openTree(p *plan.Program, m *mount, src plan.Slot) {
 		op.S = append(op.S, "/"+strings.TrimPrefix(strings.TrimPrefix(m.Source, t.plan.Path), "/"))
 	case found:
 		op.B, op.Flags = src, plan.OpenFound
+	case first, laid:
+		op.Flags = flag(!t.tight) * plan.OpenLater
 	}
-	for _, a := range t.attributes(m, true) {
+	for _, a := range t.attributes(m, m.way != laid) {
 		op := p.Add(plan.Op{Kind: plan.OpSetAttr, A: src, N: [3]uint64{a.Attr_set, a.Attr_clr, a.Propagation}, Flags: a.flags(), Field: m.Field})
 		if clr := a.Attr_clr; clr != 0 {
 			if a.makesWritable() {
@@ -210,6 +231,6 @@ func (t *Tree) openTree(p *plan.Program, m *mount, src plan.Slot) {
 	case m.ids != plan.NoSlot:
 		mapByChild(p, m, src)
 	case t.mapsAsked(m):
-		p.Add(plan.Op{Kind: plan.OpIDMap, A: src, Field: m.Field})
+		t.askMapped(p, m, src)
 	}
 }

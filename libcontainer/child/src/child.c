@@ -42,7 +42,7 @@ int report(uint32_t type, int fd)
 // tell_kept says that an operation left something as it was. Nobody answers.
 int tell_kept(const struct op *o)
 {
-	struct message_ m = { .type = M_KEPT, .index = o - (const struct op *)((const struct header *)image + 1) };
+	struct message_ m = { .type = M_KEPT, .index = o - ops() };
 	struct iovec_ v = { &m, offsetof(struct message_, text) };
 	struct msghdr_ h = { .iov = &v, .iovlen = 1 };
 	long r = sys(sendmsg, slot[SLOT_SOCKET], &h, MSG_NOSIGNAL);
@@ -180,6 +180,39 @@ static int join_keyring(const struct op *o)
 	return o->flags ? sys(keyctl, KEYCTL_SETPERM, id, KEYRING_FOR_EXEC) : 0;
 }
 
+static int op_idmap(const struct op *o)
+{
+	if (slot[o->a] == PUT_OFF)
+		return 0;
+	failed_value = o->n[0];
+	long r = ask(M_IDMAP, slot[o->a]);
+	failed_value = 0;
+	return r;
+}
+
+static int run(const struct op *o);
+
+// again runs what was put off, now that the mount namespace is our own: a copy of
+// an unbindable mount is private, if need be because we make it so, and can be
+// cloned.
+static int again(const struct op *self)
+{
+	struct mount_attr_ private = { .propagation = MS_PRIVATE };
+	int own = 0;
+	for (const struct op *o = ops(); o < self; o++) {
+		if (o->kind != OP_OPENTREE || slot[o->a] != PUT_OFF)
+			continue;
+		int r = own++ ? 0 : sys(mount_setattr, AT_FDCWD, "/", AT_RECURSIVE, &private, sizeof private);
+		if (!r)
+			r = open_tree_at(o);
+		for (const struct op *p = o; !r && (++p)->a == o->a && (p->kind == OP_SETATTR || p->kind == OP_IDMAP);)
+			r = run(p);
+		if (r)
+			fail(o - ops(), -r);
+	}
+	return 0;
+}
+
 static int run(const struct op *o)
 {
 	switch (o->kind) {
@@ -206,7 +239,8 @@ static int run(const struct op *o)
 	case OP_FSMOUNT: return op_fsmount(o);
 	case OP_OPENTREE: return op_opentree(o);
 	case OP_SETATTR: return op_setattr(o);
-	case OP_IDMAP: return ask(M_IDMAP, slot[o->a]);
+	case OP_IDMAP: return op_idmap(o);
+	case OP_AGAIN: return again(o);
 	case OP_ATTACH:
 	case OP_COPYUP: return op_attach(o);
 	case OP_MOUNT: return op_mount(o);
@@ -242,6 +276,7 @@ static int run(const struct op *o)
 	case OP_CHDIR: return op_chdir(o);
 	case OP_LOOKUP: return op_lookup(o);
 	case OP_HOME: return op_home(o);
+	case OP_FILES: return op_files(o);
 	case OP_RLIMIT: {
 		uint64_t lim[2] = { o->n[1], o->n[2] };
 		return sys(prlimit64, 0, o->n[0], lim, 0);
@@ -294,7 +329,7 @@ void __attribute__((noreturn)) main_(void)
 	sys(prctl, PR_SET_TIMERSLACK, h->timer_slack); // ours may be that of a thread of the runtime's own
 	forget_signals();
 	sys(umask, 0); // modes are exactly what the program says
-	const struct op *o = (const struct op *)(h + 1);
+	const struct op *o = ops();
 	for (uint32_t i = 0; i < h->ops; i++) {
 		r = run(o + i);
 		if (r < 0)

@@ -48,6 +48,7 @@ static inline const char *str(const struct op *o, uint32_t i)
 	return s;
 }
 static inline const void *data(const struct op *o) { return image + o->data; }
+static inline const struct op *ops(void) { return (const struct op *)((const struct header *)image + 1); }
 static inline int fd_of(int32_t s) { return s < 0 ? AT_FDCWD : slot[s]; }
 static inline int detailed(enum detail d, int err) { failed_detail = d; return -err; }
 
@@ -73,7 +74,9 @@ int new_fs(const char *type);
 int seal(int mount);
 int op_fsmount(const struct op *);
 int op_setattr(const struct op *);
+enum { PUT_OFF = -2 }; // a slot, see op_opentree
 int op_opentree(const struct op *);
+int open_tree_at(const struct op *);
 int open_tree_in(int root, const char *path, uint64_t flags);
 int op_attach(const struct op *);
 int op_remount(const struct op *);
@@ -119,6 +122,8 @@ int op_label(const struct op *);
 int op_keepfds(const struct op *);
 int op_listen(const struct op *);
 int op_exec(const struct op *);
+int op_files(const struct op *);
+int files_as_before(void);
 int write_file(int dir, const char *path, const char *value, uint64_t resolve);
 
 // seccomp.c

@@ -32,10 +32,14 @@ static int host_node(const struct op *o)
 	return detailed(D_NOT_HOST, ENXIO);
 }
 
+enum { HOST = 1, OWN = 2 };
+
+// bind_host binds a node in place of one that cannot be made. What is the
+// container's own need not be sealed.
 static int bind_host(const struct op *o, int dir, const char *base)
 {
 	int node = host_node(o);
-	int r = node < 0 ? node : seal(node);
+	int r = node < 0 ? node : o->flags & OWN ? 0 : seal(node);
 	if (!r)
 		r = bind_node(dir, base, node);
 	if (node >= 0 && o->a < 0)
@@ -83,10 +87,10 @@ static int give(int dir, const char *base, const struct op *o)
 int op_mknod(const struct op *o)
 {
 	const char *base;
-	int dir = parent_in(slot[o->b], str(o, 0), &base);
+	int dir = parent_in(slot[o->b], str(o, o->nstrings - 1), &base);
 	if (dir < 0)
 		return dir;
-	int binds = o->a >= 0 || (o->flags & 1);
+	int binds = o->a >= 0 || (o->flags & HOST);
 	long r = sys(mknodat, dir, base, o->n[0], device(o->n[1]));
 	if (r == -EEXIST && same(dir, base, o))
 		r = 0;

@@ -67,7 +67,7 @@ static long execute(const struct op *o)
 void exec_hook(void)
 {
 	long r = execute(hook);
-	fail(hook - (const struct op *)((const struct header *)image + 1), -r);
+	fail(hook - ops(), -r);
 }
 
 // state copies the document's bytes from number `from` on. The run of '#' in it
@@ -203,6 +203,7 @@ int op_hook(const struct op *o)
 			return o->flags & HOOK_UNTRACED ? forgo_ptrace() : 0;
 		}
 		sys(close_range, 3, ~0u, 0);
+		files_as_before();
 		sys(umask, 022);
 		execute(o);
 		for (;;)

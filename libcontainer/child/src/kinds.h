@@ -61,4 +61,6 @@ enum {
 	OP_WORKDIR = 59,
 	OP_UNMOUNT = 60,
 	OP_IDMAP = 61,
+	OP_AGAIN = 62,
+	OP_FILES = 63,
 };

@@ -129,7 +129,26 @@ int open_tree_in(int root, const char *path, uint64_t flags)
 	return r;
 }
 
-enum { IN_ROOT = 1, FOUND = 2 };
+enum { IN_ROOT = 1, FOUND = 2, LATER = 4 };
+
+// open_tree_at opens the path S0 from B on.
+int open_tree_at(const struct op *o)
+{
+	long fd = sys(open_tree, fd_of(o->b), str(o, 0), o->n[0]);
+	if (fd < 0)
+		return fd;
+	slot[o->a] = fd;
+	return 0;
+}
+
+// put_off marks the slot of what could not be opened, if it is tried again.
+static int put_off(const struct op *o, int r)
+{
+	if (r != -EINVAL || !(o->flags & LATER))
+		return r;
+	slot[o->a] = PUT_OFF;
+	return 0;
+}
 
 // A out, B directory, S0 path, N0 flags. What was found is closed: it leads to
 // the host's tree.
@@ -141,7 +160,7 @@ int op_opentree(const struct op *o)
 	else if (o->flags & FOUND)
 		fd = sys(open_tree, slot[o->b], "", o->n[0] | AT_EMPTY_PATH);
 	else
-		fd = sys(open_tree, fd_of(o->b), str(o, 0), o->n[0]);
+		return put_off(o, open_tree_at(o));
 	if (o->flags & FOUND)
 		sys(close, slot[o->b]);
 	if (fd < 0)
@@ -162,6 +181,8 @@ static int set_attr(int fd, const struct op *o, uint64_t keep)
 
 int op_setattr(const struct op *o)
 {
+	if (slot[o->a] == PUT_OFF)
+		return 0;
 	int r = set_attr(slot[o->a], o, 0);
 	if (r == -EPERM && o->flags & KEEP) {
 		r = set_attr(slot[o->a], o, MOUNT_ATTR_RDONLY);

@@ -356,6 +356,27 @@ int op_keepfds(const struct op *o)
 	return r ? r : sys(close_range, s + 1, ~0u, 0);
 }
 
+static uint64_t files[2]; // RLIMIT_NOFILE of before, soft and hard, if we have changed it
+
+int files_as_before(void) { return files[1] ? sys(prlimit64, 0, RLIMIT_NOFILE, files, 0) : 0; }
+
+// op_files raises the limit on descriptors where it is lower than what the program
+// needs. Of our own hard limit the runtime knows that it can be raised.
+int op_files(const struct op *o)
+{
+	uint64_t old[2], n = o->n[0];
+	if (!n)
+		return files_as_before();
+	long r = sys(prlimit64, 0, RLIMIT_NOFILE, 0, old);
+	if (r || old[0] >= n)
+		return r;
+	uint64_t lim[2] = { n, old[1] > n ? old[1] : n };
+	r = sys(prlimit64, 0, RLIMIT_NOFILE, lim, 0);
+	if (!r)
+		memcpy(files, old, sizeof old);
+	return r;
+}
+
 // A listening socket. start connects to it; from then on it is start that
 // hears of failures, and of success by the end of the connection at execve.
 int op_listen(const struct op *o)

@@ -1,0 +1,37 @@
+package launch
+
+import (
+	"github.com/skiff-oci/skiff/libcontainer/rootfs"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"golang.org/x/sys/unix"
+)
+
+// few is a number of mounts for which no caller's limit on descriptors is too
+// low, since skiff itself could not start.
+const few = 24
+
+// many tells that there are so many mounts that the limit on descriptors
+// (RLIMIT_NOFILE) has to be looked at.
+func (b *binding) many() bool { return b.tree != nil && len(b.Launch.Rootfs.Mounts) > few }
+
+// room is how many descriptors the child can have, 0 if that is as many as it
+// needs: with CAP_SYS_RESOURCE of the host's it raises its hard limit.
+func (b *binding) room() (int, error) {
+	if b.raisesFiles() || len(b.Launch.Rootfs.Mounts) <= few {
+		return 0, nil
+	}
+	_, hard, err := sys.Getrlimit(unix.RLIMIT_NOFILE)
+	return int(min(hard, 1<<20)), err
+}
+
+func (b *binding) raisesFiles() bool { return b.setsLimits() && !b.inside }
+
+// raiseFiles completes the program's first operation: what it needs is known when
+// all is laid down. Without the privilege the hard limit has to do.
+func (b *binding) raiseFiles() {
+	b.files = uint64(b.prog.Slots + rootfs.Spare)
+	if room := b.tree.Room; room > 0 {
+		b.files = min(b.files, uint64(room))
+	}
+	b.prog.Ops[0].N[0] = b.files
+}
