@@ -50,8 +50,6 @@ type binding struct {
 	hookOutput hooks.Output // files that hooks inside print to
 
 	tail int // the first operation after the runtime's part is done
-
-	files uint64 // how many descriptors the child may need; 0: few
 }
 
 type join struct {

@@ -241,6 +241,8 @@ func hint(s *plan.Step, errno unix.Errno) string {
 		return " (RLIMIT_NPROC or the cgroup's pids limit leaves no room for the thread that sends the listener)"
 	case s.Kind == plan.OpSeccomp && errno == unix.EINVAL:
 		return " (the kernel does not know one of the flags, or the filter is too long)"
+	case errno == unix.EMFILE:
+		return " (RLIMIT_NOFILE, the limit on descriptors, is too low: ulimit -Hn)"
 	case s.Kind == plan.OpUnshare && errno == unix.EINVAL:
 		return " (the kernel lacks one of them)"
 	}

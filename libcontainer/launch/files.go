@@ -14,24 +14,18 @@ const few = 24
 // (RLIMIT_NOFILE) has to be looked at.
 func (b *binding) many() bool { return b.tree != nil && len(b.Launch.Rootfs.Mounts) > few }
 
-// room is how many descriptors the child can have, 0 if that is as many as it
-// needs: with CAP_SYS_RESOURCE of the host's it raises its hard limit.
+// room is how many descriptors the child can have, 0 if it needs few: all that
+// the hard limit allows.
 func (b *binding) room() (int, error) {
-	if b.raisesFiles() || len(b.Launch.Rootfs.Mounts) <= few {
+	if len(b.Launch.Rootfs.Mounts) <= few {
 		return 0, nil
 	}
 	_, hard, err := sys.Getrlimit(unix.RLIMIT_NOFILE)
-	return int(min(hard, 1<<20)), err
+	return int(min(hard, 1<<30)), err
 }
 
-func (b *binding) raisesFiles() bool { return b.setsLimits() && !b.inside }
-
 // raiseFiles completes the program's first operation: what it needs is known when
-// all is laid down. Without the privilege the hard limit has to do.
+// all is laid down.
 func (b *binding) raiseFiles() {
-	b.files = uint64(b.prog.Slots + rootfs.Spare)
-	if room := b.tree.Room; room > 0 {
-		b.files = min(b.files, uint64(room))
-	}
-	b.prog.Ops[0].N[0] = b.files
+	b.prog.Ops[0].N[0] = uint64(min(b.prog.Slots+rootfs.Spare, b.tree.Room))
 }

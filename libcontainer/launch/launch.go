@@ -348,7 +348,7 @@ func (b *binding) limits(pid int) error {
 			if soft, hard, err = sys.Getrlimit(r.Resource); err != nil {
 				return fmt.Errorf("%s: %w", r.Field, err)
 			}
-			soft, hard = max(soft, b.files), max(hard, b.files, r.Hard) // the child lowers it
+			hard = max(hard, r.Hard) // the child lowers it
 		}
 		if err := sys.Prlimit(pid, r.Resource, soft, hard); err != nil {
 			return fmt.Errorf("%s: %s soft %s, hard %s: %w%s", r.Field, r.Name, amount(r.Soft), amount(r.Hard), err, limitHint(r.Resource, r.Hard, nrOpen(), err))

@@ -360,18 +360,18 @@ static uint64_t files[2]; // RLIMIT_NOFILE of before, soft and hard, if we have 
 
 int files_as_before(void) { return files[1] ? sys(prlimit64, 0, RLIMIT_NOFILE, files, 0) : 0; }
 
-// op_files raises the limit on descriptors where it is lower than what the program
-// needs. Of our own hard limit the runtime knows that it can be raised.
+// op_files raises the soft limit on descriptors where it is lower than what the
+// program needs.
 int op_files(const struct op *o)
 {
-	uint64_t old[2], n = o->n[0];
-	if (!n)
+	uint64_t old[2];
+	if (!o->n[0])
 		return files_as_before();
 	long r = sys(prlimit64, 0, RLIMIT_NOFILE, 0, old);
-	if (r || old[0] >= n)
+	if (r || old[0] >= o->n[0])
 		return r;
-	uint64_t lim[2] = { n, old[1] > n ? old[1] : n };
-	r = sys(prlimit64, 0, RLIMIT_NOFILE, lim, 0);
+	uint64_t more[2] = { o->n[0], old[1] };
+	r = sys(prlimit64, 0, RLIMIT_NOFILE, more, 0);
 	if (!r)
 		memcpy(files, old, sizeof old);
 	return r;
