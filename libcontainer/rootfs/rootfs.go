@@ -5,8 +5,8 @@
 // container is mounted: so no path of the host is resolved inside the
 // container, and no path of the image outside it. They are cloned as detached
 // mounts, in the runtime's mount namespace: by the child before it makes its own
-// ([Tree.Make]), or by the runtime, where the child has not its rights
-// ([Tree.Open]). A runtime without privileges over its mount namespace can clone
+// ([Tree.Make], [Tree.Stage]), or by the runtime, where the child has not its
+// rights ([Tree.Open]). A runtime without privileges over its mount namespace can clone
 // no mount: then the child finds them, as soon as it has a mount namespace of
 // its own and before it gives up the caller's user id.
 package rootfs
