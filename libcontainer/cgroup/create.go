@@ -152,7 +152,7 @@ func (m *member) free(d dir, fresh bool) error {
 	return d.unpopulated()
 }
 
-// usable is free for a cgroup that may not be there.
+// usable is free for a cgroup that may not be there, or that goes away meanwhile.
 func (m *member) usable() error {
 	d, err := openDir(m.path)
 	if err != nil {
@@ -162,7 +162,7 @@ func (m *member) usable() error {
 		return err
 	}
 	defer d.close()
-	return m.free(d, false)
+	return notGone(m.free(d, false))
 }
 
 func (d dir) freeUnified() error {
