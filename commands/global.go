@@ -55,6 +55,9 @@ func (c *call) before(ctx *cli.Context) error {
 		return err
 	}
 	c.host.Warn, c.host.Note = c.log.warn, c.log.note
+	if c.log.debugs() {
+		c.host.Debug = c.log.debug
+	}
 	c.ownRoot = !ctx.IsSet("root")
 	return nil
 }

@@ -109,6 +109,9 @@ func (j *journal) note(format string, args ...any) {
 	fmt.Fprintln(os.Stderr, oneLine(fmt.Sprintf(format, args...)))
 }
 
+// debugs reports whether records of level debug are written.
+func (j *journal) debugs() bool { return j.least <= levelDebug }
+
 func (j *journal) debug(format string, args ...any) {
 	if j.least <= levelDebug {
 		j.write(record{Level: levelDebug.String(), Msg: fmt.Sprintf(format, args...)})

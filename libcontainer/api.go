@@ -27,6 +27,10 @@ type Host struct {
 	// goroutine; nil for nobody.
 	Note func(format string, args ...any)
 
+	// Debug is told of each step and how long it took; nil for nobody. Then
+	// nothing is measured.
+	Debug func(format string, args ...any)
+
 	owners map[uint32]string // names of users that were looked up
 }
 

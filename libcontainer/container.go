@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 	"github.com/skiff-oci/skiff/libcontainer/netdev"
@@ -75,7 +76,7 @@ func (c *Container) take() error {
 
 func (c *Container) takeBy(lock func() error) error {
 	before := c.record.Created
-	err := lock()
+	err := c.host.timed("lock "+c.entry.Path(), lock)
 	if errors.Is(err, fs.ErrNotExist) {
 		return c.notExist()
 	}
@@ -203,6 +204,17 @@ func (c *Container) State() (*State, error) {
 		s.Pid = 0
 	}
 	return s, nil
+}
+
+// timed calls f and tells Debug how long that took.
+func (h *Host) timed(what string, f func() error) error {
+	if h.Debug == nil {
+		return f()
+	}
+	begun := time.Now()
+	err := f()
+	h.Debug("runtime: %s: %d µs", what, time.Since(begun).Microseconds())
+	return err
 }
 
 func (h *Host) warn(format string, args ...any) {

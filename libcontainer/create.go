@@ -66,7 +66,11 @@ func (h *Host) Create(l *plan.Launch, raw []byte, io IO) (_ *Container, _ *Proce
 	if err != nil {
 		return nil, nil, err
 	}
-	enter, err := c.claim(l, group, unit, io, &u)
+	var enter func(pid int) error
+	err = h.timed("make the state directory and the cgroups", func() (err error) {
+		enter, err = c.claim(l, group, unit, io, &u)
+		return err
+	})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -284,6 +288,7 @@ func (h *Host) request(l *plan.Launch, io IO) *launch.Request {
 		SeccompCache: h.seccompCache(),
 		Scratch:      h.Root,
 		Warn:         h.warn,
+		Debug:        h.Debug,
 	}
 	if io.ListenFDs > 0 {
 		listenEnv(&l.Process, io)
@@ -345,10 +350,10 @@ func (c *Container) mounted(l *plan.Launch, run *launch.Running, u *undo.Stack) 
 		return err
 	}
 	s := hooks.State(l, specs.StateCreating, run.Pid)
-	if err := hooks.Run(l.Hooks.Prestart, "prestart", s, run.Pidfd); err != nil {
+	if err := c.runHooks(l.Hooks.Prestart, "prestart", s, run.Pidfd); err != nil {
 		return err
 	}
-	return hooks.Run(l.Hooks.CreateRuntime, "createRuntime", s, run.Pidfd)
+	return c.runHooks(l.Hooks.CreateRuntime, "createRuntime", s, run.Pidfd)
 }
 
 // prepare writes the configuration and the record of a container that is being

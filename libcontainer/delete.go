@@ -49,10 +49,15 @@ type removal struct {
 // destroy undoes what was done to make the container, whose lock is held, and
 // runs its poststop hooks.
 func (c *Container) destroy(how removal) error {
-	for _, release := range [...]func() error{
-		func() error { return c.endAll(how.stopped) }, c.stopUnit, c.unmountRoot, c.recoverDevices, c.removeClass,
+	for _, step := range [...]struct {
+		what string
+		do   func() error
+	}{
+		{"end the processes and remove the cgroups", func() error { return c.endAll(how.stopped) }},
+		{"stop the systemd unit", c.stopUnit}, {"unmount the root", c.unmountRoot},
+		{"bring network devices back", c.recoverDevices}, {"remove the resctrl class", c.removeClass},
 	} {
-		err := release()
+		err := c.host.timed(step.what, step.do)
 		if err != nil && !how.damaged {
 			return err
 		}
@@ -95,7 +100,12 @@ func (c *Container) runPoststop(list []specs.Hook) {
 	if len(list) == 0 {
 		return
 	}
-	for _, err := range hooks.RunAll(list, "poststop", c.hookState(specs.StateStopped)) {
+	var failed []error
+	_ = c.host.timed("poststop hooks", func() error {
+		failed = hooks.RunAll(list, "poststop", c.hookState(specs.StateStopped))
+		return nil
+	})
+	for _, err := range failed {
 		c.host.warn("%v", err)
 	}
 }

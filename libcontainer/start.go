@@ -79,7 +79,7 @@ func (c *Container) release() error {
 	if err != nil {
 		return err
 	}
-	if err := launch.Release(conn, c.record.Tail, c.record.First); err != nil {
+	if err := launch.Release(conn, c.record.Tail, c.record.First, c.host.Debug); err != nil {
 		// The child has told us before it ends; a delete that comes next has to
 		// find it stopped.
 		if waitErr := c.awaitInit(); waitErr != nil {
@@ -107,12 +107,20 @@ func (c *Container) destroyAfter(err error) error {
 	return errors.Join(err, c.destroy(removal{force: true}))
 }
 
+// runHooks runs hooks outside, and tells Debug how long they take.
+func (c *Container) runHooks(list []specs.Hook, point string, s specs.State, first *os.File) error {
+	if len(list) == 0 {
+		return nil
+	}
+	return c.host.timed(fmt.Sprintf("%d %s hook(s)", len(list), point), func() error { return hooks.Run(list, point, s, first) })
+}
+
 // poststart runs the hooks of that name.
 func (c *Container) poststart(list []specs.Hook) error {
 	if len(list) == 0 {
 		return nil
 	}
-	return hooks.Run(list, "poststart", c.hookState(specs.StateRunning), nil) // a short program may have ended
+	return c.runHooks(list, "poststart", c.hookState(specs.StateRunning), nil) // a short program may have ended
 }
 
 // hooks are the hooks of the container's configuration, which is read only if

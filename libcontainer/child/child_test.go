@@ -71,13 +71,13 @@ func TestKinds(t *testing.T) {
 
 func TestMessages(t *testing.T) {
 	c := constants(t, "child.h", "enum message")
-	for m := wire.Go; m <= wire.IDMap; m++ {
+	for m := wire.Go; m <= wire.Trace; m++ {
 		if got := c["M_"+strings.ToUpper(m.String())]; got != int(m) {
 			t.Errorf("%s is %d in the child, %d here", m, got, m)
 		}
 	}
-	if len(c) != int(wire.IDMap) {
-		t.Errorf("the child has %d messages, %d here", len(c), wire.IDMap)
+	if len(c) != int(wire.Trace) {
+		t.Errorf("the child has %d messages, %d here", len(c), wire.Trace)
 	}
 	d := constants(t, "child.h", "enum detail")
 	for name, want := range map[string]wire.Detail{"D_SYMLINK": wire.Symlink, "D_HOOK_EXIT": wire.HookExit, "D_FS_LOG": wire.FSLog, "D_WHERE": wire.Where, "D_KIND": wire.OtherKind, "D_NOT_MADE": wire.NotMade} {

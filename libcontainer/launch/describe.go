@@ -18,11 +18,16 @@ import (
 // describe is [describe] with all that is known of the operation before create
 // has ended.
 func (b *binding) describe(m wire.Message) error {
-	s := b.prog.Step(m.Index)
-	if b.tree != nil && m.Index < len(b.prog.Ops) {
-		s.About = b.tree.About(&b.prog.Ops[m.Index])
+	return describe(b.step(m.Index), m)
+}
+
+// step describes an operation, with what it is about.
+func (b *binding) step(index int) plan.Step {
+	s := b.prog.Step(index)
+	if b.tree != nil && index >= 0 && index < len(b.prog.Ops) {
+		s.About = b.tree.About(&b.prog.Ops[index])
 	}
-	return describe(s, m)
+	return s
 }
 
 // describe puts into words that an operation of the child failed.

@@ -39,7 +39,8 @@ type Request struct {
 	SeccompCache []string // directories of compiled filters, the preferred one first
 	Scratch      string   // directory for a file without a name
 
-	Warn func(format string, args ...any) // is told of what does not stop the start
+	Warn  func(format string, args ...any) // is told of what does not stop the start
+	Debug Debug
 
 	// Exec: the container's init, and the CLONE_NEW* flags of its namespaces
 	// to join.
@@ -100,6 +101,7 @@ func Run(r *Request) (*Running, error) {
 	if r.Init == nil {
 		return nil, full.explain(r.Cgroup)
 	}
+	r.Debug.say("exec: the container has as many processes as it may: what is to be cloned is cloned outside of it")
 	again := *r
 	again.late = true
 	again.Warn = func(string, ...any) {} // it has been said
@@ -122,7 +124,10 @@ func runOnce(r *Request) (_ *Running, err error) {
 	}
 	u.Push(s.kill)
 	defer s.conn.Close()
-	if err := b.place(s); err != nil {
+	begun := b.Debug.now()
+	err = b.place(s)
+	b.Debug.since(begun, "put the child into its cgroups, and limit them", 0)
+	if err != nil {
 		if m, failed := s.conn.Failure(); failed {
 			err = b.failed(m) // it has ended, and so could not be placed
 		}
@@ -197,8 +202,7 @@ func (b *binding) converse(s *spawned, run *Running) error {
 		if err != nil {
 			return s.died(err)
 		}
-		if m.Type == wire.Kept {
-			b.kept(b.prog.Step(m.Index))
+		if b.passedOver(m) {
 			continue
 		}
 		rest, err := wire.Accept(script, m)
@@ -208,9 +212,11 @@ func (b *binding) converse(s *spawned, run *Running) error {
 		if m.Type == wire.Failed {
 			return b.failure(s, m)
 		}
+		begun := b.Debug.now()
 		if err := b.answer(s, run, m); err != nil {
 			return s.died(err)
 		}
+		b.Debug.since(begun, "answer to", m.Type)
 		if m.Type == wire.Forked {
 			if err := b.meanwhile(run); err != nil {
 				return err
@@ -249,16 +255,20 @@ func (b *binding) left() (steps []plan.Step) {
 // awaitExec waits for the end of the conversation: execve(2) closes the
 // child's socket.
 func (b *binding) awaitExec(s *spawned) error {
-	m, err := s.conn.Receive()
-	switch {
-	case errors.Is(err, wire.ErrClosed):
-		return nil
-	case err != nil:
-		return err
-	case m.Type != wire.Failed:
-		return fmt.Errorf("handshake: %s after %s", m.Type, wire.Ready)
+	for {
+		m, err := s.conn.Receive()
+		switch {
+		case errors.Is(err, wire.ErrClosed):
+			return nil
+		case err != nil:
+			return err
+		case b.passedOver(m):
+			continue
+		case m.Type != wire.Failed:
+			return fmt.Errorf("handshake: %s after %s", m.Type, wire.Ready)
+		}
+		return b.describe(m)
 	}
-	return b.describe(m)
 }
 
 func (b *binding) answer(s *spawned, run *Running, m wire.Message) error {
@@ -365,14 +375,21 @@ func amount(n uint64) string {
 }
 
 // Release lets a process that waits with Hold start its program: conn is a
-// connection to its socket, tail and first what [Run] said. It returns when the
+// connection to its socket, tail and first what [Run] said. If create was told
+// to trace, so does the process now. It returns when the
 // program runs, or with the error that kept it from running.
-func Release(conn int, tail []plan.Step, first int) error {
+func Release(conn int, tail []plan.Step, first int, debug Debug) error {
 	c := wire.NewConn(conn)
 	defer c.Close()
 	m, err := c.Receive()
 	if err == nil && m.Type == wire.Started {
 		m, err = c.Receive()
+		for err == nil && m.Type == wire.Trace {
+			if i := m.Index - first; i >= 0 && i < len(tail) {
+				debug.traced(m.Index, tail[i], m)
+			}
+			m, err = c.Receive()
+		}
 		if errors.Is(err, wire.ErrClosed) {
 			return nil
 		}

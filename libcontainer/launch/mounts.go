@@ -204,8 +204,7 @@ func (b *binding) carryOut(files []*os.File, made func(wire.Message) error) (err
 		if err != nil {
 			return s.died(err)
 		}
-		if m.Type == wire.Kept {
-			b.kept(b.prog.Step(m.Index))
+		if b.passedOver(m) {
 			continue
 		}
 		if script, err = wire.Accept(script, m); err != nil {

@@ -39,8 +39,10 @@ func open(r *Request) (b *binding, files []*os.File, err error) {
 		files, err = b.open()
 		switch {
 		case errors.Is(err, rootfs.ErrRootByChild):
+			r.Debug.say("runtime: the rootfs is on an unbindable mount: the child opens it")
 			try.rootByChild = true
 		case b.inside && !b.byChild && errors.Is(err, unix.EPERM): // root in a user namespace, but not over this mount namespace
+			r.Debug.say("runtime: it may not clone mounts here: the child does")
 			try.byChild = true
 		default:
 			return b, files, err
@@ -55,7 +57,7 @@ func (b *binding) spawn(files []*os.File) (*spawned, error) {
 	if err := sys.OwnFiles(); err != nil {
 		return nil, err
 	}
-	b.prog.TimerSlack = sys.TimerSlack()
+	b.prog.TimerSlack, b.prog.Traces = sys.TimerSlack(), b.Debug != nil
 	text, err := b.prog.Encode()
 	if err != nil {
 		return nil, err
@@ -91,6 +93,7 @@ func (b *binding) spawn(files []*os.File) (*spawned, error) {
 		s.conn.Close()
 		return nil, err
 	}
+	b.Debug.say("runtime: child %d has a program of %d operations, %d bytes, and %d descriptors", s.pid, len(b.prog.Ops), len(text), len(fds))
 	return s, nil
 }
 

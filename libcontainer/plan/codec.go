@@ -9,7 +9,7 @@ import (
 // The encoded program, in native byte order (it never leaves the machine):
 //
 //	header   magic, operations, slots, inherited slots     4 x uint32
-//	         timer slack                                   uint64
+//	         timer slack, 1 for traces                     2 x uint64
 //	records  operations x recordSize
 //	pool     strings, each ended by NUL; data, each aligned to 8
 //
@@ -18,7 +18,7 @@ import (
 // (uint32 each). Offsets count from the program's start.
 const (
 	magic      = 0x31464b53 // "SKF1"
-	headerSize = 24
+	headerSize = 32
 	recordSize = 56
 	// MaxSize bounds an encoded program: arguments and environment are at
 	// most 6 MiB in the kernel's eyes (3/4 of _STK_LIM), the rest is small.
@@ -50,6 +50,9 @@ func (p *Program) Encode() ([]byte, error) {
 	le.PutUint32(b[8:], uint32(p.Slots))
 	le.PutUint32(b[12:], uint32(p.Inherited))
 	le.PutUint64(b[16:], p.TimerSlack)
+	if p.Traces {
+		le.PutUint64(b[24:], 1)
+	}
 	for i := range p.Ops {
 		op := &p.Ops[i]
 		r := b[headerSize+recordSize*i:][:recordSize]
@@ -86,7 +89,7 @@ func Decode(b []byte) (*Program, error) {
 	if n > (len(b)-headerSize)/recordSize {
 		return nil, fmt.Errorf("%w: %d operations in %d bytes", ErrProgram, n, len(b))
 	}
-	p := &Program{Slots: int(le.Uint32(b[8:])), Inherited: int(le.Uint32(b[12:])), TimerSlack: le.Uint64(b[16:])}
+	p := &Program{Slots: int(le.Uint32(b[8:])), Inherited: int(le.Uint32(b[12:])), TimerSlack: le.Uint64(b[16:]), Traces: le.Uint64(b[24:]) != 0}
 	for i := range n {
 		op, err := decodeOp(b, b[headerSize+recordSize*i:][:recordSize])
 		if err != nil {

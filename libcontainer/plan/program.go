@@ -34,6 +34,7 @@ type Program struct {
 	Inherited int // slots below this number are passed to the child as open fds
 	Slots     int // all slots, at least Inherited
 
+	Traces     bool   // the child tells how long each operation takes
 	TimerSlack uint64 // of the user's process (prctl(2), PR_SET_TIMERSLACK), in nanoseconds
 }
 

@@ -33,6 +33,7 @@ const (
 	Kept                     // child: an operation left as it was what it may not change; nobody answers
 	Mount                    // child: a mount that is about to be attached (descriptor)
 	IDMap                    // child: a mount to be idmapped (descriptor)
+	Trace                    // child: an operation is done, after Value nanoseconds; nobody answers
 )
 
 func (t Type) String() string {
@@ -61,6 +62,8 @@ func (t Type) String() string {
 		return "mount"
 	case IDMap:
 		return "idmap"
+	case Trace:
+		return "trace"
 	}
 	return fmt.Sprintf("message %d", uint32(t))
 }
@@ -96,7 +99,7 @@ const (
 // Message is one message of the child.
 type Message struct {
 	Type   Type
-	Index  int        // Failed, Kept: the operation
+	Index  int        // Failed, Kept, Trace: the operation
 	Errno  unix.Errno // Failed
 	Detail Detail     // Failed
 	Value  int64
@@ -209,7 +212,7 @@ func (c *Conn) Answer(t Type, value int64) error {
 }
 
 // Script is the grammar of one launch: the messages that the program makes the
-// child send, in order. [Failed] and [Kept] may come at any point.
+// child send, in order. [Failed], [Kept] and [Trace] may come at any point.
 func Script(p *plan.Program) []Type {
 	var s []Type
 	for i := range p.Ops {

@@ -309,6 +309,23 @@ static void forget_signals(void)
 	sys(rt_sigprocmask, SIG_SETMASK, &plain.mask, 0, sizeof plain.mask);
 }
 
+static int64_t nanoseconds(void)
+{
+	struct timespec_ t;
+	sys(clock_gettime, 1 /* CLOCK_MONOTONIC */, &t);
+	return t.sec * 1000000000 + t.nsec;
+}
+
+// trace tells how long an operation took, in nanoseconds. Where there is no room
+// for the message it is left out: the runtime may be waiting for our end.
+static void trace(uint32_t index, int64_t took)
+{
+	struct message_ m = { .type = M_TRACE, .index = index, .value = took };
+	struct iovec_ v = { &m, offsetof(struct message_, text) };
+	struct msghdr_ h = { .iov = &v, .iovlen = 1 };
+	sys(sendmsg, slot[SLOT_SOCKET], &h, MSG_NOSIGNAL | 0x40 /* MSG_DONTWAIT */);
+}
+
 void __attribute__((noreturn)) main_(void)
 {
 	static int first[SLOT_SOCKET + 1] = { 0, 1, 2, SLOT_PROGRAM, SLOT_SOCKET };
@@ -330,10 +347,18 @@ void __attribute__((noreturn)) main_(void)
 	forget_signals();
 	sys(umask, 0); // modes are exactly what the program says
 	const struct op *o = ops();
+	int64_t begun = 0;
+	int traces = h->traces;
 	for (uint32_t i = 0; i < h->ops; i++) {
+		if (traces)
+			begun = nanoseconds();
 		r = run(o + i);
 		if (r < 0)
 			fail(i, -r);
+		// The user's filter may forbid us to go on with it; a hook's process is not ours.
+		traces = traces && o[i].kind != OP_SECCOMP && !hook;
+		if (traces)
+			trace(i, nanoseconds() - begun);
 		failed_detail = 0;
 		refused = 0;
 	}

@@ -5,7 +5,7 @@
 
 #include "sys.h"
 
-struct header { uint32_t magic, ops, slots, inherited; uint64_t timer_slack; };
+struct header { uint32_t magic, ops, slots, inherited; uint64_t timer_slack, traces; };
 struct op {
 	uint32_t kind, flags;
 	int32_t a, b;
@@ -21,7 +21,7 @@ enum detail {
 };
 
 // Messages of the handshake; wire.Type has the same list.
-enum message { M_GO = 1, M_MAPS, M_FORKED, M_CONSOLE, M_MOUNTED, M_LISTENER, M_READY, M_FAILED, M_STARTED, M_KEPT, M_MOUNT, M_IDMAP };
+enum message { M_GO = 1, M_MAPS, M_FORKED, M_CONSOLE, M_MOUNTED, M_LISTENER, M_READY, M_FAILED, M_STARTED, M_KEPT, M_MOUNT, M_IDMAP, M_TRACE };
 
 struct message_ {
 	uint32_t type, index;

@@ -1,0 +1,74 @@
+package launch
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/wire"
+)
+
+// Debug is told of each step; nil: nobody wants to know.
+type Debug func(format string, args ...any)
+
+func (d Debug) say(format string, args ...any) {
+	if d != nil {
+		d(format, args...)
+	}
+}
+
+// now is the time, if it is to be said how long something takes.
+func (d Debug) now() (t time.Time) {
+	if d != nil {
+		t = time.Now()
+	}
+	return t
+}
+
+// since says how long the runtime took for something, perhaps for a message of
+// the child's.
+func (d Debug) since(begun time.Time, what string, m wire.Type) {
+	if d == nil {
+		return
+	}
+	if m != 0 {
+		what += " " + m.String()
+	}
+	d("runtime: %s: %s", what, took(time.Since(begun)))
+}
+
+// traced tells of an operation that the child has done.
+func (d Debug) traced(index int, s plan.Step, m wire.Message) {
+	if d == nil {
+		return
+	}
+	field := ""
+	if s.Field != "" {
+		field = " # " + s.Field
+	}
+	d("child: %d %s(%s): %s%s", index, s.Kind, about(&s), took(time.Duration(m.Value)), field)
+}
+
+// about is what an operation is about. Of its strings that is the first: others
+// may be an environment.
+func about(s *plan.Step) string {
+	if s.About != "" {
+		return s.About
+	}
+	return s.Word(0)
+}
+
+func took(d time.Duration) string { return fmt.Sprintf("%d µs", d.Microseconds()) }
+
+// passedOver deals with a message that is not a part of the conversation.
+func (b *binding) passedOver(m wire.Message) bool {
+	switch m.Type {
+	case wire.Kept:
+		b.kept(b.prog.Step(m.Index))
+	case wire.Trace:
+		b.Debug.traced(m.Index, b.step(m.Index), m)
+	default:
+		return false
+	}
+	return true
+}
