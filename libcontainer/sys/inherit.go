@@ -35,6 +35,7 @@ func Afresh(start func() error) error {
 			return wrap("sigprocmask", "", err)
 		}
 		defer unix.PthreadSigmask(unix.SIG_SETMASK, &mask, nil)
+		forgetReserved()
 		defer catchIgnored()()
 		return start()
 	})
@@ -43,6 +44,20 @@ func Afresh(start func() error) error {
 // leftIgnored are the signals that the Go runtime leaves as they were if the
 // caller ignores them.
 var leftIgnored = [...]unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGTSTP, unix.SIGCONT, unix.SIGTTIN, unix.SIGTTOU}
+
+// reserved are signals that C libraries keep to themselves and the Go runtime has
+// no use for. posix_spawn(3), by which make(1) starts programs, ignores one.
+var reserved = [...]unix.Signal{32, 33, 34}
+
+// forgetReserved has reserved signals do what they do by default: nobody sends
+// them to us, so they can stay so.
+func forgetReserved() {
+	var plain [4]uintptr
+	for _, s := range reserved {
+		_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s), uintptr(unsafe.Pointer(&plain)), 0, 8, 0, 0)
+	}
+	runtime.KeepAlive(&plain)
+}
 
 // catchIgnored has signals that the caller ignores be caught, and passed over:
 // execve(2) resets what is caught, and not what is ignored. Not for long: a read
