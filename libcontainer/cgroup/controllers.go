@@ -68,6 +68,7 @@ func (g *Group) domainDemands() iter.Seq2[string, string] {
 type grant struct {
 	path        string
 	controllers []string
+	below       []string // the cgroups that lay below it then
 }
 
 // enable turns on the controllers that the group is to have in the cgroups above
@@ -175,7 +176,7 @@ func (g *Group) grantAll(d dir, missing []string) (fresh []string, err error) {
 		fresh = g.grantEach(d, missing)
 	}
 	if len(fresh) > 0 {
-		g.granted = append(g.granted, grant{d.path, fresh})
+		g.granted = append(g.granted, grant{d.path, fresh, subCgroups(d.path)})
 	}
 	return fresh, nil
 }
@@ -226,7 +227,7 @@ func (g *Group) undemanded(p string, missing []string, why error) error {
 
 // Withdraw takes back what was enabled for a group that failed, and is removed,
 // where that has made a cgroup threaded that holds processes: it is as it was
-// before then. Other cgroups are left as they are, and so is one that has other
+// before then. Other cgroups are left as they are, and so is one that has new
 // cgroups below it by now, whose limits would be lost.
 func (g *Group) Withdraw() {
 	if !g.threaded {
@@ -234,7 +235,8 @@ func (g *Group) Withdraw() {
 	}
 	removeEmpty(g.made)
 	for _, a := range slices.Backward(g.granted) {
-		if !barren(a.path) {
+		isNew := func(name string) bool { return !slices.Contains(a.below, name) }
+		if slices.ContainsFunc(subCgroups(a.path), isNew) {
 			continue
 		}
 		if d, err := openDir(a.path); err == nil {
@@ -245,8 +247,13 @@ func (g *Group) Withdraw() {
 	g.granted = nil
 }
 
-// barren reports whether no cgroup lies below the one at p.
-func barren(p string) bool {
-	entries, err := os.ReadDir(p)
-	return err == nil && !slices.ContainsFunc(entries, os.DirEntry.IsDir)
+// subCgroups names the cgroups right below the one at p.
+func subCgroups(p string) (names []string) {
+	entries, _ := os.ReadDir(p)
+	for _, e := range entries {
+		if e.IsDir() {
+			names = append(names, e.Name())
+		}
+	}
+	return names
 }

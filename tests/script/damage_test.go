@@ -49,7 +49,7 @@ func damages() []damage {
 		{"another's", text(func(string) string { return "skiff state 2\nid \"db\"\npid 1\ncgroup \"\" \"/sys/fs/cgroup\"\nend\n" }), `about a container "db"`},
 		{"another's cgroup", text(func(s string) string {
 			before, after, _ := strings.Cut(s, "\ncgroup ")
-			return before + "\ncgroup " + strings.ReplaceAll(after, "/web\"\n", "/db\"\n")
+			return before + "\ncgroup " + strings.NewReplacer("/web\"\n", "/db\"\n", "-web.scope\"\n", "-db.scope\"\n").Replace(after)
 		}), "its checksum is"},
 		{"missing", record(os.Remove), "it is missing"},
 		{"directory", instead(func(path string) error { return os.MkdirAll(path+"/a", 0o700) }), "a directory"},
