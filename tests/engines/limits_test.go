@@ -130,10 +130,15 @@ func optionsOf(cases []limitCase) (options []string) {
 // which run runs a script.
 func expectLimits(t *testing.T, cases []limitCase, pid string, run func(script string) outcome) {
 	t.Helper()
-	script := "true"
+	// Without a cgroup namespace a container sees all of cgroup v2.
+	script := "own=$(grep ^0:: /proc/self/cgroup | cut -d: -f3)"
 	for _, c := range cases {
 		for _, s := range c.found(t, pid) {
-			script += fmt.Sprintf("; echo %[1]s=$(cat %[1]s)", s.inside())
+			file := s.inside()
+			if dir, name := filepath.Split(file); dir == "/sys/fs/cgroup/" {
+				file = dir + "$own/" + name
+			}
+			script += fmt.Sprintf("; echo %s=$(cat %s)", s.inside(), file)
 		}
 	}
 	inside := map[string]string{}
