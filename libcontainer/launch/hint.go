@@ -100,6 +100,15 @@ func namespaceLimits(flags uint64) string {
 	return " (a limit in /proc/sys/user is reached: " + strings.Join(all, " or ") + ")"
 }
 
+// ended says which signal has ended the child. SIGKILL needs no name: it is
+// skiff's own, too, when another skiff deletes the container.
+func ended(sig int) string {
+	if unix.Signal(sig) == unix.SIGKILL {
+		return "killed"
+	}
+	return "killed by " + killedBy(sig)
+}
+
 // killedBy names a signal that has ended the child.
 func killedBy(sig int) string {
 	name := fmt.Sprintf("signal %d", sig)

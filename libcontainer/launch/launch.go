@@ -129,18 +129,18 @@ func runOnce(r *Request) (_ *Running, err error) {
 	b.Debug.since(begun, "put the child into its cgroups, and limit them", 0)
 	if err != nil {
 		if m, failed := s.conn.Failure(); failed {
-			err = b.failed(m) // it has ended, and so could not be placed
+			return nil, b.failed(m) // it has ended, and so could not be placed
 		}
-		return nil, err
+		return nil, s.interrupted(err)
 	}
 	run := &Running{Pid: s.pid, Pidfd: s.pidfd, Tail: b.left(), First: b.tail}
 	if !b.forks {
 		if err := b.meanwhile(run); err != nil {
-			return nil, err
+			return nil, s.interrupted(err)
 		}
 	}
 	if err := b.converse(s, run); err != nil {
-		return nil, err
+		return nil, s.interrupted(err)
 	}
 	u.Release()
 	return run, nil

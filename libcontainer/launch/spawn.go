@@ -226,8 +226,24 @@ func (s *spawned) died(err error) error {
 	if !s.reaped {
 		code, waitErr = sys.WaitPeek(s.pid)
 	}
-	if waitErr == nil && code > 128 && code != 128+int(unix.SIGKILL) {
-		return fmt.Errorf("%w: it was killed by %s", err, killedBy(code-128))
+	if waitErr == nil && code > 128 {
+		return fmt.Errorf("%w: it was %s", err, ended(code-128))
 	}
 	return fmt.Errorf("%w: it was killed", err)
+}
+
+// interrupted explains the failure of what was done for the child, where the
+// child has been killed meanwhile: its cgroup, for one, may have gone with it.
+func (s *spawned) interrupted(err error) error {
+	if errors.Is(err, wire.ErrClosed) || s.reaped {
+		return err
+	}
+	if gone, pollErr := sys.PidfdEnded(s.pidfd); pollErr != nil || !gone {
+		return err
+	}
+	code, waitErr := sys.WaitPeek(s.pid)
+	if waitErr != nil || code <= 128 {
+		return err
+	}
+	return fmt.Errorf("the launch process ended early: it was %s; so this failed: %w", ended(code-128), err)
 }

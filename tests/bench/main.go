@@ -45,21 +45,33 @@ type bench struct {
 const bundle = "/tmp/bundle"
 
 func main() {
-	rounds := flag.Int("rounds", 60, "measurements of each runtime in each row")
-	out := flag.String("json", "", "file to write the result to")
+	var o options
+	flag.IntVar(&o.rounds, "rounds", 60, "measurements of each runtime in each row")
+	flag.StringVar(&o.before, "before", "", "another build of skiff, which takes part as \"before\"")
+	flag.StringVar(&o.only, "only", "", "the one row to measure: version, run, cycle, exec, state, parallel, memory, idle or list")
+	flag.StringVar(&o.out, "json", "", "file to write the result to")
 	flag.Parse()
-	if err := run(*rounds, *out); err != nil {
+	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(rounds int, out string) error {
-	b := &bench{rounds: rounds, all: []contender{
+// options are the flags.
+type options struct {
+	rounds            int
+	before, only, out string
+}
+
+func run(o options) error {
+	b := &bench{rounds: o.rounds, all: []contender{
 		{name: "skiff", path: "/bench/skiff", root: "/run/skiff"},
 		{name: "crun", path: "/usr/bin/crun", root: "/run/crun"},
 		{name: "runc", path: "/usr/sbin/runc", root: "/run/runc"},
 	}}
+	if o.before != "" {
+		b.all = append(b.all, contender{name: "before", path: o.before, root: "/run/before"})
+	}
 	if err := makeBundle(); err != nil {
 		return err
 	}
@@ -75,17 +87,26 @@ func run(rounds int, out string) error {
 	if b.all[0].why != "" {
 		return errors.New("skiff cannot run: " + b.all[0].why)
 	}
-	for _, measure := range []func() error{b.version, b.runTrue, b.cycle, b.exec, b.state, b.parallel, b.memory, b.idle, b.list} {
-		if err := measure(); err != nil {
+	for _, m := range []struct {
+		name    string
+		measure func() error
+	}{
+		{"version", b.version}, {"run", b.runTrue}, {"cycle", b.cycle}, {"exec", b.exec}, {"state", b.state},
+		{"parallel", b.parallel}, {"memory", b.memory}, {"idle", b.idle}, {"list", b.list},
+	} {
+		if o.only != "" && o.only != m.name {
+			continue
+		}
+		if err := m.measure(); err != nil {
 			return err
 		}
 	}
 	b.print()
 	text, err := json.MarshalIndent(b.rows, "", "\t")
-	if err != nil || out == "" {
+	if err != nil || o.out == "" {
 		return err
 	}
-	return os.WriteFile(out, text, 0o644)
+	return os.WriteFile(o.out, text, 0o644)
 }
 
 // makeBundle makes the default configuration with /bin/true, in the oldest
@@ -445,17 +466,17 @@ func (b *bench) list() error {
 }
 
 func (b *bench) print() {
-	fmt.Printf("\n%-40s %9s %9s %9s %9s  %8s %8s  %s\n", "", "skiff", "crun", "runc", "floor", "of crun", "of floor", "goal")
+	fmt.Printf("\n%-40s %9s %9s %9s %9s %9s  %8s %8s %8s  %s\n", "", "skiff", "before", "crun", "runc", "floor", "of crun", "of floor", "of before", "goal")
 	for _, r := range b.rows {
 		fmt.Printf("%-40s", r.Name+" ("+r.Unit+")")
-		for _, k := range []string{"skiff", "crun", "runc", "floor"} {
+		for _, k := range []string{"skiff", "before", "crun", "runc", "floor"} {
 			if v, ok := r.Values[k]; ok {
 				fmt.Printf(" %9.2f", v)
 			} else {
 				fmt.Printf(" %9s", "-")
 			}
 		}
-		fmt.Printf("  %8s %8s  %s\n", ratio(r, "crun"), ratio(r, "floor"), r.Goal)
+		fmt.Printf("  %8s %8s %8s  %s\n", ratio(r, "crun"), ratio(r, "floor"), ratio(r, "before"), r.Goal)
 	}
 	for _, r := range b.rows {
 		for k, note := range r.Notes {
