@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 	"github.com/skiff-oci/skiff/libcontainer/criu"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
@@ -292,6 +293,11 @@ func (c *Container) cgroupView(l *plan.Launch) (v rootfs.CgroupView, err error) 
 	g, err := c.group()
 	if err != nil {
 		return v, err
+	}
+	if g.Empty() {
+		// It has been left where its maker was: most likely where we are.
+		outside, err := cgroup.New(cgroup.Config{Disabled: true})
+		return cgroupView(l, outside), err
 	}
 	points, err := mountPoints(os.Getpid())
 	if err != nil {

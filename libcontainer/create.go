@@ -422,16 +422,27 @@ func end(g *cgroup.Group) error {
 
 // cgroupView is what a mount of type cgroup shows.
 func cgroupView(l *plan.Launch, g *cgroup.Group) rootfs.CgroupView {
-	v := rootfs.CgroupView{Namespace: namespaceFlags(l)&unix.CLONE_NEWCGROUP != 0, Unified: g.Outside()}
-	for _, d := range g.Directories() {
-		switch {
-		case d.Controllers != nil:
+	v := rootfs.CgroupView{Namespace: namespaceFlags(l)&unix.CLONE_NEWCGROUP != 0}
+	unified := ""
+	for _, d := range inCgroups(g) {
+		if d.Controllers != nil {
 			v.Hierarchies = append(v.Hierarchies, hierarchy(d))
-		case !g.Legacy():
-			v.Unified = d.Mount
+			continue
 		}
+		unified = d.Mount
+	}
+	if len(v.Hierarchies) == 0 {
+		v.Unified = unified
 	}
 	return v
+}
+
+// inCgroups lists where the processes of a group are in each hierarchy.
+func inCgroups(g *cgroup.Group) []cgroup.Directory {
+	if g.Empty() {
+		return g.Outside()
+	}
+	return g.Directories()
 }
 
 func hierarchy(d cgroup.Directory) rootfs.Hierarchy {

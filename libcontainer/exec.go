@@ -86,6 +86,25 @@ func (c *Container) takesExec(o ExecOptions) error {
 		return errors.New("cannot exec in a paused container (use --ignore-paused to override)")
 	case status == Stopped || status == Creating:
 		return fmt.Errorf("cannot exec in a %s container", status)
+	case o.IgnorePaused:
+		return nil
+	}
+	return c.thawedAbove("exec in")
+}
+
+// thawedAbove refuses to do what would wait until the cgroup above the
+// container's is thawed.
+func (c *Container) thawedAbove(action string) error {
+	g, err := c.group()
+	if err != nil {
+		return err
+	}
+	above, err := g.FrozenAbove()
+	if err != nil {
+		return err
+	}
+	if above != "" {
+		return fmt.Errorf("cannot %s a container below a frozen cgroup: thaw %s (write 0 to its cgroup.freeze)", action, above)
 	}
 	return nil
 }

@@ -67,7 +67,7 @@ func (c *Container) takesStart() error {
 	case c.state == 'T':
 		return errors.New("cannot start: the container's first process is stopped (SIGCONT lets it go on)") // and would not answer
 	}
-	return nil
+	return c.thawedAbove("start")
 }
 
 // release lets the first process go on, and runs the hooks for that.

@@ -84,8 +84,9 @@ func (m *member) thawedAbove() error {
 // stayIn notes where the caller is, for a group that has no cgroup.
 func (g *Group) stayIn(all []hierarchy) {
 	for i := range all {
-		if h := &all[i]; h.unified() && h.own != "" {
-			g.outside = h.mount
+		if h := &all[i]; h.own != "" {
+			m := member{names: h.names, mount: h.mount, path: path.Join(h.mount, h.own)}
+			g.outside = append(g.outside, m.directory())
 		}
 	}
 }

@@ -2,6 +2,7 @@ package cgroup
 
 import (
 	"fmt"
+	"path"
 	"time"
 )
 
@@ -141,4 +142,25 @@ func (g *Group) Frozen() (bool, error) {
 		return s == "FROZEN" || s == "FREEZING", nil
 	}
 	return false, nil
+}
+
+// FrozenAbove names the cgroup above the group's that is frozen, so that nothing
+// runs in the group's either; "" if there is none. Of v1's freezer
+// [Group.Frozen] reports that: its state is the effective one.
+func (g *Group) FrozenAbove() (string, error) {
+	m := g.unified()
+	if m == nil {
+		return "", nil
+	}
+	events, err := m.peek("cgroup.events")
+	if err != nil || keyed(events, "frozen") == "0" {
+		return "", notGone(err)
+	}
+	for p := path.Dir(m.path); p != m.mount && within(p, m.mount); p = path.Dir(p) {
+		above := member{path: p, mount: m.mount}
+		if state, err := above.peek("cgroup.freeze"); err == nil && state == "1" {
+			return p, nil
+		}
+	}
+	return "", nil
 }

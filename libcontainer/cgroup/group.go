@@ -45,7 +45,7 @@ type Group struct {
 	kills     uint64           // those that do not count, see [Group.Mark]
 	rootless  bool
 	disabled  bool
-	outside   string // without members: where the cgroup v2 that the caller is in is mounted
+	outside   []Directory // without members: where the caller is
 }
 
 // member is the share of one hierarchy in a group.
@@ -154,14 +154,17 @@ type Directory struct {
 func (g *Group) Directories() []Directory {
 	var all []Directory
 	for i := range g.members {
-		m := &g.members[i]
-		d := Directory{Controllers: m.names, Mount: m.mount, Path: m.path}
-		if m.unified() {
-			d.Controllers = nil
-		}
-		all = append(all, d)
+		all = append(all, g.members[i].directory())
 	}
 	return all
+}
+
+func (m *member) directory() Directory {
+	d := Directory{Controllers: m.names, Mount: m.mount, Path: m.path}
+	if m.unified() {
+		d.Controllers = nil
+	}
+	return d
 }
 
 // unified is the member in the unified hierarchy, or nil.

@@ -57,16 +57,16 @@ func (g *Group) delegatedTo(c *Config, all []hierarchy) bool {
 				return true
 			}
 		}
-		g.outside = h.mount
 	}
+	g.stayIn(all)
 	return false
 }
 
 func writable(path string) bool { return unix.Access(path, unix.W_OK) == nil }
 
-// Outside is where the cgroup v2 that the caller is in is mounted, where the
-// group is empty; it may be empty, too.
-func (g *Group) Outside() string { return g.outside }
+// Outside lists where the caller is in each hierarchy, for a group that is empty:
+// its processes stay there.
+func (g *Group) Outside() []Directory { return g.outside }
 
 // within reports whether p is top or lies below it, comparing whole path
 // components: /x/foobar is not within /x/foo.
