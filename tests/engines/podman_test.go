@@ -37,6 +37,9 @@ graphroot = "%[1]s/storage"
 runroot = "%[1]s/run"
 `
 
+// quietPodman keeps podman 5 from a warning on hosts with cgroup v1.
+const quietPodman = "PODMAN_IGNORE_CGROUPSV1_WARNING"
+
 // A podmanEngine is podman with folders of its own.
 type podmanEngine struct{ client []string }
 
@@ -46,7 +49,7 @@ var startPodman = sync.OnceValues(func() (*podmanEngine, error) {
 	err := errors.Join(os.MkdirAll(dir, 0o755),
 		os.WriteFile(config, fmt.Appendf(nil, podmanConfig, dir, initProgram(), driver()), 0o644),
 		os.WriteFile(storage, fmt.Appendf(nil, podmanStorage, dir), 0o644),
-		os.Setenv("CONTAINERS_CONF", config), os.Setenv("CONTAINERS_STORAGE_CONF", storage))
+		os.Setenv(quietPodman, "1"), os.Setenv("CONTAINERS_CONF", config), os.Setenv("CONTAINERS_STORAGE_CONF", storage))
 	if err != nil {
 		return nil, err
 	}

@@ -49,7 +49,7 @@ var startUserPodman = sync.OnceValues(func() (*podmanEngine, error) {
 	id := fmt.Sprint(userID)
 	e := &podmanEngine{client: []string{
 		"setpriv", "--reuid=" + id, "--regid=" + id, "--clear-groups", "env", "-i", "-C", home, "HOME=" + home, "USER=engineuser",
-		"PATH=" + os.Getenv("PATH"), "XDG_RUNTIME_DIR=" + run, "CONTAINERS_CONF=" + config, "CONTAINERS_STORAGE_CONF=" + storage,
+		"PATH=" + os.Getenv("PATH"), "XDG_RUNTIME_DIR=" + run, quietPodman + "=1", "CONTAINERS_CONF=" + config, "CONTAINERS_STORAGE_CONF=" + storage,
 		"podman", "--log-level=error", "--runtime", world.runtime,
 	}}
 	return e, silently(slices.Concat(e.client, []string{"load", "-q", "-i", imageTar})...)
@@ -154,7 +154,7 @@ func TestPodmanUserLife(t *testing.T) {
 	if got := e.user(t, []string{"--userns", "container:" + name, "--pid", "container:" + name}, "readlink /proc/self/ns/user; cat /proc/1/comm"); got != own+"\nsleep" {
 		t.Errorf("in the other's namespaces: %q", got)
 	}
-	if got := e.do(t, "ps", "--format", "{{.Names}} {{.State}}").ok(t); !strings.Contains(got, name+" Up") {
+	if got := e.do(t, "ps", "--format", "{{.Names}} {{.Status}}").ok(t); !strings.Contains(got, name+" Up") {
 		t.Errorf("ps: %q", got)
 	}
 	e.do(t, "stop", "-t", "0", name).ok(t)

@@ -41,10 +41,26 @@ func (w *setup) prepare(cgroup, runtime string) error {
 	if err := copyFile(runtime, w.runtime, 0o755); err != nil {
 		return err
 	}
+	if err := takePodman(filepath.Dir(w.runtime)); err != nil {
+		return err
+	}
 	if err := setEnvironment(); err != nil {
 		return err
 	}
 	return makeImages()
+}
+
+// takePodman has the podman that ENGINES_PODMAN names, if it names one, take the
+// place of the host's: as a copy in dir, which an ordinary user can reach.
+func takePodman(dir string) error {
+	from := os.Getenv("ENGINES_PODMAN")
+	if from == "" {
+		return nil
+	}
+	if err := copyFile(from, filepath.Join(dir, "podman"), 0o755); err != nil {
+		return err
+	}
+	return os.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 }
 
 func coverAll() (err error) {
