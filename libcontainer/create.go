@@ -21,6 +21,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/lsm"
 	"github.com/skiff-oci/skiff/libcontainer/notify"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/rdt"
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
 	"github.com/skiff-oci/skiff/libcontainer/seccomp"
@@ -80,6 +81,7 @@ func (h *Host) Create(l *plan.Launch, raw []byte, io IO) (_ *Container, _ *Proce
 	}
 	r := h.request(l, io)
 	r.Cgroup, r.Limit, r.Enter = group, true, enter
+	r.Waits.Entered = enter != nil
 	r.CgroupView = cgroupView(l, group)
 	r.Meanwhile = func(run *launch.Running) error {
 		if err := unit.settle(); err != nil {
@@ -327,9 +329,8 @@ func waitsMounted(l *plan.Launch) bool {
 // connect says what happens at the points where the child waits for us.
 func (c *Container) connect(r *launch.Request, l *plan.Launch, io IO, p *Process, u *undo.Stack) error {
 	r.Console = p.console(io.ConsoleSocket, io.PlainOutput)
-	if waitsMounted(l) {
-		r.Mounted = func(run *launch.Running) error { return c.mounted(l, run, u) }
-	}
+	r.Waits.Mounted = waitsMounted(l)
+	r.Mounted = func(run *launch.Running) error { return c.mounted(l, run, u) }
 	r.Ready = func(run *launch.Running) error {
 		if err := delegate(l, r.Cgroup, run.Pid); err != nil {
 			return err
@@ -472,7 +473,7 @@ func (h *Host) warnWithheld(r *launch.Request) {
 }
 
 // Plan gives the program that Create would run, and makes nothing.
-func (h *Host) Plan(l *plan.Launch, io IO) (*plan.Program, error) {
+func (h *Host) Plan(l *plan.Launch, io IO) (*program.Program, error) {
 	group, unit, err := h.newGroup(l)
 	if err != nil {
 		return nil, err
@@ -484,11 +485,6 @@ func (h *Host) Plan(l *plan.Launch, io IO) (*plan.Program, error) {
 	}
 	r := h.request(l, io)
 	r.Cgroup, r.CgroupView = group, cgroupView(l, group)
-	if unit.entered() {
-		r.Enter = func(int) error { return nil }
-	}
-	if waitsMounted(l) {
-		r.Mounted = func(*launch.Running) error { return nil }
-	}
+	r.Waits = launch.Waits{Entered: unit.entered(), Mounted: waitsMounted(l)}
 	return launch.Plan(r)
 }

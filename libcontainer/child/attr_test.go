@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 	"golang.org/x/sys/unix"
@@ -15,13 +15,13 @@ import (
 
 // interpret runs operations on this host, and returns what the program that
 // they end with prints, or the message of the operation that failed.
-func interpret(t *testing.T, ops ...plan.Op) (string, wire.Message) {
+func interpret(t *testing.T, ops ...program.Operation) (string, wire.Message) {
 	t.Helper()
-	p := new(plan.Program)
+	p := new(program.Program)
 	p.Inherit(0)
 	p.Slots += 8
 	for _, op := range ops {
-		p.Add(op)
+		p.Add("", op)
 	}
 	text, err := p.Encode()
 	if err != nil {
@@ -59,11 +59,11 @@ func TestAttr(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skipf("needs root to mount a procfs: the effective uid is %d", os.Geteuid())
 	}
-	attr := plan.Op{Kind: plan.OpAttr, A: 8, S: []string{"self/attr/nosuch/exec", "self/oom_score_adj"}}
-	write := plan.Op{Kind: plan.OpLabel, A: 8, S: []string{"321"}}
-	show := plan.Op{Kind: plan.OpExec, S: []string{"/bin/cat", "/proc/self/oom_score_adj"}, N: [3]uint64{2}}
-	users := plan.Op{Kind: plan.OpUnshare, N: [3]uint64{unix.CLONE_NEWUSER | unix.CLONE_NEWNS}}
-	for name, ops := range map[string][]plan.Op{
+	attr := program.Attr{Out: 8, Files: []string{"self/attr/nosuch/exec", "self/oom_score_adj"}}
+	write := program.Label{File: 8, Value: "321"}
+	show := program.Exec{Args: []string{"/bin/cat", "/proc/self/oom_score_adj"}}
+	users := program.Unshare{Namespaces: unix.CLONE_NEWUSER | unix.CLONE_NEWNS}
+	for name, ops := range map[string][]program.Operation{
 		"own procfs":     {attr, write, show},
 		"the host's own": {users, attr, write, show},
 	} {
@@ -71,17 +71,17 @@ func TestAttr(t *testing.T) {
 			t.Errorf("%s: %q, %+v", name, out, m)
 		}
 	}
-	private := plan.Op{Kind: plan.OpPropagate, S: []string{"/"}, N: [3]uint64{unix.MS_PRIVATE}, Flags: 1}
-	empty := plan.Op{Kind: plan.OpFsMount, A: 9, S: []string{"tmpfs", "tmpfs"}}
-	cover := plan.Op{Kind: plan.OpAttach, A: 9, S: []string{"/proc"}}
+	private := program.Propagate{Path: "/", Propagation: unix.MS_PRIVATE, Tree: true}
+	empty := program.FSMount{Out: 9, Type: "tmpfs", Source: "tmpfs"}
+	cover := program.Attach{Mount: 9, Destination: "/proc"}
 	if _, m := interpret(t, users, private, empty, cover, attr, write, show); m.Type != wire.Failed || m.Index != 4 || m.Detail != wire.NotProc {
 		t.Errorf("a tmpfs on /proc: %+v", m)
 	}
-	missing := plan.Op{Kind: plan.OpAttr, A: 8, S: []string{"self/attr/nosuch/exec", "self/attr/neither"}}
+	missing := program.Attr{Out: 8, Files: []string{"self/attr/nosuch/exec", "self/attr/neither"}}
 	if _, m := interpret(t, missing); m.Type != wire.Failed || m.Errno != unix.ENOENT {
 		t.Errorf("no such attribute: %+v", m)
 	}
-	link := plan.Op{Kind: plan.OpAttr, A: 8, S: []string{"self/root/proc/self/oom_score_adj"}}
+	link := program.Attr{Out: 8, Files: []string{"self/root/proc/self/oom_score_adj"}}
 	if _, m := interpret(t, link); m.Type != wire.Failed || m.Errno != unix.ELOOP && m.Errno != unix.EXDEV {
 		t.Errorf("a magic link on the way: %+v", m)
 	}

@@ -6,6 +6,7 @@ package child
 
 import _ "embed"
 
+//go:generate go run ./gen src/program.h
 //go:generate sh build.sh child.bin
 
 // Binary is the interpreter, an executable for this machine.

@@ -5,84 +5,42 @@ import (
 	"debug/elf"
 	"fmt"
 	"os"
-	"regexp"
-	"strconv"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/skiff-oci/skiff/libcontainer/plan"
-	"github.com/skiff-oci/skiff/libcontainer/wire"
+	"github.com/skiff-oci/skiff/libcontainer/program"
 )
 
-// constants reads "NAME = number" and the lists that count up of an enum.
-func constants(t *testing.T, file, after string) map[string]int {
-	t.Helper()
-	b, err := os.ReadFile("src/" + file)
+// The header of the numbers that both sides share is as it would be written now.
+func TestHeader(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "program.h")
+	if out, err := exec.Command("go", "run", "./gen", file).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	want, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, text, ok := strings.Cut(string(b), after)
-	if !ok {
-		t.Fatalf("%s: no %q", file, after)
+	have, err := os.ReadFile("src/program.h")
+	if err != nil {
+		t.Fatal(err)
 	}
-	_, text, _ = strings.Cut(text, "{")
-	text, _, _ = strings.Cut(text, "}")
-	text = regexp.MustCompile(`//[^\n]*`).ReplaceAllString(text, "")
-	all, next := make(map[string]int), 0
-	for _, word := range strings.Split(text, ",") {
-		name, value, given := strings.Cut(strings.TrimSpace(word), "=")
-		if name = strings.TrimSpace(name); name == "" {
-			continue
-		}
-		if given {
-			if next, err = strconv.Atoi(strings.TrimSpace(value)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		all[name] = next
-		next++
+	if !bytes.Equal(have, want) {
+		t.Error("src/program.h is old: run go generate ./libcontainer/child")
 	}
-	return all
 }
 
-// The child's operations are those of package plan, under the same numbers.
-func TestKinds(t *testing.T) {
-	c := constants(t, "kinds.h", "enum")
-	for k := plan.Kind(1); k.String() != "invalid"; k++ {
-		name := "OP_" + strings.ToUpper(k.String())
-		if got, ok := c[name]; !ok || got != int(k) {
-			t.Errorf("%s is %d (known %v) in the child, %d here", name, got, ok, k)
-		}
-		delete(c, name)
-	}
-	if len(c) > 0 {
-		t.Errorf("operations of the child alone: %v", c)
-	}
+// The child carries out each operation.
+func TestOperations(t *testing.T) {
 	text, err := os.ReadFile("src/child.c")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for k := plan.Kind(1); k.String() != "invalid"; k++ {
+	for _, k := range program.Kinds() {
 		if !bytes.Contains(text, fmt.Appendf(nil, "case OP_%s:", strings.ToUpper(k.String()))) {
 			t.Errorf("the child does not carry out %s", k)
-		}
-	}
-}
-
-func TestMessages(t *testing.T) {
-	c := constants(t, "child.h", "enum message")
-	for m := wire.Go; m <= wire.Trace; m++ {
-		if got := c["M_"+strings.ToUpper(m.String())]; got != int(m) {
-			t.Errorf("%s is %d in the child, %d here", m, got, m)
-		}
-	}
-	if len(c) != int(wire.Trace) {
-		t.Errorf("the child has %d messages, %d here", len(c), wire.Trace)
-	}
-	d := constants(t, "child.h", "enum detail")
-	for name, want := range map[string]wire.Detail{"D_SYMLINK": wire.Symlink, "D_HOOK_EXIT": wire.HookExit, "D_FS_LOG": wire.FSLog, "D_WHERE": wire.Where, "D_KIND": wire.OtherKind, "D_NOT_MADE": wire.NotMade} {
-		if d[name] != int(want) {
-			t.Errorf("%s is %d in the child, %d here", name, d[name], want)
 		}
 	}
 }

@@ -7,9 +7,8 @@
 package cred
 
 import (
-	"encoding/binary"
-
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/program"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,41 +19,35 @@ import (
 //
 // userns says that setgroups(2) may be denied, as a user namespace can have it
 // (user_namespaces(7)): then there is nothing to clear.
-func Become(p *plan.Program, proc *plan.Process, granted, spare uint64, userns bool) {
+func Become(p *program.Program, proc *plan.Process, granted, spare uint64, userns bool) {
 	caps := within(proc.Caps, granted)
 	if proc.Caps.Bounding != ^uint64(0) {
-		p.Add(plan.Op{Kind: plan.OpBounding, N: [3]uint64{proc.Caps.Bounding}, Field: field(proc, "capabilities.bounding")})
+		p.Add(field(proc, "capabilities.bounding"), program.Bounding{Keep: proc.Caps.Bounding})
 	}
 	if proc.UID != 0 {
-		p.Add(plan.Op{Kind: plan.OpKeepCaps})
+		p.Add("", program.KeepCaps{})
 	}
 	if !proc.KeepGroups {
-		groups := p.Add(plan.Op{Kind: plan.OpGroups, Data: gids(proc.Groups), Field: field(proc, "user.additionalGids")})
-		if userns {
-			groups.Flags = 1
-		}
+		p.Add(field(proc, "user.additionalGids"), program.Groups{GIDs: proc.Groups, Try: userns})
 	}
-	p.Add(plan.Op{Kind: plan.OpStdio, N: [3]uint64{uint64(proc.UID), uint64(proc.GID)}})
-	p.Add(plan.Op{Kind: plan.OpSetID, N: [3]uint64{uint64(proc.UID), uint64(proc.GID)}, Field: field(proc, "user")})
+	p.Add("", program.Stdio{UID: proc.UID})
+	p.Add(field(proc, "user"), program.SetID{UID: proc.UID, GID: proc.GID})
 	set(p, proc, caps, spare&granted)
 	if caps.Ambient != 0 {
-		p.Add(plan.Op{Kind: plan.OpAmbient, N: [3]uint64{caps.Ambient}, Field: field(proc, "capabilities.ambient")})
+		p.Add(field(proc, "capabilities.ambient"), program.Ambient{Caps: caps.Ambient, Name: Name})
 	}
 }
 
 // Finish adds the removal of the spare capabilities, if there are any.
-func Finish(p *plan.Program, proc *plan.Process, granted, spare uint64) {
+func Finish(p *program.Program, proc *plan.Process, granted, spare uint64) {
 	caps := within(proc.Caps, granted)
 	if spare&granted&^(caps.Effective&caps.Permitted) != 0 {
 		set(p, proc, caps, 0)
 	}
 }
 
-func set(p *plan.Program, proc *plan.Process, caps plan.Caps, spare uint64) {
-	p.Add(plan.Op{
-		Kind: plan.OpCaps, N: [3]uint64{caps.Effective | spare, caps.Permitted | spare, caps.Inheritable},
-		Field: field(proc, "capabilities"),
-	})
+func set(p *program.Program, proc *plan.Process, caps plan.Caps, spare uint64) {
+	p.Add(field(proc, "capabilities"), program.Caps{Effective: caps.Effective | spare, Permitted: caps.Permitted | spare, Inheritable: caps.Inheritable})
 }
 
 // within leaves out what cannot be granted, and what would make the kernel
@@ -85,14 +78,6 @@ func Granted() uint64 {
 		return 0 // no kernel that we run on refuses it
 	}
 	return uint64(data[1].Permitted)<<32 | uint64(data[0].Permitted)
-}
-
-func gids(list []uint32) []byte {
-	b := make([]byte, 0, 4*len(list))
-	for _, g := range list {
-		b = binary.NativeEndian.AppendUint32(b, g)
-	}
-	return b
 }
 
 func field(p *plan.Process, name string) string {

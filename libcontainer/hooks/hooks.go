@@ -11,18 +11,15 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
 )
-
-// keptOutput is how much of a failing hook's output an error shows, in bytes.
-const keptOutput = 400
 
 // State is the document that hooks read on stdin (runtime.md, "State").
 func State(l *plan.Launch, status specs.ContainerState, pid int) specs.State {
@@ -130,7 +127,7 @@ func (r *runner) run(h *specs.Hook, field string) error {
 	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
 		return nil
 	}
-	return &Failed{field, h.Path, err.Error(), out.String()}
+	return &Failed{Field: field, Path: h.Path, Why: err.Error(), Output: out.String()}
 }
 
 // wait waits for the end of a hook, and ends it where that comes too late.
@@ -175,23 +172,7 @@ func await(hook int, first *os.File, timeout *int) error {
 }
 
 // Failed is a hook that has failed.
-type Failed struct {
-	Field  string // "hooks.poststart[0]"
-	Path   string
-	Why    string
-	Output string // what it printed
-}
-
-func (f *Failed) Error() string {
-	output := strings.TrimSpace(f.Output)
-	if len(output) > keptOutput {
-		output = "... " + output[len(output)-keptOutput:]
-	}
-	if output == "" {
-		return fmt.Sprintf("%s: %s: %s", f.Field, f.Path, f.Why)
-	}
-	return fmt.Sprintf("%s: %s: %s: %s", f.Field, f.Path, f.Why, strings.Join(strings.Fields(output), " "))
-}
+type Failed = program.HookFailed
 
 // argv is what the hook is started with; without args, its path.
 func argv(h *specs.Hook) []string {
@@ -206,15 +187,15 @@ func argv(h *specs.Hook) []string {
 const pidMark = "##########"
 
 // Output are the slots of the files that hooks inside print to, as
-// [OutputAnnotations]; [plan.NoSlot] where there is none.
-type Output [len(OutputAnnotations)]plan.Slot
+// [OutputAnnotations]; [program.NoSlot] where there is none.
+type Output [len(OutputAnnotations)]program.Slot
 
 // Add adds the hooks that run in the container's namespaces, in the child's
 // working directory, with the runtime's privileges. Their environment is their
 // own alone: the runtime's may have secrets, which the container's first process
 // is not to hold.
-func Add(p *plan.Program, list []specs.Hook, point string, s specs.State, o Output) error {
-	return add(p, list, point, s, plan.Op{A: o[0], B: o[1]}, nil)
+func Add(p *program.Program, list []specs.Hook, point string, s specs.State, o Output) error {
+	return add(p, list, point, s, program.Hook{Stdout: o[0], Stderr: o[1]}, nil)
 }
 
 // AddConfined adds those that are programs of the container's, and may do what
@@ -222,16 +203,12 @@ func Add(p *plan.Program, list []specs.Hook, point string, s specs.State, o Outp
 // env is the program's environment, which is theirs unless they have one. With
 // untraced they do not get CAP_SYS_PTRACE, by which they could have the child do
 // what they may not.
-func AddConfined(p *plan.Program, list []specs.Hook, point string, s specs.State, o Output, env []string, untraced bool) error {
-	flags := uint32(plan.HookConfined)
-	if untraced {
-		flags |= plan.HookUntraced
-	}
-	return add(p, list, point, s, plan.Op{A: o[0], B: o[1], Flags: flags}, env)
+func AddConfined(p *program.Program, list []specs.Hook, point string, s specs.State, o Output, env []string, untraced bool) error {
+	return add(p, list, point, s, program.Hook{Stdout: o[0], Stderr: o[1], Confined: true, Untraced: untraced}, env)
 }
 
-// add adds hooks as operations like op.
-func add(p *plan.Program, list []specs.Hook, point string, s specs.State, op plan.Op, env []string) error {
+// add adds hooks as operations like the one that is given.
+func add(p *program.Program, list []specs.Hook, point string, s specs.State, like program.Hook, env []string) error {
 	if len(list) == 0 {
 		return nil
 	}
@@ -244,20 +221,15 @@ func add(p *plan.Program, list []specs.Hook, point string, s specs.State, op pla
 	doc = append([]byte(`{"pid":`+pidMark+`,`), doc[1:]...)
 	for i := range list {
 		h := &list[i]
-		op := op
-		op.Kind, op.Data, op.Field = plan.OpHook, doc, field(point, i)
-		args := argv(h)
-		own := h.Env
-		if own == nil && op.Flags&plan.HookConfined != 0 {
-			own = env
-			op.Flags |= plan.HookHome
+		op := like
+		op.Path, op.Args, op.Env, op.State = h.Path, argv(h), h.Env, doc
+		if h.Env == nil && op.Confined {
+			op.Env, op.Home = env, true
 		}
-		op.S = append(append(append(op.S, h.Path), args...), own...)
-		op.N[0], op.N[1] = uint64(len(args)), uint64(len(own))
 		if h.Timeout != nil {
-			op.N[2] = uint64(limit(*h.Timeout).Milliseconds())
+			op.Timeout = uint64(limit(*h.Timeout).Milliseconds())
 		}
-		p.Add(op)
+		p.Add(field(point, i), op)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
 )
@@ -23,11 +24,11 @@ func TestLimit(t *testing.T) {
 		if got := limit(seconds); got != want {
 			t.Errorf("%d s: %v, expected %v", seconds, got, want)
 		}
-		p := new(plan.Program)
+		p := new(program.Program)
 		if err := Add(p, []specs.Hook{{Path: "/x", Timeout: &seconds}}, "x", specs.State{}, Output{}); err != nil {
 			t.Fatal(err)
 		}
-		if ms := p.Ops[0].N[2]; ms != uint64(want.Milliseconds()) {
+		if ms := p.Ops[0].Operation.(program.Hook).Timeout; ms != uint64(want.Milliseconds()) {
 			t.Errorf("%d s: %d ms", seconds, ms)
 		}
 	}
@@ -92,9 +93,9 @@ func text(err error) string {
 }
 
 func TestFailedOutput(t *testing.T) {
-	f := Failed{"hooks.poststop[0]", "/h", "exit status 1", strings.Repeat("a", 500) + " last\n words\n"}
+	f := Failed{Field: "hooks.poststop[0]", Path: "/h", Why: "exit status 1", Output: strings.Repeat("a", 500) + " last\n words\n"}
 	got := f.Error()
-	if len(got) > keptOutput+60 || !strings.HasPrefix(got, "hooks.poststop[0]: /h: exit status 1: ... aaa") || !strings.HasSuffix(got, "a last words") {
+	if len(got) > 460 || !strings.HasPrefix(got, "hooks.poststop[0]: /h: exit status 1: ... aaa") || !strings.HasSuffix(got, "a last words") {
 		t.Errorf("%q", got)
 	}
 }
@@ -103,21 +104,23 @@ func TestFailedOutput(t *testing.T) {
 func TestAdd(t *testing.T) {
 	list := []specs.Hook{{Path: "/a"}, {Path: "/b", Args: []string{"b", "x"}, Env: []string{"OWN=1"}}}
 	s := State(&plan.Launch{ID: "web"}, specs.StateCreated, 0)
-	program := func(add func(*plan.Program) error) string {
-		p := new(plan.Program)
+	listing := func(add func(*program.Program) error) string {
+		p := new(program.Program)
 		if err := add(p); err != nil {
 			t.Fatal(err)
 		}
 		for i := range p.Ops {
-			p.Ops[i].Data = nil
+			hook := p.Ops[i].Operation.(program.Hook)
+			hook.State = nil
+			p.Ops[i].Operation = hook
 		}
 		return p.String()
 	}
-	got := program(func(p *plan.Program) error { return Add(p, list, "createContainer", s, Output{5, 6}) }) +
-		program(func(p *plan.Program) error {
+	got := listing(func(p *program.Program) error { return Add(p, list, "createContainer", s, Output{5, 6}) }) +
+		listing(func(p *program.Program) error {
 			return AddConfined(p, list, "startContainer", s, Output{}, []string{"PATH=/bin"}, false)
 		}) +
-		program(func(p *plan.Program) error {
+		listing(func(p *program.Program) error {
 			return AddConfined(p, list[:1], "startContainer", s, Output{}, []string{}, true)
 		})
 	var lines []string

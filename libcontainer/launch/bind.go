@@ -1,7 +1,6 @@
 package launch
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -14,6 +13,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/idmap"
 	"github.com/skiff-oci/skiff/libcontainer/lsm"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
 	"github.com/skiff-oci/skiff/libcontainer/seccomp"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
@@ -24,11 +24,11 @@ import (
 // it, and which descriptors the child inherits.
 type binding struct {
 	*Request
-	prog    *plan.Program
+	facts   Facts
+	prog    *program.Program
 	maps    idNamespaces
 	tree    *rootfs.Tree    // nil when there is no tree to build
 	filter  *seccomp.Filter // nil without seccomp
-	own     uint64          // the runtime's own capabilities
 	granted uint64          // capabilities that can be given
 	labels  lsm.Labels
 	userns  bool // the process is in a user namespace of its own or of the container's
@@ -42,10 +42,12 @@ type binding struct {
 	joins   []join // namespaces to join by path
 
 	// Slots.
-	init      plan.Slot // pidfd of the container's init
-	listen    plan.Slot // start's socket
-	preserved plan.Slot // the first descriptor of the caller that is passed on
-	root      plan.Slot // the container's root directory
+	init      program.Slot // pidfd of the container's init
+	listen    program.Slot // start's socket
+	preserved program.Slot // the first descriptor of the caller that is passed on
+	root      program.Slot // the container's root directory
+
+	openers []opener // of the inherited slots, but for the caller's first ones and the tree's
 
 	hookOutput hooks.Output // files that hooks inside print to
 
@@ -54,25 +56,26 @@ type binding struct {
 
 type join struct {
 	plan.Namespace
-	slot plan.Slot
+	slot program.Slot
 }
 
-// bind makes the program. It opens nothing: [binding.open] does.
-func bind(r *Request) (*binding, error) {
-	b := &binding{Request: r, prog: new(plan.Program), own: cred.Granted()}
+// bind makes the program for a host with these facts. It opens nothing:
+// [binding.open] does.
+func bind(r *Request, f Facts) (*binding, error) {
+	b := &binding{Request: r, facts: f, prog: new(program.Program)}
 	l := r.Launch
-	b.userns, b.granted = r.InUserNamespace(), b.own
+	b.userns, b.granted = r.InUserNamespace(), b.facts.Caps
 	if b.userns {
 		b.granted = cred.All // the root of a user namespace has them all there
 	}
 	if n := len(r.Preserve); n > 0 {
 		b.preserved = b.prog.Inherit(n)
 	} else {
-		b.preserved = plan.NoSlot
+		b.preserved = program.NoSlot
 	}
-	b.inside = sys.InUserNamespace()
+	b.inside = f.InUserNamespace
 	b.byChild = r.byChild || !b.privileged()
-	b.labels = lsm.New(&l.Process)
+	b.labels = lsm.New(&l.Process, f.AppArmor)
 	if err := b.checkLimits(); err != nil {
 		return nil, err
 	}
@@ -80,14 +83,14 @@ func bind(r *Request) (*binding, error) {
 		return nil, err
 	}
 	if r.Hold {
-		b.listen = b.prog.Inherit(1)
+		b.listen = b.inherit(callers(r.Listener))
 	}
 	if r.Init != nil {
-		b.init = b.prog.Inherit(1)
+		b.init = b.inherit(callers(r.Init))
 		b.forks = r.InitNamespaces&unix.CLONE_NEWPID != 0
 	}
 	if r.Root != nil {
-		b.root = b.prog.Inherit(1)
+		b.root = b.inherit(callers(r.Root))
 	}
 	b.inheritHookOutput()
 	b.namespaces()
@@ -128,13 +131,18 @@ func (b *binding) bindTree() error {
 	return nil
 }
 
+// compiledFilter finds or makes the filter of a plan.
+func compiledFilter(r *Request) (*seccomp.Filter, error) {
+	return seccomp.Cached(r.SeccompCache, r.Scratch, r.Launch.Seccomp)
+}
+
 // bindFilter finds or makes the filter, and tells what it leaves out.
 func (b *binding) bindFilter() (err error) {
 	if raw := b.Launch.SeccompRaw; raw != nil {
 		b.filter = seccomp.Raw(raw)
 		return nil
 	}
-	if b.filter, err = seccomp.Cached(b.SeccompCache, b.Scratch, b.Launch.Seccomp); err != nil {
+	if b.filter, err = b.facts.Filter(b.Request); err != nil {
 		return err
 	}
 	notes := b.filter.Notes
@@ -151,26 +159,11 @@ func (b *binding) bindFilter() (err error) {
 func (b *binding) inheritHookOutput() {
 	l := b.Launch
 	for i, name := range hooks.OutputAnnotations {
-		b.hookOutput[i] = plan.NoSlot
+		b.hookOutput[i] = program.NoSlot
 		if _, ok := l.Annotations[name]; ok && !l.Joined && len(l.Hooks.CreateContainer)+len(l.Hooks.StartContainer) > 0 {
-			b.hookOutput[i] = b.prog.Inherit(1)
+			b.hookOutput[i] = b.inherit(func() (*os.File, error) { return hooks.OpenOutput(name, l.Annotations, l.Bundle) })
 		}
 	}
-}
-
-// openHookOutput opens these files.
-func (b *binding) openHookOutput() (files []*os.File, err error) {
-	for i, name := range hooks.OutputAnnotations {
-		if b.hookOutput[i] == plan.NoSlot {
-			continue
-		}
-		f, err := hooks.OpenOutput(name, b.Launch.Annotations, b.Launch.Bundle)
-		if err != nil {
-			return files, err
-		}
-		files = append(files, f)
-	}
-	return files, nil
 }
 
 // namespaces sorts out which namespaces are made and which joined.
@@ -194,7 +187,7 @@ func (b *binding) namespaces() {
 		b.joins = append(b.joins[1:n:n], b.joins[0])
 	}
 	for i := range b.joins {
-		b.joins[i].slot = b.prog.Inherit(1)
+		b.joins[i].slot = b.inherit(b.namespaceOpener(b.joins[i].Namespace))
 	}
 	// A process cloned into a new pid namespace is its init at once, which
 	// saves a fork. But the container's user namespace is to own it.
@@ -225,6 +218,36 @@ func SharesMounts(l *plan.Launch) bool {
 	return true
 }
 
+// opener opens a descriptor that the child inherits.
+type opener func() (*os.File, error)
+
+// inherit reserves the slot of a descriptor that the child inherits, and says how
+// it is opened: here alone, so that both are in the same order.
+func (b *binding) inherit(open opener) program.Slot {
+	b.openers = append(b.openers, open)
+	return b.prog.Inherit(1)
+}
+
+// callers is the opener of a file that is the caller's.
+func callers(f *os.File) opener { return func() (*os.File, error) { return f, nil } }
+
+// namespaceOpener is that of a namespace that is joined by its path.
+func (b *binding) namespaceOpener(n plan.Namespace) opener {
+	return func() (*os.File, error) {
+		f, err := openNamespace(n)
+		if err != nil {
+			return nil, err
+		}
+		for _, refuse := range []func(plan.Namespace, *os.File) error{refuseHostMounts, b.refuseHostNames, b.refuseHostSysctl} {
+			if err := refuse(n, f); err != nil {
+				f.Close()
+				return nil, err
+			}
+		}
+		return f, nil
+	}
+}
+
 // open opens what the program inherits, in the order of its slots.
 func (b *binding) open() (files []*os.File, err error) {
 	defer func() {
@@ -233,35 +256,12 @@ func (b *binding) open() (files []*os.File, err error) {
 			files = nil
 		}
 	}()
-	if b.Hold {
-		files = append(files, b.Listener)
-	}
-	if b.Init != nil {
-		files = append(files, b.Init)
-	}
-	if b.Root != nil {
-		files = append(files, b.Root)
-	}
-	printed, err := b.openHookOutput()
-	files = append(files, printed...)
-	if err != nil {
-		return files, err
-	}
-	for _, n := range b.joins {
-		f, err := openNamespace(n.Namespace)
+	for _, open := range b.openers {
+		f, err := open()
 		if err != nil {
 			return files, err
 		}
 		files = append(files, f)
-		if err := refuseHostMounts(n.Namespace, f); err != nil {
-			return files, err
-		}
-		if err := b.refuseHostNames(n.Namespace, f); err != nil {
-			return files, err
-		}
-		if err := b.refuseHostSysctl(n.Namespace, f); err != nil {
-			return files, err
-		}
 	}
 	if b.tree == nil {
 		return files, nil
@@ -272,7 +272,7 @@ func (b *binding) open() (files []*os.File, err error) {
 }
 
 // privileged tells that the runtime is root, if only in a user namespace.
-func (b *binding) privileged() bool { return b.own>>unix.CAP_SYS_ADMIN&1 != 0 }
+func (b *binding) privileged() bool { return b.facts.may(unix.CAP_SYS_ADMIN) }
 
 // checkGroups tells early what the child could not do.
 func (b *binding) checkGroups() error {
@@ -364,20 +364,4 @@ func (b *binding) closeAll(files []*os.File) {
 	}
 }
 
-// numbers are descriptors as the child reads them.
-func numbers(fds []int) []byte {
-	b := make([]byte, 0, 4*len(fds))
-	for _, fd := range fds {
-		b = binary.NativeEndian.AppendUint32(b, uint32(fd))
-	}
-	return b
-}
-
 func decimal(n int) string { return strconv.Itoa(n) }
-
-func flag(on bool) uint32 {
-	if on {
-		return 1
-	}
-	return 0
-}

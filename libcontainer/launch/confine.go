@@ -3,6 +3,7 @@ package launch
 import (
 	"github.com/skiff-oci/skiff/libcontainer/cred"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/program"
 	"golang.org/x/sys/unix"
 )
 
@@ -10,7 +11,7 @@ import (
 // runtime has a privilege for it that the child's user namespace takes away,
 // or the child's two threads must not come to compete in real time for a CPU
 // (load_with_listener in child/seccomp.c).
-func (b *binding) tunes() bool { return (b.userns || b.notifies()) && b.own>>unix.CAP_SYS_NICE&1 != 0 }
+func (b *binding) tunes() bool { return (b.userns || b.notifies()) && b.facts.may(unix.CAP_SYS_NICE) }
 
 // notifies tells that the filter has system calls wait for an agent.
 func (b *binding) notifies() bool { return b.filter != nil && b.filter.Notify }
@@ -27,17 +28,14 @@ func (b *binding) confine() {
 
 func (b *binding) loadFilter() {
 	if b.Launch.Process.NoNewPrivs {
-		b.prog.Add(plan.Op{Kind: plan.OpNoNewPriv, Field: b.field("noNewPrivileges")})
+		b.prog.Add(b.field("noNewPrivileges"), program.NoNewPrivs{})
 	}
 	if f := b.filter; f != nil {
-		op := plan.Op{Kind: plan.OpSeccomp, Data: f.BPF, N: [3]uint64{uint64(f.Flags)}, Field: "linux.seccomp"}
+		field := "linux.seccomp"
 		if b.Launch.SeccompRaw != nil {
-			op.Field = plan.AnnotationField(plan.SeccompRaw)
+			field = plan.AnnotationField(plan.SeccompRaw)
 		}
-		if f.Notify {
-			op.Flags = 1
-		}
-		b.prog.Add(op)
+		b.prog.Add(field, program.Seccomp{BPF: f.BPF, Flags: uint64(f.Flags), Listener: f.Notify})
 	}
 }
 
@@ -76,10 +74,10 @@ func (b *binding) ownLimits() {
 		if b.setsLimits() && r.Resource != unix.RLIMIT_NOFILE {
 			continue
 		}
-		b.prog.Add(plan.Op{Kind: plan.OpRlimit, S: []string{r.Name}, N: [3]uint64{uint64(r.Resource), r.Soft, r.Hard}, Field: r.Field})
+		b.prog.Add(r.Field, program.Rlimit{Name: r.Name, Resource: r.Resource, Soft: r.Soft, Hard: r.Hard})
 	}
 }
 
 // setsLimits tells that the runtime may set any resource limit of the child
 // (prlimit(2)).
-func (b *binding) setsLimits() bool { return b.own>>unix.CAP_SYS_RESOURCE&1 != 0 }
+func (b *binding) setsLimits() bool { return b.facts.may(unix.CAP_SYS_RESOURCE) }

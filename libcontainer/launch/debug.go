@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 )
 
@@ -38,24 +38,15 @@ func (d Debug) since(begun time.Time, what string, m wire.Type) {
 }
 
 // traced tells of an operation that the child has done.
-func (d Debug) traced(index int, s plan.Step, m wire.Message) {
+func (d Debug) traced(index int, e program.Entry, m wire.Message) {
 	if d == nil {
 		return
 	}
 	field := ""
-	if s.Field != "" {
-		field = " # " + s.Field
+	if e.Field != "" {
+		field = " # " + e.Field
 	}
-	d("child: %d %s(%s): %s%s", index, s.Kind, about(&s), took(time.Duration(m.Value)), field)
-}
-
-// about is what an operation is about. Of its strings that is the first: others
-// may be an environment.
-func about(s *plan.Step) string {
-	if s.About != "" {
-		return s.About
-	}
-	return s.Word(0)
+	d("child: %d %s: %s%s", index, e.Brief(), took(time.Duration(m.Value)), field)
 }
 
 func took(d time.Duration) string { return fmt.Sprintf("%d µs", d.Microseconds()) }
@@ -64,9 +55,9 @@ func took(d time.Duration) string { return fmt.Sprintf("%d µs", d.Microseconds(
 func (b *binding) passedOver(m wire.Message) bool {
 	switch m.Type {
 	case wire.Kept:
-		b.kept(b.prog.Step(m.Index))
+		b.kept(b.prog.At(m.Index))
 	case wire.Trace:
-		b.Debug.traced(m.Index, b.step(m.Index), m)
+		b.Debug.traced(m.Index, b.prog.At(m.Index), m)
 	default:
 		return false
 	}

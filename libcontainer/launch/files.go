@@ -1,8 +1,8 @@
 package launch
 
 import (
+	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
-	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,12 +20,11 @@ func (b *binding) room() (int, error) {
 	if len(b.Launch.Rootfs.Mounts) <= few {
 		return 0, nil
 	}
-	_, hard, err := sys.Getrlimit(unix.RLIMIT_NOFILE)
+	_, hard, err := b.facts.Limit(unix.RLIMIT_NOFILE)
 	return int(min(hard, 1<<30)), err
 }
 
-// raiseFiles completes the program's first operation: what it needs is known when
-// all is laid down.
-func (b *binding) raiseFiles() {
-	b.prog.Ops[0].N[0] = uint64(min(b.prog.Slots+rootfs.Spare, b.tree.Room))
+// raiseFiles completes operation i: what it needs is known when all is laid down.
+func (b *binding) raiseFiles(i int) {
+	b.prog.Ops[i].Operation = program.Files{Count: uint64(min(b.prog.Slots+rootfs.Spare, b.tree.Room))}
 }

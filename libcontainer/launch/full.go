@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
-	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 	"golang.org/x/sys/unix"
 )
@@ -31,8 +31,9 @@ func (e *fullError) explain(g *cgroup.Group) error {
 
 // failed is what the child tells of an operation that failed.
 func (b *binding) failed(m wire.Message) error {
-	err := b.describe(m)
-	if b.prog.Step(m.Index).Kind == plan.OpFork && m.Errno == unix.EAGAIN {
+	e := b.prog.At(m.Index)
+	err := describe(e, m)
+	if _, forks := e.Operation.(program.Fork); forks && m.Errno == unix.EAGAIN {
 		return &fullError{err}
 	}
 	return err
@@ -41,7 +42,7 @@ func (b *binding) failed(m wire.Message) error {
 // enterLate puts the process that goes on into the cgroups, which nothing has
 // been put into before.
 func (b *binding) enterLate(pid int) error {
-	if b.Enter != nil {
+	if b.Waits.Entered {
 		return b.Enter(pid)
 	}
 	return b.joinAll(b.Cgroup, pid)

@@ -14,6 +14,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/cred"
 	"github.com/skiff-oci/skiff/libcontainer/idmap"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/tune"
@@ -34,7 +35,7 @@ type Request struct {
 
 	Cgroup       *cgroup.Group       // the cgroup to start in; nil: the caller's
 	Limit        bool                // set the cgroup's limits, too
-	Enter        func(pid int) error // puts the child into the cgroup, which may not be there before; nil: it is cloned into it
+	Enter        func(pid int) error // puts the child into the cgroup, if Waits says so; else it is cloned into it
 	CgroupView   rootfs.CgroupView
 	SeccompCache []string // directories of compiled filters, the preferred one first
 	Scratch      string   // directory for a file without a name
@@ -53,9 +54,11 @@ type Request struct {
 	rootByChild bool // the runtime was refused to clone the root
 	late        bool // the process is put into the cgroup, which is full, when nothing is left to clone
 
+	Waits Waits
+
 	// What the caller does at the points where the child waits for it.
 	Meanwhile func(r *Running) error      // what can be done while the child is at work; may be nil
-	Mounted   func(r *Running) error      // the mounts are made; nil if there is nothing to do
+	Mounted   func(r *Running) error      // the mounts are made; called if Waits says so
 	Console   func(master *os.File) error // the terminal's master; takes it over
 	Ready     func(r *Running) error      // all but the user's program is done
 
@@ -64,17 +67,24 @@ type Request struct {
 	Notify func(listener *os.File, pid int) error
 }
 
+// Waits are the points at which the child waits for the caller, besides those that
+// the plan asks for.
+type Waits struct {
+	Entered bool // the cgroup may not be there before the child is: Enter puts it there
+	Mounted bool // there is something to do when the mounts are made
+}
+
 // Running is a process that was started, or with Hold waits for start.
 type Running struct {
 	Pid   int
 	Pidfd *os.File
-	Tail  []plan.Step // with Hold: what is left to do, for [Release]
-	First int         // index of the first of these
+	Tail  []program.Step // with Hold: what is left to do, for [Release]
+	First int            // index of the first of these
 }
 
 // Plan makes the program of r without running it.
-func Plan(r *Request) (*plan.Program, error) {
-	b, err := bind(r)
+func Plan(r *Request) (*program.Program, error) {
+	b, err := bind(r, Probe())
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +165,7 @@ func (b *binding) place(s *spawned) error {
 	if g == nil || b.late && b.forks {
 		return nil
 	}
-	if b.Enter != nil {
+	if b.Waits.Entered {
 		if err := b.Enter(s.pid); err != nil {
 			return err
 		}
@@ -177,7 +187,7 @@ func (b *binding) place(s *spawned) error {
 // moveInto moves the child into the cgroups that it was not cloned into.
 func (b *binding) moveInto(g *cgroup.Group, s *spawned) error {
 	switch {
-	case b.Enter != nil:
+	case b.Waits.Entered:
 		return nil
 	case s.inCgroup:
 		return g.Join(s.pid)
@@ -191,12 +201,12 @@ func (b *binding) awaitsGo() bool {
 	if b.late {
 		return !b.forks
 	}
-	return b.Enter != nil || b.Cgroup != nil && b.Cgroup.Legacy()
+	return b.Waits.Entered || b.Cgroup != nil && b.Cgroup.Legacy()
 }
 
 // converse answers the child until it needs nothing more.
 func (b *binding) converse(s *spawned, run *Running) error {
-	script := wire.Script(b.prog)
+	script := b.prog.Script()
 	for len(script) > 0 {
 		m, err := s.next(script[0])
 		if err != nil {
@@ -231,8 +241,10 @@ func (b *binding) converse(s *spawned, run *Running) error {
 }
 
 // kept warns of what the child has left as it was.
-func (b *binding) kept(s plan.Step) {
-	b.Warn("%s.options: %s", s.Field, rootfs.StaysReadonly(s.Word(0)))
+func (b *binding) kept(e program.Entry) {
+	if op, ok := e.Operation.(program.SetAttr); ok {
+		b.Warn("%s.options: %s", e.Field, rootfs.StaysReadonly(op.Source))
+	}
 }
 
 // meanwhile is called when the process that goes on is known, and has enough
@@ -245,7 +257,7 @@ func (b *binding) meanwhile(run *Running) error {
 }
 
 // left describes what create leaves to do.
-func (b *binding) left() (steps []plan.Step) {
+func (b *binding) left() (steps []program.Step) {
 	for i := b.tail; b.Hold && i < len(b.prog.Ops); i++ {
 		steps = append(steps, b.prog.Step(i))
 	}
@@ -267,7 +279,7 @@ func (b *binding) awaitExec(s *spawned) error {
 		case m.Type != wire.Failed:
 			return fmt.Errorf("handshake: %s after %s", m.Type, wire.Ready)
 		}
-		return b.describe(m)
+		return describe(b.prog.At(m.Index), m)
 	}
 }
 
@@ -332,7 +344,7 @@ func (b *binding) checkLimits() error {
 		return nil
 	}
 	for _, r := range b.Launch.Process.Rlimits {
-		_, hard, err := sys.Getrlimit(r.Resource)
+		_, hard, err := b.facts.Limit(r.Resource)
 		if err != nil {
 			return fmt.Errorf("%s: %w", r.Field, err)
 		}
@@ -378,7 +390,7 @@ func amount(n uint64) string {
 // connection to its socket, tail and first what [Run] said. If create was told
 // to trace, so does the process now. It returns when the
 // program runs, or with the error that kept it from running.
-func Release(conn int, tail []plan.Step, first int, debug Debug) error {
+func Release(conn int, tail []program.Step, first int, debug Debug) error {
 	c := wire.NewConn(conn)
 	defer c.Close()
 	m, err := c.Receive()
@@ -386,7 +398,7 @@ func Release(conn int, tail []plan.Step, first int, debug Debug) error {
 		m, err = c.Receive()
 		for err == nil && m.Type == wire.Trace {
 			if i := m.Index - first; i >= 0 && i < len(tail) {
-				debug.traced(m.Index, tail[i], m)
+				debug.traced(m.Index, tail[i].Entry(), m)
 			}
 			m, err = c.Receive()
 		}
@@ -402,5 +414,5 @@ func Release(conn int, tail []plan.Step, first int, debug Debug) error {
 	case m.Index < first || m.Index-first >= len(tail):
 		return fmt.Errorf("handshake: operation %d failed, which is none of start's", m.Index)
 	}
-	return describe(tail[m.Index-first], m)
+	return describe(tail[m.Index-first].Entry(), m)
 }

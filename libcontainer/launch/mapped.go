@@ -6,6 +6,7 @@ import (
 
 	"github.com/skiff-oci/skiff/libcontainer/idmap"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 	"golang.org/x/sys/unix"
@@ -60,10 +61,10 @@ func (b *binding) mappedNamespace(m *plan.IDMap) (*os.File, error) {
 // waits for the maps, and ends when the conversation does: the descriptor
 // keeps the namespace.
 func throwaway(scratch string, maps plan.UserMaps) (_ *os.File, err error) {
-	b := &binding{Request: &Request{Launch: new(plan.Launch), Scratch: scratch}, prog: new(plan.Program)}
+	b := &binding{Request: &Request{Launch: new(plan.Launch), Scratch: scratch}, prog: new(program.Program)}
 	b.prog.Inherit(0)
-	b.prog.Add(plan.Op{Kind: plan.OpUnshare, N: [3]uint64{unix.CLONE_NEWUSER}})
-	b.prog.Add(plan.Op{Kind: plan.OpSync, N: [3]uint64{uint64(wire.Maps)}})
+	b.prog.Add("", program.Unshare{Namespaces: unix.CLONE_NEWUSER})
+	b.prog.Add("", program.Sync{Message: wire.Maps})
 	s, err := b.spawn(nil)
 	if err != nil {
 		return nil, err
@@ -74,11 +75,11 @@ func throwaway(scratch string, maps plan.UserMaps) (_ *os.File, err error) {
 	if err != nil {
 		return nil, s.died(err)
 	}
-	if _, err := wire.Accept(wire.Script(b.prog), m); err != nil {
+	if _, err := wire.Accept(b.prog.Script(), m); err != nil {
 		return nil, err
 	}
 	if m.Type == wire.Failed {
-		return nil, describe(b.prog.Step(m.Index), m)
+		return nil, describe(b.prog.At(m.Index), m)
 	}
 	if err := idmap.Write(s.pid, maps, ""); err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/skiff-oci/skiff/libcontainer/cred"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
@@ -70,8 +71,8 @@ func (r *Mounts) add(byChild bool) error {
 
 // binding is that of a child which starts no program.
 func (r *Mounts) binding(byChild bool) *binding {
-	b := &binding{Request: &Request{Launch: r.Launch, Scratch: r.Scratch, Warn: r.Warn}, prog: new(plan.Program), own: cred.Granted()}
-	b.userns, b.inside = b.InUserNamespace(), sys.InUserNamespace()
+	b := &binding{Request: &Request{Launch: r.Launch, Scratch: r.Scratch, Warn: r.Warn}, facts: Probe(), prog: new(program.Program)}
+	b.userns, b.inside = b.InUserNamespace(), b.facts.InUserNamespace
 	b.byChild = byChild || !b.privileged()
 	return b
 }
@@ -92,7 +93,7 @@ func (b *binding) joinMounts() {
 func (b *binding) enter(flags uint64) {
 	for _, n := range b.joins {
 		if n.Flag&flags != 0 {
-			b.prog.Add(plan.Op{Kind: plan.OpSetns, A: n.slot, N: [3]uint64{n.Flag}})
+			b.prog.Add("", program.Setns{To: n.slot, Namespaces: n.Flag})
 		}
 	}
 }
@@ -102,7 +103,7 @@ func (b *binding) enter(flags uint64) {
 // namespace that is a copy of the runtime's, which locks their flags.
 func (b *binding) addMounts() {
 	p := b.prog
-	p.Add(plan.Op{Kind: plan.OpNoDump})
+	p.Add("", program.NoDump{})
 	if b.userns {
 		b.tree.Stage(p)
 		b.dropGroups()
@@ -118,15 +119,15 @@ func (b *binding) addMounts() {
 	b.enter(^uint64(unix.CLONE_NEWUSER | unix.CLONE_NEWNS))
 	if slices.ContainsFunc(b.joins, func(j join) bool { return j.Flag == unix.CLONE_NEWPID }) {
 		b.forks = true
-		p.Add(plan.Op{Kind: plan.OpFork})
+		p.Add("", program.Fork{})
 	}
 	b.tree.MakeNew(p)
-	b.tree.Each(func(mount plan.Slot) {
-		p.Add(plan.Op{Kind: plan.OpSync, A: mount, N: [3]uint64{uint64(wire.Mount)}})
+	b.tree.Each(func(mount program.Slot) {
+		p.Add("", program.Sync{Message: wire.Mount, File: mount})
 	})
 	b.enter(unix.CLONE_NEWNS)
 	b.tree.AttachAll(p)
-	p.Add(plan.Op{Kind: plan.OpSync, N: [3]uint64{uint64(wire.Ready)}})
+	p.Add("", program.Sync{Message: wire.Ready})
 }
 
 // Unmount is one mount of a container to take away.
@@ -146,16 +147,16 @@ func (r *Mounts) Remove(mounts []Unmount, lenient bool) error {
 		}
 	}
 	p, proc, first := b.prog, b.prog.Inherit(1), b.prog.Inherit(len(mounts))
-	p.Add(plan.Op{Kind: plan.OpNoDump})
+	p.Add("", program.NoDump{})
 	if b.userns {
 		b.dropGroups()
 	}
 	b.enter(unix.CLONE_NEWUSER)
 	b.enter(unix.CLONE_NEWNS)
 	for i, m := range mounts {
-		p.Add(plan.Op{Kind: plan.OpUnmount, A: first + plan.Slot(i), B: proc, S: []string{m.Point}, Flags: flag(lenient), Field: m.Field})
+		p.Add(m.Field, program.Unmount{Mount: first + program.Slot(i), Proc: proc, Path: m.Point, Try: lenient})
 	}
-	p.Add(plan.Op{Kind: plan.OpSync, N: [3]uint64{uint64(wire.Ready)}})
+	p.Add("", program.Sync{Message: wire.Ready})
 	files, err := b.openJoins()
 	if err != nil {
 		return err
@@ -199,7 +200,7 @@ func (b *binding) carryOut(files []*os.File, made func(wire.Message) error) (err
 	}
 	defer func() { err = errors.Join(err, s.kill()) }()
 	defer s.conn.Close()
-	for script := wire.Script(b.prog); len(script) > 0; {
+	for script := b.prog.Script(); len(script) > 0; {
 		m, err := s.next(script[0])
 		if err != nil {
 			return s.died(err)
@@ -212,7 +213,7 @@ func (b *binding) carryOut(files []*os.File, made func(wire.Message) error) (err
 		}
 		switch m.Type {
 		case wire.Failed:
-			return describe(b.prog.Step(m.Index), m)
+			return describe(b.prog.At(m.Index), m)
 		case wire.Forked:
 			err = s.forked(int(m.Value))
 		case wire.Mount:

@@ -10,8 +10,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/hooks"
 	"github.com/skiff-oci/skiff/libcontainer/idmap"
 	"github.com/skiff-oci/skiff/libcontainer/lsm"
-	"github.com/skiff-oci/skiff/libcontainer/plan"
-	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/tune"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 	"golang.org/x/sys/unix"
@@ -25,8 +24,8 @@ import (
 func (b *binding) program() error {
 	p, l := b.prog, b.Launch
 	if b.many() {
-		p.Add(plan.Op{Kind: plan.OpFiles}) // how many is known at the end
-		defer b.raiseFiles()
+		defer b.raiseFiles(len(p.Ops)) // how many is known at the end
+		p.Add("", program.Files{})
 	}
 
 	// On the host: what has to be done while its /proc is in sight, and while
@@ -34,17 +33,17 @@ func (b *binding) program() error {
 	if n := l.Process.OOMScoreAdj; n != nil {
 		// In a user namespace of its own the runtime cannot know what it may
 		// set: engines there ask for what the host's root would get.
-		p.Add(plan.Op{Kind: plan.OpOOMScore, S: []string{decimal(*n)}, Flags: flag(b.inside), Field: b.field("oomScoreAdj")})
+		p.Add(b.field("oomScoreAdj"), program.OOMScore{Value: decimal(*n), Try: b.inside})
 	}
 
 	// Into the namespaces. Only a new child is in a pid namespace that we join.
 	b.enterNamespaces()
 
 	// Root in the container's namespaces, the host's tree still in sight.
-	p.Add(plan.Op{Kind: plan.OpSetsid})
+	p.Add("", program.Setsid{})
 	if b.Keyring {
 		lsm.ForKeys(p, &l.Process, func() {
-			p.Add(plan.Op{Kind: plan.OpKeyring, S: []string{"_ses." + l.ID}, Flags: flag(!l.Joined), N: [3]uint64{b.owner()}})
+			p.Add("", program.Keyring{Name: "_ses." + l.ID, New: !l.Joined, Owner: b.owner()})
 		})
 	}
 	b.names()
@@ -60,17 +59,16 @@ func (b *binding) program() error {
 	}
 
 	// Root in the container, its tree complete.
-	tune.Spread(p, &l.Process, sys.Confined())
+	tune.Spread(p, &l.Process, b.facts.Confined)
 	tune.Add(p, &l.Process, b.tunes())
 	b.labels.Write(p) // now, so that create can tell of a profile that is not loaded
 	b.userAndDirectory()
 	if len(l.Process.Args) > 0 {
 		b.lookup()
 	}
-	ready := p.Add(plan.Op{Kind: plan.OpSync, N: [3]uint64{uint64(wire.Ready)}}) // the runtime sets resource limits and stores the state
-	if b.Hold {
-		ready.Flags = plan.SyncEnds // it may wait for start for long
-	}
+	// The runtime sets resource limits and stores the state. With Hold it may wait
+	// for start for long.
+	p.Add("", program.Sync{Message: wire.Ready, Ends: b.Hold})
 
 	// A listener is handed over while the runtime is there that knows the
 	// agent, so hooks run under the filter, as in runc.
@@ -81,7 +79,7 @@ func (b *binding) program() error {
 	// The user, waiting for start; then its program.
 	b.tail = len(p.Ops)
 	if b.Hold {
-		p.Add(plan.Op{Kind: plan.OpListen, A: b.listen})
+		p.Add("", program.Listen{Socket: b.listen})
 	}
 	if b.notifies() {
 		cred.Finish(p, &l.Process, b.granted, b.spare())
@@ -93,25 +91,22 @@ func (b *binding) program() error {
 		}
 	}
 	// All from here on is for the process of a startContainer hook, too.
-	p.Add(plan.Op{Kind: plan.OpKeepFDs, A: b.preserved, Data: numbers(b.Preserve)})
+	p.Add("", program.KeepFDs{First: b.preserved, Numbers: b.Preserve})
 	if b.many() {
-		p.Add(plan.Op{Kind: plan.OpFiles})
+		p.Add("", program.Files{})
 	}
 	b.ownLimits()
 	b.confine()
-	p.Add(b.exec())
+	p.Add("process.args[0]", program.Exec{Args: l.Process.Args, Env: b.environment(), ListenPID: l.Process.ListenPID})
 	return nil
 }
-
-// unknownOwner stands for a user whose id on the host is not known.
-const unknownOwner = ^uint64(0)
 
 // owner is the host's id of the user that sets the container up.
 func (b *binding) owner() uint64 {
 	m := b.Launch.UserMaps.UID
 	uid, ok := idmap.Host(m, idmap.Root(m))
 	if !ok && b.userns {
-		return unknownOwner
+		return program.UnknownOwner
 	}
 	return uint64(uid)
 }
@@ -123,7 +118,7 @@ func (b *binding) owner() uint64 {
 // before it, see [binding.build].
 func (b *binding) enterNamespaces() {
 	if b.made&unix.CLONE_NEWUSER == 0 {
-		b.prog.Add(plan.Op{Kind: plan.OpNoDump})
+		b.prog.Add("", program.NoDump{})
 	}
 	b.join()
 	if b.made&unix.CLONE_NEWUSER != 0 { // first: it is to own the others
@@ -148,7 +143,7 @@ func (b *binding) enterNamespaces() {
 		}
 	}
 	if b.forks {
-		b.prog.Add(plan.Op{Kind: plan.OpFork})
+		b.prog.Add("", program.Fork{})
 	}
 }
 
@@ -159,17 +154,17 @@ func (b *binding) join() {
 		if b.userns {
 			b.dropGroups()
 		}
-		p.Add(plan.Op{Kind: plan.OpSetns, A: b.init, N: [3]uint64{b.InitNamespaces}})
+		p.Add("", program.Setns{To: b.init, Namespaces: b.InitNamespaces})
 	}
 	for _, n := range b.joins {
 		if n.Flag == unix.CLONE_NEWUSER {
 			b.dropGroups()
 			b.approachRoot()
 		}
-		p.Add(plan.Op{Kind: plan.OpSetns, A: n.slot, N: [3]uint64{n.Flag}, Field: n.Field + ".path"})
+		p.Add(n.Field+".path", program.Setns{To: n.slot, Namespaces: n.Flag})
 		if n.Flag == unix.CLONE_NEWUSER && b.asksMaps() {
 			b.awaitCgroups()
-			p.Add(plan.Op{Kind: plan.OpSync, N: [3]uint64{uint64(wire.Maps)}})
+			p.Add("", program.Sync{Message: wire.Maps})
 		}
 	}
 }
@@ -188,11 +183,11 @@ func (b *binding) newUserNamespace() {
 	p, rest := b.prog, b.made&^b.cloned
 	b.awaitCgroups()
 	b.approachRoot()
-	p.Add(plan.Op{Kind: plan.OpUnshare, N: [3]uint64{unix.CLONE_NEWUSER}, Field: "linux.namespaces"})
-	p.Add(plan.Op{Kind: plan.OpSync, N: [3]uint64{uint64(wire.Maps)}})
+	p.Add("linux.namespaces", program.Unshare{Namespaces: unix.CLONE_NEWUSER})
+	p.Add("", program.Sync{Message: wire.Maps})
 	b.unshare(rest & unix.CLONE_NEWTIME)
 	b.enterTime()
-	p.Add(plan.Op{Kind: plan.OpNoDump})
+	p.Add("", program.NoDump{})
 	// We still have the caller's user id, who may go where the root is, but
 	// whose the new namespaces are not to be.
 	b.unshare(rest & unix.CLONE_NEWNS)
@@ -210,14 +205,14 @@ func (b *binding) enterTime() {
 	for _, o := range b.Launch.TimeOffsets {
 		fmt.Fprintf(&lines, "%s %d %d\n", o.Clock, o.Secs, o.Nsecs)
 	}
-	b.prog.Add(plan.Op{Kind: plan.OpTimeNS, S: []string{lines.String()}, Field: "linux.timeOffsets"})
+	b.prog.Add("linux.timeOffsets", program.TimeNS{Offsets: lines.String()})
 }
 
 // dropGroups gives up the runtime's own groups before a user namespace is
 // joined in which setgroups(2) may be denied.
 func (b *binding) dropGroups() {
-	if b.own>>unix.CAP_SETGID&1 != 0 && !b.Launch.Process.KeepGroups {
-		b.prog.Add(plan.Op{Kind: plan.OpGroups, Flags: flag(b.inside)})
+	if b.facts.may(unix.CAP_SETGID) && !b.Launch.Process.KeepGroups {
+		b.prog.Add("", program.Groups{Try: b.inside})
 	}
 }
 
@@ -242,13 +237,13 @@ func (b *binding) makesFirst() bool { return b.tree != nil && b.tree.MakesFirst(
 func (b *binding) awaitCgroups() {
 	if b.awaitsGo() && !b.awaited {
 		b.awaited = true
-		b.prog.Add(plan.Op{Kind: plan.OpAwait, N: [3]uint64{uint64(wire.Go)}})
+		b.prog.Add("", program.Await{Message: wire.Go})
 	}
 }
 
 func (b *binding) unshare(flags uint64) {
 	if flags != 0 {
-		b.prog.Add(plan.Op{Kind: plan.OpUnshare, N: [3]uint64{flags}, Field: "linux.namespaces"})
+		b.prog.Add("linux.namespaces", program.Unshare{Namespaces: flags})
 	}
 }
 
@@ -261,10 +256,7 @@ func (b *binding) attachRoot() {
 // becomeRoot makes us the root of the container's user namespace.
 func (b *binding) becomeRoot() {
 	m := b.Launch.UserMaps
-	op := b.prog.Add(plan.Op{Kind: plan.OpResUID, N: [3]uint64{uint64(idmap.Root(m.UID)), uint64(idmap.Root(m.GID)), 1}, Field: "linux.uidMappings"})
-	if b.Launch.Process.KeepGroups {
-		op.N[2] = 0
-	}
+	b.prog.Add("linux.uidMappings", program.BecomeRoot{UID: idmap.Root(m.UID), GID: idmap.Root(m.GID), KeepGroups: b.Launch.Process.KeepGroups})
 }
 
 func (b *binding) names() {
@@ -273,13 +265,13 @@ func (b *binding) names() {
 		return
 	}
 	if l.Hostname != "" {
-		p.Add(plan.Op{Kind: plan.OpHostname, S: []string{l.Hostname}, Field: "hostname"})
+		p.Add("hostname", program.Hostname{Name: l.Hostname})
 	}
 	if l.Domainname != "" {
-		p.Add(plan.Op{Kind: plan.OpDomain, S: []string{l.Domainname}, Field: "domainname"})
+		p.Add("domainname", program.Domain{Name: l.Domainname})
 	}
 	if b.made&unix.CLONE_NEWNET != 0 {
-		p.Add(plan.Op{Kind: plan.OpLinkUp, S: []string{"lo"}})
+		p.Add("", program.LinkUp{Interface: "lo"})
 	}
 }
 
@@ -298,11 +290,11 @@ func (b *binding) build() error {
 	b.tree.Mounts(p)
 	b.tree.Devices(p)
 	b.console()
-	if b.Mounted != nil {
-		p.Add(plan.Op{Kind: plan.OpSync, N: [3]uint64{uint64(wire.Mounted)}}) // prestart and createRuntime hooks
+	if b.Waits.Mounted {
+		p.Add("", program.Sync{Message: wire.Mounted}) // prestart and createRuntime hooks
 	}
 	if len(l.Hooks.CreateContainer) > 0 {
-		p.Add(plan.Op{Kind: plan.OpWorkDir, A: b.root, S: []string{l.Rootfs.Path}, Field: "hooks.createContainer"})
+		p.Add("hooks.createContainer", program.WorkDir{Directory: b.root, Path: l.Rootfs.Path})
 	}
 	if err := hooks.Add(p, l.Hooks.CreateContainer, "createContainer", state, b.hookOutput); err != nil {
 		return err
@@ -321,16 +313,16 @@ func (b *binding) build() error {
 // enterRoot is exec's way into the tree: a mount namespace brings its root.
 func (b *binding) enterRoot() {
 	if b.Root != nil {
-		b.prog.Add(plan.Op{Kind: plan.OpChroot, A: b.root})
+		b.prog.Add("", program.Chroot{Root: b.root})
 		return
 	}
 	b.root = b.prog.NewSlot()
-	b.prog.Add(plan.Op{Kind: plan.OpOpenTree, A: b.root, S: []string{"/"}, N: [3]uint64{unix.OPEN_TREE_CLOEXEC}})
+	b.prog.Add("", program.OpenTree{Out: b.root, Path: "/", Flags: unix.OPEN_TREE_CLOEXEC})
 }
 
 // ownNull gives the process the container's null device in place of the host's.
 func (b *binding) ownNull() {
-	b.prog.Add(plan.Op{Kind: plan.OpDevNull, B: b.root})
+	b.prog.Add("", program.DevNull{Root: b.root})
 }
 
 func (b *binding) console() {
@@ -338,11 +330,7 @@ func (b *binding) console() {
 	if !proc.Terminal {
 		return
 	}
-	op := plan.Op{Kind: plan.OpConsole, B: b.root, N: [3]uint64{uint64(proc.ConsoleRows)<<16 | uint64(proc.ConsoleCols)}, Field: "process.terminal"}
-	if !b.Launch.Joined {
-		op.Flags = plan.ConsoleBind
-	}
-	b.prog.Add(op)
+	b.prog.Add("process.terminal", program.MakeConsole{Root: b.root, Rows: uint16(proc.ConsoleRows), Columns: uint16(proc.ConsoleCols), Bind: !b.Launch.Joined})
 }
 
 // sysctls are written through a procfs that nobody else can reach, or where
@@ -353,24 +341,21 @@ func (b *binding) sysctls() {
 		return
 	}
 	proc := p.NewSlot()
-	op := p.Add(plan.Op{Kind: plan.OpFsMount, A: proc, S: []string{"proc", "proc"}, Field: "linux.sysctl"})
+	op := program.FSMount{Out: proc, Type: "proc", Source: "proc"}
 	if b.userns || b.inside {
-		op.Data = []byte("/proc\x00") // which shows a parameter of the namespaces of who reads it
+		op.HostTree = "/proc" // which shows a parameter of the namespaces of who reads it
 	}
+	p.Add("linux.sysctl", op)
 	for _, s := range l.Sysctl {
-		p.Add(plan.Op{Kind: plan.OpWrite, A: proc, S: []string{"sys/" + s.Path, s.Value}, Field: s.Field})
+		p.Add(s.Field, program.Write{Proc: proc, Path: "sys/" + s.Path, Value: s.Value})
 	}
-	p.Add(plan.Op{Kind: plan.OpClose, A: proc})
+	p.Add("", program.Close{File: proc})
 }
 
 // makeDirectory enters the working directory, which a new container gets if it
 // is missing, as root.
 func (b *binding) makeDirectory() {
-	op := plan.Op{Kind: plan.OpChdir, S: []string{b.Launch.Process.Cwd}, Flags: plan.ChdirTry, Field: b.field("cwd")}
-	if !b.Launch.Joined {
-		op.Flags |= plan.ChdirMake
-	}
-	b.prog.Add(op)
+	b.prog.Add(b.field("cwd"), program.Chdir{Path: b.Launch.Process.Cwd, Try: true, Make: !b.Launch.Joined})
 }
 
 // userAndDirectory makes us the user. The working directory may be open to
@@ -379,12 +364,12 @@ func (b *binding) userAndDirectory() {
 	p, proc := b.prog, &b.Launch.Process
 	b.makeDirectory()
 	cred.Become(p, proc, b.granted, b.spare(), b.userns || b.inside)
-	p.Add(plan.Op{Kind: plan.OpChdir, S: []string{proc.Cwd}, Flags: plan.ChdirCheck, Field: b.field("cwd")})
+	p.Add(b.field("cwd"), program.Chdir{Path: proc.Cwd, Check: true})
 	umask := uint32(0o022)
 	if proc.Umask != nil {
 		umask = *proc.Umask
 	}
-	p.Add(plan.Op{Kind: plan.OpUmask, N: [3]uint64{uint64(umask)}})
+	p.Add("", program.Umask{Mask: umask})
 }
 
 // field is the JSON path of a member of the process.
@@ -399,14 +384,14 @@ func (b *binding) field(name string) string {
 func (b *binding) lookup() {
 	p, proc := b.prog, &b.Launch.Process
 	if value, ok := lookupEnv(proc.Env, "HOME"); !ok || value == "" {
-		p.Add(plan.Op{Kind: plan.OpHome, N: [3]uint64{uint64(proc.UID)}})
+		p.Add("", program.Home{UID: proc.UID})
 	}
 	name := proc.Args[0]
-	op := plan.Op{Kind: plan.OpLookup, S: []string{name}, Field: "process.args[0]"}
+	op := program.Lookup{Name: name}
 	if strings.Contains(name, "/") {
-		op.S = append(op.S, name)
+		op.Candidates = []string{name}
 	} else {
-		op.Flags = plan.LookupPath
+		op.Search = true
 		path, ok := lookupEnv(proc.Env, "PATH")
 		if !ok {
 			path = defaultPath
@@ -415,25 +400,14 @@ func (b *binding) lookup() {
 			if dir == "" {
 				dir = "."
 			}
-			op.S = append(op.S, strings.TrimSuffix(dir, "/")+"/"+name)
+			op.Candidates = append(op.Candidates, strings.TrimSuffix(dir, "/")+"/"+name)
 		}
 	}
-	p.Add(op)
+	p.Add("process.args[0]", op)
 }
 
 // defaultPath is searched when the environment has no PATH.
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-func (b *binding) exec() plan.Op {
-	proc, env := &b.Launch.Process, b.environment()
-	op := plan.Op{Kind: plan.OpExec, N: [3]uint64{uint64(len(proc.Args)), uint64(len(env))}, Field: "process.args[0]"}
-	if proc.ListenPID {
-		op.Flags = plan.ExecListenPID
-	}
-	op.S = make([]string, 0, len(proc.Args)+len(env))
-	op.S = append(append(op.S, proc.Args...), env...)
-	return op
-}
 
 // environment is the process's, but for a HOME that is empty: the child adds a
 // better one.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 	"github.com/skiff-oci/skiff/libcontainer/child"
-	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/tune"
@@ -29,9 +29,9 @@ type spawned struct {
 // open binds the request, and opens what the child inherits. Where that is
 // refused to the runtime, what the child is able to open is left to it.
 func open(r *Request) (b *binding, files []*os.File, err error) {
-	try := *r
+	try, facts := *r, Probe()
 	for {
-		b, err = bind(&try)
+		b, err = bind(&try, facts)
 		try.Warn = r.Warn
 		if err != nil {
 			return nil, nil, err
@@ -66,7 +66,7 @@ func (b *binding) spawn(files []*os.File) (*spawned, error) {
 	// path that names one (golang.org/issue/61751): those that it passes on go
 	// to the first numbers, and on the way perhaps to ones above the highest of
 	// them. So it is between: the program, which is passed on, is above.
-	exe, err := sys.Executable("skiff-init", child.Binary, b.Scratch, int(plan.SlotFirst)+len(b.Preserve)+len(files))
+	exe, err := sys.Executable("skiff-init", child.Binary, b.Scratch, int(program.SlotFirst)+len(b.Preserve)+len(files))
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func (b *binding) nearInit(busy error) (*cgroup.Group, error) {
 func (b *binding) cloneInto(s *spawned, g *cgroup.Group, exe int, fds []uintptr) error {
 	pidfd := -1
 	attr := &syscall.SysProcAttr{Cloneflags: uintptr(b.cloned), PidFD: &pidfd}
-	if g != nil && b.Enter == nil && !b.late {
+	if g != nil && !b.Waits.Entered && !b.late {
 		dir, err := g.Open()
 		if errors.Is(err, unix.ENOENT) {
 			return fmt.Errorf("the container's cgroup does not exist any more: %w", err)
@@ -164,7 +164,7 @@ func startHint(err error, flags uint64, inCgroup bool) error {
 	case errors.Is(err, unix.EPERM) && flags != 0:
 		return fmt.Errorf("clone: %w (CAP_SYS_ADMIN is needed to make namespaces)", err)
 	case errors.Is(err, unix.ENOSPC) && flags != 0:
-		return fmt.Errorf("clone: %w%s", err, namespaceLimits(flags))
+		return fmt.Errorf("clone: %w%s", err, program.NamespaceLimits(flags))
 	case errors.Is(err, unix.EACCES):
 		return fmt.Errorf("clone: %w (this user may not move a process from where skiff is to the container's cgroup)", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/idmap"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 	"golang.org/x/sys/unix"
 )
@@ -13,10 +14,10 @@ import (
 // failure puts into words that an operation of the child has failed, with what
 // the plan and the child, which has not been reaped, tell of it.
 func (b *binding) failure(s *spawned, m wire.Message) error {
-	step := b.prog.Step(m.Index)
-	if m.Errno == unix.EINVAL && changesIDs(step.Kind) {
+	op := b.prog.At(m.Index).Operation
+	if m.Errno == unix.EINVAL && changesIDs(op) {
 		if have, err := idmap.Of(s.pid); err == nil {
-			if err := b.unmapped(step, have); err != nil {
+			if err := b.unmapped(op, have); err != nil {
 				return err
 			}
 		}
@@ -24,13 +25,17 @@ func (b *binding) failure(s *spawned, m wire.Message) error {
 	return b.failed(m)
 }
 
-func changesIDs(k plan.Kind) bool {
-	return k == plan.OpSetID || k == plan.OpGroups || k == plan.OpResUID
+func changesIDs(op program.Operation) bool {
+	switch op.(type) {
+	case program.SetID, program.Groups, program.BecomeRoot:
+		return true
+	}
+	return false
 }
 
 // unmapped names the id that an operation wants and the user namespace, which is
 // one that config.json has no mappings of, does not have; nil if it has all.
-func (b *binding) unmapped(s plan.Step, have plan.UserMaps) error {
+func (b *binding) unmapped(op program.Operation, have plan.UserMaps) error {
 	whose := "the user namespace"
 	if !b.userns {
 		whose = "skiff's own user namespace"
@@ -42,19 +47,19 @@ func (b *binding) unmapped(s plan.Step, have plan.UserMaps) error {
 		return fmt.Errorf("%s: the %s id %d is not mapped in %s, which has %s", field, kind, id, whose, plan.IDRanges(list))
 	}
 	p := &b.Launch.Process
-	switch s.Kind {
-	case plan.OpGroups:
+	switch op.(type) {
+	case program.Groups:
 		for i, g := range p.Groups {
 			if err := missing(fmt.Sprintf("%s[%d]", b.field("user.additionalGids"), i), "group", g, have.GID); err != nil {
 				return err
 			}
 		}
-	case plan.OpSetID:
+	case program.SetID:
 		if err := missing(b.field("user.gid"), "group", p.GID, have.GID); err != nil {
 			return err
 		}
 		return missing(b.field("user.uid"), "user", p.UID, have.UID)
-	case plan.OpResUID:
+	case program.BecomeRoot:
 		m := b.Launch.UserMaps
 		if err := missing("linux.gidMappings", "group", idmap.Root(m.GID), have.GID); err != nil {
 			return err

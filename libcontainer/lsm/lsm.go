@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
 )
@@ -69,15 +70,15 @@ func SELinux() bool {
 type Labels []label
 
 type label struct {
-	slot  plan.Slot
+	slot  program.Slot
 	value string
 	files []string // attribute files, the preferred one first
 	field string
 }
 
 // New are the labels of a process; nil if it has none.
-func New(proc *plan.Process) (l Labels) {
-	if name := proc.AppArmor; name != "" && (name != Unconfined || AppArmor()) {
+func New(proc *plan.Process, appArmor func() bool) (l Labels) {
+	if name := proc.AppArmor; name != "" && (name != Unconfined || appArmor()) {
 		l = append(l, label{
 			value: "exec " + name, field: field(proc, "apparmorProfile"),
 			// The second is shared by all LSMs, and the only one before Linux 5.8.
@@ -92,34 +93,34 @@ func New(proc *plan.Process) (l Labels) {
 
 // Open adds the operations that open the attribute files, for which the child
 // has to be root still.
-func (l Labels) Open(p *plan.Program) {
+func (l Labels) Open(p *program.Program) {
 	for i := range l {
 		l[i].slot = p.NewSlot()
-		p.Add(plan.Op{Kind: plan.OpAttr, A: l[i].slot, S: l[i].files, Field: l[i].field})
+		p.Add(l[i].field, program.Attr{Out: l[i].slot, Files: l[i].files})
 	}
 }
 
 // Write adds the operations that write the labels.
-func (l Labels) Write(p *plan.Program) {
+func (l Labels) Write(p *program.Program) {
 	for i := range l {
-		p.Add(plan.Op{Kind: plan.OpLabel, A: l[i].slot, S: []string{l[i].value}, Field: l[i].field})
+		p.Add(l[i].field, program.Label{File: l[i].slot, Value: l[i].value})
 	}
 }
 
 // ForKeys has the keys that add's operations make labelled as the process is:
 // with the runtime's own label, the policy would keep the process from its
 // session keyring.
-func ForKeys(p *plan.Program, proc *plan.Process, add func()) {
+func ForKeys(p *program.Program, proc *plan.Process, add func()) {
 	if proc.SELinux == "" {
 		add()
 		return
 	}
 	file, field := p.NewSlot(), field(proc, "selinuxLabel")
-	p.Add(plan.Op{Kind: plan.OpAttr, A: file, S: []string{"self/attr/keycreate"}, Field: field})
-	p.Add(plan.Op{Kind: plan.OpLabel, A: file, S: []string{proc.SELinux}, Field: field})
+	p.Add(field, program.Attr{Out: file, Files: []string{"self/attr/keycreate"}})
+	p.Add(field, program.Label{File: file, Value: proc.SELinux})
 	add()
-	p.Add(plan.Op{Kind: plan.OpLabel, A: file, S: []string{"\n"}, Field: field}) // the kernel's choice again
-	p.Add(plan.Op{Kind: plan.OpClose, A: file})
+	p.Add(field, program.Label{File: file, Value: "\n"}) // the kernel's choice again
+	p.Add("", program.Close{File: file})
 }
 
 // Restored refuses a restored process, before it goes on, that is confined no
@@ -161,22 +162,6 @@ func current(process string, files []string) (string, error) {
 	}
 	label, _, _ := strings.Cut(strings.TrimRight(string(b), "\n\x00"), " (")
 	return label, err
-}
-
-// Hint says what to do about a refusal; empty if there is nothing to say.
-func Hint(kind plan.Kind, err error) string {
-	is := func(errno unix.Errno) bool { return errors.Is(err, errno) }
-	switch {
-	case kind == plan.OpAttr && is(unix.ENOENT):
-		return " (the kernel has no such file in /proc/self/attr)"
-	case kind == plan.OpLabel && is(unix.ENOENT):
-		return " (no profile of this name is loaded)"
-	case kind == plan.OpLabel && is(unix.EINVAL):
-		return " (the policy knows no such label)"
-	case kind == plan.OpLabel && (is(unix.EACCES) || is(unix.EPERM)):
-		return " (the policy does not let this process change to it)"
-	}
-	return ""
 }
 
 func field(p *plan.Process, name string) string {

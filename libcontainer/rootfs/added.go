@@ -6,14 +6,15 @@ import (
 	"strings"
 
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/program"
 	"golang.org/x/sys/unix"
 )
 
 // Added is the tree of a container that runs, to which the mounts of r come. All
 // are made before one is attached: sources and new file systems while the child is
 // still in a mount namespace where nothing is the container's to change.
-func Added(r plan.Rootfs, on Setting, p *plan.Program) (*Tree, error) {
-	t := &Tree{Setting: on, plan: r, null: plan.NoSlot, stage: plan.NoSlot, added: true, stages: on.UserNS && !on.ByChild}
+func Added(r plan.Rootfs, on Setting, p *program.Program) (*Tree, error) {
+	t := &Tree{Setting: on, plan: r, null: program.NoSlot, stage: program.NoSlot, added: true, stages: on.UserNS && !on.ByChild}
 	t.mounts = t.expandCgroups(r.Mounts)
 	for i := range t.mounts {
 		m := &t.mounts[i]
@@ -23,7 +24,7 @@ func Added(r plan.Rootfs, on Setting, p *plan.Program) (*Tree, error) {
 		if m.Bind {
 			m.way = ahead
 		}
-		m.slot, m.ids = plan.NoSlot, plan.NoSlot
+		m.slot, m.ids = program.NoSlot, program.NoSlot
 		if t.mapsByChild(m) {
 			m.ids = p.Inherit(1)
 		}
@@ -35,7 +36,7 @@ func Added(r plan.Rootfs, on Setting, p *plan.Program) (*Tree, error) {
 	}
 	p.Inherit(0)
 	for i := range t.mounts {
-		if m := &t.mounts[i]; m.slot == plan.NoSlot {
+		if m := &t.mounts[i]; m.slot == program.NoSlot {
 			m.slot = p.NewSlot()
 		}
 	}
@@ -75,7 +76,7 @@ func (t *Tree) openAdded(files []*os.File, ns UserNamespaces, warn Warn) ([]*os.
 // Clone adds the operations that clone the sources which the runtime has not
 // opened, or which have been laid out, with the flags that the mount namespace that
 // we are in now has locked.
-func (t *Tree) Clone(p *plan.Program) {
+func (t *Tree) Clone(p *program.Program) {
 	if t.stages {
 		t.enterStage(p)
 	}
@@ -92,7 +93,7 @@ func (t *Tree) Clone(p *plan.Program) {
 }
 
 // MakeNew adds the operations that make new file systems.
-func (t *Tree) MakeNew(p *plan.Program) {
+func (t *Tree) MakeNew(p *program.Program) {
 	for i := range t.mounts {
 		if m := &t.mounts[i]; m.way == noBind {
 			t.newFS(p, m)
@@ -101,7 +102,7 @@ func (t *Tree) MakeNew(p *plan.Program) {
 }
 
 // Each goes through the mounts in the order of the list.
-func (t *Tree) Each(f func(mount plan.Slot)) {
+func (t *Tree) Each(f func(mount program.Slot)) {
 	for i := range t.mounts {
 		f(t.mounts[i].slot)
 	}
@@ -118,20 +119,18 @@ func (t *Tree) Fields() (fields []string) {
 
 // AttachAll adds the operations that attach all mounts in the container's mount
 // namespace, where we are now.
-func (t *Tree) AttachAll(p *plan.Program) {
-	p.Add(plan.Op{Kind: plan.OpOpenTree, A: t.Root, S: []string{"/"}, N: [3]uint64{unix.OPEN_TREE_CLOEXEC}})
+func (t *Tree) AttachAll(p *program.Program) {
+	p.Add("", program.OpenTree{Out: t.Root, Path: "/", Flags: unix.OPEN_TREE_CLOEXEC})
 	for i := range t.mounts {
 		m := &t.mounts[i]
 		if m.Bind {
-			p.Add(plan.Op{Kind: plan.OpAttach, A: m.slot, B: t.Root, S: []string{m.Destination}, Flags: attachFlags(m), Field: m.Field})
+			p.Add(m.Field, program.Attach{Mount: m.slot, Root: t.Root, Destination: m.Destination, Place: placeOf(m)})
 		} else {
 			t.fsmount(p, m)
 		}
 		for _, l := range m.links {
-			p.Add(plan.Op{Kind: plan.OpSymlink, B: m.slot, S: l[:], Field: m.Field})
+			p.Add(m.Field, program.Symlink{Root: m.slot, Target: l[0], Path: l[1]})
 		}
 	}
-	for _, op := range t.late {
-		p.Add(op)
-	}
+	p.Ops = append(p.Ops, t.late...)
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/program"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,7 +22,7 @@ func (t *Tree) ownDev() bool {
 
 // Devices adds the device nodes, the links of runtime-linux.md ("Dev symbolic
 // links") and /dev/ptmx. It ends what [Tree.Mounts] has begun.
-func (t *Tree) Devices(p *plan.Program) {
+func (t *Tree) Devices(p *program.Program) {
 	if t.ownDev() {
 		t.makeDevices(p)
 		t.linkDevices(p)
@@ -29,37 +30,36 @@ func (t *Tree) Devices(p *plan.Program) {
 	t.leaveStage(p)
 }
 
-func (t *Tree) makeDevices(p *plan.Program) {
-	laid := plan.NoSlot
+func (t *Tree) makeDevices(p *program.Program) {
+	laid := program.NoSlot
 	for i := range t.plan.Devices {
 		d := &t.plan.Devices[i]
 		if !t.makesNodes() || d.Mode&unix.S_IFMT == unix.S_IFIFO {
-			op := t.mknod(p, d)
-			op.B, op.Flags = t.Root, flag(t.Inside || t.ByChild)*plan.MknodHost
+			op := mknod(d)
+			op.Root, op.Host = t.Root, t.Inside || t.ByChild
 			if t.nodes != nil {
-				op.A = t.nodes[i]
+				op.Bind = t.nodes[i]
 			}
+			p.Add(d.Field, op)
 			continue
 		}
-		if laid == plan.NoSlot {
+		if laid == program.NoSlot {
 			laid = p.NewSlot()
 		}
-		p.Add(plan.Op{Kind: plan.OpOpenTree, A: laid, B: t.stage, S: []string{laidNode + strconv.Itoa(i)}, N: [3]uint64{cloneMount}, Field: d.Field})
-		op := t.mknod(p, d)
-		op.A, op.B, op.Flags = laid, t.Root, plan.MknodOwn
-		p.Add(plan.Op{Kind: plan.OpClose, A: laid})
+		p.Add(d.Field, program.OpenTree{Out: laid, From: t.stage, Path: laidNode + strconv.Itoa(i), Flags: cloneMount})
+		op := mknod(d)
+		op.Root, op.Bind, op.Own = t.Root, laid, true
+		p.Add(d.Field, op)
+		p.Add("", program.Close{File: laid})
 	}
 }
 
-// mknod adds an operation that makes a device.
-func (t *Tree) mknod(p *plan.Program, d *plan.Device) *plan.Op {
-	return p.Add(plan.Op{
-		Kind: plan.OpMknod, S: []string{d.Path}, Field: d.Field,
-		N: [3]uint64{uint64(d.Mode), uint64(d.Major)<<32 | uint64(d.Minor), uint64(d.UID)<<32 | uint64(d.GID)},
-	})
+// mknod is the operation that makes a device.
+func mknod(d *plan.Device) program.Mknod {
+	return program.Mknod{Path: d.Path, Mode: d.Mode, Major: d.Major, Minor: d.Minor, UID: d.UID, GID: d.GID}
 }
 
-func (t *Tree) linkDevices(p *plan.Program) {
+func (t *Tree) linkDevices(p *program.Program) {
 	links := [][2]string{
 		{"/proc/self/fd", "/dev/fd"},
 		{"/proc/self/fd/0", "/dev/stdin"},
@@ -70,7 +70,7 @@ func (t *Tree) linkDevices(p *plan.Program) {
 		links = append(links, [2]string{"/proc/kcore", "/dev/core"})
 	}
 	for _, l := range links {
-		p.Add(plan.Op{Kind: plan.OpSymlink, B: t.Root, S: []string{l[0], l[1]}})
+		p.Add("", program.Symlink{Root: t.Root, Target: l[0], Path: l[1]})
 	}
-	p.Add(plan.Op{Kind: plan.OpSymlink, B: t.Root, S: []string{"pts/ptmx", "/dev/ptmx"}, Flags: plan.SymlinkReplace})
+	p.Add("", program.Symlink{Root: t.Root, Target: "pts/ptmx", Path: "/dev/ptmx", Replace: true})
 }

@@ -9,8 +9,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/wire"
 	"golang.org/x/sys/unix"
 )
 
@@ -28,8 +29,8 @@ func mapIDs(m *mount, f *os.File, ns UserNamespaces) error {
 }
 
 // askMapped lets the child ask the runtime for it.
-func (t *Tree) askMapped(p *plan.Program, m *mount, src plan.Slot) {
-	p.Add(plan.Op{Kind: plan.OpIDMap, A: src, N: [3]uint64{uint64(m.index)}, Field: m.Field})
+func (t *Tree) askMapped(p *program.Program, m *mount, src program.Slot) {
+	p.Add(m.Field, program.IDMap{Mount: src, Index: m.index})
 }
 
 // MapAsked maps the detached mount f, which the child has sent for the mount
@@ -46,12 +47,40 @@ func (t *Tree) MapAsked(i int64, f *os.File, ns UserNamespaces) error {
 }
 
 // mapByChild lets the child do what mapIDs does.
-func mapByChild(p *plan.Program, m *mount, src plan.Slot) {
-	s := []string{m.Source}
-	if m.IDMap.Recursive {
-		s = append(s, "recursive")
+func mapByChild(p *program.Program, m *mount, src program.Slot) {
+	p.Add(m.Field, program.SetAttr{
+		Mount: src, IDs: m.ids, Attributes: program.Attributes{Set: unix.MOUNT_ATTR_IDMAP}, Tree: m.IDMap.Recursive,
+		Source: m.Source, On: m.Destination, Because: m,
+	})
+}
+
+// Explain finds out on the host why the source of a bind could not be cloned, or
+// get its flags.
+func (m *mount) Explain(e program.Entry, f wire.Message) error {
+	o, ok := e.Operation.(program.SetAttr)
+	if !ok {
+		return source(m.Source).Explain(e, f)
 	}
-	p.Add(plan.Op{Kind: plan.OpSetAttr, A: src, B: m.ids, S: s, N: [3]uint64{unix.MOUNT_ATTR_IDMAP}, Flags: flag(m.IDMap.Recursive), Field: m.Field})
+	switch {
+	case o.Set&unix.MOUNT_ATTR_IDMAP != 0:
+		return fmt.Errorf("%s: %w", e.Field, IDMapError(m.Source, o.Tree, f.Errno))
+	case f.Errno == unix.EPERM && o.Clears != "":
+		if err := LockedError(m.Source, o.Clears); err != nil {
+			return fmt.Errorf("%s.options: %w", e.Field, err)
+		}
+	}
+	return nil
+}
+
+// source is a path of the host that is to be cloned.
+type source string
+
+// Explain finds out whether its mount is unbindable.
+func (s source) Explain(e program.Entry, f wire.Message) error {
+	if f.Errno != unix.EINVAL {
+		return nil
+	}
+	return fmt.Errorf("%s: %s: %w", e.Field, e.What(), BindError(string(s), f.Errno))
 }
 
 // IDMapError explains that the mount of source, or with recursive one of its

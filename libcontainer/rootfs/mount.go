@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/program"
 	"golang.org/x/sys/unix"
 )
 
@@ -13,10 +13,10 @@ func index(field string, i int) string { return field + "[" + strconv.Itoa(i) + 
 
 // mount adds the operations of one mount. Its way to the system call: here,
 // then bind or one of the three functions below, then the operations of child/mount.c.
-func (t *Tree) mount(p *plan.Program, m *mount) {
+func (t *Tree) mount(p *program.Program, m *mount) {
 	switch {
 	case m.way == copied:
-		p.Add(plan.Op{Kind: plan.OpSymlink, B: t.Root, S: []string{m.target, m.Destination}, Flags: plan.SymlinkSame, Field: m.Field})
+		p.Add(m.Field, program.Symlink{Root: t.Root, Target: m.target, Path: m.Destination, Same: true})
 	case m.Remount:
 		t.remount(p, m)
 	case m.Bind:
@@ -25,10 +25,10 @@ func (t *Tree) mount(p *plan.Program, m *mount) {
 		t.fsmount(p, m)
 	}
 	for _, l := range m.links {
-		p.Add(plan.Op{Kind: plan.OpSymlink, B: m.slot, S: l[:], Field: m.Field})
+		p.Add(m.Field, program.Symlink{Root: m.slot, Target: l[0], Path: l[1]})
 	}
 	if t.tight && m.way != copied && !m.Remount && !waits(m) && !t.isRemounted(m) {
-		p.Add(plan.Op{Kind: plan.OpClose, A: m.slot})
+		p.Add("", program.Close{File: m.slot})
 	}
 }
 
@@ -38,12 +38,15 @@ func (t *Tree) isRemounted(m *mount) bool {
 }
 
 // newFS makes a new file system, detached.
-func (t *Tree) newFS(p *plan.Program, m *mount) {
+func (t *Tree) newFS(p *program.Program, m *mount) {
 	m.made = true
 	set := m.AttrSet | m.RecAttrSet
 	if waits(m) {
 		set &^= unix.MOUNT_ATTR_RDONLY
-		t.late = append(t.late, plan.Op{Kind: plan.OpSetAttr, A: m.slot, N: [3]uint64{unix.MOUNT_ATTR_RDONLY}, Field: m.Field})
+		t.late = append(t.late, program.Entry{
+			Operation: program.SetAttr{Mount: m.slot, Attributes: program.Attributes{Set: unix.MOUNT_ATTR_RDONLY}, On: m.Destination},
+			Field:     m.Field,
+		})
 	}
 	if needsMount2(m) {
 		t.mount2(p, m, set)
@@ -51,36 +54,30 @@ func (t *Tree) newFS(p *plan.Program, m *mount) {
 		t.fsopen(p, m, set)
 	}
 	switch {
-	case m.ids != plan.NoSlot:
-		p.Add(plan.Op{Kind: plan.OpSetAttr, A: m.slot, B: m.ids, N: [3]uint64{unix.MOUNT_ATTR_IDMAP}, Field: m.Field})
+	case m.ids != program.NoSlot:
+		p.Add(m.Field, program.SetAttr{Mount: m.slot, IDs: m.ids, Attributes: program.Attributes{Set: unix.MOUNT_ATTR_IDMAP}, On: m.Destination})
 	case t.mapsAsked(m):
 		t.askMapped(p, m, m.slot)
 	}
 }
 
 // fsopen makes a file system by fsopen(2), with attributes.
-func (t *Tree) fsopen(p *plan.Program, m *mount, set uint64) {
-	op := p.Add(plan.Op{Kind: plan.OpFsMount, A: m.slot, S: slices.Concat([]string{m.Type, m.Source}, parameters(m), t.label(m)), N: [3]uint64{set}, Field: m.Field})
-	if label := t.rootLabel(m); label != "" {
-		op.S, op.Flags = append(op.S, label), plan.FsMountLabel
-	}
+func (t *Tree) fsopen(p *program.Program, m *mount, set uint64) {
+	op := program.FSMount{Out: m.slot, Type: m.Type, Source: m.Source, Options: append(parameters(m), t.label(m)...), Set: set, Label: t.rootLabel(m), On: m.Destination}
 	if t.UserNS || t.Inside {
-		if op.Data, op.N[1] = hostTree(m.Type, set); op.Data != nil {
-			op.N[2] = t.base()
+		if op.HostTree, op.HostAttr.Set = hostTree(m.Type, set); op.HostTree != "" {
+			op.HostAttr.Propagation = t.base()
 		}
 	}
+	p.Add(m.Field, op)
 }
 
 // fsmount attaches a new file system, which is made now if it was not yet.
-func (t *Tree) fsmount(p *plan.Program, m *mount) {
+func (t *Tree) fsmount(p *program.Program, m *mount) {
 	if !m.made {
 		t.newFS(p, m)
 	}
-	kind := plan.OpAttach
-	if m.CopyUp {
-		kind = plan.OpCopyUp
-	}
-	p.Add(plan.Op{Kind: kind, A: m.slot, B: t.Root, S: []string{m.Destination}, Flags: attachFlags(m), Field: m.Field})
+	p.Add(m.Field, program.Attach{Mount: m.slot, Root: t.Root, Destination: m.Destination, Place: placeOf(m), CopyUp: m.CopyUp})
 	t.propagate(p, m, m.slot)
 }
 
@@ -144,66 +141,65 @@ func unquoted(option string) string {
 // namespace, mqueue to an ipc namespace, and what is covered on the host must
 // stay covered. The host's own tree is bound then, with the given attributes.
 // All of sysfs is read-only: cgroups are below it (CVE-2023-25809).
-func hostTree(fsType string, attr uint64) (path []byte, attrs uint64) {
+func hostTree(fsType string, attr uint64) (path string, attrs uint64) {
 	switch fsType {
 	case "proc":
-		return []byte("/proc\x00"), attr
+		return "/proc", attr
 	case "sysfs":
-		return []byte("/sys\x00"), attr | unix.MOUNT_ATTR_RDONLY
+		return "/sys", attr | unix.MOUNT_ATTR_RDONLY
 	case "mqueue":
-		return []byte("/dev/mqueue\x00"), attr
+		return "/dev/mqueue", attr
 	}
-	return nil, 0
+	return "", 0
 }
 
 // mount2 makes a file system by mount(2), see needsMount2, and then gives its
 // mount the attributes.
-func (t *Tree) mount2(p *plan.Program, m *mount, set uint64) {
+func (t *Tree) mount2(p *program.Program, m *mount, set uint64) {
 	flags := m.SuperSet
 	if set&m.AttrSet&unix.MOUNT_ATTR_RDONLY != 0 {
 		flags |= unix.MS_RDONLY
 	}
-	s := []string{m.Type, m.Source, strings.Join(slices.Concat(m.Data, quoted(t.label(m))), ",")}
-	p.Add(plan.Op{Kind: plan.OpMount, A: m.slot, B: t.Root, S: s, N: [3]uint64{flags}, Field: m.Field})
-	p.Add(plan.Op{Kind: plan.OpSetAttr, A: m.slot, N: [3]uint64{set, unix.MOUNT_ATTR__ATIME}, Field: m.Field})
+	options := strings.Join(slices.Concat(m.Data, quoted(t.label(m))), ",")
+	p.Add(m.Field, program.Mount2{Out: m.slot, Root: t.Root, Type: m.Type, Source: m.Source, Options: options, Flags: flags, On: m.Destination})
+	p.Add(m.Field, program.SetAttr{Mount: m.slot, Attributes: program.Attributes{Set: set, Clear: unix.MOUNT_ATTR__ATIME}, On: m.Destination})
 }
 
 // remount changes what is mounted at the destination: the file system and its
 // mount, with bind the mount alone (mount(8)). Others may share a volume that the
 // destination is in, and exchange names there: so a mount of the list is known
 // by its descriptor, and any other is looked up once.
-func (t *Tree) remount(p *plan.Program, m *mount) {
-	root := plan.NoSlot
+func (t *Tree) remount(p *program.Program, m *mount) {
+	root := program.NoSlot
 	at := standing(t.mounts, m)
-	if at == plan.NoSlot {
+	if at == program.NoSlot {
 		root, at = t.Root, p.NewSlot()
 	}
-	add := func(flags uint32, options []string, n ...uint64) {
-		op := p.Add(plan.Op{Kind: plan.OpRemount, A: at, B: root, S: append([]string{m.Destination}, options...), Flags: flags, Field: m.Field})
-		copy(op.N[:], n)
-		root = plan.NoSlot
+	add := func(tree bool, options []string, a program.Attributes) {
+		p.Add(m.Field, program.Remount{Mount: at, Root: root, Path: m.Destination, Options: options, Attributes: a, Tree: tree})
+		root = program.NoSlot
 	}
 	if m.RecAttrSet|m.RecAttrClear != 0 {
-		add(1, nil, m.RecAttrSet, m.RecAttrClear)
+		add(true, nil, program.Attributes{Set: m.RecAttrSet, Clear: m.RecAttrClear})
 	}
 	var options []string
 	if !m.Bind {
 		options = parameters(m)
 	}
-	add(0, options, m.AttrSet, m.AttrClear)
+	add(false, options, program.Attributes{Set: m.AttrSet, Clear: m.AttrClear})
 	for _, n := range m.Propagation {
-		add(recursive(n), nil, 0, 0, n&^unix.MS_REC)
+		add(n&unix.MS_REC != 0, nil, program.Attributes{Propagation: n &^ unix.MS_REC})
 	}
-	if t.tight && standing(t.mounts, m) == plan.NoSlot {
-		p.Add(plan.Op{Kind: plan.OpClose, A: at})
+	if t.tight && standing(t.mounts, m) == program.NoSlot {
+		p.Add("", program.Close{File: at})
 	}
 }
 
 // standing is the slot of the mount that stands at the destination of m, one of
 // mounts, when its turn comes; NoSlot if none of the list has been made there, or
 // another one covers it since.
-func standing(mounts []mount, m *mount) plan.Slot {
-	at := plan.NoSlot
+func standing(mounts []mount, m *mount) program.Slot {
+	at := program.NoSlot
 	for i := range mounts {
 		o := &mounts[i]
 		switch {
@@ -213,16 +209,16 @@ func standing(mounts []mount, m *mount) plan.Slot {
 		case o.Destination == m.Destination:
 			at = o.slot
 		case strings.HasPrefix(m.Destination, strings.TrimSuffix(o.Destination, "/")+"/"):
-			at = plan.NoSlot
+			at = program.NoSlot
 		}
 	}
 	return at
 }
 
 // propagate adds the propagation flags of a mount that has been attached.
-func (t *Tree) propagate(p *plan.Program, m *mount, fs plan.Slot) {
+func (t *Tree) propagate(p *program.Program, m *mount, fs program.Slot) {
 	for _, n := range m.Propagation {
-		p.Add(plan.Op{Kind: plan.OpSetAttr, A: fs, N: [3]uint64{0, 0, n &^ unix.MS_REC}, Flags: recursive(n), Field: m.Field})
+		p.Add(m.Field, program.SetAttr{Mount: fs, Attributes: program.Attributes{Propagation: n &^ unix.MS_REC}, Tree: n&unix.MS_REC != 0, On: m.Destination})
 	}
 }
 
@@ -287,30 +283,24 @@ func onDevice(fsType string) bool {
 	return true
 }
 
-// attachFlags says where this mount may go. proc and sysfs only on a plain
+// placeOf says where this mount may go. proc and sysfs only on a plain
 // directory (CVE-2019-19921); on /proc nothing but a procfs (CVE-2019-16884),
 // below it only the files that specconv lets through.
-func attachFlags(m *mount) (flags uint32) {
-	if m.DestinationLink {
-		flags = plan.AttachOnLink
-	}
-	return flags | placeFlags(m)
-}
-
-func placeFlags(m *mount) uint32 {
+func placeOf(m *mount) program.Place {
+	place := program.Place{OnLink: m.DestinationLink}
 	switch {
 	case m.Type == "proc":
-		return plan.AttachOrdinary | plan.AttachOnProc
+		place.Ordinary, place.OnProc = true, true
 	case m.Type == "sysfs":
-		return plan.AttachOrdinary
+		place.Ordinary = true
 	case m.Destination == "/proc":
-		return plan.AttachOrdinary | plan.AttachOnProc | plan.AttachFromProc
+		place.Ordinary, place.OnProc, place.FromProc = true, true, true
 	case strings.HasPrefix(m.Destination, "/proc/"):
-		return plan.AttachOnProc | plan.AttachNoLink | plan.AttachNoCreate
+		place.OnProc, place.NoLink, place.NoCreate = true, true, true
 	case m.Type == "tmpfs" && !hasOption(m.Data, "mode"):
-		return plan.AttachMode
+		place.Mode = true
 	}
-	return 0
+	return place
 }
 
 func hasOption(data []string, key string) bool {

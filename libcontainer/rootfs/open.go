@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
 )
@@ -17,18 +18,19 @@ type attr struct {
 	try       bool // to be refused is no error
 }
 
-// flags are those of an operation that makes the call.
-func (a *attr) flags() (flags uint32) {
-	if a.recursive {
-		flags |= plan.SetAttrTree
+// operation is the one that makes the call.
+func (a *attr) operation(m *mount, src program.Slot) program.SetAttr {
+	op := program.SetAttr{
+		Mount: src, Attributes: program.Attributes{Set: a.Attr_set, Clear: a.Attr_clr, Propagation: a.Propagation},
+		Tree: a.recursive, Try: a.try, Keep: a.makesWritable(), Source: m.Source, On: m.Destination, Because: m,
 	}
-	if a.try {
-		flags |= plan.SetAttrTry
+	if clr := a.Attr_clr; clr != 0 {
+		if op.Keep {
+			clr &^= unix.MOUNT_ATTR_RDONLY
+		}
+		op.Clears = clearing(clr)
 	}
-	if a.makesWritable() {
-		flags |= plan.SetAttrKeep
-	}
-	return flags
+	return op
 }
 
 // makesWritable reports whether the call takes the read-only flag off a bind,
@@ -129,7 +131,7 @@ func (t *Tree) Open(ns UserNamespaces, warn Warn) (files []*os.File, err error) 
 		}
 	}()
 	for i := range t.mounts {
-		if m := &t.mounts[i]; m.ids != plan.NoSlot {
+		if m := &t.mounts[i]; m.ids != program.NoSlot {
 			f, err := ns(m.IDMap)
 			if err != nil {
 				return files, fmt.Errorf("%s: %w", m.Field, err)
@@ -153,7 +155,7 @@ func (t *Tree) Open(ns UserNamespaces, warn Warn) (files []*os.File, err error) 
 	if root != nil {
 		files = append(files, root)
 	}
-	if t.null != plan.NoSlot && !t.findsNull() {
+	if t.null != program.NoSlot && !t.findsNull() {
 		null, err := openNull()
 		if err != nil {
 			return files, err

@@ -16,6 +16,7 @@ import (
 	"strconv"
 
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/program"
 	"golang.org/x/sys/unix"
 )
 
@@ -25,32 +26,32 @@ type Tree struct {
 	plan   plan.Rootfs
 	mounts []mount // the plan's mounts, cgroup mounts resolved for this host
 
-	nodes []plan.Slot // in a user namespace that has no stage: the host's device nodes, to bind
-	here  bool        // the working directory is where the root goes, see [Tree.Approach]
+	nodes []program.Slot // in a user namespace that has no stage: the host's device nodes, to bind
+	here  bool           // the working directory is where the root goes, see [Tree.Approach]
 
-	added     bool      // see [Added]
-	stages    bool      // see [Tree.Stage]
-	tight     bool      // there are not as many descriptors as mounts: what was attached is closed
-	remounted []string  // where there is a remount, so that the mount stays open
-	stage     plan.Slot // the directory that has what was laid out; NoSlot without it
+	added     bool         // see [Added]
+	stages    bool         // see [Tree.Stage]
+	tight     bool         // there are not as many descriptors as mounts: what was attached is closed
+	remounted []string     // where there is a remount, so that the mount stays open
+	stage     program.Slot // the directory that has what was laid out; NoSlot without it
 
-	Root plan.Slot // the root directory; valid in all operations after [Tree.Attach]
-	null plan.Slot
-	late []plan.Op // read-only flags that wait until nothing has to be made below
+	Root program.Slot // the root directory; valid in all operations after [Tree.Attach]
+	null program.Slot
+	late []program.Entry // read-only flags that wait until nothing has to be made below
 }
 
 // mount is one mount to make: the plan's, and where its source comes from.
 type mount struct {
 	plan.Mount
 	way    way
-	index  int         // in the list
-	slot   plan.Slot   // of the mount, or of its source
-	target string      // of the symlink that is made in place of a mount
-	waits  bool        // for the container's tree, or comes after one that does
-	made   bool        // see [Tree.Make]
-	name   string      // of the source where it is laid out
-	ids    plan.Slot   // of the user namespace that the child maps it with; NoSlot if there is none
-	links  [][2]string // symlinks to make in it: target, path from its root
+	index  int          // in the list
+	slot   program.Slot // of the mount, or of its source
+	target string       // of the symlink that is made in place of a mount
+	waits  bool         // for the container's tree, or comes after one that does
+	made   bool         // see [Tree.Make]
+	name   string       // of the source where it is laid out
+	ids    program.Slot // of the user namespace that the child maps it with; NoSlot if there is none
+	links  [][2]string  // symlinks to make in it: target, path from its root
 }
 
 // Setting is what the tree has to know of the launch.
@@ -83,8 +84,8 @@ type Setting struct {
 
 // New resolves the plan's mounts for this host and reserves the slots of what
 // [Open] will open. It opens nothing itself.
-func New(r plan.Rootfs, on Setting, p *plan.Program) *Tree {
-	t := &Tree{Setting: on, plan: r, null: plan.NoSlot, stage: plan.NoSlot}
+func New(r plan.Rootfs, on Setting, p *program.Program) *Tree {
+	t := &Tree{Setting: on, plan: r, null: program.NoSlot, stage: program.NoSlot}
 	t.mounts = t.expandCgroups(r.Mounts)
 	t.tight = on.Room > 0 && on.Room < len(t.mounts)+p.Slots+Spare
 	t.stages = on.NewMounts && !on.ByChild && (on.UserNS || t.tight && !t.keepsPropagation())
@@ -94,12 +95,12 @@ func New(r plan.Rootfs, on Setting, p *plan.Program) *Tree {
 		if m.Remount && t.tight {
 			t.remounted = append(t.remounted, m.Destination)
 		}
-		m.index, m.slot, m.ids = i, plan.NoSlot, plan.NoSlot
+		m.index, m.slot, m.ids = i, program.NoSlot, program.NoSlot
 		if t.mapsByChild(m) {
 			m.ids = p.Inherit(1)
 		}
 	}
-	reserve := func() plan.Slot { return p.Inherit(1) }
+	reserve := func() program.Slot { return p.Inherit(1) }
 	if t.ByChild {
 		p.Inherit(0)
 		reserve = p.NewSlot
@@ -175,17 +176,17 @@ func (t *Tree) base() uint64 {
 
 // Approach makes the rootfs's directory the working directory, for
 // [Tree.Attach]: the root of a user namespace may have no way there.
-func (t *Tree) Approach(p *plan.Program) {
+func (t *Tree) Approach(p *program.Program) {
 	if t.ByChild || t.Shared {
 		return
 	}
 	t.here = true
-	p.Add(plan.Op{Kind: plan.OpWorkDir, S: []string{t.plan.Path}, Field: "root.path"})
+	p.Add("root.path", program.WorkDir{Path: t.plan.Path})
 }
 
 // Attach adds the operations that attach the root at its path on the host: in
 // a user namespace while we still are the user who may go there.
-func (t *Tree) Attach(p *plan.Program) {
+func (t *Tree) Attach(p *program.Program) {
 	if !t.Shared {
 		propagation := t.base()
 		if t.has(found) {
@@ -194,7 +195,7 @@ func (t *Tree) Attach(p *plan.Program) {
 		if t.RootByChild && !t.stages {
 			propagation = unix.MS_PRIVATE // which no mount is kept unbindable by
 		}
-		p.Add(plan.Op{Kind: plan.OpPropagate, S: []string{"/"}, N: [3]uint64{propagation}, Flags: 1})
+		p.Add("", program.Propagate{Path: "/", Propagation: propagation, Tree: true})
 	}
 	switch {
 	case t.ByChild:
@@ -206,30 +207,30 @@ func (t *Tree) Attach(p *plan.Program) {
 	t.guard(p)
 	switch {
 	case t.has(first):
-		p.Add(plan.Op{Kind: plan.OpAgain})
+		p.Add("", program.Again{})
 	case t.stages:
 		t.enterStage(p)
 	case t.has(laid):
 		t.layOut(p)
 	}
 	if t.here {
-		p.Add(plan.Op{Kind: plan.OpAttach, A: t.Root, S: []string{""}, Field: "root.path"})
-		p.Add(plan.Op{Kind: plan.OpWorkDir, S: []string{"/"}, Field: "root.path"})
+		p.Add("root.path", program.Attach{Mount: t.Root, Destination: ""})
+		p.Add("root.path", program.WorkDir{Path: "/"})
 		return
 	}
-	p.Add(plan.Op{Kind: plan.OpAttach, A: t.Root, S: []string{t.plan.Path}, Field: "root.path"})
+	p.Add("root.path", program.Attach{Mount: t.Root, Destination: t.plan.Path})
 }
 
 // openRootByChild adds the operations that open the root.
-func (t *Tree) openRootByChild(p *plan.Program) {
-	p.Add(plan.Op{Kind: plan.OpOpenTree, A: t.Root, S: []string{t.plan.Path}, N: [3]uint64{cloneTree}, Field: "root.path"})
-	p.Add(plan.Op{Kind: plan.OpSetAttr, A: t.Root, N: [3]uint64{0, 0, t.base()}, Flags: 1, Field: "root.path"})
+func (t *Tree) openRootByChild(p *program.Program) {
+	p.Add("root.path", program.OpenTree{Out: t.Root, Path: t.plan.Path, Flags: cloneTree, Because: source(t.plan.Path)})
+	p.Add("root.path", program.SetAttr{Mount: t.Root, Attributes: program.Attributes{Propagation: t.base()}, Tree: true})
 }
 
 // openByChild adds the operations that open what [Tree.Open] opens elsewhere.
-func (t *Tree) openByChild(p *plan.Program) {
+func (t *Tree) openByChild(p *program.Program) {
 	t.openRootByChild(p)
-	if t.null != plan.NoSlot {
+	if t.null != program.NoSlot {
 		t.openNull(p)
 	}
 	for i := range t.mounts {
@@ -241,12 +242,12 @@ func (t *Tree) openByChild(p *plan.Program) {
 
 // openNull lets the child clone a null device, the host's where none was laid
 // out; that it is the null device is checked where it is used.
-func (t *Tree) openNull(p *plan.Program) {
+func (t *Tree) openNull(p *program.Program) {
 	if t.makesNodes() {
-		p.Add(plan.Op{Kind: plan.OpOpenTree, A: t.null, B: t.stage, S: []string{laidNull}, N: [3]uint64{cloneMount}, Field: "linux.maskedPaths"})
+		p.Add("linux.maskedPaths", program.OpenTree{Out: t.null, From: t.stage, Path: laidNull, Flags: cloneMount})
 		return
 	}
-	p.Add(plan.Op{Kind: plan.OpOpenTree, A: t.null, S: []string{"/dev/null"}, N: [3]uint64{cloneMount | unix.AT_SYMLINK_NOFOLLOW}, Field: "linux.maskedPaths"})
+	p.Add("linux.maskedPaths", program.OpenTree{Out: t.null, Path: "/dev/null", Flags: cloneMount | unix.AT_SYMLINK_NOFOLLOW})
 }
 
 // maskOptions are those of the tmpfs over masked directories.
@@ -259,46 +260,45 @@ func (t *Tree) maskOptions() []string {
 
 // Mounts adds the operations that make all mounts, in the order of
 // config.json.
-func (t *Tree) Mounts(p *plan.Program) {
+func (t *Tree) Mounts(p *program.Program) {
 	for i := range t.mounts {
 		t.mount(p, &t.mounts[i])
 	}
-	if t.null != plan.NoSlot && t.findsNull() {
+	if t.null != program.NoSlot && t.findsNull() {
 		t.openNull(p)
 	}
 }
 
 // Enter adds the step into the new root.
-func (t *Tree) Enter(p *plan.Program) {
-	kind := plan.OpPivot
+func (t *Tree) Enter(p *program.Program) {
+	const field = "root.path"
 	switch {
 	case t.Shared:
-		kind = plan.OpChroot
+		p.Add(field, program.Chroot{Root: t.Root})
 	case t.plan.NoPivot:
-		kind = plan.OpMoveRoot
+		p.Add(field, program.MoveRoot{Root: t.Root})
+	default:
+		p.Add(field, program.Pivot{Root: t.Root})
 	}
-	p.Add(plan.Op{Kind: kind, A: t.Root, Field: "root.path"})
 }
 
 // Seal adds what must wait until the tree is complete: read-only flags,
 // masks, and the root's own propagation.
-func (t *Tree) Seal(p *plan.Program) {
-	for _, op := range t.late {
-		p.Add(op)
-	}
+func (t *Tree) Seal(p *program.Program) {
+	p.Ops = append(p.Ops, t.late...)
 	masked := make(map[string]bool, len(t.plan.Masked))
 	masks := unlessIn(masked, t.plan.Masked)
 	for _, i := range unlessIn(masked, t.plan.ReadonlyP) { // what is masked needs no other mount below the mask
-		p.Add(plan.Op{Kind: plan.OpReadonly, B: t.Root, S: []string{t.plan.ReadonlyP[i]}, Field: index("linux.readonlyPaths", i)})
+		p.Add(index("linux.readonlyPaths", i), program.Readonly{Root: t.Root, Path: t.plan.ReadonlyP[i]})
 	}
 	for _, i := range masks {
-		p.Add(plan.Op{Kind: plan.OpMask, A: t.null, B: t.Root, S: append([]string{t.plan.Masked[i]}, t.maskOptions()...), Field: index("linux.maskedPaths", i)})
+		p.Add(index("linux.maskedPaths", i), program.Mask{Null: t.null, Root: t.Root, Path: t.plan.Masked[i], Options: t.maskOptions()})
 	}
 	if t.plan.Readonly {
-		p.Add(plan.Op{Kind: plan.OpSetAttr, A: t.Root, N: [3]uint64{unix.MOUNT_ATTR_RDONLY}, Field: "root.readonly"})
+		p.Add("root.readonly", program.SetAttr{Mount: t.Root, Attributes: program.Attributes{Set: unix.MOUNT_ATTR_RDONLY}})
 	}
 	if n := t.plan.Propagation; n != 0 {
-		p.Add(plan.Op{Kind: plan.OpSetAttr, A: t.Root, N: [3]uint64{0, 0, n &^ unix.MS_REC}, Flags: recursive(n), Field: "linux.rootfsPropagation"})
+		p.Add("linux.rootfsPropagation", program.SetAttr{Mount: t.Root, Attributes: program.Attributes{Propagation: n &^ unix.MS_REC}, Tree: n&unix.MS_REC != 0})
 	}
 }
 
@@ -311,13 +311,4 @@ func unlessIn(set map[string]bool, paths []string) (places []int) {
 		}
 	}
 	return places
-}
-
-func recursive(propagation uint64) uint32 { return flag(propagation&unix.MS_REC != 0) }
-
-func flag(on bool) uint32 {
-	if on {
-		return 1
-	}
-	return 0
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/program"
 )
 
 // A path is masked or made read-only once, under the field that names it first;
@@ -18,14 +19,26 @@ func TestSealOnce(t *testing.T) {
 		"both":            {[]string{"/a", "/b"}, []string{"/b", "/c"}, []string{"readonly /c linux.readonlyPaths[1]", "mask /a linux.maskedPaths[0]", "mask /b linux.maskedPaths[1]"}},
 		"one below":       {[]string{"/a"}, []string{"/a/b"}, []string{"readonly /a/b linux.readonlyPaths[0]", "mask /a linux.maskedPaths[0]"}},
 	} {
-		p := new(plan.Program)
+		p := new(program.Program)
 		New(plan.Rootfs{Masked: c.masked, ReadonlyP: c.readonly}, Setting{NewMounts: true}, p).Seal(p)
 		var got []string
 		for _, op := range p.Ops {
-			got = append(got, op.Kind.String()+" "+op.S[0]+" "+op.Field)
+			got = append(got, program.KindOf(op.Operation).String()+" "+pathOf(t, op)+" "+op.Field)
 		}
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q, expected %q", name, got, c.want)
 		}
 	}
+}
+
+func pathOf(t *testing.T, e program.Entry) string {
+	t.Helper()
+	switch op := e.Operation.(type) {
+	case program.Mask:
+		return op.Path
+	case program.Readonly:
+		return op.Path
+	}
+	t.Fatalf("%s", e)
+	return ""
 }

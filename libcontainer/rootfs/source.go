@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
 )
@@ -120,7 +121,7 @@ func (t *Tree) has(w way) bool {
 // is shared or unbindable there is so for it, and nothing of the container is
 // in sight. What comes after a mount that needs the container's tree waits, too.
 // Then the child makes its own mount namespace.
-func (t *Tree) Make(p *plan.Program) {
+func (t *Tree) Make(p *program.Program) {
 	if t.stages {
 		t.Stage(p)
 		return
@@ -136,8 +137,8 @@ func (t *Tree) Make(p *plan.Program) {
 	unshareMounts(p)
 }
 
-func unshareMounts(p *plan.Program) {
-	p.Add(plan.Op{Kind: plan.OpUnshare, N: [3]uint64{unix.CLONE_NEWNS}, Field: "linux.namespaces"})
+func unshareMounts(p *program.Program) {
+	p.Add("linux.namespaces", program.Unshare{Namespaces: unix.CLONE_NEWNS})
 }
 
 // needsTree tells that a file system cannot be made before the container's tree
@@ -150,10 +151,10 @@ func (t *Tree) needsTree(m *mount) bool {
 
 // find adds the operations that find the sources that are cloned in turn, while
 // nothing of the container is there, and we still are the user who may go there.
-func (t *Tree) find(p *plan.Program) {
+func (t *Tree) find(p *program.Program) {
 	for i := range t.mounts {
 		if m := &t.mounts[i]; m.way == found {
-			p.Add(plan.Op{Kind: plan.OpOpenTree, A: m.slot, S: []string{m.Source}, N: [3]uint64{unix.OPEN_TREE_CLOEXEC | noFollow(m)}, Field: m.Field + ".source"})
+			p.Add(m.Field+".source", program.OpenTree{Out: m.slot, Path: m.Source, Flags: unix.OPEN_TREE_CLOEXEC | noFollow(m)})
 		}
 	}
 }
@@ -162,17 +163,17 @@ func (t *Tree) find(p *plan.Program) {
 // be attached: a recursive bind of a directory above, which is cloned when the
 // root is there, ends at it (mount_namespaces(7)). It brings along neither the
 // root nor the mounts in it, which nothing would mask there.
-func (t *Tree) guard(p *plan.Program) {
+func (t *Tree) guard(p *program.Program) {
 	const field = "root.path"
 	for i := range t.mounts {
 		if m := &t.mounts[i]; m.way != found || !m.Recursive {
 			continue
 		}
 		guard := p.NewSlot()
-		p.Add(plan.Op{Kind: plan.OpOpenTree, A: guard, S: []string{t.plan.Path}, N: [3]uint64{cloneTree}, Field: field})
-		p.Add(plan.Op{Kind: plan.OpSetAttr, A: guard, N: [3]uint64{0, 0, unix.MS_UNBINDABLE}, Field: field})
-		p.Add(plan.Op{Kind: plan.OpAttach, A: guard, S: []string{t.plan.Path}, Field: field})
-		p.Add(plan.Op{Kind: plan.OpClose, A: guard})
+		p.Add(field, program.OpenTree{Out: guard, Path: t.plan.Path, Flags: cloneTree, Because: source(t.plan.Path)})
+		p.Add(field, program.SetAttr{Mount: guard, Attributes: program.Attributes{Propagation: unix.MS_UNBINDABLE}})
+		p.Add(field, program.Attach{Mount: guard, Destination: t.plan.Path})
+		p.Add("", program.Close{File: guard})
 		return
 	}
 }
@@ -184,14 +185,14 @@ const (
 )
 
 // bind attaches a source, which is cloned now if that was not done ahead.
-func (t *Tree) bind(p *plan.Program, m *mount) {
+func (t *Tree) bind(p *program.Program, m *mount) {
 	switch {
 	case m.way == found || m.way == below:
 		t.openTree(p, m, m.slot)
 	case t.stages || m.way == laid:
 		t.unstage(p, m)
 	}
-	p.Add(plan.Op{Kind: plan.OpAttach, A: m.slot, B: t.Root, S: []string{m.Destination}, Flags: attachFlags(m), Field: m.Field})
+	p.Add(m.Field, program.Attach{Mount: m.slot, Root: t.Root, Destination: m.Destination, Place: placeOf(m)})
 }
 
 // noFollow is the flag of open_tree(2) for a source that may be a symlink.
@@ -203,32 +204,27 @@ func noFollow(m *mount) uint64 {
 }
 
 // openTree lets the child clone the source of a bind, and give it its flags.
-func (t *Tree) openTree(p *plan.Program, m *mount, src plan.Slot) {
+func (t *Tree) openTree(p *program.Program, m *mount, src program.Slot) {
 	flags := cloneMount | noFollow(m)
 	if m.Recursive {
 		flags |= unix.AT_RECURSIVE
 	}
-	op := p.Add(plan.Op{Kind: plan.OpOpenTree, A: src, S: []string{m.Source}, N: [3]uint64{flags}, Field: m.Field + ".source"})
+	op := program.OpenTree{Out: src, Path: m.Source, Flags: flags, Source: m.Source, Because: m}
 	switch m.way {
 	case below: // the rootfs's own path may be closed to us by now
-		op.B, op.Flags = t.Root, plan.OpenInRoot
-		op.S = append(op.S, "/"+strings.TrimPrefix(strings.TrimPrefix(m.Source, t.plan.Path), "/"))
+		op.From, op.InRoot = t.Root, true
+		op.Path = "/" + strings.TrimPrefix(strings.TrimPrefix(m.Source, t.plan.Path), "/")
 	case found:
-		op.B, op.Flags = src, plan.OpenFound
+		op.From, op.Found = src, true
 	case first, laid:
-		op.Flags = flag(!t.tight) * plan.OpenLater
+		op.Later = !t.tight
 	}
+	p.Add(m.Field+".source", op)
 	for _, a := range t.attributes(m, m.way != laid) {
-		op := p.Add(plan.Op{Kind: plan.OpSetAttr, A: src, N: [3]uint64{a.Attr_set, a.Attr_clr, a.Propagation}, Flags: a.flags(), Field: m.Field})
-		if clr := a.Attr_clr; clr != 0 {
-			if a.makesWritable() {
-				clr &^= unix.MOUNT_ATTR_RDONLY
-			}
-			op.S = []string{m.Source, clearing(clr)}
-		}
+		p.Add(m.Field, a.operation(m, src))
 	}
 	switch {
-	case m.ids != plan.NoSlot:
+	case m.ids != program.NoSlot:
 		mapByChild(p, m, src)
 	case t.mapsAsked(m):
 		t.askMapped(p, m, src)

@@ -2,10 +2,10 @@ package rootfs
 
 import (
 	"errors"
-	"slices"
 	"strconv"
 
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/program"
 	"golang.org/x/sys/unix"
 )
 
@@ -24,7 +24,7 @@ var ErrRootByChild = errors.New("root.path: the rootfs is on an unbindable mount
 // [Tree.Make]. Where there is no room for the descriptors of all, they are
 // cloned and laid out one by one: this is why a container without user namespace
 // may have a stage, too.
-func (t *Tree) Stage(p *plan.Program) {
+func (t *Tree) Stage(p *program.Program) {
 	if !t.stages {
 		return
 	}
@@ -37,9 +37,9 @@ func (t *Tree) Stage(p *plan.Program) {
 	if t.RootByChild {
 		propagation = unix.MS_PRIVATE // which no mount is kept unbindable by
 	}
-	p.Add(plan.Op{Kind: plan.OpPropagate, S: []string{"/"}, N: [3]uint64{propagation}, Flags: 1})
+	p.Add("", program.Propagate{Path: "/", Propagation: propagation, Tree: true})
 	if t.has(laid) && !t.tight {
-		p.Add(plan.Op{Kind: plan.OpAgain})
+		p.Add("", program.Again{})
 	}
 	if t.RootByChild {
 		t.openRootByChild(p)
@@ -65,21 +65,23 @@ const (
 // layOut makes a directory where the root is to be attached, with what is laid
 // out. As long as sources are cloned, it is unbindable: a recursive bind of a
 // directory above is not to bring it along.
-func (t *Tree) layOut(p *plan.Program) {
+func (t *Tree) layOut(p *program.Program) {
 	const field = "root.path"
 	t.stage = p.NewSlot()
-	p.Add(plan.Op{Kind: plan.OpFsMount, A: t.stage, S: slices.Concat([]string{"tmpfs", "skiff", "mode=755"}, t.maskOptions()),
-		N: [3]uint64{unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC}, Field: field})
+	p.Add(field, program.FSMount{
+		Out: t.stage, Type: "tmpfs", Source: "skiff", Options: append([]string{"mode=755"}, t.maskOptions()...),
+		Set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC,
+	})
 	if t.tight {
-		p.Add(plan.Op{Kind: plan.OpSetAttr, A: t.stage, N: [3]uint64{0, 0, unix.MS_UNBINDABLE}, Field: field})
+		p.Add(field, program.SetAttr{Mount: t.stage, Attributes: program.Attributes{Propagation: unix.MS_UNBINDABLE}})
 	}
-	p.Add(plan.Op{Kind: plan.OpAttach, A: t.stage, S: []string{t.plan.Path}, Field: field})
-	lay := func(slot plan.Slot, name, field string) {
-		p.Add(plan.Op{Kind: plan.OpAttach, A: slot, B: t.stage, S: []string{"/" + name}, Field: field})
-		p.Add(plan.Op{Kind: plan.OpClose, A: slot})
+	p.Add(field, program.Attach{Mount: t.stage, Destination: t.plan.Path})
+	lay := func(slot program.Slot, name, field string) {
+		p.Add(field, program.Attach{Mount: slot, Root: t.stage, Destination: "/" + name})
+		p.Add("", program.Close{File: slot})
 	}
 	if t.stages {
-		p.Add(plan.Op{Kind: plan.OpWorkDir, A: t.stage, Field: field})
+		p.Add(field, program.WorkDir{Directory: t.stage})
 		if !t.added {
 			lay(t.Root, laidRoot, field)
 		}
@@ -97,10 +99,10 @@ func (t *Tree) layOut(p *plan.Program) {
 		t.layNodes(p)
 	}
 	if t.tight {
-		p.Add(plan.Op{Kind: plan.OpSetAttr, A: t.stage, N: [3]uint64{0, 0, unix.MS_PRIVATE}, Field: field})
+		p.Add(field, program.SetAttr{Mount: t.stage, Attributes: program.Attributes{Propagation: unix.MS_PRIVATE}})
 	}
 	if t.stages {
-		p.Add(plan.Op{Kind: plan.OpClose, A: t.stage}) // see enterStage
+		p.Add("", program.Close{File: t.stage}) // see enterStage
 	}
 }
 
@@ -111,47 +113,46 @@ func (t *Tree) makesNodes() bool { return t.stages && t.UserNS && !t.added }
 
 // layNodes makes the nodes; where that is refused to the runtime, too, as in a
 // container, the host's are laid out.
-func (t *Tree) layNodes(p *plan.Program) {
+func (t *Tree) layNodes(p *program.Program) {
 	for i := range t.plan.Devices {
 		if d := &t.plan.Devices[i]; d.Mode&unix.S_IFMT != unix.S_IFIFO && t.ownDev() {
 			t.layNode(p, d, laidNode+strconv.Itoa(i))
 		}
 	}
-	if t.null != plan.NoSlot {
+	if t.null != program.NoSlot {
 		t.layNode(p, &plan.Device{Field: "linux.maskedPaths", Path: "/dev/null", Mode: unix.S_IFCHR | 0o666, Major: 1, Minor: 3}, laidNull)
 	}
 }
 
-func (t *Tree) layNode(p *plan.Program, d *plan.Device, name string) {
-	op := t.mknod(p, d)
-	op.B, op.Flags = t.stage, plan.MknodHost
-	op.S = append(op.S, "/"+name)
+func (t *Tree) layNode(p *program.Program, d *plan.Device, name string) {
+	op := mknod(d)
+	op.Root, op.Host, op.As = t.stage, true, "/"+name
 	if t.Owner != nil {
-		uid, gid := t.Owner(d.UID, d.GID)
-		op.N[2] = uint64(uid)<<32 | uint64(gid)
+		op.UID, op.GID = t.Owner(d.UID, d.GID)
 	}
+	p.Add(d.Field, op)
 }
 
 // enterStage opens the root again as [Tree.Stage] has laid it out: it is locked
 // now. All else waits for its turn.
-func (t *Tree) enterStage(p *plan.Program) {
+func (t *Tree) enterStage(p *program.Program) {
 	if !t.added {
-		p.Add(plan.Op{Kind: plan.OpOpenTree, A: t.Root, S: []string{laidRoot}, N: [3]uint64{cloneTree}, Field: "root.path"})
+		p.Add("root.path", program.OpenTree{Out: t.Root, Path: laidRoot, Flags: cloneTree})
 	}
-	p.Add(plan.Op{Kind: plan.OpOpenTree, A: t.stage, S: []string{"."}, N: [3]uint64{unix.OPEN_TREE_CLOEXEC}, Field: "root.path"})
+	p.Add("root.path", program.OpenTree{Out: t.stage, Path: ".", Flags: unix.OPEN_TREE_CLOEXEC})
 }
 
 // unstage clones a source that was laid out. What is shared becomes a slave when
 // the mount namespace is copied, and what is unbindable could not be cloned: so
 // its propagation is set now.
-func (t *Tree) unstage(p *plan.Program, m *mount) {
-	p.Add(plan.Op{Kind: plan.OpOpenTree, A: m.slot, B: t.stage, S: []string{m.name}, N: [3]uint64{cloneTree | noFollow(m)}, Field: m.Field})
+func (t *Tree) unstage(p *program.Program, m *mount) {
+	p.Add(m.Field, program.OpenTree{Out: m.slot, From: t.stage, Path: m.name, Flags: cloneTree | noFollow(m)})
 	t.propagate(p, m, m.slot)
 }
 
 // leaveStage closes the directory, which leads to the host's tree.
-func (t *Tree) leaveStage(p *plan.Program) {
-	if t.stage != plan.NoSlot {
-		p.Add(plan.Op{Kind: plan.OpClose, A: t.stage})
+func (t *Tree) leaveStage(p *program.Program) {
+	if t.stage != program.NoSlot {
+		p.Add("", program.Close{File: t.stage})
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/skiff-oci/skiff/libcontainer/netdev"
-	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/program"
 )
 
 func full() *Record {
@@ -27,7 +27,7 @@ func full() *Record {
 			{Name: "a\"b", NewName: "c", NewIndex: 1<<32 - 1},
 		},
 		Under: 9, Hooks: true, NoKeyring: true, First: 3,
-		Tail: []plan.Step{{Kind: plan.OpExec, Flags: 2, Field: "process.args[0]", Words: []string{"sh", "", "-c"}}, {Kind: plan.OpListen, Words: []string{}}},
+		Tail: []program.Step{{Kind: program.KindNamed("exec"), Flags: 2, Field: "process.args[0]", Words: []string{"sh", "", "-c"}}, {Kind: program.KindNamed("listen"), Words: []string{}}},
 	}
 }
 
@@ -148,7 +148,7 @@ func TestVersions(t *testing.T) {
 				t.Errorf("%s: decoded\n%+v\nexpected\n%+v", file, r, want)
 			}
 		case "created.state":
-			if r.ID != "web" || r.Pid == 0 || r.StartTime == 0 || r.BootID == "" || len(r.Cgroups) == 0 || len(r.Tail) == 0 || r.Tail[len(r.Tail)-1].Kind != plan.OpExec {
+			if r.ID != "web" || r.Pid == 0 || r.StartTime == 0 || r.BootID == "" || len(r.Cgroups) == 0 || len(r.Tail) == 0 || r.Tail[len(r.Tail)-1].Kind != program.KindNamed("exec") {
 				t.Errorf("%s: %+v", file, r)
 			}
 		}

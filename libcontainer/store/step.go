@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/program"
 )
 
 func (r *Record) addStep(v []string) error {
@@ -13,20 +13,8 @@ func (r *Record) addStep(v []string) error {
 	if err != nil {
 		return err
 	}
-	r.Tail = append(r.Tail, plan.Step{Kind: stepOf(v[0]), Flags: flags, Field: v[2], Words: v[3:]})
+	r.Tail = append(r.Tail, program.Step{Kind: program.KindNamed(v[0]), Flags: flags, Field: v[2], Words: v[3:]})
 	return nil
-}
-
-// stepOf finds an operation by its name; 0 for one that only a newer version
-// has. It is needed for the words of an error.
-func stepOf(word string) plan.Kind {
-	none := plan.Kind(0).String()
-	for k := plan.Kind(1); k.String() != none; k++ {
-		if k.String() == word {
-			return k
-		}
-	}
-	return 0
 }
 
 // steps1 has the names of the operations in the order in which version 1 of the

@@ -16,6 +16,7 @@ import (
 	"runtime"
 
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
 )
@@ -27,30 +28,30 @@ import (
 // since SCHED_DEADLINE is only for a process that may run on all of them.
 //
 // outside says that the runtime calls [Apply].
-func Add(p *plan.Program, proc *plan.Process, outside bool) {
+func Add(p *program.Program, proc *plan.Process, outside bool) {
 	if s := proc.Scheduler; s != nil && !outside {
-		p.Add(plan.Op{Kind: plan.OpSched, S: []string{s.Name}, Data: attr(s), Field: field(proc, "scheduler")})
+		p.Add(field(proc, "scheduler"), program.Sched{Name: s.Name, Attr: attr(s)})
 	}
 	if n := proc.IOPriority; n != nil && !outside {
-		p.Add(plan.Op{Kind: plan.OpIOPrio, N: [3]uint64{uint64(*n)}, Field: field(proc, "ioPriority")})
+		p.Add(field(proc, "ioPriority"), program.IOPriority{Value: uint64(*n)})
 	}
 	if mask := proc.CPUFinal; mask != nil {
-		p.Add(plan.Op{Kind: plan.OpAffinity, Data: mask, Field: field(proc, "execCPUAffinity.final")})
+		p.Add(field(proc, "execCPUAffinity.final"), program.Affinity{Mask: mask})
 	}
 	if m := proc.MemoryPolicy; m != nil {
-		p.Add(plan.Op{Kind: plan.OpMemPolicy, S: []string{m.Name}, N: [3]uint64{uint64(m.Mode)}, Data: m.Nodes, Field: "linux.memoryPolicy"})
+		p.Add("linux.memoryPolicy", program.MemoryPolicy{Name: m.Name, Mode: uint64(m.Mode), Nodes: m.Nodes})
 	}
 	if n := proc.Personality; n != nil {
-		p.Add(plan.Op{Kind: plan.OpPersona, N: [3]uint64{uint64(*n)}, Field: "linux.personality"})
+		p.Add("linux.personality", program.Personality{Value: uint64(*n)})
 	}
 }
 
 // Spread has the process run on all CPUs that its cgroup allows, where the
 // caller has confined skiff to some. Which CPUs an engine runs on says nothing
 // of its containers. It comes before [Add], for SCHED_DEADLINE.
-func Spread(p *plan.Program, proc *plan.Process, confined bool) {
+func Spread(p *program.Program, proc *plan.Process, confined bool) {
 	if confined && proc.CPUInitial == nil && proc.CPUFinal == nil {
-		p.Add(plan.Op{Kind: plan.OpAffinity, Data: sys.AllCPUs(), Flags: plan.AffinityTry})
+		p.Add("", program.Affinity{Mask: sys.AllCPUs(), Try: true})
 	}
 }
 
@@ -58,12 +59,12 @@ func Spread(p *plan.Program, proc *plan.Process, confined bool) {
 func Apply(pid int, proc *plan.Process) error {
 	if s := proc.Scheduler; s != nil {
 		if err := sys.SchedSetattr(pid, attr(s)); err != nil {
-			return fmt.Errorf("%s: set %s: %w%s", field(proc, "scheduler"), s.Name, err, Hint(plan.OpSched, err))
+			return fmt.Errorf("%s: set %s: %w%s", field(proc, "scheduler"), s.Name, err, hint(err, program.SchedHint))
 		}
 	}
 	if n := proc.IOPriority; n != nil {
 		if err := sys.SetIOPriority(pid, *n); err != nil {
-			return fmt.Errorf("%s: %w%s", field(proc, "ioPriority"), err, Hint(plan.OpIOPrio, err))
+			return fmt.Errorf("%s: %w%s", field(proc, "ioPriority"), err, hint(err, program.IOPriorityHint))
 		}
 	}
 	return nil
@@ -82,7 +83,7 @@ func Near(proc *plan.Process, start func() error) error {
 		return err
 	}
 	if err := sys.SchedSetaffinity(0, proc.CPUInitial); err != nil {
-		return fmt.Errorf("%s: %w%s", field(proc, "execCPUAffinity.initial"), err, Hint(plan.OpAffinity, err))
+		return fmt.Errorf("%s: %w%s", field(proc, "execCPUAffinity.initial"), err, hint(err, program.AffinityHint))
 	}
 	err = start()
 	_ = sys.SchedSetaffinity(0, before) // one that the cpuset has just lost is no error of the start
@@ -106,28 +107,10 @@ func attr(s *plan.Scheduler) []byte {
 	return append(b, make([]byte, size-len(b))...)
 }
 
-// Hint says what to do about a refusal; empty if there is nothing to say.
-func Hint(kind plan.Kind, err error) string {
-	is := func(errno unix.Errno) bool { return errors.Is(err, errno) }
-	switch {
-	case kind == plan.OpSched && is(unix.EPERM):
-		return " (a real-time policy or a negative nice value needs CAP_SYS_NICE, and in a v1 cpu cgroup a cpu.rt_runtime_us; SCHED_DEADLINE also needs all CPUs of its cpuset)"
-	case kind == plan.OpSched && is(unix.EBUSY):
-		return " (the deadlines of all processes together are more than the CPUs can keep)"
-	case kind == plan.OpSched && is(unix.EINVAL):
-		return " (the kernel has no such policy or flag)"
-	case kind == plan.OpSched && is(unix.EOPNOTSUPP):
-		return " (the kernel has no utilisation clamping)"
-	case kind == plan.OpIOPrio && is(unix.EPERM):
-		return " (IOPRIO_CLASS_RT needs CAP_SYS_NICE)"
-	case kind == plan.OpAffinity && is(unix.EINVAL):
-		return " (none of these CPUs is there, or in the cgroup's cpuset)"
-	case kind == plan.OpAffinity && is(unix.EBUSY):
-		return " (SCHED_DEADLINE needs all CPUs)"
-	case kind == plan.OpMemPolicy && is(unix.EINVAL):
-		return " (none of these nodes is there, or in the cgroup's cpuset; or the kernel does not know the mode)"
-	case kind == plan.OpMemPolicy && is(unix.ENOSYS):
-		return " (the kernel is built without NUMA)"
+// hint is what a hint says of the errno in err.
+func hint(err error, of func(unix.Errno) string) string {
+	if errno := unix.Errno(0); errors.As(err, &errno) {
+		return of(errno)
 	}
 	return ""
 }

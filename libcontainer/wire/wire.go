@@ -12,11 +12,10 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"golang.org/x/sys/unix"
 )
 
-// Type is the kind of a message. child.h has the same list.
+// Type is the kind of a message.
 type Type uint32
 
 // The messages.
@@ -34,41 +33,31 @@ const (
 	Mount                    // child: a mount that is about to be attached (descriptor)
 	IDMap                    // child: a mount to be idmapped (descriptor)
 	Trace                    // child: an operation is done, after Value nanoseconds; nobody answers
+
+	types
 )
 
-func (t Type) String() string {
-	switch t {
-	case Go:
-		return "go"
-	case Maps:
-		return "maps"
-	case Forked:
-		return "forked"
-	case Console:
-		return "console"
-	case Mounted:
-		return "mounted"
-	case Listener:
-		return "listener"
-	case Ready:
-		return "ready"
-	case Failed:
-		return "failed"
-	case Started:
-		return "started"
-	case Kept:
-		return "kept"
-	case Mount:
-		return "mount"
-	case IDMap:
-		return "idmap"
-	case Trace:
-		return "trace"
-	}
-	return fmt.Sprintf("message %d", uint32(t))
+var typeNames = [types]string{
+	"", "go", "maps", "forked", "console", "mounted", "listener", "ready", "failed", "started", "kept", "mount", "idmap", "trace",
 }
 
-// Detail says what an errno cannot. child.h has the same list.
+// String is the message's name.
+func (t Type) String() string {
+	if t == 0 || t >= types {
+		return fmt.Sprintf("message %d", uint32(t))
+	}
+	return typeNames[t]
+}
+
+// Types lists all types, for what is generated from them.
+func Types() (all []Type) {
+	for t := Go; t < types; t++ {
+		all = append(all, t)
+	}
+	return all
+}
+
+// Detail says what an errno cannot.
 type Detail uint32
 
 // The details of a failed operation.
@@ -83,18 +72,29 @@ const (
 	IsDir              // the program is a directory
 	HookExit           // a hook's exit status, in Value
 	HookSignal         // a hook died of the signal in Value
-	HookTimeout        //
+	HookTimeout        // a hook was ended after its timeout
 	NotPtmx            // /dev/ptmx is not the kernel's
 	NotNull            // /dev/null is not the null device
 	NotProc            // the source of a bind on /proc is no procfs
 	FSLog              // Text is the file system's own message
-	NotPasswd          //
 	Where              // Text names the object
 	OtherKind          // a directory where a file is needed, or a file where a directory is
 	NotHost            // the host's node is not the device asked for
 	NotMade            // Text names what could not be made: a directory, or if Value is not 0 a file
 	Refused            // Value is the number of the system call that was
+
+	details
 )
+
+// detailNames are for the child.
+var detailNames = [details]string{
+	"NONE", "SYMLINK", "ON_PROC", "ON_ROOT", "OTHER_NODE", "OUTSIDE", "NOT_FOUND", "IS_DIR", "HOOK_EXIT", "HOOK_SIGNAL", "HOOK_TIMEOUT",
+	"NOT_PTMX", "NOT_NULL", "NOT_PROC", "FS_LOG", "WHERE", "OTHER_KIND", "NOT_HOST", "NOT_MADE", "REFUSED",
+}
+
+// Details lists the names of all details, in the order of their numbers from 0 on,
+// for what is generated from them.
+func Details() []string { return detailNames[:] }
 
 // Message is one message of the child.
 type Message struct {
@@ -107,7 +107,8 @@ type Message struct {
 	File   *os.File // Console, Listener, Mount, IDMap
 }
 
-const headSize, textSize = 24, 488
+// The sizes of a message's head and of its text, in bytes.
+const HeadSize, TextSize = 24, 488
 
 // ErrClosed says that the other side is gone.
 var ErrClosed = errors.New("the launch process ended without a message")
@@ -153,7 +154,7 @@ func (c *Conn) Failure() (Message, bool) {
 }
 
 func (c *Conn) receive(flags int) (Message, error) {
-	var buf [headSize + textSize]byte
+	var buf [HeadSize + TextSize]byte
 	var oob [64]byte
 	for {
 		n, oobn, _, _, err := unix.Recvmsg(c.fd, buf[:], oob[:], unix.MSG_CMSG_CLOEXEC|flags)
@@ -172,13 +173,13 @@ func (c *Conn) receive(flags int) (Message, error) {
 }
 
 func decode(b, oob []byte) (Message, error) {
-	if len(b) < headSize {
+	if len(b) < HeadSize {
 		return Message{}, fmt.Errorf("handshake: message of %d bytes", len(b))
 	}
 	le := binary.NativeEndian
 	m := Message{
 		Type: Type(le.Uint32(b)), Index: int(le.Uint32(b[4:])), Errno: unix.Errno(le.Uint32(b[8:])),
-		Detail: Detail(le.Uint32(b[12:])), Value: int64(le.Uint64(b[16:])), Text: string(b[headSize:]),
+		Detail: Detail(le.Uint32(b[12:])), Value: int64(le.Uint64(b[16:])), Text: string(b[HeadSize:]),
 	}
 	if len(oob) == 0 {
 		return m, nil
@@ -198,7 +199,7 @@ func decode(b, oob []byte) (Message, error) {
 // Answer sends the runtime's answer to a message of type t. [ErrClosed]: the
 // child has ended meanwhile.
 func (c *Conn) Answer(t Type, value int64) error {
-	var b [headSize]byte
+	var b [HeadSize]byte
 	binary.NativeEndian.PutUint32(b[:], uint32(t))
 	binary.NativeEndian.PutUint64(b[16:], uint64(value))
 	err := unix.Sendto(c.fd, b[:], unix.MSG_NOSIGNAL, nil)
@@ -209,29 +210,6 @@ func (c *Conn) Answer(t Type, value int64) error {
 		return fmt.Errorf("handshake: answer %s: %w", t, err)
 	}
 	return nil
-}
-
-// Script is the grammar of one launch: the messages that the program makes the
-// child send, in order. [Failed], [Kept] and [Trace] may come at any point.
-func Script(p *plan.Program) []Type {
-	var s []Type
-	for i := range p.Ops {
-		switch op := &p.Ops[i]; op.Kind {
-		case plan.OpSync:
-			s = append(s, Type(op.N[0]))
-		case plan.OpFork:
-			s = append(s, Forked)
-		case plan.OpConsole:
-			s = append(s, Console)
-		case plan.OpIDMap:
-			s = append(s, IDMap)
-		case plan.OpSeccomp:
-			if op.Flags&1 != 0 {
-				s = append(s, Listener)
-			}
-		}
-	}
-	return s
 }
 
 // Accept checks m against what the script expects next, and returns the rest

@@ -11,7 +11,6 @@
 //   - nothing is taken from argv or the environment;
 //   - a path inside the container is only ever resolved by path.c.
 #include "child.h"
-#include "kinds.h"
 
 const char *image;
 int *slot;
@@ -103,7 +102,6 @@ void fail(uint32_t index, int err)
 
 // What a signal does by default other than to end a process, or what is a fault of
 // the process itself.
-enum { SYNC_ENDS = 1 };
 #define BIT(sig) (1ull << ((sig) - 1))
 static const uint64_t not_ended_by = BIT(SIGKILL) | BIT(19 /* SIGSTOP */) | BIT(SIGTSTP) | BIT(SIGTTIN) | BIT(SIGTTOU) | BIT(SIGCONT) |
 	BIT(SIGCHLD) | BIT(23 /* SIGURG */) | BIT(28 /* SIGWINCH */) |
@@ -177,7 +175,7 @@ static int join_keyring(const struct op *o)
 		return 0; // a kernel without keys has none to hide
 	if (id <= 0)
 		return id;
-	return o->flags ? sys(keyctl, KEYCTL_SETPERM, id, KEYRING_FOR_EXEC) : 0;
+	return o->flags & KEYRING_NEW ? sys(keyctl, KEYCTL_SETPERM, id, KEYRING_FOR_EXEC) : 0;
 }
 
 static int op_idmap(const struct op *o)
@@ -234,7 +232,7 @@ static int run(const struct op *o)
 
 	case OP_PROPAGATE: {
 		struct mount_attr_ m = { .propagation = o->n[0] };
-		return sys(mount_setattr, AT_FDCWD, str(o, 0), o->flags ? AT_RECURSIVE : 0, &m, sizeof m);
+		return sys(mount_setattr, AT_FDCWD, str(o, 0), o->flags & PROPAGATE_TREE ? AT_RECURSIVE : 0, &m, sizeof m);
 	}
 	case OP_FSMOUNT: return op_fsmount(o);
 	case OP_OPENTREE: return op_opentree(o);
@@ -263,7 +261,7 @@ static int run(const struct op *o)
 	case OP_UMASK: sys(umask, o->n[0]); return 0;
 	case OP_SETGROUPS: {
 		long r = sys(setgroups, o->data_len / 4, data(o));
-		return r == -EPERM && (o->flags & 1) && !o->data_len ? 0 : r;
+		return r == -EPERM && (o->flags & OPTIONAL) && !o->data_len ? 0 : r;
 	}
 	case OP_SETID: return set_id(o);
 	case OP_STDIO: return op_stdio(o);
@@ -283,7 +281,7 @@ static int run(const struct op *o)
 	}
 	case OP_SCHED: return sys(sched_setattr, 0, data(o), 0);
 	case OP_IOPRIO: return sys(ioprio_set, 1, 0, o->n[0]);
-	case OP_AFFINITY: { long r = sys(sched_setaffinity, 0, o->data_len, data(o)); return r < 0 && !o->flags ? r : 0; }
+	case OP_AFFINITY: { long r = sys(sched_setaffinity, 0, o->data_len, data(o)); return r < 0 && !(o->flags & OPTIONAL) ? r : 0; }
 	case OP_PERSONALITY: { long r = sys(personality, o->n[0]); return r < 0 ? r : 0; }
 	case OP_MEMPOLICY: return sys(set_mempolicy, o->n[0], o->data_len ? data(o) : 0, o->data_len * 8 + (o->data_len ? 1 : 0));
 	case OP_ATTR: return op_attr(o);

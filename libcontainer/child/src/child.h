@@ -1,37 +1,10 @@
-// The interpreter's shared declarations: the program's form (plan/codec.go),
-// the handshake's messages (wire/wire.go) and the operations' functions.
+// The interpreter's shared declarations: the operations' functions. What it shares
+// with the runtime is in program.h.
 #ifndef CHILD_H
 #define CHILD_H
 
+#include "program.h"
 #include "sys.h"
-
-struct header { uint32_t magic, ops, slots, inherited; uint64_t timer_slack, traces; };
-struct op {
-	uint32_t kind, flags;
-	int32_t a, b;
-	uint64_t n[3];
-	uint32_t strings, data, data_len, nstrings;
-};
-
-// What goes wrong beyond an errno; wire.Detail has the same list.
-enum detail {
-	D_NONE, D_SYMLINK, D_ON_PROC, D_ON_ROOT, D_OTHER_NODE, D_OUTSIDE, D_NOT_FOUND, D_IS_DIR,
-	D_HOOK_EXIT, D_HOOK_SIGNAL, D_HOOK_TIMEOUT, D_NOT_PTMX, D_NOT_NULL, D_NOT_PROC, D_FS_LOG, D_NOT_PASSWD, D_WHERE, D_KIND, D_NOT_HOST, D_NOT_MADE,
-	D_REFUSED,
-};
-
-// Messages of the handshake; wire.Type has the same list.
-enum message { M_GO = 1, M_MAPS, M_FORKED, M_CONSOLE, M_MOUNTED, M_LISTENER, M_READY, M_FAILED, M_STARTED, M_KEPT, M_MOUNT, M_IDMAP, M_TRACE };
-
-struct message_ {
-	uint32_t type, index;
-	int32_t err;
-	uint32_t detail;
-	int64_t value;
-	char text[488];
-};
-
-enum { SLOT_PROGRAM = 3, SLOT_SOCKET = 4 };
 
 extern const char *image;          // the program, mapped
 extern int *slot;                  // slot number to descriptor

@@ -32,14 +32,12 @@ static int host_node(const struct op *o)
 	return detailed(D_NOT_HOST, ENXIO);
 }
 
-enum { HOST = 1, OWN = 2 };
-
 // bind_host binds a node in place of one that cannot be made. What is the
 // container's own need not be sealed.
 static int bind_host(const struct op *o, int dir, const char *base)
 {
 	int node = host_node(o);
-	int r = node < 0 ? node : o->flags & OWN ? 0 : seal(node);
+	int r = node < 0 ? node : o->flags & MKNOD_OWN ? 0 : seal(node);
 	if (!r)
 		r = bind_node(dir, base, node);
 	if (node >= 0 && o->a < 0)
@@ -90,7 +88,7 @@ int op_mknod(const struct op *o)
 	int dir = parent_in(slot[o->b], str(o, o->nstrings - 1), &base);
 	if (dir < 0)
 		return dir;
-	int binds = o->a >= 0 || (o->flags & HOST);
+	int binds = o->a >= 0 || (o->flags & MKNOD_HOST);
 	long r = sys(mknodat, dir, base, o->n[0], device(o->n[1]));
 	if (r == -EEXIST && same(dir, base, o))
 		r = 0;
@@ -113,8 +111,6 @@ static int leads_to(int dir, const char *base, const char *target)
 	return r == (long)n && !memcmp(is, target, n) ? 0 : detailed(D_OTHER_NODE, EEXIST);
 }
 
-enum { REPLACE = 1, SAME = 2 };
-
 // B root, S0 target, S1 path, flags see plan.
 int op_symlink(const struct op *o)
 {
@@ -122,11 +118,11 @@ int op_symlink(const struct op *o)
 	int dir = parent_in(slot[o->b], str(o, 1), &base);
 	if (dir < 0)
 		return dir;
-	if (o->flags & REPLACE)
+	if (o->flags & SYMLINK_REPLACE)
 		sys(unlinkat, dir, base, 0);
 	long r = sys(symlinkat, str(o, 0), dir, base);
 	if (r == -EEXIST)
-		r = o->flags & SAME ? leads_to(dir, base, str(o, 0)) : 0;
+		r = o->flags & SYMLINK_SAME ? leads_to(dir, base, str(o, 0)) : 0;
 	sys(close, dir);
 	return r;
 }
@@ -173,7 +169,7 @@ int op_console(const struct op *o)
 	if (peer < 0)
 		return peer;
 	r = size[0] || size[1] ? sys(ioctl, master, TIOCSWINSZ, size) : 0;
-	if (!r && (o->flags & 1))
+	if (!r && (o->flags & CONSOLE_BIND))
 		r = bind_console(root, peer);
 	for (int i = 0; !r && i < 3; i++) {
 		r = sys(dup3, peer, i, 0);

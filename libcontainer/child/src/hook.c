@@ -3,7 +3,6 @@
 #include "child.h"
 
 enum { OUTPUT = 400 };
-enum { HOOK_CONFINED = 1, HOOK_HOME = 2, HOOK_UNTRACED = 4 };
 
 // vector makes a NULL-ended array of the next n strings, with one more at its
 // end if extra is given, and room for another.

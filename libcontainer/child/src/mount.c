@@ -2,7 +2,6 @@
 // detached clone from the runtime (open_tree), and is attached with move_mount
 // to a descriptor of its destination: no name is resolved twice.
 #include "child.h"
-#include "kinds.h"
 
 // new_fs makes a file system that has neither source nor options, detached.
 int new_fs(const char *type)
@@ -88,12 +87,10 @@ static int label_root(int mount, const char *label)
 	return r;
 }
 
-enum { ROOT_LABEL = 1 };
-
 // S0 type, S1 source, S2... options, N0 attributes, A out, flags and data see plan.
 int op_fsmount(const struct op *o)
 {
-	uint32_t labelled = o->flags & ROOT_LABEL;
+	uint32_t labelled = o->flags & FSMOUNT_LABEL;
 	int fs = sys(fsopen, str(o, 0), FSOPEN_CLOEXEC);
 	if (fs == -EPERM && o->data_len)
 		return host_tree(o);
@@ -129,8 +126,6 @@ int open_tree_in(int root, const char *path, uint64_t flags)
 	return r;
 }
 
-enum { IN_ROOT = 1, FOUND = 2, LATER = 4 };
-
 // open_tree_at opens the path S0 from B on.
 int open_tree_at(const struct op *o)
 {
@@ -144,24 +139,24 @@ int open_tree_at(const struct op *o)
 // put_off marks the slot of what could not be opened, if it is tried again.
 static int put_off(const struct op *o, int r)
 {
-	if (r != -EINVAL || !(o->flags & LATER))
+	if (r != -EINVAL || !(o->flags & OPEN_LATER))
 		return r;
 	slot[o->a] = PUT_OFF;
 	return 0;
 }
 
-// A out, B directory, S0 path, N0 flags. What was found is closed: it leads to
-// the host's tree.
+// A out, B directory, S0 path (not of what was found), N0 flags. What was found is
+// closed: it leads to the host's tree.
 int op_opentree(const struct op *o)
 {
 	long fd;
-	if (o->flags & IN_ROOT)
-		fd = open_tree_in(slot[o->b], str(o, 1), o->n[0]);
-	else if (o->flags & FOUND)
+	if (o->flags & OPEN_IN_ROOT)
+		fd = open_tree_in(slot[o->b], str(o, 0), o->n[0]);
+	else if (o->flags & OPEN_FOUND)
 		fd = sys(open_tree, slot[o->b], "", o->n[0] | AT_EMPTY_PATH);
 	else
 		return put_off(o, open_tree_at(o));
-	if (o->flags & FOUND)
+	if (o->flags & OPEN_FOUND)
 		sys(close, slot[o->b]);
 	if (fd < 0)
 		return fd;
@@ -169,14 +164,12 @@ int op_opentree(const struct op *o)
 	return 0;
 }
 
-enum { TREE = 1, TRY = 2, KEEP = 4 };
-
 static int set_attr(int fd, const struct op *o, uint64_t keep)
 {
 	struct mount_attr_ m = { .set = o->n[0], .clr = o->n[1] & ~keep, .propagation = o->n[2] };
 	if (o->b >= 0 && (m.set & 0x100000 /* MOUNT_ATTR_IDMAP */))
 		m.userns_fd = slot[o->b];
-	return sys(mount_setattr, fd, "", AT_EMPTY_PATH | (o->flags & TREE ? AT_RECURSIVE : 0), &m, sizeof m);
+	return sys(mount_setattr, fd, "", AT_EMPTY_PATH | (o->flags & SETATTR_TREE ? AT_RECURSIVE : 0), &m, sizeof m);
 }
 
 int op_setattr(const struct op *o)
@@ -184,26 +177,24 @@ int op_setattr(const struct op *o)
 	if (slot[o->a] == PUT_OFF)
 		return 0;
 	int r = set_attr(slot[o->a], o, 0);
-	if (r == -EPERM && o->flags & KEEP) {
+	if (r == -EPERM && o->flags & SETATTR_KEEP) {
 		r = set_attr(slot[o->a], o, MOUNT_ATTR_RDONLY);
 		if (!r)
 			r = tell_kept(o);
 	}
-	return r == -EPERM && o->flags & TRY ? 0 : r;
+	return r == -EPERM && o->flags & SETATTR_TRY ? 0 : r;
 }
-
-enum { ORDINARY = 1, ON_PROC = 2, NO_CREATE = 4, FROM_PROC = 8, INHERIT_MODE = 16, NO_LINK = 32, ON_LINK = 64 };
 
 // destination opens where a mount of the given kind goes, making it if need
 // be, and refuses places where a mount would open a hole.
 static int destination(int root, const char *path, uint32_t kind, uint32_t flags, int *existed)
 {
-	uint64_t strict = flags & (ORDINARY | NO_LINK) ? RESOLVE_NO_SYMLINKS : 0;
-	uint64_t open = flags & ON_LINK ? O_PATH | O_NOFOLLOW : O_PATH;
+	uint64_t strict = flags & (ATTACH_ORDINARY | ATTACH_NO_LINK) ? RESOLVE_NO_SYMLINKS : 0;
+	uint64_t open = flags & ATTACH_ON_LINK ? O_PATH | O_NOFOLLOW : O_PATH;
 	struct stat_ a, b;
 	int fd = open_in(root, path, open, strict);
 	*existed = fd >= 0;
-	if (fd == -ENOENT && !(flags & NO_CREATE)) {
+	if (fd == -ENOENT && !(flags & ATTACH_NO_CREATE)) {
 		fd = make_in(root, path, kind);
 		if (fd >= 0 && (strict || open != O_PATH)) {
 			sys(close, fd);
@@ -214,7 +205,7 @@ static int destination(int root, const char *path, uint32_t kind, uint32_t flags
 		return detailed(D_SYMLINK, ELOOP); // CVE-2019-19921
 	if (fd < 0)
 		return fd;
-	if (!(flags & ON_PROC) && fs_magic(fd) == PROC_SUPER_MAGIC)
+	if (!(flags & ATTACH_ON_PROC) && fs_magic(fd) == PROC_SUPER_MAGIC)
 		return detailed(D_ON_PROC, EPERM); // CVE-2019-16884: writes to /proc must reach the kernel
 	if (stat_of(root, "", AT_EMPTY_PATH, &a) == 0 && stat_of(fd, "", AT_EMPTY_PATH, &b) == 0 && a.ino == b.ino && a.mnt_id == b.mnt_id)
 		return detailed(D_ON_ROOT, EINVAL);
@@ -230,7 +221,7 @@ static int fits(int mount, int dest)
 	if (!r)
 		r = stat_of(dest, "", AT_EMPTY_PATH, &b);
 	if (!r && ((a.mode & S_IFMT) == S_IFDIR) != ((b.mode & S_IFMT) == S_IFDIR))
-		r = detailed(D_KIND, ENOTDIR);
+		r = detailed(D_OTHER_KIND, ENOTDIR);
 	return r;
 }
 
@@ -263,7 +254,7 @@ int op_attach(const struct op *o)
 		long r = stat_of(mount, "", AT_EMPTY_PATH, &st);
 		if (r)
 			return r;
-		if ((o->flags & FROM_PROC) && fs_magic(mount) != PROC_SUPER_MAGIC)
+		if ((o->flags & ATTACH_FROM_PROC) && fs_magic(mount) != PROC_SUPER_MAGIC)
 			return detailed(D_NOT_PROC, EPERM);
 		dest = destination(slot[o->b], str(o, 0), (st.mode & S_IFMT) == S_IFDIR ? S_IFDIR : S_IFREG, o->flags, &existed);
 	}
@@ -272,7 +263,7 @@ int op_attach(const struct op *o)
 	int r = existed && o->b >= 0 ? fits(mount, dest) : 0;
 	if (!r && existed && o->kind == OP_COPYUP)
 		r = copy_up(dest, mount);
-	if (!r && existed && (o->flags & INHERIT_MODE))
+	if (!r && existed && (o->flags & ATTACH_MODE))
 		r = inherit_mode(mount, dest);
 	if (!r)
 		r = attach(mount, dest);

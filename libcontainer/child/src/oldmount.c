@@ -80,7 +80,7 @@ int op_mount(const struct op *o)
 	return mount < 0 ? mount : r;
 }
 
-// A mount, B the host's /proc. Flags 1: what is not attached is no error. The
+// A mount, B the host's /proc. OPTIONAL: what is not attached is no error. The
 // mount goes by its descriptor: a name of the container could lead elsewhere.
 int op_unmount(const struct op *o)
 {
@@ -88,5 +88,5 @@ int op_unmount(const struct op *o)
 	long r = sys(fchdir, slot[o->b]);
 	if (!r)
 		r = sys(umount2, fd_path(path, slot[o->a]) + sizeof "/proc", MNT_DETACH);
-	return r == -EINVAL && o->flags ? 0 : r;
+	return r == -EINVAL && o->flags & OPTIONAL ? 0 : r;
 }

@@ -57,7 +57,7 @@ int write_file(int dir, const char *path, const char *value, uint64_t resolve)
 int op_oomscore(const struct op *o)
 {
 	int r = write_file(AT_FDCWD, "/proc/self/oom_score_adj", str(o, 0), 0);
-	return (o->flags & 1) && (r == -EACCES || r == -EPERM) ? 0 : r;
+	return (o->flags & OPTIONAL) && (r == -EACCES || r == -EPERM) ? 0 : r;
 }
 
 // Offsets can be written as long as nobody is in the time namespace
@@ -133,8 +133,6 @@ int op_ambient(const struct op *o)
 	return 0;
 }
 
-enum { CHDIR_MAKE = 1, CHDIR_TRY = 2, CHDIR_CHECK = 4 };
-
 // A working directory may be open to root alone or to the user alone, so it is
 // entered before and after the change of user; one of the two must work.
 int op_chdir(const struct op *o)
@@ -164,16 +162,14 @@ int op_chdir(const struct op *o)
 	return r < 0 ? r : 0;
 }
 
-enum { LOOKUP_PATH = 1 };
-
-// S0 args[0], S1... where to look. The user must be able to execute it. In a
+// S... where to look. The user must be able to execute it. In a
 // search of PATH, a file that cannot be executed is passed over, and told of
 // if there is no other (execvp(3)).
 int op_lookup(const struct op *o)
 {
 	struct stat_ st;
 	int err = ENOENT;
-	for (uint32_t i = 1; i < o->nstrings; i++) {
+	for (uint32_t i = 0; i < o->nstrings; i++) {
 		const char *path = str(o, i);
 		long r = stat_of(AT_FDCWD, path, 0, &st);
 		if (!r && (st.mode & S_IFMT) == S_IFDIR) {
@@ -402,8 +398,6 @@ static char *decimal(char *p, unsigned long n)
 	while (n /= 10);
 	return put(p, d);
 }
-
-enum { EXEC_LISTEN_PID = 1 };
 
 int op_exec(const struct op *o)
 {

@@ -71,7 +71,7 @@ static int load_with_listener(const struct op *o, const void *prog)
 int op_seccomp(const struct op *o)
 {
 	struct { uint16_t len; const void *filter; } prog = { o->data_len / 8, data(o) };
-	if (o->flags & 1)
+	if (o->flags & SECCOMP_LISTENER)
 		return load_with_listener(o, &prog);
 	return sys(seccomp, SECCOMP_SET_MODE_FILTER, o->n[0], &prog);
 }

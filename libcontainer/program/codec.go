@@ -1,0 +1,122 @@
+package program
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// code is an operation as the child reads it. What its members mean, the
+// operation's type says.
+type code struct {
+	kind  Kind
+	flags uint32
+	a, b  Slot
+	n     [3]uint64
+	s     []string
+	data  []byte
+	words []string // for the listing alone
+}
+
+// The encoded program, in native byte order (it never leaves the machine):
+//
+//	header   magic, operations, slots, inherited slots     4 x uint32
+//	         timer slack, 1 for traces                     2 x uint64
+//	records  operations x RecordSize
+//	pool     strings, each ended by NUL; data, each aligned to 8
+//
+// A record is kind and flags (uint32 each), a and b (int32, -1 for none), n
+// (3 x uint64), offset of the first string, offset and length of the data,
+// number of strings (uint32 each). Offsets count from the program's start.
+const (
+	magic      = 0x31464b53 // "SKF1"
+	HeaderSize = 32         // bytes
+	RecordSize = 56         // bytes
+	// MaxSize bounds an encoded program, in bytes: arguments and environment are
+	// at most 6 MiB in the kernel's eyes (3/4 of _STK_LIM), the rest is small.
+	MaxSize = 16 << 20
+)
+
+// ErrProgram reports bytes that are no program.
+var ErrProgram = errors.New("not a launch program")
+
+// Encode returns the program's wire form.
+func (p *Program) Encode() ([]byte, error) {
+	codes := make([]code, len(p.Ops))
+	off := HeaderSize + RecordSize*len(p.Ops)
+	size := off
+	for i := range p.Ops {
+		codes[i] = p.Ops[i].code()
+		for _, s := range codes[i].s {
+			size += len(s) + 1
+		}
+		if n := len(codes[i].data); n > 0 {
+			size += n + 7
+		}
+	}
+	if size > MaxSize {
+		return nil, fmt.Errorf("launch program of %d bytes exceeds %d bytes (arguments and environment too long)", size, MaxSize)
+	}
+	b := make([]byte, size)
+	le := binary.NativeEndian
+	le.PutUint32(b[0:], magic)
+	le.PutUint32(b[4:], uint32(len(p.Ops)))
+	le.PutUint32(b[8:], uint32(p.Slots))
+	le.PutUint32(b[12:], uint32(p.Inherited))
+	le.PutUint64(b[16:], p.TimerSlack)
+	if p.Traces {
+		le.PutUint64(b[24:], 1)
+	}
+	for i := range codes {
+		off = codes[i].put(b, b[HeaderSize+RecordSize*i:][:RecordSize], off)
+	}
+	return b[:off], nil
+}
+
+// put writes the record r of the program b, and from off on what it points to; it
+// returns the end of that.
+func (c *code) put(b, r []byte, off int) int {
+	le := binary.NativeEndian
+	le.PutUint32(r[atKind:], uint32(c.kind))
+	le.PutUint32(r[atFlags:], c.flags)
+	le.PutUint32(r[atA:], uint32(c.a.onWire()))
+	le.PutUint32(r[atB:], uint32(c.b.onWire()))
+	for j, n := range c.n {
+		le.PutUint64(r[atN+8*j:], n)
+	}
+	le.PutUint32(r[atStrings:], uint32(off))
+	le.PutUint32(r[atNStrings:], uint32(len(c.s)))
+	for _, s := range c.s {
+		off += copy(b[off:], s) + 1
+	}
+	if len(c.data) > 0 {
+		off = (off + 7) &^ 7
+		le.PutUint32(r[atData:], uint32(off))
+		le.PutUint32(r[atDataLength:], uint32(len(c.data)))
+		off += copy(b[off:], c.data)
+	}
+	return off
+}
+
+// onWire has -1 for none.
+func (s Slot) onWire() int32 {
+	if s == NoSlot {
+		return -1
+	}
+	return int32(s)
+}
+
+// The offsets of a record's members, in bytes.
+const (
+	atKind, atFlags, atA, atB, atN              = 0, 4, 8, 12, 16
+	atStrings, atData, atDataLength, atNStrings = 40, 44, 48, 52
+)
+
+// Layout lists where the members of a record are, by the names that they have in
+// the child.
+func Layout() []Constant {
+	return []Constant{
+		{"kind", atKind}, {"flags", atFlags}, {"a", atA}, {"b", atB}, {"n", atN},
+		{"strings", atStrings}, {"data", atData}, {"data_len", atDataLength}, {"nstrings", atNStrings},
+	}
+}

@@ -1,0 +1,145 @@
+package program
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/skiff-oci/skiff/libcontainer/wire"
+	"golang.org/x/sys/unix"
+)
+
+// Explainer knows more of why an operation of its maker's failed: it may look at
+// the host. It returns nil where it does not.
+type Explainer interface {
+	Explain(e Entry, f wire.Message) error
+}
+
+// hinter is an operation that says what to do about errors which users meet.
+type hinter interface {
+	hint(f wire.Message) string
+}
+
+// explainer is an operation whose failures have words of their own; nil: this
+// one has not.
+type explainer interface {
+	explain(field string, f wire.Message) error
+}
+
+// Describe puts into words that the operation failed.
+func (e Entry) Describe(f wire.Message) error {
+	if x, ok := e.Operation.(explainer); ok {
+		if err := x.explain(e.Field, f); err != nil {
+			return err
+		}
+	}
+	if because := because(e.Operation); because != nil {
+		if err := because.Explain(e, f); err != nil {
+			return err
+		}
+	}
+	what := e.What()
+	switch {
+	case f.Detail == wire.NotMade:
+		return e.notMade(f)
+	case f.Detail == wire.FSLog && f.Text != "":
+		return at(e.Field, fmt.Errorf("%s: %w (%s)", what, f.Errno, f.Text))
+	case detailWords[f.Detail] != "":
+		return at(e.Field, fmt.Errorf("%s: %s", what, detailWords[f.Detail]))
+	}
+	return at(e.Field, fmt.Errorf("%s: %w%s", what, f.Errno, e.hint(f)))
+}
+
+// DescribeRefused is [Entry.Describe] for a system call that a seccomp filter
+// around skiff refuses for certain: what else the kernel may have against it is
+// left out, but where others look for the words, or the type, of the error.
+func (e Entry) DescribeRefused(f wire.Message) error {
+	switch e.Operation.(type) {
+	case Hook, Lookup, Exec, Chdir:
+		return e.Describe(f)
+	}
+	return at(e.Field, fmt.Errorf("%s: %w", e.What(), f.Errno))
+}
+
+func because(op Operation) Explainer {
+	switch o := op.(type) {
+	case OpenTree:
+		return o.Because
+	case SetAttr:
+		return o.Because
+	}
+	return nil
+}
+
+func (e Entry) hint(f wire.Message) string {
+	h, ok := e.Operation.(hinter)
+	if ok {
+		if s := h.hint(f); s != "" {
+			return s
+		}
+	}
+	return ifErrno(f, unix.EMFILE, " (RLIMIT_NOFILE, the limit on descriptors, is too low: ulimit -Hn)")
+}
+
+func ifErrno(f wire.Message, errno unix.Errno, hint string) string {
+	if f.Errno == errno {
+		return hint
+	}
+	return ""
+}
+
+// notMade names the directory or the file that could not be made on the way to
+// what the operation is about.
+func (e Entry) notMade(f wire.Message) error {
+	verb := "mkdir"
+	if f.Value != 0 {
+		verb = "create"
+	}
+	err := fmt.Errorf("%s %s: %w", verb, f.Text, f.Errno)
+	if _, ok := e.Operation.(Attach); ok {
+		return at(e.Field+".destination", err)
+	}
+	return at(e.Field, fmt.Errorf("%s: %w", e.What(), err))
+}
+
+// at puts the JSON path of a field before an error.
+func at(field string, err error) error {
+	if field == "" {
+		return err
+	}
+	return fmt.Errorf("%s: %w", field, err)
+}
+
+// detailWords are what an errno cannot say.
+var detailWords = map[wire.Detail]string{
+	wire.Symlink:   "a symlink is in the way, an ordinary directory is needed",
+	wire.OnProc:    "the place is on a proc file system, where nothing may be mounted",
+	wire.OnRoot:    "the place is the container's root itself",
+	wire.OtherNode: "another file is there already",
+	wire.OtherKind: "not a directory (a directory cannot be mounted on a file, nor a file on a directory)",
+	wire.NotPtmx:   "/dev/pts/ptmx is not the kernel's terminal multiplexer (is a devpts mounted on /dev/pts?)",
+	wire.NotNull:   "/dev/null is not the null device",
+	wire.NotProc:   "not a proc file system",
+	wire.NotHost:   "the host's file there, which is used in a user namespace, is not that device",
+}
+
+// HookFailed is a hook that has failed.
+type HookFailed struct {
+	Field  string // "hooks.poststart[0]"
+	Path   string
+	Why    string
+	Output string // what it printed
+}
+
+// keptOutput is how much of a hook's output an error has, in bytes.
+const keptOutput = 400
+
+func (f *HookFailed) Error() string {
+	output := strings.TrimSpace(f.Output)
+	if len(output) > keptOutput {
+		output = "... " + output[len(output)-keptOutput:]
+	}
+	if output == "" {
+		return fmt.Sprintf("%s: %s: %s", f.Field, f.Path, f.Why)
+	}
+	return fmt.Sprintf("%s: %s: %s: %s", f.Field, f.Path, f.Why, strings.Join(strings.Fields(output), " "))
+}

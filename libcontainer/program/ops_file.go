@@ -1,0 +1,83 @@
+package program
+
+import (
+	"github.com/skiff-oci/skiff/libcontainer/wire"
+	"golang.org/x/sys/unix"
+)
+
+// Mknod makes a device node or a FIFO, or takes the one that is there.
+type Mknod struct {
+	Root         Slot
+	Path         string
+	Mode         uint32
+	Major, Minor uint32
+	UID, GID     uint32 // its owner
+	Bind         Slot   // node to bind where mknod(2) is refused
+	Own          bool   // Bind is the container's own node, and no host's
+	Host         bool   // where mknod(2) is refused, the host's node at Path is bound
+	As           string // path in Root, if it is not Path
+}
+
+// Symlink makes a symlink. What is there stays, without an option.
+type Symlink struct {
+	Root         Slot
+	Target, Path string
+	Replace      bool // what is there is replaced
+	Same         bool // what is there must be that link
+}
+
+// MakeConsole makes a terminal and sends its master.
+type MakeConsole struct {
+	Root          Slot
+	Rows, Columns uint16
+	Bind          bool // bind it on /dev/console
+}
+
+// DevNull makes stdio that is /dev/null the container's own.
+type DevNull struct{ Root Slot }
+
+func (o Mknod) code() code {
+	c := code{
+		kind: kindMknod, a: o.Bind, b: o.Root, s: []string{o.Path}, flags: when(o.Host, mknodHost) | when(o.Own, mknodOwn),
+		n: [3]uint64{uint64(o.Mode), uint64(o.Major)<<32 | uint64(o.Minor), uint64(o.UID)<<32 | uint64(o.GID)},
+	}
+	if o.As != "" {
+		c.s = append(c.s, o.As)
+	}
+	return c
+}
+
+func (o Symlink) code() code {
+	return code{kind: kindSymlink, b: o.Root, s: []string{o.Target, o.Path}, flags: when(o.Replace, symlinkReplace) | when(o.Same, symlinkSame)}
+}
+
+func (o MakeConsole) code() code {
+	return code{kind: kindConsole, b: o.Root, n: [3]uint64{uint64(o.Rows)<<16 | uint64(o.Columns)}, flags: when(o.Bind, consoleBind)}
+}
+
+func (o DevNull) code() code { return code{kind: kindDevNull, b: o.Root} }
+
+func (o Mknod) What() string     { return "make the device " + o.Path }
+func (o Symlink) What() string   { return "link " + o.Path + " to " + o.Target }
+func (MakeConsole) What() string { return "make the terminal" }
+func (DevNull) What() string     { return "open the container's /dev/null" }
+
+func (Mknod) hint(f wire.Message) string {
+	switch f.Errno {
+	case unix.ENOENT:
+		return " (none can be made here, so the host's is used)"
+	case unix.EPERM:
+		return " (CAP_MKNOD is needed, and a device cgroup around skiff has to allow the device)"
+	}
+	return ""
+}
+
+func (MakeConsole) hint(f wire.Message) string {
+	switch f.Errno {
+	case unix.ENOENT:
+		return " (process.terminal needs a devpts in mounts, on /dev/pts)"
+	case unix.ENOSPC:
+		return " (there are as many terminals as /proc/sys/kernel/pty/max or the max of the devpts allows)"
+	}
+	return ""
+}

@@ -1,0 +1,361 @@
+package program
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/skiff-oci/skiff/libcontainer/wire"
+	"golang.org/x/sys/unix"
+)
+
+// Attributes are those of a mount (mount_setattr(2)).
+type Attributes struct {
+	Set, Clear  uint64 // MOUNT_ATTR_*
+	Propagation uint64 // one of MS_SHARED, MS_SLAVE ..., or 0
+}
+
+func (a Attributes) numbers() [3]uint64 { return [3]uint64{a.Set, a.Clear, a.Propagation} }
+
+// Propagate sets the propagation of a mount of the host's.
+type Propagate struct {
+	Path        string
+	Propagation uint64 // MS_*
+	Tree        bool   // of all mounts below it, too
+}
+
+// FSMount makes a file system, detached.
+type FSMount struct {
+	Out          Slot
+	Type, Source string
+	Options      []string // "key=value" or "key"
+	Set          uint64   // MOUNT_ATTR_*
+	Label        string   // SELinux label of its root; empty: the kernel's choice
+
+	// HostTree is a path of the host. Where the kernel refuses a new file system
+	// (EPERM), the tree there is cloned, and gets HostAttr, all of it.
+	HostTree string
+	HostAttr Attributes // Clear is not looked at
+
+	On string // for messages: the destination
+}
+
+// OpenTree opens or clones a mount (open_tree(2)).
+type OpenTree struct {
+	Out    Slot
+	From   Slot   // directory that Path begins at
+	Path   string // with Found for messages alone
+	Flags  uint64 // of open_tree(2)
+	InRoot bool   // From is the container's root, in which Path is resolved
+	Found  bool   // what From itself is, which is closed
+	// Later: what cannot be cloned, as its mount is unbindable, is put off until
+	// Again.
+	Later bool
+
+	Source  string // for messages, where it is not Path
+	Because Explainer
+}
+
+// Again runs each OpenTree that was put off, and the SetAttr and IDMap that
+// follow it on the same slot, in the child's own mount namespace.
+type Again struct{}
+
+// SetAttr sets attributes of a mount (mount_setattr(2)).
+type SetAttr struct {
+	Mount Slot
+	Attributes
+	IDs  Slot // user namespace, with MOUNT_ATTR_IDMAP
+	Tree bool // of all mounts of the tree
+	Try  bool // to be refused is no error
+	Keep bool // what is read-only and locked stays so, and the runtime is told
+
+	// For messages: what the mount is a clone of, the options that Clear stands for,
+	// and the destination.
+	Source, Clears, On string
+	Because            Explainer
+}
+
+// IDMap has the runtime make a detached mount an idmapped one.
+type IDMap struct {
+	Mount Slot
+	Index int // the runtime's number of it
+}
+
+// Attach attaches a mount.
+type Attach struct {
+	Mount       Slot
+	Root        Slot   // NoSlot: Destination is a path of the host, empty for the working directory
+	Destination string // in the root
+	Place
+	CopyUp bool // what the mount hides is copied into it first
+}
+
+// Place says where a mount may be attached.
+type Place struct {
+	Ordinary bool // the destination must be a plain directory, without a symlink on the way (proc, sysfs)
+	OnProc   bool // it may be on a procfs
+	NoCreate bool // it must exist
+	FromProc bool // the mount must be a procfs: a bind onto /proc itself
+	Mode     bool // the mount takes over the mode of the directory that it hides (tmpfs)
+	NoLink   bool // no symlink on the way to the destination
+	OnLink   bool // a symlink at the destination is not followed, but mounted on
+}
+
+func (p Place) flags() uint32 {
+	return when(p.Ordinary, attachOrdinary) | when(p.OnProc, attachOnProc) | when(p.NoCreate, attachNoCreate) | when(p.FromProc, attachFromProc) |
+		when(p.Mode, attachMode) | when(p.NoLink, attachNoLink) | when(p.OnLink, attachOnLink)
+}
+
+// Mount2 is FSMount by mount(2), for what fsconfig(2) cannot say.
+type Mount2 struct {
+	Out, Root    Slot
+	Type, Source string
+	Options      string
+	Flags        uint64 // MS_*
+
+	On string // for messages: the destination
+}
+
+// Remount changes a mount that is there, and its file system.
+type Remount struct {
+	Mount Slot
+	Root  Slot   // NoSlot: Mount is open; else it is opened, as what is mounted at Path
+	Path  string // in the root
+	// Options of its file system; nil: it stays as it is.
+	Options []string
+	Attributes
+	Tree bool // the attributes are those of all mounts of the tree
+}
+
+// Unmount unmounts a mount.
+type Unmount struct {
+	Mount, Proc Slot // Proc is the host's /proc
+	Path        string
+	Try         bool // not to be attached is no error
+}
+
+// WorkDir changes the working directory.
+type WorkDir struct {
+	Directory Slot
+	Path      string // of the host; for messages alone if there is a Directory
+}
+
+// Pivot changes the root by pivot_root(2), and detaches the old one.
+type Pivot struct{ Root Slot }
+
+// MoveRoot changes the root by MS_MOVE and chroot(2).
+type MoveRoot struct{ Root Slot }
+
+// Chroot changes the root by chroot(2).
+type Chroot struct{ Root Slot }
+
+// Mask covers a path of the container.
+type Mask struct {
+	Null    Slot // a detached mount of a null device, for a file
+	Root    Slot
+	Path    string
+	Options []string // of the tmpfs over a directory
+}
+
+// Readonly makes a path of the container read-only.
+type Readonly struct {
+	Root Slot
+	Path string
+}
+
+func (o Propagate) code() code {
+	return code{kind: kindPropagate, s: []string{o.Path}, n: [3]uint64{o.Propagation}, flags: when(o.Tree, propagateTree)}
+}
+
+func (o FSMount) code() code {
+	c := code{kind: kindFSMount, a: o.Out, n: [3]uint64{o.Set}}
+	c.s = append(make([]string, 0, 3+len(o.Options)), o.Type, o.Source)
+	c.s = append(c.s, o.Options...)
+	if o.Label != "" {
+		c.s, c.flags = append(c.s, o.Label), fsMountLabel
+	}
+	if o.HostTree != "" {
+		c.data, c.n[1], c.n[2] = append([]byte(o.HostTree), 0), o.HostAttr.Set, o.HostAttr.Propagation
+	}
+	return c
+}
+
+func (o OpenTree) code() code {
+	c := code{kind: kindOpenTree, a: o.Out, b: o.From, n: [3]uint64{o.Flags}, flags: when(o.InRoot, openInRoot) | when(o.Found, openFound) | when(o.Later, openLater)}
+	switch {
+	case o.Found:
+		c.words = []string{o.Path}
+	case o.InRoot:
+		c.words, c.s = []string{o.Source}, []string{o.Path}
+	default:
+		c.s = []string{o.Path}
+	}
+	return c
+}
+
+func (Again) code() code { return code{kind: kindAgain} }
+
+func (o SetAttr) code() code {
+	c := code{kind: kindSetAttr, a: o.Mount, b: o.IDs, n: o.numbers(), flags: when(o.Tree, setAttrTree) | when(o.Try, setAttrTry) | when(o.Keep, setAttrKeep)}
+	if o.Clears != "" {
+		c.words = []string{o.Source, o.Clears}
+	}
+	return c
+}
+
+func (o IDMap) code() code { return code{kind: kindIDMap, a: o.Mount, n: [3]uint64{uint64(o.Index)}} }
+
+func (o Attach) code() code {
+	c := code{kind: kindAttach, a: o.Mount, b: o.Root, s: []string{o.Destination}, flags: o.flags()}
+	if o.CopyUp {
+		c.kind = kindCopyUp
+	}
+	return c
+}
+
+func (o Mount2) code() code {
+	return code{kind: kindMount, a: o.Out, b: o.Root, s: []string{o.Type, o.Source, o.Options}, n: [3]uint64{o.Flags}}
+}
+
+func (o Remount) code() code {
+	return code{kind: kindRemount, a: o.Mount, b: o.Root, s: append([]string{o.Path}, o.Options...), n: o.numbers(), flags: when(o.Tree, setAttrTree)}
+}
+
+func (o Unmount) code() code {
+	return code{kind: kindUnmount, a: o.Mount, b: o.Proc, words: []string{o.Path}, flags: when(o.Try, optional)}
+}
+
+func (o WorkDir) code() code {
+	if o.Directory != NoSlot {
+		c := code{kind: kindWorkDir, a: o.Directory}
+		if o.Path != "" {
+			c.words = []string{o.Path}
+		}
+		return c
+	}
+	return code{kind: kindWorkDir, s: []string{o.Path}}
+}
+
+func (o Pivot) code() code    { return code{kind: kindPivot, a: o.Root} }
+func (o MoveRoot) code() code { return code{kind: kindMoveRoot, a: o.Root} }
+func (o Chroot) code() code   { return code{kind: kindChroot, a: o.Root} }
+
+func (o Mask) code() code {
+	return code{kind: kindMask, a: o.Null, b: o.Root, s: append([]string{o.Path}, o.Options...)}
+}
+
+func (o Readonly) code() code { return code{kind: kindReadonly, b: o.Root, s: []string{o.Path}} }
+
+func (o Propagate) What() string { return "set the propagation of " + o.Path }
+func (o FSMount) What() string   { return "mount " + o.about() }
+func (o OpenTree) What() string  { return "open the source " + o.about() }
+func (Again) What() string       { return "open the sources that were put off" }
+func (IDMap) What() string       { return "make an idmapped mount" }
+func (o Mount2) What() string    { return "mount " + o.about() }
+func (o Remount) What() string   { return "remount " + o.about() }
+func (o Unmount) What() string   { return "unmount " + o.Path }
+func (o WorkDir) What() string   { return "go to " + o.Path }
+func (Pivot) What() string       { return "pivot_root" }
+func (MoveRoot) What() string    { return "move the root mount" }
+func (Chroot) What() string      { return "change the root" }
+func (o Mask) What() string      { return "mask " + o.Path }
+func (o Readonly) What() string  { return "make " + o.Path + " read-only" }
+
+func (o SetAttr) What() string {
+	if o.On != "" {
+		return "set the attributes of the mount on " + o.On
+	}
+	return "set mount attributes"
+}
+
+func (o Attach) What() string {
+	if o.CopyUp {
+		return "mount on " + o.Destination + " with a copy of its content"
+	}
+	return "mount on " + o.Destination
+}
+
+func (o FSMount) about() string  { return fileSystem(o.Type, o.On, o.Options...) }
+func (o Mount2) about() string   { return fileSystem(o.Type, o.On, o.Options) }
+func (o OpenTree) about() string { return or(o.Source, o.Path) }
+func (o SetAttr) about() string  { return o.On }
+func (o Remount) about() string  { return o.Path + optionList(o.Options) }
+
+func fileSystem(fsType, on string, options ...string) string {
+	if on == "" {
+		return fsType
+	}
+	return fsType + " on " + on + optionList(options)
+}
+
+// optionList shows options in parentheses, without secrets, and not all of a
+// long list.
+func optionList(options []string) string {
+	const most = 240
+	var shown []string
+	for _, o := range options {
+		for part := range strings.SplitSeq(o, ",") {
+			if key, _, ok := strings.Cut(part, "="); ok && secret(key) {
+				part = key + "=..."
+			}
+			shown = append(shown, part)
+		}
+	}
+	list := strings.Join(shown, ",")
+	if list == "" {
+		return ""
+	}
+	if len(list) > most {
+		list = strings.ToValidUTF8(list[:most], "") + "..."
+	}
+	return " (" + list + ")"
+}
+
+// secret reports whether the value of an option is nobody else's to read: a
+// password of cifs, a key of ceph.
+func secret(key string) bool {
+	switch key {
+	case "pass", "password", "password2", "secret":
+		return true
+	}
+	return false
+}
+
+func or(s, otherwise string) string {
+	if s != "" {
+		return s
+	}
+	return otherwise
+}
+
+func (FSMount) hint(f wire.Message) string {
+	switch f.Errno {
+	case unix.ENODEV:
+		return " (the kernel has no such file system, or its module is not loaded)"
+	case unix.EPERM:
+		return " (in a user namespace it belongs to a namespace that has to be new, too: mqueue to ipc, sysfs to network, proc to pid, cgroup to cgroup)"
+	}
+	return ""
+}
+
+func (o SetAttr) hint(f wire.Message) string {
+	if f.Errno == unix.EINVAL && o.Set&unix.MOUNT_ATTR_IDMAP != 0 {
+		return " (this file system cannot be idmapped)"
+	}
+	return ""
+}
+
+func (Remount) hint(f wire.Message) string {
+	return ifErrno(f, unix.EPERM, " (an option clears a flag of a mount that comes from outside the user namespace, where it is locked)")
+}
+
+func (Pivot) hint(f wire.Message) string {
+	return ifErrno(f, unix.EINVAL, " (the host's root is a ramdisk? then use --no-pivot)")
+}
+
+// explain names the mount of the host's.
+func (o MoveRoot) explain(field string, f wire.Message) error {
+	if f.Detail != wire.Where {
+		return nil
+	}
+	return at(field, fmt.Errorf("%s: the host's mount on %s can be neither removed nor covered: %w", o.What(), f.Text, f.Errno))
+}

@@ -1,0 +1,230 @@
+package program
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/wire"
+	"golang.org/x/sys/unix"
+)
+
+// NoDump keeps others out of the child's files in /proc (prctl(2),
+// PR_SET_DUMPABLE 0).
+type NoDump struct{}
+
+// Unshare makes new namespaces.
+type Unshare struct{ Namespaces uint64 } // CLONE_NEW*
+
+// Setns joins namespaces.
+type Setns struct {
+	To         Slot   // a namespace, or the pidfd of a process
+	Namespaces uint64 // CLONE_NEW*
+}
+
+// TimeNS sets the clocks of the new time namespace, and enters it.
+type TimeNS struct{ Offsets string } // as /proc/PID/timens_offsets takes them, a line each; may be empty
+
+// Fork goes on in a new child, whose pid the runtime is told.
+type Fork struct{}
+
+// Sync sends the runtime a message and waits for the answer.
+type Sync struct {
+	Message wire.Type
+	File    Slot // goes with it; NoSlot: none
+	Ends    bool // after it a signal ends the child, if it does that to a process by default
+}
+
+// Await waits for a message of the runtime's.
+type Await struct{ Message wire.Type }
+
+// Setsid makes a session.
+type Setsid struct{}
+
+// Keyring makes or joins a session keyring.
+type Keyring struct {
+	Name  string
+	New   bool   // it is to be found by its name, for others to join
+	Owner uint64 // uid on the host, whose quota the key counts in; UnknownOwner
+}
+
+// UnknownOwner stands for a user whose id on the host is not known.
+const UnknownOwner = ^uint64(0)
+
+// Hostname sets the host name.
+type Hostname struct{ Name string }
+
+// Domain sets the NIS domain name.
+type Domain struct{ Name string }
+
+// LinkUp brings up a network interface.
+type LinkUp struct{ Interface string }
+
+// Write writes to a file of a procfs.
+type Write struct {
+	Proc        Slot
+	Path, Value string
+}
+
+// OOMScore sets the child's oom_score_adj.
+type OOMScore struct {
+	Value string
+	Try   bool // to be refused is no error
+}
+
+// Close closes a descriptor.
+type Close struct{ File Slot }
+
+// BecomeRoot makes the child the root of its user namespace.
+type BecomeRoot struct {
+	UID, GID   uint32
+	KeepGroups bool // else the supplementary groups are given up, where setgroups(2) is not denied
+}
+
+// Files raises the soft limit on descriptors (RLIMIT_NOFILE) where it is lower;
+// 0 sets it back.
+type Files struct{ Count uint64 }
+
+func (NoDump) code() code { return code{kind: kindNoDump} }
+func (o Unshare) code() code {
+	return code{kind: kindUnshare, n: [3]uint64{o.Namespaces}}
+}
+func (o Setns) code() code  { return code{kind: kindSetns, a: o.To, n: [3]uint64{o.Namespaces}} }
+func (o TimeNS) code() code { return code{kind: kindTimeNS, s: []string{o.Offsets}} }
+func (Fork) code() code     { return code{kind: kindFork} }
+func (o Sync) code() code {
+	return code{kind: kindSync, a: o.File, n: [3]uint64{uint64(o.Message)}, flags: when(o.Ends, syncEnds)}
+}
+func (o Await) code() code { return code{kind: kindAwait, n: [3]uint64{uint64(o.Message)}} }
+func (Setsid) code() code  { return code{kind: kindSetsid} }
+func (o Keyring) code() code {
+	return code{kind: kindKeyring, s: []string{o.Name}, flags: when(o.New, keyringNew)}
+}
+func (o Hostname) code() code {
+	return code{kind: kindHostname, s: []string{o.Name}}
+}
+func (o Domain) code() code { return code{kind: kindDomain, s: []string{o.Name}} }
+func (o LinkUp) code() code { return code{kind: kindLinkUp, s: []string{o.Interface}} }
+func (o Write) code() code  { return code{kind: kindWrite, a: o.Proc, s: []string{o.Path, o.Value}} }
+func (o OOMScore) code() code {
+	return code{kind: kindOOMScore, s: []string{o.Value}, flags: when(o.Try, optional)}
+}
+func (o Close) code() code { return code{kind: kindClose, a: o.File} }
+func (o BecomeRoot) code() code {
+	return code{kind: kindBecomeRoot, n: [3]uint64{uint64(o.UID), uint64(o.GID), uint64(when(!o.KeepGroups, 1))}}
+}
+func (o Files) code() code { return code{kind: kindFiles, n: [3]uint64{o.Count}} }
+
+func (NoDump) What() string    { return "keep others from tracing skiff" }
+func (o Unshare) What() string { return "make namespaces (" + plan.NamespaceNames(o.Namespaces) + ")" }
+func (o Setns) What() string   { return "join namespaces (" + plan.NamespaceNames(o.Namespaces) + ")" }
+func (TimeNS) What() string    { return "enter the new time namespace" }
+func (Fork) What() string      { return "start the container's first process in its pid namespace" }
+func (Sync) What() string      { return "wait for skiff" }
+func (Await) What() string     { return "wait for skiff" }
+func (Setsid) What() string    { return "make a session" }
+func (o Keyring) What() string { return "join the session keyring " + o.Name }
+func (o Hostname) What() string {
+	return fmt.Sprintf("set the hostname %q", o.Name)
+}
+func (o Domain) What() string   { return fmt.Sprintf("set the domain name %q", o.Name) }
+func (o LinkUp) What() string   { return "bring up the interface " + o.Interface }
+func (o Write) What() string    { return fmt.Sprintf("write %q to /proc/%s", o.Value, o.Path) }
+func (o OOMScore) What() string { return "set oom_score_adj to " + o.Value }
+func (Close) What() string      { return "close a descriptor" }
+func (BecomeRoot) What() string { return "become root in the user namespace" }
+func (Files) What() string      { return "set RLIMIT_NOFILE" }
+
+func (o Unshare) hint(f wire.Message) string {
+	switch f.Errno {
+	case unix.ENOSPC:
+		return NamespaceLimits(o.Namespaces)
+	case unix.EPERM:
+		return " (CAP_SYS_ADMIN is needed, or the host does not let its users make user namespaces)"
+	case unix.EUSERS:
+		return " (user namespaces can be nested 32 levels deep)"
+	case unix.EINVAL:
+		return lacksOne
+	}
+	return ""
+}
+
+const lacksOne = " (the kernel lacks one of them)"
+
+// NamespaceLimits names the limits on the number of namespaces (CLONE_NEW*).
+func NamespaceLimits(flags uint64) string {
+	files := strings.NewReplacer("mount", "mnt", "network", "net").Replace(plan.NamespaceNames(flags))
+	var all []string
+	for name := range strings.SplitSeq(files, "|") {
+		all = append(all, "max_"+name+"_namespaces")
+	}
+	return " (a limit in /proc/sys/user is reached: " + strings.Join(all, " or ") + ")"
+}
+
+func (o Setns) hint(f wire.Message) string {
+	switch {
+	case f.Errno == unix.EPERM:
+		return " (CAP_SYS_ADMIN is needed in the user namespace that it belongs to; an ordinary user can join those of a container that has been started)"
+	case f.Errno == unix.ESRCH:
+		return " (the container's first process has ended)"
+	case f.Errno == unix.EINVAL && o.Namespaces == unix.CLONE_NEWUSER:
+		return " (skiff is in that user namespace already: leave the namespace out)"
+	case f.Errno == unix.EINVAL:
+		return lacksOne
+	}
+	return ""
+}
+
+func (TimeNS) hint(f wire.Message) string {
+	if f.Errno == unix.ERANGE {
+		return " (a clock would be negative, or out of the kernel's range)"
+	}
+	return ""
+}
+
+func (Fork) hint(f wire.Message) string {
+	if f.Errno == unix.ENOMEM {
+		return " (the first process of the pid namespace that is joined has ended, or there is no memory)"
+	}
+	return ""
+}
+
+// The kernel counts the keys of each user (keyrings(7)).
+func (o Keyring) hint(f wire.Message) string {
+	if f.Errno != unix.EDQUOT {
+		return ""
+	}
+	limit, user := "maxkeys", fmt.Sprintf("user %d", o.Owner)
+	switch o.Owner {
+	case 0:
+		limit = "root_maxkeys"
+	case UnknownOwner:
+		user = "the container's root"
+	}
+	return fmt.Sprintf(" (%s has as many keys as /proc/sys/kernel/keys/%s allows, or as many bytes in them as %s; --no-new-keyring makes none)",
+		user, limit, strings.Replace(limit, "keys", "bytes", 1))
+}
+
+const needsAdminInUTS = " (CAP_SYS_ADMIN is needed in the user namespace that the uts namespace belongs to)"
+
+func (Hostname) hint(f wire.Message) string { return ifErrno(f, unix.EPERM, needsAdminInUTS) }
+func (Domain) hint(f wire.Message) string   { return ifErrno(f, unix.EPERM, needsAdminInUTS) }
+func (LinkUp) hint(f wire.Message) string {
+	return ifErrno(f, unix.EPERM, " (CAP_NET_ADMIN is needed in the user namespace that the network namespace belongs to)")
+}
+
+func (Write) hint(f wire.Message) string {
+	switch f.Errno {
+	case unix.ENOENT:
+		return " (the kernel has no such parameter, or not in this namespace, or its module is not loaded)"
+	case unix.EINVAL, unix.ERANGE:
+		return " (the parameter does not take this value)"
+	case unix.EACCES, unix.EPERM:
+		return " (the parameter cannot be written, or not from this user namespace)"
+	}
+	return ""
+}
+
+func (OOMScore) hint(f wire.Message) string {
+	return ifErrno(f, unix.EACCES, " (below what skiff itself has, it needs CAP_SYS_RESOURCE)")
+}

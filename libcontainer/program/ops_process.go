@@ -1,0 +1,447 @@
+package program
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/skiff-oci/skiff/libcontainer/wire"
+	"golang.org/x/sys/unix"
+)
+
+// Hook runs a hook inside the container and waits for its end.
+type Hook struct {
+	Path    string
+	Args    []string
+	Env     []string
+	State   []byte // the state document; a run of '#' in it is where the child writes the pid
+	Timeout uint64 // in milliseconds; 0: none
+	// Stdout and Stderr are where it prints to; NoSlot: to the child, which keeps
+	// the last of it for the message of its failure.
+	Stdout, Stderr Slot
+	Confined       bool // its process runs the operations that follow, up to Exec, and is executed there
+	Home           bool // it gets HOME as the program does, see Home
+	Untraced       bool // it does not get CAP_SYS_PTRACE
+}
+
+// Umask sets the file mode creation mask.
+type Umask struct{ Mask uint32 }
+
+// Groups sets the supplementary groups.
+type Groups struct {
+	GIDs []uint32
+	Try  bool // to have none and to be refused is no error
+}
+
+// SetID changes the user and the group.
+type SetID struct{ UID, GID uint32 }
+
+// Stdio gives the standard streams to the user.
+type Stdio struct{ UID uint32 }
+
+// Bounding drops capabilities from the bounding set.
+type Bounding struct{ Keep uint64 } // mask
+
+// KeepCaps keeps capabilities over the change of user (prctl(2), PR_SET_KEEPCAPS).
+type KeepCaps struct{}
+
+// Caps sets the capabilities, as masks.
+type Caps struct{ Effective, Permitted, Inheritable uint64 }
+
+// Ambient sets the ambient capabilities, a mask.
+type Ambient struct {
+	Caps uint64
+	Name func(capability int) string // for messages
+}
+
+// NoNewPrivs sets no_new_privs.
+type NoNewPrivs struct{}
+
+// Seccomp loads a filter. With Listener the child sends its listener, and no other
+// thread may be filtered with this one.
+type Seccomp struct {
+	BPF      []byte
+	Flags    uint64 // of seccomp(2)
+	Listener bool
+}
+
+// Chdir enters the working directory. It may be open to root alone, or to the user
+// alone: so it is entered before and after the change of user.
+type Chdir struct {
+	Path  string
+	Make  bool // make it if it is missing
+	Try   bool // not to be allowed is no error: it is tried again as the user
+	Check bool // the result must be inside the root (CVE-2024-21626)
+}
+
+// Lookup finds the program.
+type Lookup struct {
+	Name       string   // args[0]
+	Candidates []string // paths, in the order in which they are tried
+	Search     bool     // they are from PATH: one that cannot be executed is passed over
+}
+
+// Home sets HOME from /etc/passwd.
+type Home struct{ UID uint32 }
+
+// Rlimit sets a resource limit.
+type Rlimit struct {
+	Name       string
+	Resource   int
+	Soft, Hard uint64
+}
+
+// Sched sets the scheduler (sched_setattr(2)).
+type Sched struct {
+	Name string
+	Attr []byte // struct sched_attr
+}
+
+// IOPriority sets the I/O priority (ioprio_set(2)).
+type IOPriority struct{ Value uint64 }
+
+// Affinity sets the CPU affinity.
+type Affinity struct {
+	Mask []byte
+	Try  bool // to be refused is no error
+}
+
+// Personality sets the execution domain (personality(2)).
+type Personality struct{ Value uint64 }
+
+// MemoryPolicy sets the NUMA policy (set_mempolicy(2)).
+type MemoryPolicy struct {
+	Name  string
+	Mode  uint64 // with its flags
+	Nodes []byte // mask
+}
+
+// Attr opens one of the child's own files of procfs for writing.
+type Attr struct {
+	Out   Slot
+	Files []string // the first that is there
+}
+
+// Label writes a label to a file that Attr has opened.
+type Label struct {
+	File  Slot
+	Value string
+}
+
+// KeepFDs closes all descriptors but those that are passed on.
+type KeepFDs struct {
+	First   Slot  // of those; they are in a row
+	Numbers []int // that they get, ascending
+}
+
+// Listen waits for start.
+type Listen struct{ Socket Slot }
+
+// Exec executes the program that Lookup has found.
+type Exec struct {
+	Args, Env []string
+	ListenPID bool // LISTEN_PID is added: the process's pid as it sees it itself
+}
+
+func (o Hook) code() code {
+	c := code{
+		kind: kindHook, a: o.Stdout, b: o.Stderr, n: [3]uint64{uint64(len(o.Args)), uint64(len(o.Env)), o.Timeout}, data: o.State,
+		flags: when(o.Confined, hookConfined) | when(o.Home, hookHome) | when(o.Untraced, hookUntraced),
+	}
+	c.s = append(make([]string, 0, 1+len(o.Args)+len(o.Env)), o.Path)
+	c.s = append(append(c.s, o.Args...), o.Env...)
+	return c
+}
+
+func (o Umask) code() code { return code{kind: kindUmask, n: [3]uint64{uint64(o.Mask)}} }
+
+func (o Groups) code() code {
+	c := code{kind: kindGroups, flags: when(o.Try, optional)}
+	for _, g := range o.GIDs {
+		c.data = binary.NativeEndian.AppendUint32(c.data, g)
+	}
+	return c
+}
+
+func (o SetID) code() code    { return code{kind: kindSetID, n: [3]uint64{uint64(o.UID), uint64(o.GID)}} }
+func (o Stdio) code() code    { return code{kind: kindStdio, n: [3]uint64{uint64(o.UID)}} }
+func (o Bounding) code() code { return code{kind: kindBounding, n: [3]uint64{o.Keep}} }
+func (KeepCaps) code() code   { return code{kind: kindKeepCaps} }
+func (o Caps) code() code {
+	return code{kind: kindCaps, n: [3]uint64{o.Effective, o.Permitted, o.Inheritable}}
+}
+func (o Ambient) code() code  { return code{kind: kindAmbient, n: [3]uint64{o.Caps}} }
+func (NoNewPrivs) code() code { return code{kind: kindNoNewPrivs} }
+func (o Seccomp) code() code {
+	return code{kind: kindSeccomp, data: o.BPF, n: [3]uint64{o.Flags}, flags: when(o.Listener, seccompListener)}
+}
+
+func (o Chdir) code() code {
+	return code{kind: kindChdir, s: []string{o.Path}, flags: when(o.Make, chdirMake) | when(o.Try, chdirTry) | when(o.Check, chdirCheck)}
+}
+
+func (o Lookup) code() code {
+	return code{kind: kindLookup, words: []string{o.Name}, s: o.Candidates, flags: when(o.Search, lookupPath)}
+}
+
+func (o Home) code() code { return code{kind: kindHome, n: [3]uint64{uint64(o.UID)}} }
+func (o Rlimit) code() code {
+	return code{kind: kindRlimit, words: []string{o.Name}, n: [3]uint64{uint64(o.Resource), o.Soft, o.Hard}}
+}
+func (o Sched) code() code      { return code{kind: kindSched, words: []string{o.Name}, data: o.Attr} }
+func (o IOPriority) code() code { return code{kind: kindIOPriority, n: [3]uint64{o.Value}} }
+func (o Affinity) code() code {
+	return code{kind: kindAffinity, data: o.Mask, flags: when(o.Try, optional)}
+}
+func (o Personality) code() code { return code{kind: kindPersonality, n: [3]uint64{o.Value}} }
+func (o MemoryPolicy) code() code {
+	return code{kind: kindMemoryPolicy, words: []string{o.Name}, n: [3]uint64{o.Mode}, data: o.Nodes}
+}
+func (o Attr) code() code  { return code{kind: kindAttr, a: o.Out, s: o.Files} }
+func (o Label) code() code { return code{kind: kindLabel, a: o.File, s: []string{o.Value}} }
+
+func (o KeepFDs) code() code {
+	c := code{kind: kindKeepFDs, a: o.First}
+	for _, n := range o.Numbers {
+		c.data = binary.NativeEndian.AppendUint32(c.data, uint32(n))
+	}
+	return c
+}
+
+func (o Listen) code() code { return code{kind: kindListen, a: o.Socket} }
+
+func (o Exec) code() code {
+	c := code{kind: kindExec, n: [3]uint64{uint64(len(o.Args)), uint64(len(o.Env))}, flags: when(o.ListenPID, execListenPID)}
+	c.s = append(append(make([]string, 0, len(o.Args)+len(o.Env)), o.Args...), o.Env...)
+	return c
+}
+
+func (o Hook) What() string         { return "run the hook " + o.Path }
+func (Umask) What() string          { return "set the umask" }
+func (Groups) What() string         { return "set the supplementary groups" }
+func (o SetID) What() string        { return fmt.Sprintf("become user %d and its group", o.UID) }
+func (Stdio) What() string          { return "give the standard streams to the user" }
+func (Bounding) What() string       { return "drop capabilities from the bounding set" }
+func (KeepCaps) What() string       { return "keep capabilities" }
+func (Caps) What() string           { return "set the capabilities" }
+func (Ambient) What() string        { return "raise the ambient capabilities" }
+func (NoNewPrivs) What() string     { return "set no_new_privs" }
+func (Seccomp) What() string        { return "load the seccomp filter" }
+func (o Chdir) What() string        { return "go to " + o.Path }
+func (o Lookup) What() string       { return fmt.Sprintf("find the program %q", o.Name) }
+func (Home) What() string           { return "find the user's home directory" }
+func (o Rlimit) What() string       { return "set " + o.Name }
+func (o Sched) What() string        { return "set " + o.Name }
+func (IOPriority) What() string     { return "set the I/O priority" }
+func (Affinity) What() string       { return "set the CPU affinity" }
+func (Personality) What() string    { return "set the personality" }
+func (o MemoryPolicy) What() string { return "set the memory policy " + o.Name }
+func (o Attr) What() string         { return "open /proc/" + o.Files[0] }
+func (o Label) What() string        { return fmt.Sprintf("set %q", strings.TrimPrefix(o.Value, "exec ")) } // AppArmor's command
+func (KeepFDs) What() string {
+	return "pass on the descriptors of --preserve-fds, and close all others"
+}
+func (Listen) What() string { return "wait for start" }
+func (o Exec) What() string { return fmt.Sprintf("exec: %q", first(o.Args)) }
+
+func first(s []string) string {
+	if len(s) == 0 {
+		return ""
+	}
+	return s[0]
+}
+
+const notMapped = " (an id is not mapped in the user namespace)"
+
+func (Groups) hint(f wire.Message) string {
+	switch f.Errno {
+	case unix.EPERM:
+		return " (CAP_SETGID is needed, or setgroups is denied in the user namespace)"
+	case unix.EINVAL:
+		return notMapped
+	}
+	return ""
+}
+
+func (SetID) hint(f wire.Message) string {
+	switch f.Errno {
+	case unix.EPERM:
+		return " (CAP_SETUID and CAP_SETGID are needed)"
+	case unix.EINVAL:
+		return notMapped
+	case unix.EAGAIN:
+		return " (the user has as many processes as RLIMIT_NPROC allows)"
+	}
+	return ""
+}
+
+func (Bounding) hint(f wire.Message) string {
+	return ifErrno(f, unix.EPERM, " (CAP_SETPCAP is needed)")
+}
+func (Caps) hint(f wire.Message) string {
+	return ifErrno(f, unix.EPERM, " (skiff can give no capability that it does not have)")
+}
+
+func (Ambient) hint(f wire.Message) string {
+	return ifErrno(f, unix.EPERM, " (each has to be permitted and inheritable, and the securebit SECBIT_NO_CAP_AMBIENT_RAISE not set)")
+}
+
+// explain names the capability.
+func (o Ambient) explain(field string, f wire.Message) error {
+	if f.Value == 0 || o.Name == nil {
+		return nil
+	}
+	return at(field, fmt.Errorf("raise the ambient capability %s: %w%s", o.Name(int(f.Value)), f.Errno, o.hint(f)))
+}
+
+func (Seccomp) hint(f wire.Message) string {
+	switch f.Errno {
+	case unix.EBUSY:
+		return " (a filter with a listener is in force already)"
+	case unix.EAGAIN:
+		return " (RLIMIT_NPROC or the cgroup's pids limit leaves no room for the thread that sends the listener)"
+	case unix.EINVAL:
+		return " (the kernel does not know one of the flags, or the filter is too long)"
+	case unix.EACCES:
+		return " (without process.noNewPrivileges it needs CAP_SYS_ADMIN)"
+	}
+	return ""
+}
+
+func (Rlimit) hint(f wire.Message) string {
+	return ifErrno(f, unix.EPERM, " (raising a hard limit needs CAP_SYS_RESOURCE)")
+}
+
+func (Sched) hint(f wire.Message) string      { return SchedHint(f.Errno) }
+func (IOPriority) hint(f wire.Message) string { return IOPriorityHint(f.Errno) }
+func (Affinity) hint(f wire.Message) string   { return AffinityHint(f.Errno) }
+
+// SchedHint explains a refusal of sched_setattr(2).
+func SchedHint(errno unix.Errno) string {
+	switch errno {
+	case unix.EPERM:
+		return " (a real-time policy or a negative nice value needs CAP_SYS_NICE, and in a v1 cpu cgroup a cpu.rt_runtime_us; SCHED_DEADLINE also needs all CPUs of its cpuset)"
+	case unix.EBUSY:
+		return " (the deadlines of all processes together are more than the CPUs can keep)"
+	case unix.EINVAL:
+		return " (the kernel has no such policy or flag)"
+	case unix.EOPNOTSUPP:
+		return " (the kernel has no utilisation clamping)"
+	}
+	return ""
+}
+
+// IOPriorityHint explains a refusal of ioprio_set(2).
+func IOPriorityHint(errno unix.Errno) string {
+	if errno == unix.EPERM {
+		return " (IOPRIO_CLASS_RT needs CAP_SYS_NICE)"
+	}
+	return ""
+}
+
+// AffinityHint explains a refusal of sched_setaffinity(2).
+func AffinityHint(errno unix.Errno) string {
+	switch errno {
+	case unix.EINVAL:
+		return " (none of these CPUs is there, or in the cgroup's cpuset)"
+	case unix.EBUSY:
+		return " (SCHED_DEADLINE needs all CPUs)"
+	}
+	return ""
+}
+
+func (MemoryPolicy) hint(f wire.Message) string {
+	switch f.Errno {
+	case unix.EINVAL:
+		return " (none of these nodes is there, or in the cgroup's cpuset; or the kernel does not know the mode)"
+	case unix.ENOSYS:
+		return " (the kernel is built without NUMA)"
+	}
+	return ""
+}
+
+func (Attr) hint(f wire.Message) string {
+	return ifErrno(f, unix.ENOENT, " (the kernel has no such file in /proc/self/attr)")
+}
+
+func (Label) hint(f wire.Message) string {
+	switch f.Errno {
+	case unix.ENOENT:
+		return " (no profile of this name is loaded)"
+	case unix.EINVAL:
+		return " (the policy knows no such label)"
+	case unix.EACCES, unix.EPERM:
+		return " (the policy does not let this process change to it)"
+	}
+	return ""
+}
+
+// explain: a confined hook is executed by a fork of the child, so its exit status
+// 127 may be that one's.
+func (o Hook) explain(field string, f wire.Message) error {
+	why := f.Errno.Error()
+	switch {
+	case f.Detail == wire.HookExit:
+		why = fmt.Sprintf("exit status %d", f.Value)
+		if f.Value == 127 && f.Text == "" {
+			why += " (no such program?)"
+		}
+	case f.Detail == wire.HookSignal:
+		why = fmt.Sprintf("killed by signal %d", f.Value)
+	case f.Detail == wire.HookTimeout:
+		why = "no end after its timeout"
+	case f.Errno == unix.EAGAIN:
+		why += " (SCHED_DEADLINE without SCHED_FLAG_RESET_ON_FORK lets no process start another; else a limit is reached)"
+	}
+	return &HookFailed{Field: field, Path: o.Path, Why: why, Output: f.Text}
+}
+
+// explain has the words that engines look for, to tell a container that cannot
+// be started (126) from one without its program (127).
+func (o Lookup) explain(_ string, f wire.Message) error {
+	switch {
+	case f.Detail == wire.NotFound:
+		return fmt.Errorf("exec: %q: executable file not found in $PATH", o.Name)
+	case f.Detail == wire.IsDir:
+		// Engines know one phrase or the other.
+		return fmt.Errorf("exec: %q: is a directory: %w", o.Name, unix.EACCES)
+	case f.Errno == unix.ENOENT || f.Errno == unix.ENOTDIR || f.Errno == unix.ELOOP:
+		return fmt.Errorf("exec: %q: stat %s: %w", o.Name, o.Name, f.Errno)
+	case f.Errno == unix.EACCES:
+		return fmt.Errorf("exec: %q: %w%s", o.Name, f.Errno, notExecutable)
+	}
+	return fmt.Errorf("exec: %q: %w", o.Name, f.Errno)
+}
+
+// notExecutable leaves open which of the three it is: only the kernel knows.
+const notExecutable = " (the user may not execute it, or not search its directory, or its file system is mounted noexec)"
+
+func (o Exec) explain(field string, f wire.Message) error {
+	if len(o.Args) == 0 {
+		return errors.New("process: is required for start, and config.json has none")
+	}
+	return at(field, fmt.Errorf("exec: %q: %w%s", o.Args[0], f.Errno, execHint(f.Errno)))
+}
+
+func execHint(errno unix.Errno) string {
+	switch errno {
+	case unix.ENOENT:
+		return " (its interpreter or dynamic loader is missing in the container)"
+	case unix.EACCES:
+		return notExecutable
+	case unix.E2BIG:
+		return " (process.args and process.env are longer than the kernel takes: 128 KiB for one string, for all a quarter of RLIMIT_STACK and at most 6 MiB)"
+	case unix.ENOEXEC:
+		return " (not an executable of this machine, or a script without #!)"
+	}
+	return ""
+}
+
+// explain has runc's words.
+func (o Chdir) explain(field string, f wire.Message) error {
+	if f.Detail == wire.Outside {
+		return at(field, fmt.Errorf("the directory %q is outside the container's root file system", o.Path))
+	}
+	return fmt.Errorf("chdir to cwd (%q) set in %s failed: %w", o.Path, field, f.Errno)
+}
