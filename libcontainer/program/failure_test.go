@@ -1,6 +1,8 @@
 package program
 
 import (
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/skiff-oci/skiff/libcontainer/wire"
@@ -47,5 +49,93 @@ func TestDescribe(t *testing.T) {
 		if err := c.entry.Describe(wire.Message{Type: wire.Failed, Errno: c.errno}); err.Error() != c.want {
 			t.Errorf("%s, %v:\n%v\nexpected\n%s", c.entry, c.errno, err, c.want)
 		}
+	}
+}
+
+// What the child knows beyond an errno.
+func TestDescribeDetail(t *testing.T) {
+	for _, c := range []struct {
+		entry Entry
+		m     wire.Message
+		want  string
+	}{
+		{Entry{Attach{Destination: "/x"}, "mounts[0]"}, wire.Message{Detail: wire.Symlink, Errno: unix.ELOOP}, "mounts[0]: mount on /x: a symlink is in the way, an ordinary directory is needed"},
+		{Entry{Attach{Destination: "/x/y", CopyUp: true}, "mounts[0]"}, wire.Message{Detail: wire.NotMade, Errno: unix.EROFS, Text: "/x"}, "mounts[0].destination: mkdir /x: read-only file system"},
+		{Entry{Mknod{Path: "/dev/x"}, ""}, wire.Message{Detail: wire.NotMade, Errno: unix.EROFS, Text: "/dev/x", Value: 1}, "make the device /dev/x: create /dev/x: read-only file system"},
+		{Entry{FSMount{Type: "overlay", On: "/x", Options: []string{"lowerdir=/nope"}}, "mounts[8]"}, wire.Message{Detail: wire.FSLog, Errno: unix.EINVAL, Text: "overlay: bad"}, "mounts[8]: mount overlay on /x (lowerdir=/nope): invalid argument (overlay: bad)"},
+		{Entry{MoveRoot{}, "root.path"}, wire.Message{Detail: wire.Where, Errno: unix.EBUSY, Text: "/proc"}, "root.path: move the root mount: the host's mount on /proc can be neither removed nor covered: device or resource busy"},
+		{Entry{MoveRoot{}, "root.path"}, wire.Message{Errno: unix.EBUSY}, "root.path: move the root mount: device or resource busy"},
+		{Entry{Hook{Path: "/h"}, "hooks.createContainer[0]"}, wire.Message{Detail: wire.HookExit, Value: 127}, "hooks.createContainer[0]: /h: exit status 127 (no such program?)"},
+		{Entry{Hook{Path: "/h"}, "hooks.createContainer[0]"}, wire.Message{Detail: wire.HookExit, Value: 127, Text: "a\nb"}, "hooks.createContainer[0]: /h: exit status 127: a b"},
+		{Entry{Hook{Path: "/h"}, "hooks.createContainer[0]"}, wire.Message{Detail: wire.HookSignal, Value: 9}, "hooks.createContainer[0]: /h: killed by signal 9"},
+		{Entry{Hook{Path: "/h"}, "hooks.createContainer[0]"}, wire.Message{Detail: wire.HookTimeout}, "hooks.createContainer[0]: /h: no end after its timeout"},
+		{Entry{Hook{Path: "/h"}, "h"}, wire.Message{Errno: unix.EAGAIN}, "h: /h: resource temporarily unavailable (SCHED_DEADLINE without SCHED_FLAG_RESET_ON_FORK lets no process start another; else a limit is reached)"},
+		{Entry{Lookup{Name: "sh"}, "f"}, wire.Message{Detail: wire.NotFound, Errno: unix.ENOENT}, `exec: "sh": executable file not found in $PATH`},
+		{Entry{Lookup{Name: "/bin"}, "f"}, wire.Message{Detail: wire.IsDir, Errno: unix.EACCES}, `exec: "/bin": is a directory: permission denied`},
+		{Entry{Lookup{Name: "/x"}, "f"}, wire.Message{Errno: unix.ENOENT}, `exec: "/x": stat /x: no such file or directory`},
+		{Entry{Lookup{Name: "/x"}, "f"}, wire.Message{Errno: unix.EIO}, `exec: "/x": input/output error`},
+		{Entry{Exec{}, "process.args[0]"}, wire.Message{Errno: unix.EFAULT}, "process: is required for start, and config.json has none"},
+		{Entry{Exec{Args: []string{"x"}}, "f"}, wire.Message{Errno: unix.ENOEXEC}, `f: exec: "x": exec format error (not an executable of this machine, or a script without #!)`},
+		{Entry{Chdir{Path: "/w"}, "process.cwd"}, wire.Message{Errno: unix.EACCES}, `chdir to cwd ("/w") set in process.cwd failed: permission denied`},
+		{Entry{Chdir{Path: "/w"}, "process.cwd"}, wire.Message{Detail: wire.Outside}, `process.cwd: the directory "/w" is outside the container's root file system`},
+		{Entry{Ambient{Name: func(n int) string { return "CAP_X" }}, "f"}, wire.Message{Errno: unix.EPERM, Value: 5}, "f: raise the ambient capability CAP_X: operation not permitted (each has to be permitted and inheritable, and the securebit SECBIT_NO_CAP_AMBIENT_RAISE not set)"},
+		{Entry{SetAttr{On: "/x", Attributes: Attributes{Set: unix.MOUNT_ATTR_IDMAP}}, "f"}, wire.Message{Errno: unix.EINVAL}, "f: set the attributes of the mount on /x: invalid argument (this file system cannot be idmapped)"},
+		{Entry{Close{}, ""}, wire.Message{Errno: unix.EMFILE}, "close a descriptor: too many open files (RLIMIT_NOFILE, the limit on descriptors, is too low: ulimit -Hn)"},
+	} {
+		if err := c.entry.Describe(c.m); err.Error() != c.want {
+			t.Errorf("%s:\n%v\nexpected\n%s", c.entry, err, c.want)
+		}
+	}
+}
+
+// Each hint is there for its errno alone.
+func TestHints(t *testing.T) {
+	for _, c := range []struct {
+		op     Operation
+		errnos []unix.Errno
+	}{
+		{TimeNS{}, []unix.Errno{unix.ERANGE}},
+		{OOMScore{}, []unix.Errno{unix.EACCES}},
+		{FSMount{}, []unix.Errno{unix.ENODEV, unix.EPERM}},
+		{Remount{}, []unix.Errno{unix.EPERM}},
+		{Pivot{}, []unix.Errno{unix.EINVAL}},
+		{Rlimit{}, []unix.Errno{unix.EPERM}},
+		{Sched{}, []unix.Errno{unix.EPERM, unix.EBUSY, unix.EINVAL, unix.EOPNOTSUPP}},
+		{IOPriority{}, []unix.Errno{unix.EPERM}},
+		{Affinity{}, []unix.Errno{unix.EINVAL, unix.EBUSY}},
+		{MemoryPolicy{}, []unix.Errno{unix.EINVAL, unix.ENOSYS}},
+		{Attr{Files: []string{"x"}}, []unix.Errno{unix.ENOENT}},
+		{Label{}, []unix.Errno{unix.ENOENT, unix.EINVAL, unix.EACCES, unix.EPERM}},
+		{Unshare{Namespaces: unix.CLONE_NEWNET}, []unix.Errno{unix.EPERM, unix.EUSERS, unix.ENOSPC, unix.EINVAL}},
+		{Seccomp{}, []unix.Errno{unix.EBUSY, unix.EAGAIN, unix.EINVAL, unix.EACCES}},
+		{SetID{}, []unix.Errno{unix.EPERM, unix.EINVAL, unix.EAGAIN}},
+		{Keyring{}, []unix.Errno{unix.EDQUOT}},
+	} {
+		for _, errno := range c.errnos {
+			op := c.op
+			with, without := Entry{op, ""}.Describe(wire.Message{Errno: errno}).Error(), Entry{op, ""}.Describe(wire.Message{Errno: unix.EIO}).Error()
+			if strings.Count(with, " (") != strings.Count(without, " (")+1 {
+				t.Errorf("%T: %s, %s", op, with, without)
+			}
+		}
+	}
+}
+
+// becauseOf is an Explainer with one answer.
+type becauseOf struct{ err error }
+
+func (b becauseOf) Explain(Entry, wire.Message) error { return b.err }
+
+// Its maker's words come first, if it has any.
+func TestExplainer(t *testing.T) {
+	why := errors.New("the maker knows")
+	m := wire.Message{Errno: unix.EINVAL}
+	for _, op := range []Operation{OpenTree{Because: becauseOf{why}}, SetAttr{Because: becauseOf{why}}} {
+		if err := (Entry{op, "f"}).Describe(m); err != why {
+			t.Errorf("%v", err)
+		}
+	}
+	if err := (Entry{OpenTree{Path: "/x", Because: becauseOf{}}, "f"}).Describe(m); err.Error() != "f: open the source /x: invalid argument" {
+		t.Errorf("%v", err)
 	}
 }
