@@ -2,7 +2,7 @@
 // plan to this host, starts the child that runs it, answers the child, and on
 // failure says in words what went wrong and leaves nothing.
 //
-// program.go has the one order of all operations.
+// order.go has the one order of all operations.
 package launch
 
 import (
