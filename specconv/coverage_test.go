@@ -21,7 +21,7 @@ import (
 //	PATH | refused: ERROR | PATCH
 //
 // CODE are places, FILE:NAME from the top of the tree, or kinds of operations
-// (OpMask); TESTS are scripts of tests/script/testdata, without ".txt", or
+// (program.Mask); TESTS are scripts of tests/script/testdata, without ".txt", or
 // FILE:TestName. A field that is refused has the error, and a merge patch of
 // the example configuration that leads to it.
 const (
@@ -210,15 +210,24 @@ func mergeMap(into, patch map[string]any) map[string]any {
 }
 
 // checkPlace checks FILE:NAME, a declaration of Go or a function of C, and
-// OpNAME, a kind of operation.
+// program.NAME, an operation.
 func checkPlace(place string) error {
 	file, name, ok := strings.Cut(place, ":")
+	files := []string{file}
 	if !ok {
-		file, name = "libcontainer/plan/kind.go", place
+		name = strings.TrimPrefix(place, "program.")
+		files, _ = filepath.Glob("../libcontainer/program/ops_*.go")
+		for i := range files {
+			files[i] = strings.TrimPrefix(files[i], "../")
+		}
 	}
-	b, err := os.ReadFile(filepath.Join("..", file))
-	if err != nil {
-		return err
+	var b []byte
+	for _, f := range files {
+		text, err := os.ReadFile(filepath.Join("..", f))
+		if err != nil {
+			return err
+		}
+		b = append(b, text...)
 	}
 	decl := regexp.MustCompile(`(?m)^(func (\([^)]*\) )?|type |var |const |\t|[a-z][a-z ]*[ *])` + regexp.QuoteMeta(name) + `\b`)
 	if !decl.Match(b) {
@@ -268,7 +277,7 @@ func coverageMarkdown(rows []coverageRow) []byte {
 		"that would fail without it. `go test ./specconv -run TestCoverage -update` makes this file of\n" +
 		"`specconv/testdata/coverage.txt` and of the specification's Go types; the test fails when the two differ, or when what\n" +
 		"is named here does not exist.\n\n" +
-		"Names such as `OpMask` are operations of the child (`libcontainer/plan/kind.go`). Tests without a file name are the\n" +
+		"Names such as `program.Mask` are operations of the child (`libcontainer/program`). Tests without a file name are the\n" +
 		"scripts in `tests/script/testdata`.\n\n")
 	refused := 0
 	b.WriteString("| field | code | tests |\n|---|---|---|\n")
