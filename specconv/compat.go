@@ -72,7 +72,7 @@ var compatibility = [...]compat{
 	{
 		does:  "oomScoreAdj below what it may be is passed over where skiff is in a user namespace",
 		spec:  "the value is set (config.md, \"Linux Process\")",
-		code:  "libcontainer/launch/program.go:program, OpOOMScore",
+		code:  "libcontainer/launch/order.go:program, program.OOMScore",
 		tests: "rootless-nested",
 	},
 	{
@@ -93,7 +93,7 @@ var compatibility = [...]compat{
 	{
 		does:  "the umask is 0022 unless it is given",
 		spec:  "it is not changed then (config.md, \"POSIX-platform User\")",
-		code:  "libcontainer/launch/program.go:userAndDirectory",
+		code:  "libcontainer/launch/order.go:userAndDirectory",
 		tests: "process-umask-default",
 	},
 	{
@@ -117,13 +117,13 @@ var compatibility = [...]compat{
 	{
 		does:  "HOME is that of /etc/passwd in the container (its first 10 MiB) if it is missing or empty",
 		spec:  "the environment is env (config.md, \"Process\")",
-		code:  "libcontainer/launch/program.go:lookup, OpHome",
+		code:  "libcontainer/launch/order.go:lookup, program.Home",
 		tests: "process-env-home, process-env-home-empty, process-env-home-unknown, process-env-home-huge",
 	},
 	{
 		does:  "a missing working directory is made, also where the root is to be read-only",
 		spec:  "nothing",
-		code:  "libcontainer/launch/program.go:makeDirectory, OpChdir",
+		code:  "libcontainer/launch/order.go:makeDirectory, program.Chdir",
 		tests: "process-cwd-made",
 	},
 	{
@@ -135,19 +135,19 @@ var compatibility = [...]compat{
 	{
 		does:  "the standard streams are given to the process's user",
 		spec:  "nothing",
-		code:  "libcontainer/cred/cred.go:Become, OpStdio",
+		code:  "libcontainer/cred/cred.go:Become, program.Stdio",
 		tests: "process-stdio-owner",
 	},
 	{
 		does:  "the process has a session keyring of the container's own, unless --no-new-keyring is given",
 		spec:  "nothing",
-		code:  "libcontainer/launch/program.go:program, OpKeyring",
+		code:  "libcontainer/launch/order.go:program, program.Keyring",
 		tests: "process-keyring, exec-keyring",
 	},
 	{
 		does:  "a program that is not found is told of in words that engines look for",
 		spec:  "an error, in any words (runtime.md, \"Errors\")",
-		code:  "libcontainer/launch/describe.go:lookupFailed",
+		code:  "program.Lookup",
 		tests: "process-not-found, process-no-such-file, process-directory",
 	},
 
@@ -203,7 +203,7 @@ var compatibility = [...]compat{
 	{
 		does:  "the annotations run.oci.hooks.stdout and run.oci.hooks.stderr name files that what hooks print is appended to",
 		spec:  "knows no such annotations",
-		code:  "libcontainer/hooks/output.go:OpenOutput, OpHook",
+		code:  "libcontainer/hooks/output.go:OpenOutput, program.Hook",
 		tests: "annotation-hooks-output",
 	},
 	{
@@ -247,13 +247,13 @@ var compatibility = [...]compat{
 	{
 		does:  "a missing destination of a mount is made, a file or a directory as the source is",
 		spec:  "nothing",
-		code:  "libcontainer/rootfs/mount.go:attachFlags, OpAttach",
+		code:  "libcontainer/rootfs/mount.go:placeOf, program.Attach",
 		tests: "mount-destination-made, bind-file",
 	},
 	{
 		does:  "a tmpfs without a mode has the mode of the directory that it hides",
 		spec:  "nothing; the kernel's default is 1777",
-		code:  "libcontainer/rootfs/mount.go:attachFlags, OpAttach",
+		code:  "libcontainer/rootfs/mount.go:placeOf, program.Attach",
 		tests: "mount-tmpfs-mode",
 	},
 	{
@@ -271,7 +271,7 @@ var compatibility = [...]compat{
 	{
 		does:  "masked and read-only paths that do not exist are passed over",
 		spec:  "nothing",
-		code:  "libcontainer/rootfs/rootfs.go:Seal, OpMask, OpReadonly",
+		code:  "libcontainer/rootfs/rootfs.go:Seal, program.Mask, program.Readonly",
 		tests: "masked-paths, readonly-paths",
 	},
 	{
@@ -319,14 +319,14 @@ var compatibility = [...]compat{
 	{
 		does:  "the loopback interface of a new network namespace is up",
 		spec:  "nothing",
-		code:  "libcontainer/launch/program.go:names, OpLinkUp",
+		code:  "libcontainer/launch/order.go:names, program.LinkUp",
 		tests: "namespaces-new",
 	},
 
 	{
 		does:  "an unbindable mount of the host's can be the source of a bind, and have the rootfs on it; a recursive bind does not bring it along",
 		spec:  "nothing; mount_namespaces(7) refuses the bind",
-		code:  "libcontainer/rootfs/source.go:openTree, OpAgain, libcontainer/launch/spawn.go:open",
+		code:  "libcontainer/rootfs/source.go:openTree, program.Again, libcontainer/launch/spawn.go:open",
 		tests: "bind-unbindable",
 	},
 	{
@@ -350,13 +350,13 @@ var compatibility = [...]compat{
 	{
 		does:  "with copy-symlink a bind's source that is a symlink is made anew; with src-nofollow it is mounted itself; with dest-nofollow a symlink at the destination is mounted on, as with crun",
 		spec:  "other options are the file system's (config.md, \"Linux mount options\")",
-		code:  "libcontainer/rootfs/source.go:copiedLink, libcontainer/rootfs/source.go:noFollow, libcontainer/rootfs/mount.go:attachFlags, OpSymlink, OpAttach",
+		code:  "libcontainer/rootfs/source.go:copiedLink, libcontainer/rootfs/source.go:noFollow, libcontainer/rootfs/mount.go:placeOf, program.Symlink, program.Attach",
 		tests: "bind-symlinks",
 	},
 	{
 		does:  "a bind with rw whose source is read-only and locked stays read-only, with a warning, as with crun: engines add rw themselves; suid, dev, exec and rrw, which somebody has meant, are refused there, as with runc",
 		spec:  "an error is generated for what cannot be applied (runtime.md, \"Errors\")",
-		code:  "libcontainer/rootfs/open.go:makesWritable, libcontainer/rootfs/idmapped.go:LockedError, OpSetAttr",
+		code:  "libcontainer/rootfs/open.go:makesWritable, libcontainer/rootfs/idmapped.go:LockedError, program.SetAttr",
 		tests: "rootless-locked",
 	},
 	{
@@ -389,7 +389,7 @@ var compatibility = [...]compat{
 	{
 		does:  "in a user namespace of a runtime that may make no device node the host's are bound, with the host's owner and mode",
 		spec:  "nothing",
-		code:  "libcontainer/rootfs/stage.go:layNode, OpMknod",
+		code:  "libcontainer/rootfs/stage.go:layNode, program.Mknod",
 		tests: "rootless",
 	},
 
