@@ -5,29 +5,20 @@ import (
 	"debug/elf"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/skiff-oci/skiff/libcontainer/child/header"
 	"github.com/skiff-oci/skiff/libcontainer/program"
 )
 
 // The header of the numbers that both sides share is as it would be written now.
 func TestHeader(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "program.h")
-	if out, err := exec.Command("go", "run", "./gen", file).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
 	have, err := os.ReadFile("src/program.h")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(have, want) {
+	if !bytes.Equal(have, header.Text()) {
 		t.Error("src/program.h is old: run go generate ./libcontainer/child")
 	}
 }

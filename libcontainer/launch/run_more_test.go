@@ -145,7 +145,7 @@ func sysctl(s *specs.Spec, name string) {
 // A mount is brought to a container that runs, and taken away.
 func TestMounts(t *testing.T) {
 	w := newWorld(t)
-	r := w.request(nil, "/bin/sh", "-c", "until [ -e /tmp/new/end ]; do sleep 0.01; done; until [ ! -e /tmp/new/end ]; do sleep 0.01; done; exit 5")
+	r := w.request(nil, "/bin/sh", "-c", "until [ -e /tmp/new/end ]; do sleep 0.01; done; >/tmp/seen; until [ -e /tmp/done ]; do sleep 0.01; done; test ! -e /tmp/new/end && exit 5")
 	first, err := Run(r)
 	if err != nil {
 		t.Fatal(err)
@@ -174,7 +174,12 @@ func TestMounts(t *testing.T) {
 	if err := m.Add(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(50 * time.Millisecond)
+	for range 1000 {
+		if _, err := os.Stat(filepath.Join(w.dir, "rootfs/tmp/seen")); err == nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 	back := []Unmount{{Mount: made[1], Field: "mounts[10]", Point: "/tmp/new/end"}, {Mount: made[0], Field: "mounts[9]", Point: "/tmp/new"}}
 	if err := m.Remove(back, false); err != nil {
 		t.Fatal(err)
@@ -184,6 +189,9 @@ func TestMounts(t *testing.T) {
 	}
 	if err := m.Remove(back[:1], false); err == nil || !strings.Contains(err.Error(), "mounts[10]: unmount /tmp/new/end: invalid argument") {
 		t.Errorf("%v", err)
+	}
+	if err := os.WriteFile(filepath.Join(w.dir, "rootfs/tmp/done"), nil, 0o644); err != nil {
+		t.Fatal(err)
 	}
 	w.expectStatus(first, nil, 5)
 }
@@ -287,5 +295,49 @@ func TestCheckLimits(t *testing.T) {
 	b.facts.Limit = func(int) (uint64, uint64, error) { return 0, 0, errors.New("unknown") }
 	if err := b.checkLimits(); err == nil || err.Error() != "f: unknown" {
 		t.Errorf("%v", err)
+	}
+}
+
+// What the child inherits is opened in the order of its slots.
+func TestOpenOrder(t *testing.T) {
+	s := specconv.Example(false)
+	s.Hostname, s.Mounts, s.Linux.MaskedPaths, s.Linux.ReadonlyPaths = "", nil, nil, nil
+	s.Linux.Namespaces = []specs.LinuxNamespace{
+		{Type: specs.MountNamespace}, {Type: specs.NetworkNamespace, Path: "/proc/self/ns/net"},
+		{Type: specs.IPCNamespace, Path: "/proc/self/ns/ipc"}, {Type: specs.UTSNamespace, Path: "/proc/self/ns/uts"},
+	}
+	s.Hooks = &specs.Hooks{CreateContainer: []specs.Hook{{Path: "/h"}}}
+	dir := t.TempDir()
+	s.Annotations = map[string]string{plan.HooksStdout: "out", plan.HooksStderr: "err"}
+	l, _, err := specconv.Compile(s, specconv.Options{ID: "web", Bundle: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := bind(&Request{Launch: l, Preserve: []int{3, 4}, Hold: true, Listener: os.Stdin, Init: os.Stdout, Warn: func(string, ...any) {}},
+		Facts{Caps: cred.All, Limit: sys.Getrlimit})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.tree = nil // it is tested where it is made
+	files, err := b.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.closeAll(files)
+	at := func(s program.Slot) *os.File { return files[s-program.SlotFirst-2] }
+	for slot, want := range map[program.Slot]*os.File{b.listen: os.Stdin, b.init: os.Stdout} {
+		if at(slot) != want {
+			t.Errorf("slot %d is %s, expected %s", slot, at(slot).Name(), want.Name())
+		}
+	}
+	for i, name := range []string{"out", "err"} {
+		if got := at(b.hookOutput[i]).Name(); got != filepath.Join(dir, name) {
+			t.Errorf("the hooks' %s is %s", name, got)
+		}
+	}
+	for _, n := range b.joins {
+		if flag, err := unix.IoctlRetInt(int(at(n.slot).Fd()), unix.NS_GET_NSTYPE); err != nil || uint64(flag) != n.Flag {
+			t.Errorf("%s: %#x, %v", n.Type, flag, err)
+		}
 	}
 }

@@ -43,7 +43,7 @@ type Record struct {
 	Mounts     []Mount           // those that have been added since it was made, in order
 	Hooks      bool              // the configuration has poststart or poststop hooks
 	NoKeyring  bool              // its processes keep the session keyring of who starts them
-	Tail       []program.Step       // what is left to do at start, for its errors
+	Tail       []program.Step    // what is left to do at start, for its errors
 	First      int               // index of the first of these in the program
 
 	unknown []string // lines of a newer version of skiff, as they are

@@ -38,7 +38,19 @@ const (
 )
 
 var typeNames = [types]string{
-	"", "go", "maps", "forked", "console", "mounted", "listener", "ready", "failed", "started", "kept", "mount", "idmap", "trace",
+	Go:       "go",
+	Maps:     "maps",
+	Forked:   "forked",
+	Console:  "console",
+	Mounted:  "mounted",
+	Listener: "listener",
+	Ready:    "ready",
+	Failed:   "failed",
+	Started:  "started",
+	Kept:     "kept",
+	Mount:    "mount",
+	IDMap:    "idmap",
+	Trace:    "trace",
 }
 
 // String is the message's name.
@@ -88,8 +100,26 @@ const (
 
 // detailNames are for the child.
 var detailNames = [details]string{
-	"NONE", "SYMLINK", "ON_PROC", "ON_ROOT", "OTHER_NODE", "OUTSIDE", "NOT_FOUND", "IS_DIR", "HOOK_EXIT", "HOOK_SIGNAL", "HOOK_TIMEOUT",
-	"NOT_PTMX", "NOT_NULL", "NOT_PROC", "FS_LOG", "WHERE", "OTHER_KIND", "NOT_HOST", "NOT_MADE", "REFUSED",
+	NoDetail:    "NONE",
+	Symlink:     "SYMLINK",
+	OnProc:      "ON_PROC",
+	OnRoot:      "ON_ROOT",
+	OtherNode:   "OTHER_NODE",
+	Outside:     "OUTSIDE",
+	NotFound:    "NOT_FOUND",
+	IsDir:       "IS_DIR",
+	HookExit:    "HOOK_EXIT",
+	HookSignal:  "HOOK_SIGNAL",
+	HookTimeout: "HOOK_TIMEOUT",
+	NotPtmx:     "NOT_PTMX",
+	NotNull:     "NOT_NULL",
+	NotProc:     "NOT_PROC",
+	FSLog:       "FS_LOG",
+	Where:       "WHERE",
+	OtherKind:   "OTHER_KIND",
+	NotHost:     "NOT_HOST",
+	NotMade:     "NOT_MADE",
+	Refused:     "REFUSED",
 }
 
 // Details lists the names of all details, in the order of their numbers from 0 on,

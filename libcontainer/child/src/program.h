@@ -1,4 +1,4 @@
-// What the runtime and the child share: written by child/gen from libcontainer/program
+// What the runtime and the child share: written by child/header from libcontainer/program
 // and libcontainer/wire. DO NOT EDIT.
 #ifndef PROGRAM_H
 #define PROGRAM_H
