@@ -40,7 +40,7 @@ func (r *Mounts) add(byChild bool) error {
 	b := r.binding(byChild)
 	b.joinMounts()
 	tree, err := rootfs.Added(r.Launch.Rootfs, rootfs.Setting{
-		NewMounts: true, UserNS: b.userns, Inside: b.inside, ByChild: b.byChild, Cgroup: r.CgroupView,
+		NewMounts: true, UserNS: b.userns, Inside: b.inside, ByChild: b.byChild, Cgroup: r.CgroupView, Host: rootfs.TheHost,
 	}, b.prog)
 	if err != nil {
 		return err

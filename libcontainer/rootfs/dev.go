@@ -1,7 +1,6 @@
 package rootfs
 
 import (
-	"os"
 	"strconv"
 
 	"github.com/skiff-oci/skiff/libcontainer/plan"
@@ -66,7 +65,7 @@ func (t *Tree) linkDevices(p *plan.Program) {
 		{"/proc/self/fd/1", "/dev/stdout"},
 		{"/proc/self/fd/2", "/dev/stderr"},
 	}
-	if _, err := os.Lstat("/proc/kcore"); err == nil {
+	if t.Host.Exists("/proc/kcore") {
 		links = append(links, [2]string{"/proc/kcore", "/dev/core"})
 	}
 	for _, l := range links {

@@ -7,10 +7,10 @@ import (
 
 // External lists the mounts whose contents are not the container's own: binds,
 // of which a checkpoint has the place alone.
-func External(r plan.Rootfs, view CgroupView) (list []plan.Mount) {
+func External(r plan.Rootfs, view CgroupView, host Host) (list []plan.Mount) {
 	t := &Tree{Setting: Setting{Cgroup: view}, plan: r}
 	for _, m := range t.expandCgroups(r.Mounts) {
-		if m.Bind && !m.Remount && copiedLink(&m.Mount) == "" {
+		if m.Bind && !m.Remount && host.copiedLink(&m.Mount) == "" {
 			list = append(list, m.Mount)
 		}
 	}

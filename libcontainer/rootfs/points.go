@@ -34,7 +34,7 @@ type place struct {
 // MakePoints makes what is missing of the places for mounts, in the rootfs and
 // in the sources of binds, as when a container is created; but it mounts nothing:
 // a restore mounts by itself. The caller has to close the result.
-func MakePoints(r plan.Rootfs) (_ *Points, err error) {
+func MakePoints(r plan.Rootfs, host Host) (_ *Points, err error) {
 	root, err := os.OpenRoot(r.Path)
 	if err != nil {
 		return nil, fmt.Errorf("root.path: %w", err)
@@ -50,7 +50,7 @@ func MakePoints(r plan.Rootfs) (_ *Points, err error) {
 		if m.Remount {
 			continue
 		}
-		if err := p.add(m); err != nil {
+		if err := p.add(m, host.copiedLink(m)); err != nil {
 			return nil, err
 		}
 	}
@@ -83,10 +83,11 @@ func (p *Points) Of(destination string) (string, error) {
 	return at.point, err
 }
 
-// add makes the place of a mount, which is in the way of all that follow.
-func (p *Points) add(m *plan.Mount) error {
-	if target := copiedLink(m); target != "" {
-		return p.link(m, target)
+// add makes the place of a mount, which is in the way of all that follow; copied is
+// the target of the symlink that stands for it.
+func (p *Points) add(m *plan.Mount, copied string) error {
+	if copied != "" {
+		return p.link(m, copied)
 	}
 	source, isDir, err := p.source(m)
 	if err != nil {

@@ -79,6 +79,7 @@ type Setting struct {
 	Room int
 
 	Cgroup CgroupView
+	Host   Host
 }
 
 // New resolves the plan's mounts for this host and reserves the slots of what

@@ -1,12 +1,10 @@
 package rootfs
 
 import (
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/skiff-oci/skiff/libcontainer/plan"
-	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -44,7 +42,7 @@ func (t *Tree) choose() {
 	waits := false
 	for i := range t.mounts {
 		m := &t.mounts[i]
-		if m.target = copiedLink(&m.Mount); m.target != "" {
+		if m.target = t.Host.copiedLink(&m.Mount); m.target != "" {
 			m.way = copied
 			continue
 		}
@@ -57,11 +55,11 @@ func (t *Tree) choose() {
 // copiedLink is the target of a bind's source that is a symlink and to be copied;
 // empty if it is none. What becomes one later is mounted itself: no symlink is
 // ever followed.
-func copiedLink(m *plan.Mount) string {
+func (h *Host) copiedLink(m *plan.Mount) string {
 	if !m.CopyLink || !m.Bind || m.Remount {
 		return ""
 	}
-	target, err := os.Readlink(m.Source)
+	target, err := h.Readlink(m.Source)
 	if err != nil {
 		return "" // no symlink, or it is told of when it is opened
 	}
@@ -81,7 +79,7 @@ func (t *Tree) way(m *mount, after bool) way {
 			return laid
 		}
 		return found
-	case !t.NewMounts || !sameForChild(m):
+	case !t.NewMounts || !t.Host.sameForChild(m):
 		return ahead
 	case t.stages:
 		return laid
@@ -97,8 +95,8 @@ func (t *Tree) sameRights() bool { return t.NewMounts && !t.UserNS && !t.ByChild
 
 // sameForChild tells that the child finds the same source as the runtime:
 // both have a /proc/self of their own. What cannot be opened the runtime tells.
-func sameForChild(m *mount) bool {
-	return !strings.HasPrefix(m.Source, "/proc/") && sys.Findable(m.Source, !m.SourceLink)
+func (h *Host) sameForChild(m *mount) bool {
+	return !strings.HasPrefix(m.Source, "/proc/") && h.Findable(m.Source, !m.SourceLink)
 }
 
 // below tells whether a bind's source lies in the rootfs. Such a source may be
