@@ -104,7 +104,7 @@ func (b *binding) addMounts() {
 	p := b.prog
 	p.Add(plan.Op{Kind: plan.OpNoDump})
 	if b.userns {
-		b.tree.Stage(p)
+		b.tree.Approach(p)
 		b.dropGroups()
 		b.enter(unix.CLONE_NEWUSER)
 	}

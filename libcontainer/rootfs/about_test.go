@@ -8,11 +8,11 @@ import (
 )
 
 func TestAbout(t *testing.T) {
-	tree := &Tree{mounts: []mount{
+	tree := &Tree{decisions: decisions{mounts: []mount{
 		{Mount: plan.Mount{Type: "overlay", Destination: "/x", Data: []string{"lowerdir=/a:/b", "ro"}}, slot: 7},
 		{Mount: plan.Mount{Type: "bind", Source: "/src", Destination: "/y", Bind: true}, slot: 8},
 		{Mount: plan.Mount{Destination: "/x", Remount: true}, slot: plan.NoSlot},
-	}}
+	}}}
 	for _, c := range []struct {
 		op   plan.Op
 		want string

@@ -7,21 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ownDev tells whether /dev is ours to fill: a bind on it brings its own
-// content.
-func (t *Tree) ownDev() bool {
-	for i := range t.plan.Mounts {
-		if m := &t.plan.Mounts[i]; m.Bind && m.Destination == "/dev" {
-			return false
-		}
-	}
-	return true
-}
-
 // Devices adds the device nodes, the links of runtime-linux.md ("Dev symbolic
 // links") and /dev/ptmx. It ends what [Tree.Mounts] has begun.
 func (t *Tree) Devices(p *plan.Program) {
-	if t.ownDev() {
+	if t.fillsDev {
 		t.makeDevices(p)
 		t.linkDevices(p)
 	}
@@ -32,9 +21,9 @@ func (t *Tree) makeDevices(p *plan.Program) {
 	laid := plan.NoSlot
 	for i := range t.plan.Devices {
 		d := &t.plan.Devices[i]
-		if !t.makesNodes() || d.Mode&unix.S_IFMT == unix.S_IFIFO {
+		if t.nodesAt != atStage || d.Mode&unix.S_IFMT == unix.S_IFIFO {
 			op := t.mknod(p, d)
-			op.B, op.Flags = t.Root, flag(t.Inside || t.ByChild)*plan.MknodHost
+			op.B, op.Flags = t.Root, flag(t.hostNodes)*plan.MknodHost
 			if t.nodes != nil {
 				op.A = t.nodes[i]
 			}
@@ -65,7 +54,7 @@ func (t *Tree) linkDevices(p *plan.Program) {
 		{"/proc/self/fd/1", "/dev/stdout"},
 		{"/proc/self/fd/2", "/dev/stderr"},
 	}
-	if t.Host.Exists("/proc/kcore") {
+	if t.kcore {
 		links = append(links, [2]string{"/proc/kcore", "/dev/core"})
 	}
 	for _, l := range links {

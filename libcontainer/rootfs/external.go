@@ -8,9 +8,9 @@ import (
 // External lists the mounts whose contents are not the container's own: binds,
 // of which a checkpoint has the place alone.
 func External(r plan.Rootfs, view CgroupView, host Host) (list []plan.Mount) {
-	t := &Tree{Setting: Setting{Cgroup: view}, plan: r}
-	for _, m := range t.expandCgroups(r.Mounts) {
-		if m.Bind && !m.Remount && host.copiedLink(&m.Mount) == "" {
+	d := decide(r, env{Setting: Setting{Cgroup: view, Host: host}})
+	for i := range d.mounts {
+		if m := &d.mounts[i]; m.Bind && m.way != change && m.way != link {
 			list = append(list, m.Mount)
 		}
 	}

@@ -173,11 +173,7 @@ type lister struct {
 func (l *lister) whole(r plan.Rootfs, on rootfs.Setting) string {
 	tree := rootfs.New(r, on, l.prog)
 	if on.UserNS {
-		if on.NewMounts {
-			l.phase("stage", tree.Stage)
-		} else {
-			l.phase("approach", tree.Approach)
-		}
+		l.phase(approach(on), tree.Approach)
 	}
 	if tree.MakesFirst() {
 		l.phase("make", tree.Make)
@@ -190,6 +186,14 @@ func (l *lister) whole(r plan.Rootfs, on rootfs.Setting) string {
 	return l.end()
 }
 
+// approach names the phase: before a new mount namespace there is a stage.
+func approach(on rootfs.Setting) string {
+	if on.NewMounts {
+		return "stage"
+	}
+	return "approach"
+}
+
 // added follows the program of mounts that are added.
 func (l *lister) added(r plan.Rootfs, on rootfs.Setting) string {
 	tree, err := rootfs.Added(r, on, l.prog)
@@ -197,7 +201,7 @@ func (l *lister) added(r plan.Rootfs, on rootfs.Setting) string {
 		return err.Error() + "\n"
 	}
 	if on.UserNS {
-		l.phase("stage", tree.Stage)
+		l.phase(approach(on), tree.Approach)
 	}
 	if on.UserNS || on.ByChild {
 		l.phase("clone", tree.Clone)

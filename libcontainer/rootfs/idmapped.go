@@ -35,7 +35,7 @@ func (t *Tree) askMapped(p *plan.Program, m *mount, src plan.Slot) {
 // MapAsked maps the detached mount f, which the child has sent for the mount
 // number i.
 func (t *Tree) MapAsked(i int64, f *os.File, ns UserNamespaces) error {
-	if i < 0 || i >= int64(len(t.mounts)) || !t.mapsAsked(&t.mounts[i]) {
+	if i < 0 || i >= int64(len(t.mounts)) || t.mounts[i].ids != mapAsked {
 		return fmt.Errorf("handshake: mount %d is not to be idmapped", i)
 	}
 	m := &t.mounts[i]
@@ -45,13 +45,13 @@ func (t *Tree) MapAsked(i int64, f *os.File, ns UserNamespaces) error {
 	return nil
 }
 
-// mapByChild lets the child do what mapIDs does.
-func mapByChild(p *plan.Program, m *mount, src plan.Slot) {
+// mapTree lets the child do what mapIDs does.
+func (t *Tree) mapTree(p *plan.Program, m *mount, src plan.Slot) {
 	s := []string{m.Source}
 	if m.IDMap.Recursive {
 		s = append(s, "recursive")
 	}
-	p.Add(plan.Op{Kind: plan.OpSetAttr, A: src, B: m.ids, S: s, N: [3]uint64{unix.MOUNT_ATTR_IDMAP}, Flags: flag(m.IDMap.Recursive), Field: m.Field})
+	p.Add(plan.Op{Kind: plan.OpSetAttr, A: src, B: m.userNS, S: s, N: [3]uint64{unix.MOUNT_ATTR_IDMAP}, Flags: flag(m.IDMap.Recursive), Field: m.Field})
 }
 
 // IDMapError explains that the mount of source, or with recursive one of its
@@ -75,7 +75,7 @@ func IDMapError(source string, recursive bool, err error) error {
 // checkMapped refuses idmapped binds where the runtime has no privileges.
 func (t *Tree) checkMapped() error {
 	for i := range t.mounts {
-		if m := &t.mounts[i]; m.Bind && m.IDMap != nil {
+		if m := &t.mounts[i]; m.ids == mapRefused {
 			return fmt.Errorf("%s: an ordinary user cannot idmap a mount of the host's: %s is %s, and CAP_SYS_ADMIN is needed where that was mounted (give up the mapping and the options idmap and ridmap)",
 				m.Field, m.Source, fsType(m.Source))
 		}

@@ -15,11 +15,11 @@ func index(field string, i int) string { return field + "[" + strconv.Itoa(i) + 
 // then bind or one of the three functions below, then the operations of child/mount.c.
 func (t *Tree) mount(p *plan.Program, m *mount) {
 	switch {
-	case m.way == copied:
+	case m.way == link:
 		p.Add(plan.Op{Kind: plan.OpSymlink, B: t.Root, S: []string{m.target, m.Destination}, Flags: plan.SymlinkSame, Field: m.Field})
-	case m.Remount:
+	case m.way == change:
 		t.remount(p, m)
-	case m.Bind:
+	case m.way != create:
 		t.bind(p, m)
 	default:
 		t.fsmount(p, m)
@@ -27,33 +27,27 @@ func (t *Tree) mount(p *plan.Program, m *mount) {
 	for _, l := range m.links {
 		p.Add(plan.Op{Kind: plan.OpSymlink, B: m.slot, S: l[:], Field: m.Field})
 	}
-	if t.tight && m.way != copied && !m.Remount && !waits(m) && !t.isRemounted(m) {
+	if m.closes {
 		p.Add(plan.Op{Kind: plan.OpClose, A: m.slot})
 	}
 }
 
-func (t *Tree) isRemounted(m *mount) bool {
-	_, found := slices.BinarySearch(t.remounted, m.Destination)
-	return found
-}
-
 // newFS makes a new file system, detached.
 func (t *Tree) newFS(p *plan.Program, m *mount) {
-	m.made = true
 	set := m.AttrSet | m.RecAttrSet
-	if waits(m) {
+	if m.late {
 		set &^= unix.MOUNT_ATTR_RDONLY
 		t.late = append(t.late, plan.Op{Kind: plan.OpSetAttr, A: m.slot, N: [3]uint64{unix.MOUNT_ATTR_RDONLY}, Field: m.Field})
 	}
-	if needsMount2(m) {
+	if m.byMount {
 		t.mount2(p, m, set)
 	} else {
 		t.fsopen(p, m, set)
 	}
-	switch {
-	case m.ids != plan.NoSlot:
-		p.Add(plan.Op{Kind: plan.OpSetAttr, A: m.slot, B: m.ids, N: [3]uint64{unix.MOUNT_ATTR_IDMAP}, Field: m.Field})
-	case t.mapsAsked(m):
+	switch m.ids {
+	case mapByChild:
+		p.Add(plan.Op{Kind: plan.OpSetAttr, A: m.slot, B: m.userNS, N: [3]uint64{unix.MOUNT_ATTR_IDMAP}, Field: m.Field})
+	case mapAsked:
 		t.askMapped(p, m, m.slot)
 	}
 }
@@ -64,23 +58,23 @@ func (t *Tree) fsopen(p *plan.Program, m *mount, set uint64) {
 	if label := t.rootLabel(m); label != "" {
 		op.S, op.Flags = append(op.S, label), plan.FsMountLabel
 	}
-	if t.UserNS || t.Inside {
+	if m.borrows {
 		if op.Data, op.N[1] = hostTree(m.Type, set); op.Data != nil {
-			op.N[2] = t.base()
+			op.N[2] = t.base
 		}
 	}
 }
 
-// fsmount attaches a new file system, which is made now if it was not yet.
+// fsmount attaches a new file system, which is made now if that has not been done.
 func (t *Tree) fsmount(p *plan.Program, m *mount) {
-	if !m.made {
+	if m.when == inTurn {
 		t.newFS(p, m)
 	}
 	kind := plan.OpAttach
 	if m.CopyUp {
 		kind = plan.OpCopyUp
 	}
-	p.Add(plan.Op{Kind: kind, A: m.slot, B: t.Root, S: []string{m.Destination}, Flags: attachFlags(m), Field: m.Field})
+	p.Add(plan.Op{Kind: kind, A: m.slot, B: t.Root, S: []string{m.Destination}, Flags: m.place, Field: m.Field})
 	t.propagate(p, m, m.slot)
 }
 
@@ -173,10 +167,12 @@ func (t *Tree) mount2(p *plan.Program, m *mount, set uint64) {
 // destination is in, and exchange names there: so a mount of the list is known
 // by its descriptor, and any other is looked up once.
 func (t *Tree) remount(p *plan.Program, m *mount) {
-	root := plan.NoSlot
-	at := standing(t.mounts, m)
-	if at == plan.NoSlot {
-		root, at = t.Root, p.NewSlot()
+	var root, at plan.Slot
+	if m.stands >= 0 {
+		root, at = plan.NoSlot, t.mounts[m.stands].slot
+	} else {
+		m.slot = p.NewSlot()
+		root, at = t.Root, m.slot
 	}
 	add := func(flags uint32, options []string, n ...uint64) {
 		op := p.Add(plan.Op{Kind: plan.OpRemount, A: at, B: root, S: append([]string{m.Destination}, options...), Flags: flags, Field: m.Field})
@@ -194,26 +190,23 @@ func (t *Tree) remount(p *plan.Program, m *mount) {
 	for _, n := range m.Propagation {
 		add(recursive(n), nil, 0, 0, n&^unix.MS_REC)
 	}
-	if t.tight && standing(t.mounts, m) == plan.NoSlot {
-		p.Add(plan.Op{Kind: plan.OpClose, A: at})
-	}
 }
 
-// standing is the slot of the mount that stands at the destination of m, one of
-// mounts, when its turn comes; NoSlot if none of the list has been made there, or
-// another one covers it since.
-func standing(mounts []mount, m *mount) plan.Slot {
-	at := plan.NoSlot
-	for i := range mounts {
-		o := &mounts[i]
+// standing is the mount of the list that stands at the destination of remount i
+// when its turn comes; -1 if none has been made there, or another one covers it
+// since.
+func standing(mounts []mount, i int) int {
+	at, m := -1, &mounts[i]
+	for j := range mounts[:i] {
+		o := &mounts[j]
 		switch {
-		case o == m:
-			return at
-		case o.Remount:
+		case o.way == change:
+		case o.Destination == m.Destination && o.way == link:
+			at = -1
 		case o.Destination == m.Destination:
-			at = o.slot
+			at = j
 		case strings.HasPrefix(m.Destination, strings.TrimSuffix(o.Destination, "/")+"/"):
-			at = plan.NoSlot
+			at = -1
 		}
 	}
 	return at
@@ -226,7 +219,7 @@ func (t *Tree) propagate(p *plan.Program, m *mount, fs plan.Slot) {
 	}
 }
 
-// needsMount2 tells what fsconfig(2) cannot say: i_version, which has no name
+// needsMount2 reports whether there is something that fsconfig(2) cannot say: i_version, which has no name
 // there, strings of 256 bytes and more (overlay's lowerdir), and those with a
 // comma that the file system is to find itself.
 func needsMount2(m *mount) bool {
@@ -240,12 +233,6 @@ func needsMount2(m *mount) bool {
 		}
 	}
 	return false
-}
-
-// waits tells whether a read-only mount has to stay writable until everything
-// below it is made.
-func waits(m *mount) bool {
-	return m.Type == "tmpfs" && (m.AttrSet|m.RecAttrSet)&unix.MOUNT_ATTR_RDONLY != 0
 }
 
 // parameters are the file system's options, with the superblock flags that
@@ -277,7 +264,7 @@ func parameters(m *mount) []string {
 	return s
 }
 
-// onDevice tells that a file system has a superblock of its own to protect,
+// onDevice reports whether a file system has a superblock of its own to protect,
 // and not one that the kernel shares between mounts.
 func onDevice(fsType string) bool {
 	switch fsType {

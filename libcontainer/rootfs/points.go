@@ -45,12 +45,9 @@ func MakePoints(r plan.Rootfs, host Host) (_ *Points, err error) {
 			p.Close()
 		}
 	}()
-	for i := range r.Mounts {
-		m := &r.Mounts[i]
-		if m.Remount {
-			continue
-		}
-		if err := p.add(m, host.copiedLink(m)); err != nil {
+	d := decide(r, env{Setting: Setting{Host: host}})
+	for i := range d.mounts {
+		if err := p.add(&d.mounts[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -83,13 +80,15 @@ func (p *Points) Of(destination string) (string, error) {
 	return at.point, err
 }
 
-// add makes the place of a mount, which is in the way of all that follow; copied is
-// the target of the symlink that stands for it.
-func (p *Points) add(m *plan.Mount, copied string) error {
-	if copied != "" {
-		return p.link(m, copied)
+// add makes the place of a mount, which is in the way of all that follow.
+func (p *Points) add(m *mount) error {
+	switch m.way {
+	case change:
+		return nil
+	case link:
+		return p.link(&m.Mount, m.target)
 	}
-	source, isDir, err := p.source(m)
+	source, isDir, err := p.source(&m.Mount)
 	if err != nil {
 		return fmt.Errorf("%s.source: %w", m.Field, err)
 	}

@@ -13,7 +13,7 @@ import (
 // unbindable mount. In a mount namespace of its own the child can.
 var ErrRootByChild = errors.New("root.path: the rootfs is on an unbindable mount")
 
-// Stage lays out the root, the sources of binds and device nodes in a mount
+// layOutBefore lays out the root, the sources of binds and device nodes in a mount
 // namespace of the caller's own user namespace, below the working directory. A
 // new mount namespace of a less privileged user takes the working directory
 // along, and locks what it copies: flags of the host's mounts cannot be cleared
@@ -24,35 +24,21 @@ var ErrRootByChild = errors.New("root.path: the rootfs is on an unbindable mount
 // [Tree.Make]. Where there is no room for the descriptors of all, they are
 // cloned and laid out one by one: this is why a container without user namespace
 // may have a stage, too.
-func (t *Tree) Stage(p *plan.Program) {
-	if !t.stages {
-		return
-	}
-	t.here = true
-	if !t.tight {
-		t.eachLaid(func(m *mount) { t.openTree(p, m, m.slot) })
+func (t *Tree) layOutBefore(p *plan.Program) {
+	for i := range t.mounts {
+		if m := &t.mounts[i]; m.way == layOut && m.when == atMake {
+			t.openTree(p, m, m.slot)
+		}
 	}
 	unshareMounts(p)
-	propagation := uint64(unix.MS_SLAVE)
-	if t.RootByChild {
-		propagation = unix.MS_PRIVATE // which no mount is kept unbindable by
-	}
-	p.Add(plan.Op{Kind: plan.OpPropagate, S: []string{"/"}, N: [3]uint64{propagation}, Flags: 1})
-	if t.has(laid) && !t.tight {
+	p.Add(plan.Op{Kind: plan.OpPropagate, S: []string{"/"}, N: [3]uint64{t.ofStage}, Flags: 1})
+	if t.retries {
 		p.Add(plan.Op{Kind: plan.OpAgain})
 	}
-	if t.RootByChild {
+	if t.rootAt == atStage {
 		t.openRootByChild(p)
 	}
 	t.layOut(p)
-}
-
-func (t *Tree) eachLaid(f func(m *mount)) {
-	for i := range t.mounts {
-		if m := &t.mounts[i]; m.way == laid {
-			f(m)
-		}
-	}
 }
 
 // Names of what is laid out besides the sources of binds, which have numbers.
@@ -80,22 +66,20 @@ func (t *Tree) layOut(p *plan.Program) {
 	}
 	if t.stages {
 		p.Add(plan.Op{Kind: plan.OpWorkDir, A: t.stage, Field: field})
-		if !t.added {
+		if t.rootAt != never {
 			lay(t.Root, laidRoot, field)
 		}
 	}
 	for i := range t.mounts {
 		m := &t.mounts[i]
-		if m.way == laid && t.tight {
+		if m.when == atStage {
 			t.openTree(p, m, m.slot)
 		}
 		if m.name != "" {
 			lay(m.slot, m.name, m.Field)
 		}
 	}
-	if t.makesNodes() {
-		t.layNodes(p)
-	}
+	t.layNodes(p)
 	if t.tight {
 		p.Add(plan.Op{Kind: plan.OpSetAttr, A: t.stage, N: [3]uint64{0, 0, unix.MS_PRIVATE}, Field: field})
 	}
@@ -104,20 +88,17 @@ func (t *Tree) layOut(p *plan.Program) {
 	}
 }
 
-// makesNodes tells that device nodes, which a user namespace refuses, are made
-// before it: they are the container's own, with the owner and the mode that the
-// configuration has, on a file system in which nodes are devices.
-func (t *Tree) makesNodes() bool { return t.stages && t.UserNS && !t.added }
-
-// layNodes makes the nodes; where that is refused to the runtime, too, as in a
-// container, the host's are laid out.
+// layNodes makes device nodes, which a user namespace refuses, before it: they are
+// the container's own, with the owner and the mode that the configuration has, on a
+// file system in which nodes are devices. Where that is refused to the runtime, too,
+// as in a container, the host's are laid out.
 func (t *Tree) layNodes(p *plan.Program) {
 	for i := range t.plan.Devices {
-		if d := &t.plan.Devices[i]; d.Mode&unix.S_IFMT != unix.S_IFIFO && t.ownDev() {
+		if d := &t.plan.Devices[i]; t.nodesAt == atStage && d.Mode&unix.S_IFMT != unix.S_IFIFO {
 			t.layNode(p, d, laidNode+strconv.Itoa(i))
 		}
 	}
-	if t.null != plan.NoSlot {
+	if t.nullAt == atStage {
 		t.layNode(p, &plan.Device{Field: "linux.maskedPaths", Path: "/dev/null", Mode: unix.S_IFCHR | 0o666, Major: 1, Minor: 3}, laidNull)
 	}
 }
@@ -132,10 +113,10 @@ func (t *Tree) layNode(p *plan.Program, d *plan.Device, name string) {
 	}
 }
 
-// enterStage opens the root again as [Tree.Stage] has laid it out: it is locked
+// enterStage opens the root again as [Tree.Approach] has laid it out: it is locked
 // now. All else waits for its turn.
 func (t *Tree) enterStage(p *plan.Program) {
-	if !t.added {
+	if t.rootAt != never {
 		p.Add(plan.Op{Kind: plan.OpOpenTree, A: t.Root, S: []string{laidRoot}, N: [3]uint64{cloneTree}, Field: "root.path"})
 	}
 	p.Add(plan.Op{Kind: plan.OpOpenTree, A: t.stage, S: []string{"."}, N: [3]uint64{unix.OPEN_TREE_CLOEXEC}, Field: "root.path"})
