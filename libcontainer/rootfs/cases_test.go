@@ -1,19 +1,18 @@
-package rootfs_test
+package rootfs
 
 import (
 	"strings"
 
 	"github.com/skiff-oci/skiff/libcontainer/plan"
-	"github.com/skiff-oci/skiff/libcontainer/rootfs"
 	"golang.org/x/sys/unix"
 )
 
-// listed is a rootfs that is listed in each place.
+// listed is a rootfs that is listed in each setup.
 type listed struct {
 	name string
-	main bool // list it in each place
+	main bool // list it in each setup
 	plan plan.Rootfs
-	view rootfs.CgroupView
+	view CgroupView
 }
 
 // longName is longer than what fsconfig(2) takes.
@@ -139,13 +138,13 @@ var cases = []listed{
 		fileSystem("tmpfs", "/ro", sets(unix.MOUNT_ATTR_RDONLY), mapped),
 		fileSystem("ext4", "/d", super(unix.MS_I_VERSION, 0), mapped),
 	)},
-	{name: "cgroup v2", plan: of(fileSystem("cgroup", "/sys/fs/cgroup", sets(unix.MOUNT_ATTR_RDONLY))), view: rootfs.CgroupView{Namespace: true, Unified: "/cg"}},
-	{name: "cgroup v2 of the host", plan: of(fileSystem("cgroup", "/sys/fs/cgroup", clears(unix.MOUNT_ATTR_RDONLY))), view: rootfs.CgroupView{Unified: "/cg"}},
-	{name: "cgroup v1", plan: of(fileSystem("cgroup", "/sys/fs/cgroup", sets(unix.MOUNT_ATTR_RDONLY))), view: rootfs.CgroupView{Namespace: true, Hierarchies: v1}},
-	{name: "cgroup v1 of the host", plan: of(fileSystem("cgroup", "/sys/fs/cgroup")), view: rootfs.CgroupView{Hierarchies: v1}},
+	{name: "cgroup v2", plan: of(fileSystem("cgroup", "/sys/fs/cgroup", sets(unix.MOUNT_ATTR_RDONLY))), view: CgroupView{Namespace: true, Unified: "/cg"}},
+	{name: "cgroup v2 of the host", plan: of(fileSystem("cgroup", "/sys/fs/cgroup", clears(unix.MOUNT_ATTR_RDONLY))), view: CgroupView{Unified: "/cg"}},
+	{name: "cgroup v1", plan: of(fileSystem("cgroup", "/sys/fs/cgroup", sets(unix.MOUNT_ATTR_RDONLY))), view: CgroupView{Namespace: true, Hierarchies: v1}},
+	{name: "cgroup v1 of the host", plan: of(fileSystem("cgroup", "/sys/fs/cgroup")), view: CgroupView{Hierarchies: v1}},
 }
 
-var v1 = []rootfs.Hierarchy{
+var v1 = []Hierarchy{
 	{Name: "cpu,cpuacct", Options: []string{"cpu", "cpuacct"}, Path: "/cg/cpu,cpuacct/web"},
 	{Name: "systemd", Options: []string{"none", "name=systemd"}, Path: "/cg/systemd/web"},
 }
@@ -154,36 +153,36 @@ func of(list ...plan.Mount) plan.Rootfs { return plan.Rootfs{Mounts: list} }
 
 func mounts(list ...plan.Mount) []plan.Mount { return list }
 
-// change is an option of a mount, as specconv resolves it.
-type change func(m *plan.Mount)
+// option is an option of a mount, as specconv resolves it.
+type option func(m *plan.Mount)
 
-func bind(source, destination string, changes ...change) plan.Mount {
-	return with(plan.Mount{Type: "bind", Bind: true, Source: source, Destination: destination}, changes...)
+func bind(source, destination string, options ...option) plan.Mount {
+	return with(plan.Mount{Type: "bind", Bind: true, Source: source, Destination: destination}, options...)
 }
 
-func fileSystem(fsType, destination string, changes ...change) plan.Mount {
-	return with(plan.Mount{Type: fsType, Source: fsType, Destination: destination}, changes...)
+func fileSystem(fsType, destination string, options ...option) plan.Mount {
+	return with(plan.Mount{Type: fsType, Source: fsType, Destination: destination}, options...)
 }
 
-func remount(destination string, changes ...change) plan.Mount {
-	return with(plan.Mount{Destination: destination, Remount: true}, changes...)
+func remount(destination string, options ...option) plan.Mount {
+	return with(plan.Mount{Destination: destination, Remount: true}, options...)
 }
 
-func with(m plan.Mount, changes ...change) plan.Mount {
-	for _, c := range changes {
+func with(m plan.Mount, options ...option) plan.Mount {
+	for _, c := range options {
 		c(&m)
 	}
 	return m
 }
 
-func data(options ...string) change {
-	return func(m *plan.Mount) { m.Data = append(m.Data, options...) }
+func data(list ...string) option {
+	return func(m *plan.Mount) { m.Data = append(m.Data, list...) }
 }
-func sets(attrs uint64) change          { return func(m *plan.Mount) { m.AttrSet |= attrs } }
-func clears(attrs uint64) change        { return func(m *plan.Mount) { m.AttrClear |= attrs } }
-func unnamed(attrs uint64) change       { return func(m *plan.Mount) { m.AttrUnnamed |= attrs } }
-func propagates(kinds ...uint64) change { return func(m *plan.Mount) { m.Propagation = kinds } }
-func super(set, clear uint64) change {
+func sets(attrs uint64) option          { return func(m *plan.Mount) { m.AttrSet |= attrs } }
+func clears(attrs uint64) option        { return func(m *plan.Mount) { m.AttrClear |= attrs } }
+func unnamed(attrs uint64) option       { return func(m *plan.Mount) { m.AttrUnnamed |= attrs } }
+func propagates(kinds ...uint64) option { return func(m *plan.Mount) { m.Propagation = kinds } }
+func super(set, clear uint64) option {
 	return func(m *plan.Mount) { m.SuperSet, m.SuperClear = set, clear }
 }
 

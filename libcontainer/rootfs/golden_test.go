@@ -1,7 +1,7 @@
-package rootfs_test
+package rootfs
 
 import (
-	"flag"
+	goflag "flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,16 +10,15 @@ import (
 	"testing"
 
 	"github.com/skiff-oci/skiff/libcontainer/plan"
-	"github.com/skiff-oci/skiff/libcontainer/rootfs"
 	"golang.org/x/sys/unix"
 )
 
-var update = flag.Bool("update", false, "write the listings in testdata anew")
+var update = goflag.Bool("update", false, "write the listings in testdata anew")
 
 // TestListings compares the programs for many lists of mounts with the files of
 // testdata/listings. There is one for each setting in which a tree is made.
 func TestListings(t *testing.T) {
-	for _, at := range places {
+	for _, at := range setups {
 		file := strings.ReplaceAll(at.name, " ", "-")
 		t.Run(file, func(t *testing.T) {
 			got := at.file()
@@ -74,19 +73,19 @@ func sections(text string) map[string]string {
 	return all
 }
 
-// place is where a tree is made.
-type place struct {
+// setup is where a tree is made.
+type setup struct {
 	name        string
-	on          rootfs.Setting
+	on          Setting
 	propagation uint64 // linux.rootfsPropagation
 	added       bool   // the mounts come to a container that runs
-	like        string // a place where most listings are the same: these are not repeated
+	like        string // the setup where most listings are the same: these are not repeated
 	main        bool   // list the main cases alone
 }
 
-// file is what is listed in this place.
-func (at *place) file() string {
-	like := slices.IndexFunc(places, func(p place) bool { return p.name == at.like })
+// file is what is listed in this setup.
+func (at *setup) file() string {
+	like := slices.IndexFunc(setups, func(s setup) bool { return s.name == at.like })
 	var b strings.Builder
 	for i := range cases {
 		c := &cases[i]
@@ -94,7 +93,7 @@ func (at *place) file() string {
 			continue
 		}
 		listing := at.list(c)
-		if like >= 0 && listing == places[like].list(c) {
+		if like >= 0 && listing == setups[like].list(c) {
 			listing = "as in " + at.like + "\n"
 		}
 		fmt.Fprintf(&b, "== %s\n%s", c.name, listing)
@@ -104,41 +103,43 @@ func (at *place) file() string {
 
 const tight = 1 // room for fewer descriptors than any tree needs
 
-var places = []place{
-	{name: "root", on: rootfs.Setting{NewMounts: true}},
-	{name: "root private", on: rootfs.Setting{NewMounts: true}, propagation: unix.MS_PRIVATE | unix.MS_REC, main: true},
-	{name: "root shared", on: rootfs.Setting{NewMounts: true}, propagation: unix.MS_SHARED, main: true},
-	{name: "root tight", on: rootfs.Setting{NewMounts: true, Room: tight}},
-	{name: "root tight shared", on: rootfs.Setting{NewMounts: true, Room: tight}, propagation: unix.MS_SHARED, main: true},
-	{name: "root unbindable", on: rootfs.Setting{NewMounts: true, RootByChild: true}},
-	{name: "root unbindable tight", on: rootfs.Setting{NewMounts: true, RootByChild: true, Room: tight}, main: true},
-	{name: "nested", on: rootfs.Setting{NewMounts: true, Inside: true}, like: "root"},
-	{name: "nested without rights", on: rootfs.Setting{NewMounts: true, Inside: true, ByChild: true}, like: "user"},
-	{name: "userns", on: rootfs.Setting{NewMounts: true, UserNS: true, Owner: shifted}},
-	{name: "userns tight", on: rootfs.Setting{NewMounts: true, UserNS: true, Owner: shifted, Room: tight}},
-	{name: "userns unbindable", on: rootfs.Setting{NewMounts: true, UserNS: true, RootByChild: true}, main: true},
-	{name: "userns nested", on: rootfs.Setting{NewMounts: true, UserNS: true, Inside: true}, like: "userns"},
-	{name: "user", on: rootfs.Setting{NewMounts: true, UserNS: true, ByChild: true}},
-	{name: "user private", on: rootfs.Setting{NewMounts: true, UserNS: true, ByChild: true}, propagation: unix.MS_PRIVATE, main: true},
-	{name: "user tight", on: rootfs.Setting{NewMounts: true, UserNS: true, ByChild: true, Room: tight}},
-	{name: "shared mounts", on: rootfs.Setting{Shared: true}},
-	{name: "shared mounts of user", on: rootfs.Setting{Shared: true, UserNS: true, ByChild: true}, main: true},
-	{name: "joined mounts", on: rootfs.Setting{}},
-	{name: "joined mounts userns", on: rootfs.Setting{UserNS: true}, main: true},
-	{name: "joined mounts tight", on: rootfs.Setting{Room: tight}, main: true},
-	{name: "added", on: rootfs.Setting{NewMounts: true}, added: true},
-	{name: "added userns", on: rootfs.Setting{NewMounts: true, UserNS: true}, added: true},
-	{name: "added without rights", on: rootfs.Setting{NewMounts: true, Inside: true, ByChild: true}, added: true},
-	{name: "added by user", on: rootfs.Setting{NewMounts: true, UserNS: true, ByChild: true}, added: true, like: "added without rights"},
+var setups = []setup{
+	{name: "root", on: Setting{NewMounts: true}},
+	{name: "root private", on: Setting{NewMounts: true}, propagation: unix.MS_PRIVATE | unix.MS_REC, main: true},
+	{name: "root shared", on: Setting{NewMounts: true}, propagation: unix.MS_SHARED, main: true},
+	{name: "root tight", on: Setting{NewMounts: true, Room: tight}},
+	{name: "root tight shared", on: Setting{NewMounts: true, Room: tight}, propagation: unix.MS_SHARED, main: true},
+	{name: "root unbindable", on: Setting{NewMounts: true, RootByChild: true}},
+	{name: "root unbindable tight", on: Setting{NewMounts: true, RootByChild: true, Room: tight}, main: true},
+	{name: "nested", on: Setting{NewMounts: true, Inside: true}, like: "root"},
+	{name: "nested without rights", on: Setting{NewMounts: true, Inside: true, ByChild: true}, like: "user"},
+	{name: "userns", on: Setting{NewMounts: true, UserNS: true, Owner: shifted}},
+	{name: "userns tight", on: Setting{NewMounts: true, UserNS: true, Owner: shifted, Room: tight}},
+	{name: "userns unbindable", on: Setting{NewMounts: true, UserNS: true, RootByChild: true}, main: true},
+	{name: "userns nested", on: Setting{NewMounts: true, UserNS: true, Inside: true}, like: "userns"},
+	{name: "user", on: Setting{NewMounts: true, UserNS: true, ByChild: true}},
+	{name: "user private", on: Setting{NewMounts: true, UserNS: true, ByChild: true}, propagation: unix.MS_PRIVATE, main: true},
+	{name: "user tight", on: Setting{NewMounts: true, UserNS: true, ByChild: true, Room: tight}},
+	{name: "shared mounts", on: Setting{Shared: true}},
+	{name: "shared mounts of user", on: Setting{Shared: true, UserNS: true, ByChild: true}, main: true},
+	{name: "joined mounts", on: Setting{}},
+	{name: "joined mounts userns", on: Setting{UserNS: true}, main: true},
+	{name: "joined mounts tight", on: Setting{Room: tight}, main: true},
+	{name: "added", on: Setting{NewMounts: true}, added: true},
+	{name: "added userns", on: Setting{NewMounts: true, UserNS: true}, added: true},
+	{name: "added without rights", on: Setting{NewMounts: true, Inside: true, ByChild: true}, added: true},
+	{name: "added by user", on: Setting{NewMounts: true, UserNS: true, ByChild: true}, added: true, like: "added without rights"},
 }
 
 func shifted(uid, gid uint32) (hostUID, hostGID uint32) { return uid + 100000, gid + 200000 }
 
-// aHost has one symlink and hides what is below /closed.
-var aHost = rootfs.Host{
-	Findable: func(path string, follow bool) bool { return !strings.HasPrefix(path, "/closed") },
+// aHost has two symlinks, of which one leads nowhere, and hides what is below /closed.
+var aHost = Host{
+	Findable: func(path string, follow bool) bool {
+		return !strings.HasPrefix(path, "/closed") && !(follow && path == "/src/dangling")
+	},
 	Readlink: func(path string) (string, error) {
-		if path == "/src/link" {
+		if path == "/src/link" || path == "/b/rootfs/link" {
 			return "../target", nil
 		}
 		return "", unix.EINVAL
@@ -147,7 +148,7 @@ var aHost = rootfs.Host{
 }
 
 // list lists the operations of a tree, phase by phase.
-func (at *place) list(c *listed) string {
+func (at *setup) list(c *listed) string {
 	r, on := c.plan, at.on
 	r.Path, r.Propagation = "/b/rootfs", at.propagation
 	for i := range r.Mounts {
@@ -170,8 +171,8 @@ type lister struct {
 }
 
 // whole follows the program of a new container: see launch.
-func (l *lister) whole(r plan.Rootfs, on rootfs.Setting) string {
-	tree := rootfs.New(r, on, l.prog)
+func (l *lister) whole(r plan.Rootfs, on Setting) string {
+	tree := New(r, on, l.prog)
 	if on.UserNS {
 		l.phase(approach(on), tree.Approach)
 	}
@@ -187,7 +188,7 @@ func (l *lister) whole(r plan.Rootfs, on rootfs.Setting) string {
 }
 
 // approach names the phase: before a new mount namespace there is a stage.
-func approach(on rootfs.Setting) string {
+func approach(on Setting) string {
 	if on.NewMounts {
 		return "stage"
 	}
@@ -195,8 +196,8 @@ func approach(on rootfs.Setting) string {
 }
 
 // added follows the program of mounts that are added.
-func (l *lister) added(r plan.Rootfs, on rootfs.Setting) string {
-	tree, err := rootfs.Added(r, on, l.prog)
+func (l *lister) added(r plan.Rootfs, on Setting) string {
+	tree, err := Added(r, on, l.prog)
 	if err != nil {
 		return err.Error() + "\n"
 	}
