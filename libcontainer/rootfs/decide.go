@@ -180,8 +180,8 @@ func (d *decisions) needsTree(m *mount) bool {
 
 // decideTree decides of the tree what depends on how its mounts are made.
 func (d *decisions) decideTree() {
-	d.makesFirst = d.has[cloneBefore] || d.stages && !d.UserNS                     // B1, B2
-	d.approaches = d.stages || d.UserNS && !d.NewMounts && !d.Shared && !d.ByChild // B3, B4
+	d.makesFirst = d.has[cloneBefore] || d.stages && !d.UserNS     // B1, B2
+	d.approaches = d.stages || d.UserNS && !d.Shared && !d.ByChild // B3, B4
 	d.fillsDev = true
 	for i := range d.plan.Mounts {
 		m := &d.plan.Mounts[i]
