@@ -86,11 +86,11 @@ func (d *decisions) attributes(m *mount) []attr {
 func (d *decisions) loses(m *plan.Mount) (clr, try uint64) {
 	switch {
 	case d.UserNS || d.ByChild:
-		return m.AttrUnnamed & unix.MOUNT_ATTR_NOSYMFOLLOW, 0 // U3
+		return m.AttrUnnamed & unix.MOUNT_ATTR_NOSYMFOLLOW, 0 // U1
 	case d.Inside:
 		return 0, m.AttrUnnamed // U2
 	}
-	return m.AttrUnnamed, 0 // U1
+	return m.AttrUnnamed, 0 // U3
 }
 
 // cutsOff reports whether the first propagation that the options name ends the

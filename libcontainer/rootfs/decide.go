@@ -10,8 +10,8 @@ import (
 )
 
 // decide decides all of a tree, before anything is opened; the phases ([Tree.Open],
-// [Tree.Approach], [Tree.Make] ...) carry it out. Of the rules for one question the
-// first that holds answers it.
+// [Tree.Approach], [Tree.Make] ...) carry it out. Of the rules for one thing the first
+// that holds is the answer.
 //
 // How is a mount made?
 //
@@ -37,32 +37,35 @@ import (
 //
 // When is it cloned or made, and so by whom?
 //
-//	T1   atOpen       cloneAhead
-//	T2   atAttach     cloneAhead, where the runtime may not clone mounts
+//	T1   atOpen       cloneAhead of a runtime that may clone mounts
+//	T2   atAttach     any other cloneAhead
 //	T3   atMake       cloneBefore
-//	T4   atMake       layOut
-//	T5   atStage      layOut in a tight tree, one by one
+//	T4   atMake       layOut, unless the tree is tight
+//	T5   atStage      any other layOut, one by one
 //	T6   atMake       create in a container that runs
 //	T7   atMake       create, if a bind is cloned before, and it does not wait
 //	T8   inTurn       any other
 //
 // Who maps the ids of an idmapped mount?
 //
-//	I1   mapRefused   nobody those of a bind where the runtime may not clone mounts
+//	I1   mapRefused   nobody, of a bind where the runtime may not clone mounts
 //	I2   unmapped     a link and a remount have none
 //	I3   mapByRuntime what it clones itself
 //	I4   mapAsked     in a tight tree, which has no room for the descriptors of user namespaces
 //	I5   mapAsked     cloneInside in a user namespace, which need not own the file system
 //	I6   mapByChild   any other
 //
-// What does the clone of a source get?
+// Which propagation does the clone of a source get first, before its own?
 //
-//	P1   no propagation, if mounts are to stay peers of the host's
-//	P2   the first that its options name, if that makes it no peer; on a stage it comes later
-//	P3   else the base: private if the root's is to be, or slave, which find has already
-//	U1   loses the flags that no option names
-//	U2   in a user namespace, if they are not locked
-//	U3   keeps them, but for nosymfollow, which never is, if it goes to a new user namespace or is an ordinary user's
+//	P1   none         if mounts are to stay peers of the host's
+//	P2   its own      the first that its options name, if it is no peer by that; on a stage its own come later
+//	P3   base         else: MS_PRIVATE if the root's is to be so, or MS_SLAVE, which find has already
+//
+// Which flags does it lose since no option names them?
+//
+//	U1   nosymfollow  for a new user namespace, and of a runtime that may not clone mounts
+//	U2   all          that are not locked, in a user namespace
+//	U3   all          else
 //
 // What else is there of a mount?
 //
@@ -77,8 +80,8 @@ import (
 // And of the tree itself?
 //
 //	R1   tight        there is room for fewer descriptors than there may be
-//	R2   stages       a new mount namespace and a user namespace, of a runtime that may clone mounts
-//	R3   stages       a tight tree likewise, whose mounts need not stay peers
+//	R2   stages       for a new mount namespace and a user namespace, of a runtime that may clone mounts
+//	R3   stages       or likewise for a tight tree, whose mounts need not stay peers
 //	R4   never        the root, for a container that runs
 //	R5   atAttach     that of a runtime which may not clone mounts
 //	R6   atStage      one on an unbindable mount, if there is a stage
@@ -282,7 +285,7 @@ func (d *decisions) opens(m *mount) when {
 		return atAttach // T2
 	case m.way == cloneBefore:
 		return atMake // T3
-	case m.way == layOut && d.stages && !d.tight:
+	case m.way == layOut && !d.tight:
 		return atMake // T4
 	case m.way == layOut:
 		return atStage // T5
