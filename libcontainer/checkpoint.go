@@ -154,7 +154,7 @@ func (c *Container) externalMounts(l *plan.Launch) (list []criu.Mount, err error
 		return nil, err
 	}
 	var recursive []string
-	for _, m := range rootfs.External(l.Rootfs, view) {
+	for _, m := range rootfs.External(l.Rootfs, view, rootfs.TheHost) {
 		if m.IDMap != nil {
 			return nil, fmt.Errorf("%s: CRIU cannot restore an idmapped mount", m.Field)
 		}

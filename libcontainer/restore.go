@@ -101,7 +101,7 @@ func (h *Host) Restore(l *plan.Launch, raw []byte, io IO, o *criu.RestoreOptions
 
 // run has CRIU restore the processes.
 func (r *restoring) run(o *criu.RestoreOptions, streams []string) (err error) {
-	points, err := rootfs.MakePoints(r.plan.Rootfs)
+	points, err := rootfs.MakePoints(r.plan.Rootfs, rootfs.TheHost)
 	if err != nil {
 		return err
 	}
@@ -240,7 +240,7 @@ func (r *restoring) labelled() error {
 // sources are the external mounts of the checkpoint, made of what the
 // configuration says now.
 func (r *restoring) sources(points *rootfs.Points) (list []criu.Source, err error) {
-	for _, m := range rootfs.External(r.plan.Rootfs, cgroupView(r.plan, r.group)) {
+	for _, m := range rootfs.External(r.plan.Rootfs, cgroupView(r.plan, r.group), rootfs.TheHost) {
 		point, err := points.Of(m.Destination)
 		if err == nil {
 			err = checkKey(point)

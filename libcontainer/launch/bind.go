@@ -118,7 +118,7 @@ func (b *binding) bindTree() error {
 	}
 	on := rootfs.Setting{
 		Shared: SharesMounts(l), NewMounts: b.made&unix.CLONE_NEWNS != 0, UserNS: b.userns, Inside: b.inside, ByChild: b.byChild,
-		RootByChild: b.rootByChild, Room: room, Cgroup: b.CgroupView,
+		RootByChild: b.rootByChild, Room: room, Cgroup: b.CgroupView, Host: b.facts.Files,
 	}
 	if m := l.UserMaps; !m.Empty() {
 		on.Owner = func(uid, gid uint32) (uint32, uint32) {

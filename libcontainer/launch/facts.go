@@ -3,6 +3,7 @@ package launch
 import (
 	"github.com/skiff-oci/skiff/libcontainer/cred"
 	"github.com/skiff-oci/skiff/libcontainer/lsm"
+	"github.com/skiff-oci/skiff/libcontainer/rootfs"
 	"github.com/skiff-oci/skiff/libcontainer/seccomp"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 )
@@ -16,6 +17,7 @@ type Facts struct {
 	Confined        bool   // the runtime's caller has confined it to some of the CPUs
 
 	// Asked only where the plan wants to know.
+	Files    rootfs.Host                                       // files of the host
 	AppArmor func() bool                                       // AppArmor is enabled
 	Limit    func(resource int) (soft, hard uint64, err error) // the runtime's own resource limit
 	Filter   func(r *Request) (*seccomp.Filter, error)         // the compiled filter of linux.seccomp
@@ -25,7 +27,7 @@ type Facts struct {
 func Probe() Facts {
 	return Facts{
 		Caps: cred.Granted(), InUserNamespace: sys.InUserNamespace(), Confined: sys.Confined(),
-		AppArmor: lsm.AppArmor, Limit: sys.Getrlimit, Filter: compiledFilter,
+		Files: rootfs.TheHost, AppArmor: lsm.AppArmor, Limit: sys.Getrlimit, Filter: compiledFilter,
 	}
 }
 

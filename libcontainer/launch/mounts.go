@@ -41,7 +41,7 @@ func (r *Mounts) add(byChild bool) error {
 	b := r.binding(byChild)
 	b.joinMounts()
 	tree, err := rootfs.Added(r.Launch.Rootfs, rootfs.Setting{
-		NewMounts: true, UserNS: b.userns, Inside: b.inside, ByChild: b.byChild, Cgroup: r.CgroupView,
+		NewMounts: true, UserNS: b.userns, Inside: b.inside, ByChild: b.byChild, Cgroup: r.CgroupView, Host: b.facts.Files,
 	}, b.prog)
 	if err != nil {
 		return err
@@ -105,7 +105,7 @@ func (b *binding) addMounts() {
 	p := b.prog
 	p.Add("", program.NoDump{})
 	if b.userns {
-		b.tree.Stage(p)
+		b.tree.Approach(p)
 		b.dropGroups()
 		b.enter(unix.CLONE_NEWUSER)
 	}

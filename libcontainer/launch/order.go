@@ -219,11 +219,7 @@ func (b *binding) dropGroups() {
 // approachRoot goes to the rootfs while we may go everywhere, with what is to
 // be mounted there.
 func (b *binding) approachRoot() {
-	switch {
-	case b.tree == nil:
-	case b.made&unix.CLONE_NEWNS != 0:
-		b.tree.Stage(b.prog)
-	default:
+	if b.tree != nil {
 		b.tree.Approach(b.prog)
 	}
 }

@@ -173,6 +173,11 @@ func orderOf(t *testing.T, caller string, changes []string, request func(*Reques
 	t.Helper()
 	facts := orderCallers[caller]
 	facts.AppArmor = func() bool { return true }
+	facts.Files = rootfs.Host{
+		Findable: func(string, bool) bool { return true },
+		Readlink: func(string) (string, error) { return "", os.ErrInvalid },
+		Exists:   func(string) bool { return true },
+	}
 	facts.Limit = func(int) (uint64, uint64, error) { return 1024, 4096, nil }
 	facts.Filter = func(r *Request) (*seccomp.Filter, error) {
 		return &seccomp.Filter{BPF: make([]byte, 16), Notify: strings.Contains(r.Launch.Seccomp.ListenerPath, "agent")}, nil

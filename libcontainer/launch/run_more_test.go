@@ -15,6 +15,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/cred"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/program"
+	"github.com/skiff-oci/skiff/libcontainer/rootfs"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/specconv"
 	"golang.org/x/sys/unix"
@@ -114,7 +115,7 @@ func TestOwnNamespaces(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", field, err)
 		}
-		b, err := bind(&Request{Launch: l, Warn: func(string, ...any) {}}, Facts{Caps: cred.All, Limit: sys.Getrlimit})
+		b, err := bind(&Request{Launch: l, Warn: func(string, ...any) {}}, Facts{Caps: cred.All, Limit: sys.Getrlimit, Files: rootfs.TheHost})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -314,7 +315,7 @@ func TestOpenOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	b, err := bind(&Request{Launch: l, Preserve: []int{3, 4}, Hold: true, Listener: os.Stdin, Init: os.Stdout, Warn: func(string, ...any) {}},
-		Facts{Caps: cred.All, Limit: sys.Getrlimit})
+		Facts{Caps: cred.All, Limit: sys.Getrlimit, Files: rootfs.TheHost})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -196,8 +196,14 @@ func (Again) code() code { return code{kind: kindAgain} }
 
 func (o SetAttr) code() code {
 	c := code{kind: kindSetAttr, a: o.Mount, b: o.IDs, n: o.numbers(), flags: when(o.Tree, setAttrTree) | when(o.Try, setAttrTry) | when(o.Keep, setAttrKeep)}
-	if o.Clears != "" {
+	switch {
+	case o.Source == "":
+	case o.Clear != 0:
 		c.words = []string{o.Source, o.Clears}
+	case o.Set&unix.MOUNT_ATTR_IDMAP != 0 && o.Tree:
+		c.words = []string{o.Source, "recursive"}
+	case o.Set&unix.MOUNT_ATTR_IDMAP != 0:
+		c.words = []string{o.Source}
 	}
 	return c
 }

@@ -2,7 +2,6 @@ package rootfs
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/skiff-oci/skiff/libcontainer/plan"
@@ -14,32 +13,15 @@ import (
 // are made before one is attached: sources and new file systems while the child is
 // still in a mount namespace where nothing is the container's to change.
 func Added(r plan.Rootfs, on Setting, p *program.Program) (*Tree, error) {
-	t := &Tree{Setting: on, plan: r, null: program.NoSlot, stage: program.NoSlot, added: true, stages: on.UserNS && !on.ByChild}
-	t.mounts = t.expandCgroups(r.Mounts)
+	t := newTree(decide(r, env{Setting: on, added: true}))
 	for i := range t.mounts {
 		m := &t.mounts[i]
 		if err := t.addable(m); err != nil {
 			return nil, fmt.Errorf("%s: %w", m.Field, err)
 		}
-		if m.Bind {
-			m.way = ahead
-		}
-		m.slot, m.ids = program.NoSlot, program.NoSlot
-		if t.mapsByChild(m) {
-			m.ids = p.Inherit(1)
-		}
 	}
-	for i := range t.mounts {
-		if m := &t.mounts[i]; m.way == ahead && !t.ByChild {
-			m.slot, m.name = p.Inherit(1), fmt.Sprint(i)
-		}
-	}
-	p.Inherit(0)
-	for i := range t.mounts {
-		if m := &t.mounts[i]; m.slot == program.NoSlot {
-			m.slot = p.NewSlot()
-		}
-	}
+	t.inherit(p)
+	t.fill(p, func(m *mount) bool { return m.when != atOpen })
 	t.Root = p.NewSlot()
 	return t, nil
 }
@@ -47,9 +29,9 @@ func Added(r plan.Rootfs, on Setting, p *program.Program) (*Tree, error) {
 // addable refuses what cannot be added to a container that runs.
 func (t *Tree) addable(m *mount) error {
 	switch {
-	case m.Remount:
+	case m.way == change:
 		return fmt.Errorf("a remount would change what is mounted in the container: only new mounts can be added")
-	case needsMount2(m):
+	case m.byMount:
 		return fmt.Errorf("iversion, and options of 256 bytes and more, cannot be given to a mount of a container that runs")
 	}
 	for _, list := range [...]struct {
@@ -65,14 +47,6 @@ func (t *Tree) addable(m *mount) error {
 	return nil
 }
 
-// openAdded is [Tree.Open] for a tree that has a root.
-func (t *Tree) openAdded(files []*os.File, ns UserNamespaces, warn Warn) ([]*os.File, error) {
-	if t.ByChild {
-		return files, t.checkMapped()
-	}
-	return t.openSources(files, ns, warn)
-}
-
 // Clone adds the operations that clone the sources which the runtime has not
 // opened, or which have been laid out, with the flags that the mount namespace that
 // we are in now has locked.
@@ -82,10 +56,9 @@ func (t *Tree) Clone(p *program.Program) {
 	}
 	for i := range t.mounts {
 		switch m := &t.mounts[i]; {
-		case m.way != ahead:
-		case t.stages:
+		case m.name != "":
 			t.unstage(p, m)
-		case t.ByChild:
+		case m.when == atAttach:
 			t.openTree(p, m, m.slot)
 		}
 	}
@@ -95,7 +68,7 @@ func (t *Tree) Clone(p *program.Program) {
 // MakeNew adds the operations that make new file systems.
 func (t *Tree) MakeNew(p *program.Program) {
 	for i := range t.mounts {
-		if m := &t.mounts[i]; m.way == noBind {
+		if m := &t.mounts[i]; m.way == create {
 			t.newFS(p, m)
 		}
 	}
@@ -123,8 +96,8 @@ func (t *Tree) AttachAll(p *program.Program) {
 	p.Add("", program.OpenTree{Out: t.Root, Path: "/", Flags: unix.OPEN_TREE_CLOEXEC})
 	for i := range t.mounts {
 		m := &t.mounts[i]
-		if m.Bind {
-			p.Add(m.Field, program.Attach{Mount: m.slot, Root: t.Root, Destination: m.Destination, Place: placeOf(m)})
+		if m.way != create {
+			p.Add(m.Field, program.Attach{Mount: m.slot, Root: t.Root, Destination: m.Destination, Place: m.place})
 		} else {
 			t.fsmount(p, m)
 		}

@@ -28,12 +28,12 @@ type Hierarchy struct {
 // In a user namespace what is bound is read-only: without a cgroup namespace
 // it is the host's own mount, in which an ordinary user's container might have
 // more rights than it should (CVE-2023-25809).
-func (t *Tree) expandCgroups(mounts []plan.Mount) []mount {
+func expandCgroups(mounts []plan.Mount, on *Setting) []mount {
 	out := make([]mount, 0, len(mounts))
-	view := t.Cgroup
+	view := on.Cgroup
 	for _, m := range mounts {
 		ours := !m.Bind && !m.Remount && (m.Type == "cgroup" || m.Type == "cgroup2")
-		if ours && !view.Namespace && (t.UserNS || t.Inside) {
+		if ours && !view.Namespace && (on.UserNS || on.Inside) {
 			m.AttrSet |= unix.MOUNT_ATTR_RDONLY
 			m.AttrClear &^= unix.MOUNT_ATTR_RDONLY
 			m.RecAttrClear &^= unix.MOUNT_ATTR_RDONLY

@@ -25,9 +25,7 @@ func TestExpandCgroups(t *testing.T) {
 		"another file system": {"tmpfs", CgroupView{Namespace: true, Hierarchies: v1}, []string{"tmpfs x on /c []"}},
 	} {
 		var got []string
-		tree := new(Tree)
-		tree.Cgroup = c.view
-		all := tree.expandCgroups([]plan.Mount{{Destination: "/c", Type: c.fsType, Source: "x"}})
+		all := expandCgroups([]plan.Mount{{Destination: "/c", Type: c.fsType, Source: "x"}}, &Setting{Cgroup: c.view})
 		for _, m := range all {
 			got = append(got, fmt.Sprintf("%s %s on %s %v", m.Type, m.Source, m.Destination, m.Data))
 		}

@@ -1,7 +1,6 @@
 package rootfs
 
 import (
-	"os"
 	"strconv"
 
 	"github.com/skiff-oci/skiff/libcontainer/plan"
@@ -9,21 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ownDev tells whether /dev is ours to fill: a bind on it brings its own
-// content.
-func (t *Tree) ownDev() bool {
-	for i := range t.plan.Mounts {
-		if m := &t.plan.Mounts[i]; m.Bind && m.Destination == "/dev" {
-			return false
-		}
-	}
-	return true
-}
-
 // Devices adds the device nodes, the links of runtime-linux.md ("Dev symbolic
 // links") and /dev/ptmx. It ends what [Tree.Mounts] has begun.
 func (t *Tree) Devices(p *program.Program) {
-	if t.ownDev() {
+	if t.fillsDev {
 		t.makeDevices(p)
 		t.linkDevices(p)
 	}
@@ -34,9 +22,9 @@ func (t *Tree) makeDevices(p *program.Program) {
 	laid := program.NoSlot
 	for i := range t.plan.Devices {
 		d := &t.plan.Devices[i]
-		if !t.makesNodes() || d.Mode&unix.S_IFMT == unix.S_IFIFO {
+		if t.nodesAt != atStage || d.Mode&unix.S_IFMT == unix.S_IFIFO {
 			op := mknod(d)
-			op.Root, op.Host = t.Root, t.Inside || t.ByChild
+			op.Root, op.Host = t.Root, t.hostNodes
 			if t.nodes != nil {
 				op.Bind = t.nodes[i]
 			}
@@ -66,7 +54,7 @@ func (t *Tree) linkDevices(p *program.Program) {
 		{"/proc/self/fd/1", "/dev/stdout"},
 		{"/proc/self/fd/2", "/dev/stderr"},
 	}
-	if _, err := os.Lstat("/proc/kcore"); err == nil {
+	if t.kcore {
 		links = append(links, [2]string{"/proc/kcore", "/dev/core"})
 	}
 	for _, l := range links {

@@ -7,10 +7,10 @@ import (
 
 // External lists the mounts whose contents are not the container's own: binds,
 // of which a checkpoint has the place alone.
-func External(r plan.Rootfs, view CgroupView) (list []plan.Mount) {
-	t := &Tree{Setting: Setting{Cgroup: view}, plan: r}
-	for _, m := range t.expandCgroups(r.Mounts) {
-		if m.Bind && !m.Remount && copiedLink(&m.Mount) == "" {
+func External(r plan.Rootfs, view CgroupView, host Host) (list []plan.Mount) {
+	d := decide(r, env{Setting: Setting{Cgroup: view, Host: host}})
+	for i := range d.mounts {
+		if m := &d.mounts[i]; m.Bind && m.way != change && m.way != link {
 			list = append(list, m.Mount)
 		}
 	}

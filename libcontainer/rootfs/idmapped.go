@@ -36,7 +36,7 @@ func (t *Tree) askMapped(p *program.Program, m *mount, src program.Slot) {
 // MapAsked maps the detached mount f, which the child has sent for the mount
 // number i.
 func (t *Tree) MapAsked(i int64, f *os.File, ns UserNamespaces) error {
-	if i < 0 || i >= int64(len(t.mounts)) || !t.mapsAsked(&t.mounts[i]) {
+	if i < 0 || i >= int64(len(t.mounts)) || t.mounts[i].ids != mapAsked {
 		return fmt.Errorf("handshake: mount %d is not to be idmapped", i)
 	}
 	m := &t.mounts[i]
@@ -46,10 +46,10 @@ func (t *Tree) MapAsked(i int64, f *os.File, ns UserNamespaces) error {
 	return nil
 }
 
-// mapByChild lets the child do what mapIDs does.
-func mapByChild(p *program.Program, m *mount, src program.Slot) {
+// mapTree lets the child do what mapIDs does.
+func (t *Tree) mapTree(p *program.Program, m *mount, src program.Slot) {
 	p.Add(m.Field, program.SetAttr{
-		Mount: src, IDs: m.ids, Attributes: program.Attributes{Set: unix.MOUNT_ATTR_IDMAP}, Tree: m.IDMap.Recursive,
+		Mount: src, IDs: m.userNS, Attributes: program.Attributes{Set: unix.MOUNT_ATTR_IDMAP}, Tree: m.IDMap.Recursive,
 		Source: m.Source, On: m.Destination, Because: m,
 	})
 }
@@ -59,7 +59,7 @@ func mapByChild(p *program.Program, m *mount, src program.Slot) {
 func (m *mount) Explain(e program.Entry, f wire.Message) error {
 	o, ok := e.Operation.(program.SetAttr)
 	if !ok {
-		return source(m.Source).Explain(e, f)
+		return hostPath(m.Source).Explain(e, f)
 	}
 	switch {
 	case o.Set&unix.MOUNT_ATTR_IDMAP != 0:
@@ -72,11 +72,11 @@ func (m *mount) Explain(e program.Entry, f wire.Message) error {
 	return nil
 }
 
-// source is a path of the host that is to be cloned.
-type source string
+// hostPath is a path of the host that is to be cloned.
+type hostPath string
 
 // Explain finds out whether its mount is unbindable.
-func (s source) Explain(e program.Entry, f wire.Message) error {
+func (s hostPath) Explain(e program.Entry, f wire.Message) error {
 	if f.Errno != unix.EINVAL {
 		return nil
 	}
@@ -104,7 +104,7 @@ func IDMapError(source string, recursive bool, err error) error {
 // checkMapped refuses idmapped binds where the runtime has no privileges.
 func (t *Tree) checkMapped() error {
 	for i := range t.mounts {
-		if m := &t.mounts[i]; m.Bind && m.IDMap != nil {
+		if m := &t.mounts[i]; m.ids == mapRefused {
 			return fmt.Errorf("%s: an ordinary user cannot idmap a mount of the host's: %s is %s, and CAP_SYS_ADMIN is needed where that was mounted (give up the mapping and the options idmap and ridmap)",
 				m.Field, m.Source, fsType(m.Source))
 		}

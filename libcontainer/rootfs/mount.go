@@ -15,11 +15,11 @@ func index(field string, i int) string { return field + "[" + strconv.Itoa(i) + 
 // then bind or one of the three functions below, then the operations of child/mount.c.
 func (t *Tree) mount(p *program.Program, m *mount) {
 	switch {
-	case m.way == copied:
+	case m.way == link:
 		p.Add(m.Field, program.Symlink{Root: t.Root, Target: m.target, Path: m.Destination, Same: true})
-	case m.Remount:
+	case m.way == change:
 		t.remount(p, m)
-	case m.Bind:
+	case m.way != create:
 		t.bind(p, m)
 	default:
 		t.fsmount(p, m)
@@ -27,36 +27,30 @@ func (t *Tree) mount(p *program.Program, m *mount) {
 	for _, l := range m.links {
 		p.Add(m.Field, program.Symlink{Root: m.slot, Target: l[0], Path: l[1]})
 	}
-	if t.tight && m.way != copied && !m.Remount && !waits(m) && !t.isRemounted(m) {
+	if m.closes {
 		p.Add("", program.Close{File: m.slot})
 	}
 }
 
-func (t *Tree) isRemounted(m *mount) bool {
-	_, found := slices.BinarySearch(t.remounted, m.Destination)
-	return found
-}
-
 // newFS makes a new file system, detached.
 func (t *Tree) newFS(p *program.Program, m *mount) {
-	m.made = true
 	set := m.AttrSet | m.RecAttrSet
-	if waits(m) {
+	if m.late {
 		set &^= unix.MOUNT_ATTR_RDONLY
 		t.late = append(t.late, program.Entry{
 			Operation: program.SetAttr{Mount: m.slot, Attributes: program.Attributes{Set: unix.MOUNT_ATTR_RDONLY}, On: m.Destination},
 			Field:     m.Field,
 		})
 	}
-	if needsMount2(m) {
+	if m.byMount {
 		t.mount2(p, m, set)
 	} else {
 		t.fsopen(p, m, set)
 	}
-	switch {
-	case m.ids != program.NoSlot:
-		p.Add(m.Field, program.SetAttr{Mount: m.slot, IDs: m.ids, Attributes: program.Attributes{Set: unix.MOUNT_ATTR_IDMAP}, On: m.Destination})
-	case t.mapsAsked(m):
+	switch m.ids {
+	case mapByChild:
+		p.Add(m.Field, program.SetAttr{Mount: m.slot, IDs: m.userNS, Attributes: program.Attributes{Set: unix.MOUNT_ATTR_IDMAP}, On: m.Destination})
+	case mapAsked:
 		t.askMapped(p, m, m.slot)
 	}
 }
@@ -64,20 +58,20 @@ func (t *Tree) newFS(p *program.Program, m *mount) {
 // fsopen makes a file system by fsopen(2), with attributes.
 func (t *Tree) fsopen(p *program.Program, m *mount, set uint64) {
 	op := program.FSMount{Out: m.slot, Type: m.Type, Source: m.Source, Options: append(parameters(m), t.label(m)...), Set: set, Label: t.rootLabel(m), On: m.Destination}
-	if t.UserNS || t.Inside {
+	if m.borrows {
 		if op.HostTree, op.HostAttr.Set = hostTree(m.Type, set); op.HostTree != "" {
-			op.HostAttr.Propagation = t.base()
+			op.HostAttr.Propagation = t.base
 		}
 	}
 	p.Add(m.Field, op)
 }
 
-// fsmount attaches a new file system, which is made now if it was not yet.
+// fsmount attaches a new file system, which is made now if that has not been done.
 func (t *Tree) fsmount(p *program.Program, m *mount) {
-	if !m.made {
+	if m.when == inTurn {
 		t.newFS(p, m)
 	}
-	p.Add(m.Field, program.Attach{Mount: m.slot, Root: t.Root, Destination: m.Destination, Place: placeOf(m), CopyUp: m.CopyUp})
+	p.Add(m.Field, program.Attach{Mount: m.slot, Root: t.Root, Destination: m.Destination, Place: m.place, CopyUp: m.CopyUp})
 	t.propagate(p, m, m.slot)
 }
 
@@ -170,10 +164,12 @@ func (t *Tree) mount2(p *program.Program, m *mount, set uint64) {
 // destination is in, and exchange names there: so a mount of the list is known
 // by its descriptor, and any other is looked up once.
 func (t *Tree) remount(p *program.Program, m *mount) {
-	root := program.NoSlot
-	at := standing(t.mounts, m)
-	if at == program.NoSlot {
-		root, at = t.Root, p.NewSlot()
+	var root, at program.Slot
+	if m.stands >= 0 {
+		root, at = program.NoSlot, t.mounts[m.stands].slot
+	} else {
+		m.slot = p.NewSlot()
+		root, at = t.Root, m.slot
 	}
 	add := func(tree bool, options []string, a program.Attributes) {
 		p.Add(m.Field, program.Remount{Mount: at, Root: root, Path: m.Destination, Options: options, Attributes: a, Tree: tree})
@@ -190,26 +186,23 @@ func (t *Tree) remount(p *program.Program, m *mount) {
 	for _, n := range m.Propagation {
 		add(n&unix.MS_REC != 0, nil, program.Attributes{Propagation: n &^ unix.MS_REC})
 	}
-	if t.tight && standing(t.mounts, m) == program.NoSlot {
-		p.Add("", program.Close{File: at})
-	}
 }
 
-// standing is the slot of the mount that stands at the destination of m, one of
-// mounts, when its turn comes; NoSlot if none of the list has been made there, or
-// another one covers it since.
-func standing(mounts []mount, m *mount) program.Slot {
-	at := program.NoSlot
-	for i := range mounts {
-		o := &mounts[i]
+// standing is the mount of the list that stands at the destination of remount i
+// when its turn comes; -1 if none has been made there, or another one covers it
+// since.
+func standing(mounts []mount, i int) int {
+	at, m := -1, &mounts[i]
+	for j := range mounts[:i] {
+		o := &mounts[j]
 		switch {
-		case o == m:
-			return at
-		case o.Remount:
+		case o.way == change:
+		case o.Destination == m.Destination && o.way == link:
+			at = -1
 		case o.Destination == m.Destination:
-			at = o.slot
+			at = j
 		case strings.HasPrefix(m.Destination, strings.TrimSuffix(o.Destination, "/")+"/"):
-			at = program.NoSlot
+			at = -1
 		}
 	}
 	return at
@@ -222,7 +215,7 @@ func (t *Tree) propagate(p *program.Program, m *mount, fs program.Slot) {
 	}
 }
 
-// needsMount2 tells what fsconfig(2) cannot say: i_version, which has no name
+// needsMount2 reports whether there is something that fsconfig(2) cannot say: i_version, which has no name
 // there, strings of 256 bytes and more (overlay's lowerdir), and those with a
 // comma that the file system is to find itself.
 func needsMount2(m *mount) bool {
@@ -236,12 +229,6 @@ func needsMount2(m *mount) bool {
 		}
 	}
 	return false
-}
-
-// waits tells whether a read-only mount has to stay writable until everything
-// below it is made.
-func waits(m *mount) bool {
-	return m.Type == "tmpfs" && (m.AttrSet|m.RecAttrSet)&unix.MOUNT_ATTR_RDONLY != 0
 }
 
 // parameters are the file system's options, with the superblock flags that
@@ -273,7 +260,7 @@ func parameters(m *mount) []string {
 	return s
 }
 
-// onDevice tells that a file system has a superblock of its own to protect,
+// onDevice reports whether a file system has a superblock of its own to protect,
 // and not one that the kernel shares between mounts.
 func onDevice(fsType string) bool {
 	switch fsType {

@@ -4,42 +4,45 @@ import (
 	"testing"
 
 	"github.com/skiff-oci/skiff/libcontainer/plan"
-	"github.com/skiff-oci/skiff/libcontainer/program"
 )
 
 func TestStanding(t *testing.T) {
-	at := func(destination string, slot program.Slot) mount {
-		return mount{Mount: plan.Mount{Destination: destination}, slot: slot}
+	at := func(destination string) mount {
+		return mount{Mount: plan.Mount{Destination: destination}, decision: decision{way: create}}
+	}
+	linked := func(destination string) mount {
+		return mount{Mount: plan.Mount{Destination: destination}, decision: decision{way: link}}
 	}
 	remount := func(destination string) mount {
-		return mount{Mount: plan.Mount{Destination: destination, Remount: true}, slot: program.NoSlot}
+		return mount{Mount: plan.Mount{Destination: destination}, decision: decision{way: change}}
 	}
 	for _, test := range []struct {
 		name   string
 		mounts []mount // the last one is what is asked for
-		want   program.Slot
+		want   int
 	}{
-		{"none", []mount{remount("/a")}, program.NoSlot},
-		{"another", []mount{at("/b", 7), remount("/a")}, program.NoSlot},
-		{"the mount", []mount{at("/a", 7), at("/b", 8), remount("/a")}, 7},
-		{"the last of two", []mount{at("/a", 7), at("/a", 8), remount("/a")}, 8},
-		{"once more", []mount{at("/a", 7), remount("/a"), remount("/a")}, 7},
-		{"one below", []mount{at("/a", 7), at("/a/b", 8), remount("/a")}, 7},
-		{"one above, before", []mount{at("/a", 7), at("/a/b", 8), remount("/a/b")}, 8},
-		{"one above, since", []mount{at("/a/b", 7), at("/a", 8), remount("/a/b")}, program.NoSlot},
-		{"made anew on one above", []mount{at("/a/b", 7), at("/a", 8), at("/a/b", 9), remount("/a/b")}, 9},
-		{"another with the same beginning", []mount{at("/a/b", 7), at("/a/bc", 8), remount("/a/b")}, 7},
-		{"the root", []mount{at("/a", 7), remount("/")}, program.NoSlot},
-		{"a mount on the root", []mount{at("/a", 7), at("/", 8), remount("/a")}, program.NoSlot},
+		{"none", []mount{remount("/a")}, -1},
+		{"another", []mount{at("/b"), remount("/a")}, -1},
+		{"the mount", []mount{at("/a"), at("/b"), remount("/a")}, 0},
+		{"the last of two", []mount{at("/a"), at("/a"), remount("/a")}, 1},
+		{"once more", []mount{at("/a"), remount("/a"), remount("/a")}, 0},
+		{"one below", []mount{at("/a"), at("/a/b"), remount("/a")}, 0},
+		{"one above, before", []mount{at("/a"), at("/a/b"), remount("/a/b")}, 1},
+		{"one above, since", []mount{at("/a/b"), at("/a"), remount("/a/b")}, -1},
+		{"made anew on one above", []mount{at("/a/b"), at("/a"), at("/a/b"), remount("/a/b")}, 2},
+		{"another with the same beginning", []mount{at("/a/b"), at("/a/bc"), remount("/a/b")}, 0},
+		{"the root", []mount{at("/a"), remount("/")}, -1},
+		{"a link in its place", []mount{at("/a"), linked("/a"), remount("/a")}, -1},
+		{"a mount on the root", []mount{at("/a"), at("/"), remount("/a")}, -1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := standing(test.mounts, &test.mounts[len(test.mounts)-1]); got != test.want {
-				t.Errorf("slot %d, expected %d", got, test.want)
+			if got := standing(test.mounts, len(test.mounts)-1); got != test.want {
+				t.Errorf("mount %d, expected %d", got, test.want)
 			}
 		})
 	}
-	mounts := []mount{at("/a", 7), remount("/a"), at("/a", 8)}
-	if got := standing(mounts, &mounts[1]); got != 7 {
-		t.Errorf("slot %d, expected that of the mount before it, 7", got)
+	mounts := []mount{at("/a"), remount("/a"), at("/a")}
+	if got := standing(mounts, 1); got != 0 {
+		t.Errorf("mount %d, expected the one before it, 0", got)
 	}
 }

@@ -24,8 +24,8 @@ func TestUnnamedFlags(t *testing.T) {
 		{"in a user namespace, without rights", Setting{NewMounts: true, Inside: true, ByChild: true}, unix.MOUNT_ATTR_NOSYMFOLLOW, 0},
 		{"a user namespace in another", Setting{NewMounts: true, Inside: true, UserNS: true}, unix.MOUNT_ATTR_NOSYMFOLLOW, 0},
 	} {
-		m := &mount{Mount: plan.Mount{Bind: true, AttrUnnamed: all}}
-		if clr, try := (&Tree{Setting: c.on}).unnamed(m); clr != c.clr || try != c.try {
+		m := &plan.Mount{Bind: true, AttrUnnamed: all}
+		if clr, try := (&decisions{env: env{Setting: c.on}}).loses(m); clr != c.clr || try != c.try {
 			t.Errorf("%s: clears %#x, tries %#x; want %#x, %#x", c.name, clr, try, c.clr, c.try)
 		}
 	}

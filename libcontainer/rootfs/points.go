@@ -34,7 +34,7 @@ type place struct {
 // MakePoints makes what is missing of the places for mounts, in the rootfs and
 // in the sources of binds, as when a container is created; but it mounts nothing:
 // a restore mounts by itself. The caller has to close the result.
-func MakePoints(r plan.Rootfs) (_ *Points, err error) {
+func MakePoints(r plan.Rootfs, host Host) (_ *Points, err error) {
 	root, err := os.OpenRoot(r.Path)
 	if err != nil {
 		return nil, fmt.Errorf("root.path: %w", err)
@@ -45,12 +45,9 @@ func MakePoints(r plan.Rootfs) (_ *Points, err error) {
 			p.Close()
 		}
 	}()
-	for i := range r.Mounts {
-		m := &r.Mounts[i]
-		if m.Remount {
-			continue
-		}
-		if err := p.add(m); err != nil {
+	d := decide(r, env{Setting: Setting{Host: host}})
+	for i := range d.mounts {
+		if err := p.add(&d.mounts[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -84,11 +81,14 @@ func (p *Points) Of(destination string) (string, error) {
 }
 
 // add makes the place of a mount, which is in the way of all that follow.
-func (p *Points) add(m *plan.Mount) error {
-	if target := copiedLink(m); target != "" {
-		return p.link(m, target)
+func (p *Points) add(m *mount) error {
+	switch m.way {
+	case change:
+		return nil
+	case link:
+		return p.link(&m.Mount, m.target)
 	}
-	source, isDir, err := p.source(m)
+	source, isDir, err := p.source(&m.Mount)
 	if err != nil {
 		return fmt.Errorf("%s.source: %w", m.Field, err)
 	}

@@ -5,16 +5,13 @@
 // container is mounted: so no path of the host is resolved inside the
 // container, and no path of the image outside it. They are cloned as detached
 // mounts, in the runtime's mount namespace: by the child before it makes its own
-// ([Tree.Make], [Tree.Stage]), or by the runtime, where the child has not its
+// ([Tree.Make], [Tree.Approach]), or by the runtime, where the child has not its
 // rights ([Tree.Open]). A runtime without privileges over its mount namespace can clone
 // no mount: then the child finds them, as soon as it has a mount namespace of
 // its own and before it gives up the caller's user id.
 package rootfs
 
 import (
-	"slices"
-	"strconv"
-
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/program"
 	"golang.org/x/sys/unix"
@@ -22,35 +19,21 @@ import (
 
 // Tree is the rootfs of one launch, on its way to operations.
 type Tree struct {
-	Setting
-	plan   plan.Rootfs
-	mounts []mount // the plan's mounts, cgroup mounts resolved for this host
+	decisions
 
-	nodes []program.Slot // in a user namespace that has no stage: the host's device nodes, to bind
-	here  bool           // the working directory is where the root goes, see [Tree.Approach]
-
-	added     bool         // see [Added]
-	stages    bool         // see [Tree.Stage]
-	tight     bool         // there are not as many descriptors as mounts: what was attached is closed
-	remounted []string     // where there is a remount, so that the mount stays open
-	stage     program.Slot // the directory that has what was laid out; NoSlot without it
-
-	Root program.Slot // the root directory; valid in all operations after [Tree.Attach]
-	null program.Slot
-	late []program.Entry // read-only flags that wait until nothing has to be made below
+	nodes []program.Slot // the host's device nodes, to bind
+	stage program.Slot   // the directory that has what was laid out; NoSlot without it
+	Root  program.Slot   // the root directory; valid in all operations after [Tree.Attach]
+	null  program.Slot
+	late  []program.Entry // read-only flags that wait until nothing has to be made below
 }
 
-// mount is one mount to make: the plan's, and where its source comes from.
+// mount is one mount of the list, and its descriptors.
 type mount struct {
-	plan.Mount
-	way    way
-	index  int          // in the list
+	plan.Mount // cgroup mounts resolved for this host
+	decision
 	slot   program.Slot // of the mount, or of its source
-	target string       // of the symlink that is made in place of a mount
-	waits  bool         // for the container's tree, or comes after one that does
-	made   bool         // see [Tree.Make]
-	name   string       // of the source where it is laid out
-	ids    program.Slot // of the user namespace that the child maps it with; NoSlot if there is none
+	userNS program.Slot // of the user namespace that the child maps its ids with
 	links  [][2]string  // symlinks to make in it: target, path from its root
 }
 
@@ -80,140 +63,105 @@ type Setting struct {
 	Room int
 
 	Cgroup CgroupView
+	Host   Host
 }
 
-// New resolves the plan's mounts for this host and reserves the slots of what
-// [Open] will open. It opens nothing itself.
+// New decides how the tree is made on this host, and reserves the slots of what
+// [Tree.Open] will open. It opens nothing itself.
 func New(r plan.Rootfs, on Setting, p *program.Program) *Tree {
-	t := &Tree{Setting: on, plan: r, null: program.NoSlot, stage: program.NoSlot}
-	t.mounts = t.expandCgroups(r.Mounts)
-	t.tight = on.Room > 0 && on.Room < len(t.mounts)+p.Slots+Spare
-	t.stages = on.NewMounts && !on.ByChild && (on.UserNS || t.tight && !t.keepsPropagation())
-	t.choose()
-	for i := range t.mounts {
-		m := &t.mounts[i]
-		if m.Remount && t.tight {
-			t.remounted = append(t.remounted, m.Destination)
-		}
-		m.index, m.slot, m.ids = i, program.NoSlot, program.NoSlot
-		if t.mapsByChild(m) {
-			m.ids = p.Inherit(1)
-		}
-	}
-	reserve := func() program.Slot { return p.Inherit(1) }
-	if t.ByChild {
-		p.Inherit(0)
-		reserve = p.NewSlot
-	}
-	if !t.RootByChild {
-		t.Root = reserve()
-	}
-	if len(r.Masked) > 0 && !t.findsNull() {
-		t.null = reserve()
-	}
-	if t.UserNS && !t.ByChild && !t.makesNodes() && t.ownDev() {
-		for range r.Devices {
-			t.nodes = append(t.nodes, reserve())
-		}
-	}
-	for i := range t.mounts {
-		if m := &t.mounts[i]; m.way == ahead {
-			m.slot = reserve()
-		}
-	}
-	if t.RootByChild {
-		p.Inherit(0)
+	t := newTree(decide(r, env{Setting: on, used: p.Slots}))
+	t.inherit(p)
+	if t.rootAt != atOpen {
 		t.Root = p.NewSlot()
 	}
-	for i := range t.mounts { // after all that are inherited
-		m := &t.mounts[i]
-		if m.way != ahead && m.way != copied && !m.Remount {
-			m.slot = p.NewSlot()
-		}
-		if m.way == ahead || m.way == laid {
-			m.name = strconv.Itoa(i)
-		}
-	}
-	if len(r.Masked) > 0 && t.findsNull() {
+	if t.nullAt == atAttach {
 		t.null = p.NewSlot()
 	}
-	slices.Sort(t.remounted)
+	t.fill(p, func(m *mount) bool { return m.when == atAttach })
+	t.fill(p, func(m *mount) bool { return m.when != atOpen && m.when != atAttach })
+	if t.nullAt == inTurn || t.nullAt == atStage {
+		t.null = p.NewSlot()
+	}
 	return t
+}
+
+func newTree(d decisions) *Tree {
+	t := &Tree{decisions: d, null: program.NoSlot, stage: program.NoSlot}
+	for i := range t.mounts {
+		t.mounts[i].slot, t.mounts[i].userNS = program.NoSlot, program.NoSlot
+	}
+	return t
+}
+
+// inherit reserves the slots of what the runtime opens, see [Tree.Open].
+func (t *Tree) inherit(p *program.Program) {
+	for i := range t.mounts {
+		if m := &t.mounts[i]; m.ids == mapByChild {
+			m.userNS = p.Inherit(1)
+		}
+	}
+	if t.rootAt == atOpen {
+		t.Root = p.Inherit(1)
+	}
+	if t.nullAt == atOpen {
+		t.null = p.Inherit(1)
+	}
+	if t.nodesAt == atOpen {
+		for range t.plan.Devices {
+			t.nodes = append(t.nodes, p.Inherit(1))
+		}
+	}
+	for i := range t.mounts {
+		if m := &t.mounts[i]; m.when == atOpen {
+			m.slot = p.Inherit(1)
+		}
+	}
+	p.Inherit(0)
+}
+
+// fill reserves the slots of those mounts that the child opens.
+func (t *Tree) fill(p *program.Program, which func(m *mount) bool) {
+	for i := range t.mounts {
+		if m := &t.mounts[i]; which(m) && m.way != link && m.way != change {
+			m.slot = p.NewSlot()
+		}
+	}
 }
 
 // Spare is how many descriptors the child needs besides those of the program:
 // what it opens for a moment, and the numbers it makes room for.
 const Spare = 24
 
-// mapsByChild tells that the child makes m an idmapped mount, and not the runtime.
-func (t *Tree) mapsByChild(m *mount) bool {
-	return m.IDMap != nil && m.way != ahead && m.way != copied && !(m.Bind && t.ByChild) && !t.mapsAsked(m) // see checkMapped
-}
-
-// mapsAsked tells that the child asks the runtime to make m an idmapped mount: a
-// bind of what is in the rootfs, which the child alone can find, while its user
-// namespace need not own the file system; and all where there is no room for
-// their user namespaces' descriptors.
-func (t *Tree) mapsAsked(m *mount) bool {
-	return m.IDMap != nil && m.way != ahead && m.way != copied && !t.ByChild && (t.tight || m.way == below && t.UserNS)
-}
-
-// findsNull tells that the child clones the null device for masks when the
-// mounts are made: so masks come after these in mountinfo.
-func (t *Tree) findsNull() bool { return t.sameRights() || t.makesNodes() }
-
-// keepsPropagation says that mounts are to stay peers of the host's.
-func (t *Tree) keepsPropagation() bool { return t.plan.Propagation&unix.MS_SHARED != 0 }
-
-// base is the propagation that a source gets before its own flags: what
-// happens on the host is seen in the container, not the other way round.
-func (t *Tree) base() uint64 {
-	if t.plan.Propagation&unix.MS_PRIVATE != 0 {
-		return unix.MS_PRIVATE
-	}
-	return unix.MS_SLAVE
-}
-
-// Approach makes the rootfs's directory the working directory, for
-// [Tree.Attach]: the root of a user namespace may have no way there.
+// Approach makes the directory where the root goes the working directory, for
+// [Tree.Attach]: the root of a user namespace may have no way there. It is the
+// rootfs's own, or one with what has been laid out.
 func (t *Tree) Approach(p *program.Program) {
-	if t.ByChild || t.Shared {
-		return
+	switch {
+	case t.stages:
+		t.layOutBefore(p)
+	case t.approaches:
+		p.Add("root.path", program.WorkDir{Path: t.plan.Path})
 	}
-	t.here = true
-	p.Add("root.path", program.WorkDir{Path: t.plan.Path})
 }
 
 // Attach adds the operations that attach the root at its path on the host: in
 // a user namespace while we still are the user who may go there.
 func (t *Tree) Attach(p *program.Program) {
-	if !t.Shared {
-		propagation := t.base()
-		if t.has(found) {
-			propagation = unix.MS_SLAVE // unlike a private mount, an unbindable one stays so
-		}
-		if t.RootByChild && !t.stages {
-			propagation = unix.MS_PRIVATE // which no mount is kept unbindable by
-		}
-		p.Add("", program.Propagate{Path: "/", Propagation: propagation, Tree: true})
+	if t.propagation != 0 {
+		p.Add("", program.Propagate{Path: "/", Propagation: t.propagation, Tree: true})
 	}
-	switch {
-	case t.ByChild:
-		t.openByChild(p)
-	case t.RootByChild && !t.stages:
-		t.openRootByChild(p)
-	}
+	t.openByChild(p)
 	t.find(p)
 	t.guard(p)
 	switch {
-	case t.has(first):
-		p.Add("", program.Again{})
 	case t.stages:
 		t.enterStage(p)
-	case t.has(laid):
+	case t.retries:
+		p.Add("", program.Again{})
+	case t.has[layOut]:
 		t.layOut(p)
 	}
-	if t.here {
+	if t.approaches {
 		p.Add("root.path", program.Attach{Mount: t.Root, Destination: ""})
 		p.Add("root.path", program.WorkDir{Path: "/"})
 		return
@@ -223,18 +171,20 @@ func (t *Tree) Attach(p *program.Program) {
 
 // openRootByChild adds the operations that open the root.
 func (t *Tree) openRootByChild(p *program.Program) {
-	p.Add("root.path", program.OpenTree{Out: t.Root, Path: t.plan.Path, Flags: cloneTree, Because: source(t.plan.Path)})
-	p.Add("root.path", program.SetAttr{Mount: t.Root, Attributes: program.Attributes{Propagation: t.base()}, Tree: true})
+	p.Add("root.path", program.OpenTree{Out: t.Root, Path: t.plan.Path, Flags: cloneTree, Because: hostPath(t.plan.Path)})
+	p.Add("root.path", program.SetAttr{Mount: t.Root, Attributes: program.Attributes{Propagation: t.base}, Tree: true})
 }
 
 // openByChild adds the operations that open what [Tree.Open] opens elsewhere.
 func (t *Tree) openByChild(p *program.Program) {
-	t.openRootByChild(p)
-	if t.null != program.NoSlot {
+	if t.rootAt == atAttach {
+		t.openRootByChild(p)
+	}
+	if t.nullAt == atAttach {
 		t.openNull(p)
 	}
 	for i := range t.mounts {
-		if m := &t.mounts[i]; m.way == ahead {
+		if m := &t.mounts[i]; m.when == atAttach {
 			t.openTree(p, m, m.slot)
 		}
 	}
@@ -243,7 +193,7 @@ func (t *Tree) openByChild(p *program.Program) {
 // openNull lets the child clone a null device, the host's where none was laid
 // out; that it is the null device is checked where it is used.
 func (t *Tree) openNull(p *program.Program) {
-	if t.makesNodes() {
+	if t.nullAt == atStage {
 		p.Add("linux.maskedPaths", program.OpenTree{Out: t.null, From: t.stage, Path: laidNull, Flags: cloneMount})
 		return
 	}
@@ -264,7 +214,7 @@ func (t *Tree) Mounts(p *program.Program) {
 	for i := range t.mounts {
 		t.mount(p, &t.mounts[i])
 	}
-	if t.null != program.NoSlot && t.findsNull() {
+	if t.nullAt == inTurn || t.nullAt == atStage {
 		t.openNull(p)
 	}
 }

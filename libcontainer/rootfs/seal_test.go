@@ -20,7 +20,7 @@ func TestSealOnce(t *testing.T) {
 		"one below":       {[]string{"/a"}, []string{"/a/b"}, []string{"readonly /a/b linux.readonlyPaths[0]", "mask /a linux.maskedPaths[0]"}},
 	} {
 		p := new(program.Program)
-		New(plan.Rootfs{Masked: c.masked, ReadonlyP: c.readonly}, Setting{NewMounts: true}, p).Seal(p)
+		New(plan.Rootfs{Masked: c.masked, ReadonlyP: c.readonly}, Setting{NewMounts: true, Host: TheHost}, p).Seal(p)
 		var got []string
 		for _, op := range p.Ops {
 			got = append(got, program.KindOf(op.Operation).String()+" "+pathOf(t, op)+" "+op.Field)

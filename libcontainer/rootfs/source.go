@@ -1,120 +1,15 @@
 package rootfs
 
 import (
-	"os"
-	"slices"
 	"strings"
 
-	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/program"
-	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
 )
 
-// way is how the source of a bind is opened. Kernels since 6.8 sort mountinfo
-// by the time at which a mount was made, which for a bind is when its source is
-// cloned: this comes in the mount's turn where it can, and the table has the
-// order of config.json.
-type way int
-
-const (
-	noBind way = iota
-	// Cloned ahead of all mounts: by the runtime, or where it may not, by the
-	// child.
-	ahead
-	// Cloned by the child in its turn, in the runtime's mount namespace: see
-	// [Tree.Make].
-	first
-	// Cloned by the child and laid out, to be cloned again in its turn: see
-	// [Tree.Stage].
-	laid
-	// Found by the child in the container's mount namespace when that is still a
-	// copy of the runtime's, and cloned in its turn: for a caller without rights
-	// in the runtime's, and for a bind after a mount that waits. (Linux 6.18 does
-	// not copy that a mount is unbindable.)
-	found
-	// In the rootfs, perhaps on a mount made earlier in the list: found and
-	// cloned by the child in its turn.
-	below
-	// Not at all: a symlink, which is made anew (copy-symlink).
-	copied
-)
-
-// choose chooses the way for each mount.
-func (t *Tree) choose() {
-	waits := false
-	for i := range t.mounts {
-		m := &t.mounts[i]
-		if m.target = copiedLink(&m.Mount); m.target != "" {
-			m.way = copied
-			continue
-		}
-		m.way = t.way(m, waits)
-		waits = waits || m.way == below || m.way == noBind && t.needsTree(m)
-		m.waits = waits
-	}
-}
-
-// copiedLink is the target of a bind's source that is a symlink and to be copied;
-// empty if it is none. What becomes one later is mounted itself: no symlink is
-// ever followed.
-func copiedLink(m *plan.Mount) string {
-	if !m.CopyLink || !m.Bind || m.Remount {
-		return ""
-	}
-	target, err := os.Readlink(m.Source)
-	if err != nil {
-		return "" // no symlink, or it is told of when it is opened
-	}
-	return target
-}
-
-// way chooses the way for m; after tells that it comes after a mount that waits
-// for the container's tree.
-func (t *Tree) way(m *mount, after bool) way {
-	switch {
-	case !m.Bind || m.Remount:
-		return noBind
-	case t.below(m.Source):
-		return below
-	case t.ByChild && t.NewMounts:
-		if t.tight {
-			return laid
-		}
-		return found
-	case !t.NewMounts || !sameForChild(m):
-		return ahead
-	case t.stages:
-		return laid
-	case after && !t.keepsPropagation():
-		return found
-	}
-	return first
-}
-
-// sameRights tells that the child has the rights of the runtime, and its mount
-// namespace until it makes its own.
-func (t *Tree) sameRights() bool { return t.NewMounts && !t.UserNS && !t.ByChild }
-
-// sameForChild tells that the child finds the same source as the runtime:
-// both have a /proc/self of their own. What cannot be opened the runtime tells.
-func sameForChild(m *mount) bool {
-	return !strings.HasPrefix(m.Source, "/proc/") && sys.Findable(m.Source, !m.SourceLink)
-}
-
-// below tells whether a bind's source lies in the rootfs. Such a source may be
-// on a mount made earlier in the list, which only the child can see.
-func (t *Tree) below(source string) bool {
-	return source == t.plan.Path || strings.HasPrefix(source, strings.TrimSuffix(t.plan.Path, "/")+"/")
-}
-
-// MakesFirst tells that the mount namespace is not to be made before
+// MakesFirst reports whether the mount namespace is not to be made before
 // [Tree.Make] is called, which does so.
-func (t *Tree) MakesFirst() bool { return t.has(first) || t.stages && !t.UserNS }
-
-func (t *Tree) has(w way) bool {
-	return slices.ContainsFunc(t.mounts, func(m mount) bool { return m.way == w })
-}
+func (t *Tree) MakesFirst() bool { return t.makesFirst }
 
 // Make adds the operations that make the mounts, detached and in the order of
 // config.json, while the child is still in the runtime's mount namespace: what
@@ -123,15 +18,16 @@ func (t *Tree) has(w way) bool {
 // Then the child makes its own mount namespace.
 func (t *Tree) Make(p *program.Program) {
 	if t.stages {
-		t.Stage(p)
+		t.layOutBefore(p)
 		return
 	}
 	for i := range t.mounts {
 		switch m := &t.mounts[i]; {
-		case m.way == first:
-			t.openTree(p, m, m.slot)
-		case m.way == noBind && !m.Remount && !m.waits:
+		case m.when != atMake:
+		case m.way == create:
 			t.newFS(p, m)
+		default:
+			t.openTree(p, m, m.slot)
 		}
 	}
 	unshareMounts(p)
@@ -141,19 +37,11 @@ func unshareMounts(p *program.Program) {
 	p.Add("linux.namespaces", program.Unshare{Namespaces: unix.CLONE_NEWNS})
 }
 
-// needsTree tells that a file system cannot be made before the container's tree
-// is there: mount(2) does both at once, and a path below the rootfs may be on a
-// mount made earlier in the list.
-func (t *Tree) needsTree(m *mount) bool {
-	inRoot := func(s string) bool { return strings.Contains(s, t.plan.Path) }
-	return !m.Remount && (needsMount2(m) || inRoot(m.Source) || slices.ContainsFunc(m.Data, inRoot))
-}
-
 // find adds the operations that find the sources that are cloned in turn, while
 // nothing of the container is there, and we still are the user who may go there.
 func (t *Tree) find(p *program.Program) {
 	for i := range t.mounts {
-		if m := &t.mounts[i]; m.way == found {
+		if m := &t.mounts[i]; m.way == find {
 			p.Add(m.Field+".source", program.OpenTree{Out: m.slot, Path: m.Source, Flags: unix.OPEN_TREE_CLOEXEC | noFollow(m)})
 		}
 	}
@@ -165,17 +53,14 @@ func (t *Tree) find(p *program.Program) {
 // root nor the mounts in it, which nothing would mask there.
 func (t *Tree) guard(p *program.Program) {
 	const field = "root.path"
-	for i := range t.mounts {
-		if m := &t.mounts[i]; m.way != found || !m.Recursive {
-			continue
-		}
-		guard := p.NewSlot()
-		p.Add(field, program.OpenTree{Out: guard, Path: t.plan.Path, Flags: cloneTree, Because: source(t.plan.Path)})
-		p.Add(field, program.SetAttr{Mount: guard, Attributes: program.Attributes{Propagation: unix.MS_UNBINDABLE}})
-		p.Add(field, program.Attach{Mount: guard, Destination: t.plan.Path})
-		p.Add("", program.Close{File: guard})
+	if !t.guards {
 		return
 	}
+	guard := p.NewSlot()
+	p.Add(field, program.OpenTree{Out: guard, Path: t.plan.Path, Flags: cloneTree, Because: hostPath(t.plan.Path)})
+	p.Add(field, program.SetAttr{Mount: guard, Attributes: program.Attributes{Propagation: unix.MS_UNBINDABLE}})
+	p.Add(field, program.Attach{Mount: guard, Destination: t.plan.Path})
+	p.Add("", program.Close{File: guard})
 }
 
 // Flags of open_tree(2).
@@ -184,15 +69,15 @@ const (
 	cloneTree  = cloneMount | unix.AT_RECURSIVE
 )
 
-// bind attaches a source, which is cloned now if that was not done ahead.
+// bind attaches a source, which is cloned now if that has not been done.
 func (t *Tree) bind(p *program.Program, m *mount) {
 	switch {
-	case m.way == found || m.way == below:
+	case m.when == inTurn:
 		t.openTree(p, m, m.slot)
-	case t.stages || m.way == laid:
+	case m.name != "":
 		t.unstage(p, m)
 	}
-	p.Add(m.Field, program.Attach{Mount: m.slot, Root: t.Root, Destination: m.Destination, Place: placeOf(m)})
+	p.Add(m.Field, program.Attach{Mount: m.slot, Root: t.Root, Destination: m.Destination, Place: m.place})
 }
 
 // noFollow is the flag of open_tree(2) for a source that may be a symlink.
@@ -211,22 +96,22 @@ func (t *Tree) openTree(p *program.Program, m *mount, src program.Slot) {
 	}
 	op := program.OpenTree{Out: src, Path: m.Source, Flags: flags, Source: m.Source, Because: m}
 	switch m.way {
-	case below: // the rootfs's own path may be closed to us by now
+	case cloneInside: // the rootfs's own path may be closed to us by now
 		op.From, op.InRoot = t.Root, true
 		op.Path = "/" + strings.TrimPrefix(strings.TrimPrefix(m.Source, t.plan.Path), "/")
-	case found:
+	case find:
 		op.From, op.Found = src, true
-	case first, laid:
-		op.Later = !t.tight
+	case cloneBefore, layOut:
+		op.Later = m.retried
 	}
 	p.Add(m.Field+".source", op)
-	for _, a := range t.attributes(m, m.way != laid) {
+	for _, a := range m.attrs {
 		p.Add(m.Field, a.operation(m, src))
 	}
-	switch {
-	case m.ids != program.NoSlot:
-		mapByChild(p, m, src)
-	case t.mapsAsked(m):
+	switch m.ids {
+	case mapByChild:
+		t.mapTree(p, m, src)
+	case mapAsked:
 		t.askMapped(p, m, src)
 	}
 }

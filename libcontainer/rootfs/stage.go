@@ -13,7 +13,7 @@ import (
 // unbindable mount. In a mount namespace of its own the child can.
 var ErrRootByChild = errors.New("root.path: the rootfs is on an unbindable mount")
 
-// Stage lays out the root, the sources of binds and device nodes in a mount
+// layOutBefore lays out the root, the sources of binds and device nodes in a mount
 // namespace of the caller's own user namespace, below the working directory. A
 // new mount namespace of a less privileged user takes the working directory
 // along, and locks what it copies: flags of the host's mounts cannot be cleared
@@ -24,35 +24,21 @@ var ErrRootByChild = errors.New("root.path: the rootfs is on an unbindable mount
 // [Tree.Make]. Where there is no room for the descriptors of all, they are
 // cloned and laid out one by one: this is why a container without user namespace
 // may have a stage, too.
-func (t *Tree) Stage(p *program.Program) {
-	if !t.stages {
-		return
-	}
-	t.here = true
-	if !t.tight {
-		t.eachLaid(func(m *mount) { t.openTree(p, m, m.slot) })
+func (t *Tree) layOutBefore(p *program.Program) {
+	for i := range t.mounts {
+		if m := &t.mounts[i]; m.way == layOut && m.when == atMake {
+			t.openTree(p, m, m.slot)
+		}
 	}
 	unshareMounts(p)
-	propagation := uint64(unix.MS_SLAVE)
-	if t.RootByChild {
-		propagation = unix.MS_PRIVATE // which no mount is kept unbindable by
-	}
-	p.Add("", program.Propagate{Path: "/", Propagation: propagation, Tree: true})
-	if t.has(laid) && !t.tight {
+	p.Add("", program.Propagate{Path: "/", Propagation: t.ofStage, Tree: true})
+	if t.retries {
 		p.Add("", program.Again{})
 	}
-	if t.RootByChild {
+	if t.rootAt == atStage {
 		t.openRootByChild(p)
 	}
 	t.layOut(p)
-}
-
-func (t *Tree) eachLaid(f func(m *mount)) {
-	for i := range t.mounts {
-		if m := &t.mounts[i]; m.way == laid {
-			f(m)
-		}
-	}
 }
 
 // Names of what is laid out besides the sources of binds, which have numbers.
@@ -82,22 +68,20 @@ func (t *Tree) layOut(p *program.Program) {
 	}
 	if t.stages {
 		p.Add(field, program.WorkDir{Directory: t.stage})
-		if !t.added {
+		if t.rootAt != never {
 			lay(t.Root, laidRoot, field)
 		}
 	}
 	for i := range t.mounts {
 		m := &t.mounts[i]
-		if m.way == laid && t.tight {
+		if m.when == atStage {
 			t.openTree(p, m, m.slot)
 		}
 		if m.name != "" {
 			lay(m.slot, m.name, m.Field)
 		}
 	}
-	if t.makesNodes() {
-		t.layNodes(p)
-	}
+	t.layNodes(p)
 	if t.tight {
 		p.Add(field, program.SetAttr{Mount: t.stage, Attributes: program.Attributes{Propagation: unix.MS_PRIVATE}})
 	}
@@ -106,20 +90,17 @@ func (t *Tree) layOut(p *program.Program) {
 	}
 }
 
-// makesNodes tells that device nodes, which a user namespace refuses, are made
-// before it: they are the container's own, with the owner and the mode that the
-// configuration has, on a file system in which nodes are devices.
-func (t *Tree) makesNodes() bool { return t.stages && t.UserNS && !t.added }
-
-// layNodes makes the nodes; where that is refused to the runtime, too, as in a
-// container, the host's are laid out.
+// layNodes makes device nodes, which a user namespace refuses, before it: they are
+// the container's own, with the owner and the mode that the configuration has, on a
+// file system in which nodes are devices. Where that is refused to the runtime, too,
+// as in a container, the host's are laid out.
 func (t *Tree) layNodes(p *program.Program) {
 	for i := range t.plan.Devices {
-		if d := &t.plan.Devices[i]; d.Mode&unix.S_IFMT != unix.S_IFIFO && t.ownDev() {
+		if d := &t.plan.Devices[i]; t.nodesAt == atStage && d.Mode&unix.S_IFMT != unix.S_IFIFO {
 			t.layNode(p, d, laidNode+strconv.Itoa(i))
 		}
 	}
-	if t.null != program.NoSlot {
+	if t.nullAt == atStage {
 		t.layNode(p, &plan.Device{Field: "linux.maskedPaths", Path: "/dev/null", Mode: unix.S_IFCHR | 0o666, Major: 1, Minor: 3}, laidNull)
 	}
 }
@@ -133,10 +114,10 @@ func (t *Tree) layNode(p *program.Program, d *plan.Device, name string) {
 	p.Add(d.Field, op)
 }
 
-// enterStage opens the root again as [Tree.Stage] has laid it out: it is locked
+// enterStage opens the root again as [Tree.Approach] has laid it out: it is locked
 // now. All else waits for its turn.
 func (t *Tree) enterStage(p *program.Program) {
-	if !t.added {
+	if t.rootAt != never {
 		p.Add("root.path", program.OpenTree{Out: t.Root, Path: laidRoot, Flags: cloneTree})
 	}
 	p.Add("root.path", program.OpenTree{Out: t.stage, Path: ".", Flags: unix.OPEN_TREE_CLOEXEC})

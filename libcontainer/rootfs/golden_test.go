@@ -1,0 +1,242 @@
+package rootfs
+
+import (
+	goflag "flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/program"
+	"golang.org/x/sys/unix"
+)
+
+var update = goflag.Bool("update", false, "write the listings in testdata anew")
+
+// TestListings compares the programs for many lists of mounts with the files of
+// testdata/listings. There is one for each setting in which a tree is made.
+func TestListings(t *testing.T) {
+	for _, at := range setups {
+		file := strings.ReplaceAll(at.name, " ", "-")
+		t.Run(file, func(t *testing.T) {
+			got := at.file()
+			path := filepath.Join("testdata", "listings", file+".txt")
+			if *update {
+				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			compareListings(t, sections(got), sections(string(want)))
+		})
+	}
+}
+
+// compareListings names each case whose listing differs, with the first line that
+// does.
+func compareListings(t *testing.T, got, want map[string]string) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Errorf("%d cases, expected %d", len(got), len(want))
+	}
+	for name, listing := range got {
+		g, w := strings.Split(listing, "\n"), strings.Split(want[name], "\n")
+		for i := range max(len(g), len(w)) {
+			if a, b := lineAt(g, i), lineAt(w, i); a != b {
+				t.Errorf("%s, line %d:\n got %s\nwant %s", name, i+1, a, b)
+				break
+			}
+		}
+	}
+}
+
+func lineAt(lines []string, i int) string {
+	if i < len(lines) {
+		return lines[i]
+	}
+	return "(no line)"
+}
+
+// sections splits a file of listings by the name of the case.
+func sections(text string) map[string]string {
+	all := make(map[string]string)
+	for s := range strings.SplitSeq(text, "== ") {
+		if name, listing, ok := strings.Cut(s, "\n"); ok {
+			all[name] = listing
+		}
+	}
+	return all
+}
+
+// setup is where a tree is made.
+type setup struct {
+	name        string
+	on          Setting
+	propagation uint64 // linux.rootfsPropagation
+	added       bool   // the mounts come to a container that runs
+	like        string // the setup where most listings are the same: these are not repeated
+	main        bool   // list the main cases alone
+}
+
+// file is what is listed in this setup.
+func (at *setup) file() string {
+	like := slices.IndexFunc(setups, func(s setup) bool { return s.name == at.like })
+	var b strings.Builder
+	for i := range cases {
+		c := &cases[i]
+		if at.main && !c.main {
+			continue
+		}
+		listing := at.list(c)
+		if like >= 0 && listing == setups[like].list(c) {
+			listing = "as in " + at.like + "\n"
+		}
+		fmt.Fprintf(&b, "== %s\n%s", c.name, listing)
+	}
+	return b.String()
+}
+
+const tight = 1 // room for fewer descriptors than any tree needs
+
+var setups = []setup{
+	{name: "root", on: Setting{NewMounts: true}},
+	{name: "root private", on: Setting{NewMounts: true}, propagation: unix.MS_PRIVATE | unix.MS_REC, main: true},
+	{name: "root shared", on: Setting{NewMounts: true}, propagation: unix.MS_SHARED, main: true},
+	{name: "root tight", on: Setting{NewMounts: true, Room: tight}},
+	{name: "root tight shared", on: Setting{NewMounts: true, Room: tight}, propagation: unix.MS_SHARED, main: true},
+	{name: "root unbindable", on: Setting{NewMounts: true, RootByChild: true}},
+	{name: "root unbindable tight", on: Setting{NewMounts: true, RootByChild: true, Room: tight}, main: true},
+	{name: "nested", on: Setting{NewMounts: true, Inside: true}, like: "root"},
+	{name: "nested without rights", on: Setting{NewMounts: true, Inside: true, ByChild: true}, like: "user"},
+	{name: "userns", on: Setting{NewMounts: true, UserNS: true, Owner: shifted}},
+	{name: "userns tight", on: Setting{NewMounts: true, UserNS: true, Owner: shifted, Room: tight}},
+	{name: "userns unbindable", on: Setting{NewMounts: true, UserNS: true, RootByChild: true}, main: true},
+	{name: "userns nested", on: Setting{NewMounts: true, UserNS: true, Inside: true}, like: "userns"},
+	{name: "user", on: Setting{NewMounts: true, UserNS: true, ByChild: true}},
+	{name: "user private", on: Setting{NewMounts: true, UserNS: true, ByChild: true}, propagation: unix.MS_PRIVATE, main: true},
+	{name: "user tight", on: Setting{NewMounts: true, UserNS: true, ByChild: true, Room: tight}},
+	{name: "shared mounts", on: Setting{Shared: true}},
+	{name: "shared mounts of user", on: Setting{Shared: true, UserNS: true, ByChild: true}, main: true},
+	{name: "joined mounts", on: Setting{}},
+	{name: "joined mounts userns", on: Setting{UserNS: true}, main: true},
+	{name: "joined mounts tight", on: Setting{Room: tight}, main: true},
+	{name: "added", on: Setting{NewMounts: true}, added: true},
+	{name: "added userns", on: Setting{NewMounts: true, UserNS: true}, added: true},
+	{name: "added without rights", on: Setting{NewMounts: true, Inside: true, ByChild: true}, added: true},
+	{name: "added by user", on: Setting{NewMounts: true, UserNS: true, ByChild: true}, added: true, like: "added without rights"},
+}
+
+func shifted(uid, gid uint32) (hostUID, hostGID uint32) { return uid + 100000, gid + 200000 }
+
+// aHost has two symlinks, of which one leads nowhere, and hides what is below /closed.
+var aHost = Host{
+	Findable: func(path string, follow bool) bool {
+		return !strings.HasPrefix(path, "/closed") && !(follow && path == "/src/dangling")
+	},
+	Readlink: func(path string) (string, error) {
+		if path == "/src/link" || path == "/b/rootfs/link" {
+			return "../target", nil
+		}
+		return "", unix.EINVAL
+	},
+	Exists: func(string) bool { return true },
+}
+
+// list lists the operations of a tree, phase by phase.
+func (at *setup) list(c *listed) string {
+	r, on := c.plan, at.on
+	r.Path, r.Propagation = "/b/rootfs", at.propagation
+	for i := range r.Mounts {
+		r.Mounts[i].Field = fmt.Sprintf("mounts[%d]", i)
+	}
+	on.Cgroup, on.Host = c.view, aHost
+	l := &lister{prog: new(program.Program), links: len(r.Devices) > 0}
+	l.prog.Inherit(2) // descriptors of others
+	if at.added {
+		return l.added(r, on)
+	}
+	return l.whole(r, on)
+}
+
+type lister struct {
+	prog  *program.Program
+	links bool // list the links in /dev
+	text  strings.Builder
+	seen  int
+}
+
+// whole follows the program of a new container: see launch.
+func (l *lister) whole(r plan.Rootfs, on Setting) string {
+	tree := New(r, on, l.prog)
+	if on.UserNS {
+		l.phase(approach(on), tree.Approach)
+	}
+	if tree.MakesFirst() {
+		l.phase("make", tree.Make)
+	}
+	l.phase("attach", tree.Attach)
+	l.phase("mounts", tree.Mounts)
+	l.phase("devices", tree.Devices)
+	l.phase("enter", tree.Enter)
+	l.phase("seal", tree.Seal)
+	return l.end()
+}
+
+// approach names the phase: before a new mount namespace there is a stage.
+func approach(on Setting) string {
+	if on.NewMounts {
+		return "stage"
+	}
+	return "approach"
+}
+
+// added follows the program of mounts that are added.
+func (l *lister) added(r plan.Rootfs, on Setting) string {
+	tree, err := Added(r, on, l.prog)
+	if err != nil {
+		return err.Error() + "\n"
+	}
+	if on.UserNS {
+		l.phase(approach(on), tree.Approach)
+	}
+	if on.UserNS || on.ByChild {
+		l.phase("clone", tree.Clone)
+	}
+	l.phase("new", tree.MakeNew)
+	l.phase("attach", tree.AttachAll)
+	return l.end()
+}
+
+// phase lists what emit adds.
+func (l *lister) phase(name string, emit func(p *program.Program)) {
+	emit(l.prog)
+	all := l.prog.String()
+	more := all[l.seen:]
+	l.seen = len(all)
+	if more != "" {
+		fmt.Fprintf(&l.text, "%s:\n", name)
+	}
+	for line := range strings.Lines(more) {
+		line = strings.ReplaceAll(line, longName, "LONG")
+		operation, field, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "  # ")
+		if name == "devices" && !l.links && strings.Contains(operation, "symlink(") {
+			continue
+		}
+		l.text.WriteString(strings.TrimRight(operation, " "))
+		if field != "" {
+			l.text.WriteString("  # " + field)
+		}
+		l.text.WriteByte('\n')
+	}
+}
+
+// end puts the number of descriptors before the list.
+func (l *lister) end() string {
+	return fmt.Sprintf("inherits %d, of %d\n%s", l.prog.Inherited, l.prog.Slots, l.text.String())
+}
