@@ -277,7 +277,7 @@ var compatibility = [...]compat{
 	{
 		does:  "a bind mount on /dev brings its own devices: none is made, and no link",
 		spec:  "the default devices and links must be there (config-linux.md, \"Default Devices\"; runtime-linux.md)",
-		code:  "libcontainer/rootfs/dev.go:ownDev",
+		code:  "libcontainer/rootfs/decide.go:decideTree",
 		tests: "devices-bound-dev",
 	},
 	{
@@ -332,7 +332,7 @@ var compatibility = [...]compat{
 	{
 		does:  "what is mounted on the host below a bind's source shows up in the container, and nothing the other way, unless a propagation is given",
 		spec:  "nothing",
-		code:  "libcontainer/rootfs/rootfs.go:base",
+		code:  "libcontainer/rootfs/decide.go:decide",
 		tests: "bind-propagation-host",
 	},
 	{
@@ -344,19 +344,19 @@ var compatibility = [...]compat{
 	{
 		does:  "as soon as one flag is named, a bind loses those of its source's that are not named, but for access times, and but for what is locked for a user namespace",
 		spec:  "nothing of flags that are not named",
-		code:  "specconv/bindflags.go:bindFlags, libcontainer/rootfs/open.go:unnamed",
+		code:  "specconv/bindflags.go:bindFlags, libcontainer/rootfs/attributes.go:loses",
 		tests: "bind-flags, specconv/bindflags_test.go:TestBindFlags",
 	},
 	{
 		does:  "with copy-symlink a bind's source that is a symlink is made anew; with src-nofollow it is mounted itself; with dest-nofollow a symlink at the destination is mounted on, as with crun",
 		spec:  "other options are the file system's (config.md, \"Linux mount options\")",
-		code:  "libcontainer/rootfs/source.go:copiedLink, libcontainer/rootfs/source.go:noFollow, libcontainer/rootfs/mount.go:placeOf, program.Symlink, program.Attach",
+		code:  "libcontainer/rootfs/decide.go:way, libcontainer/rootfs/source.go:noFollow, libcontainer/rootfs/mount.go:placeOf, program.Symlink, program.Attach",
 		tests: "bind-symlinks",
 	},
 	{
 		does:  "a bind with rw whose source is read-only and locked stays read-only, with a warning, as with crun: engines add rw themselves; suid, dev, exec and rrw, which somebody has meant, are refused there, as with runc",
 		spec:  "an error is generated for what cannot be applied (runtime.md, \"Errors\")",
-		code:  "libcontainer/rootfs/open.go:makesWritable, libcontainer/rootfs/idmapped.go:LockedError, program.SetAttr",
+		code:  "libcontainer/rootfs/attributes.go:makesWritable, libcontainer/rootfs/idmapped.go:LockedError, program.SetAttr",
 		tests: "rootless-locked",
 	},
 	{
