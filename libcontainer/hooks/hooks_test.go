@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"fmt"
 	"math"
 	"os/exec"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/tests/listing"
 	"golang.org/x/sys/unix"
 )
 
@@ -27,9 +29,8 @@ func TestLimit(t *testing.T) {
 		if err := Add(p, []specs.Hook{{Path: "/x", Timeout: &seconds}}, "x", specs.State{}, Output{}); err != nil {
 			t.Fatal(err)
 		}
-		if ms := p.Ops[0].N[2]; ms != uint64(want.Milliseconds()) {
-			t.Errorf("%d s: %d ms", seconds, ms)
-		}
+		doc := document(`"ociVersion":"","id":"","status":"","bundle":""`)
+		listing.Compare(t, p, fmt.Sprintf(`hook("/x", "/x", 1, 0, %d, data[%d])  # hooks.x[0]`, want.Milliseconds(), len(doc)))
 	}
 	if err := Run([]specs.Hook{{Path: "/bin/true", Timeout: ptr(math.MaxInt64)}}, "x", specs.State{}, nil); err != nil {
 		t.Error(err)
@@ -56,6 +57,7 @@ func TestRun(t *testing.T) {
 		{name: "first process", script: "sleep 100 & wait", killed: true, want: "hooks.poststart[0]: /bin/sh: the container's first process has ended meanwhile"},
 		{name: "background", script: "sleep 1 & exit 0"},
 		{name: "state", script: `grep -q '"id":"web"'`},
+		{name: "no time", script: "sleep 100 & wait", timeout: new(int), want: "hooks.poststart[0]: /bin/sh: no end after its timeout of 0 s"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			first := exec.Command("sleep", "1000")
@@ -96,40 +98,5 @@ func TestFailedOutput(t *testing.T) {
 	got := f.Error()
 	if len(got) > keptOutput+60 || !strings.HasPrefix(got, "hooks.poststop[0]: /h: exit status 1: ... aaa") || !strings.HasSuffix(got, "a last words") {
 		t.Errorf("%q", got)
-	}
-}
-
-// TestAdd compares the operations of the two kinds of hooks inside.
-func TestAdd(t *testing.T) {
-	list := []specs.Hook{{Path: "/a"}, {Path: "/b", Args: []string{"b", "x"}, Env: []string{"OWN=1"}}}
-	s := State(&plan.Launch{ID: "web"}, specs.StateCreated, 0)
-	program := func(add func(*plan.Program) error) string {
-		p := new(plan.Program)
-		if err := add(p); err != nil {
-			t.Fatal(err)
-		}
-		for i := range p.Ops {
-			p.Ops[i].Data = nil
-		}
-		return p.String()
-	}
-	got := program(func(p *plan.Program) error { return Add(p, list, "createContainer", s, Output{5, 6}) }) +
-		program(func(p *plan.Program) error {
-			return AddConfined(p, list, "startContainer", s, Output{}, []string{"PATH=/bin"}, false)
-		}) +
-		program(func(p *plan.Program) error {
-			return AddConfined(p, list[:1], "startContainer", s, Output{}, []string{}, true)
-		})
-	var lines []string
-	for line := range strings.Lines(got) {
-		lines = append(lines, strings.Join(strings.Fields(line), " "))
-	}
-	want := `0 hook(#5, #6, "/a", "/a", 1) # hooks.createContainer[0]
-1 hook(#5, #6, "/b", "b", "x", "OWN=1", 2, 1) # hooks.createContainer[1]
-0 hook("/a", "/a", "PATH=/bin", 1, 1, flags=3) # hooks.startContainer[0]
-1 hook("/b", "b", "x", "OWN=1", 2, 1, flags=1) # hooks.startContainer[1]
-0 hook("/a", "/a", 1, flags=7) # hooks.startContainer[0]`
-	if got := strings.Join(lines, "\n"); got != want {
-		t.Errorf("%s\nwant\n%s", got, want)
 	}
 }
