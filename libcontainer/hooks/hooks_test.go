@@ -2,7 +2,9 @@ package hooks
 
 import (
 	"fmt"
+	"io"
 	"math"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -52,12 +54,12 @@ func TestRun(t *testing.T) {
 		{name: "success", script: "true"},
 		{name: "status", script: "echo out of order; exit 3", want: "hooks.poststart[0]: /bin/sh: exit status 3: out of order"},
 		{name: "signal", script: "kill -9 $$", want: "hooks.poststart[0]: /bin/sh: signal: killed"},
-		{name: "timeout", script: "sleep 100 & wait", timeout: &one, want: "hooks.poststart[0]: /bin/sh: no end after its timeout of 1 s"},
+		{name: "timeout", script: "sleep 15 & wait", timeout: &one, want: "hooks.poststart[0]: /bin/sh: no end after its timeout of 1 s"},
 		{name: "in time", script: "true", timeout: &one},
-		{name: "first process", script: "sleep 100 & wait", killed: true, want: "hooks.poststart[0]: /bin/sh: the container's first process has ended meanwhile"},
+		{name: "first process", script: "sleep 15 & wait", killed: true, want: "hooks.poststart[0]: /bin/sh: the container's first process has ended meanwhile"},
 		{name: "background", script: "sleep 1 & exit 0"},
 		{name: "state", script: `grep -q '"id":"web"'`},
-		{name: "no time", script: "sleep 100 & wait", timeout: new(int), want: "hooks.poststart[0]: /bin/sh: no end after its timeout of 0 s"},
+		{name: "no time", script: "sleep 15 & wait", timeout: new(int), want: "hooks.poststart[0]: /bin/sh: no end after its timeout of 0 s"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			first := exec.Command("sleep", "1000")
@@ -83,6 +85,30 @@ func TestRun(t *testing.T) {
 				t.Errorf("took %v", took)
 			}
 		})
+	}
+}
+
+// When the time of a hook is over, all that it has started ends.
+func TestTimeoutEndsAll(t *testing.T) {
+	bundle, one := t.TempDir(), 1
+	if err := unix.Mkfifo(bundle+"/fifo", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err := os.OpenFile(bundle+"/fifo", os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	h := sh("exec >fifo; echo begun; sleep 15 & wait", "PATH=/usr/bin:/bin")
+	h.Timeout = &one
+	if err := Run([]specs.Hook{h}, "poststart", specs.State{Bundle: bundle}, nil); err == nil {
+		t.Error("no error")
+	}
+	if err := r.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := io.ReadAll(r); err != nil || string(b) != "begun\n" { // the end: nobody can write any more
+		t.Errorf("%q, %v", b, err)
 	}
 }
 
