@@ -22,7 +22,7 @@ BUILD_DEPS := gcc libc6-dev pkg-config libseccomp-dev
 RUN_DEPS   := busybox-static
 TEST_DEPS  := $(RUN_DEPS) git procps strace uidmap util-linux
 
-.PHONY: all deps run test unit script script-user fuzz conformance test-criu test-engines test-machine bench lint install clean
+.PHONY: all deps run test unit mutants script script-user fuzz conformance test-criu test-engines test-machine bench lint install clean
 
 all: deps skiff
 
@@ -56,7 +56,11 @@ test: deps
 
 unit: $(CHILD) $(HELPER)
 	$(GO) vet -tags "$(TAGS)" ./...
-	tests/go-test -race -tags "$(TAGS)" ./commands/... ./libcontainer/... ./specconv/... ./contrib/... ./tests/isolate/... ./tests/machine/...
+	tests/go-test -race -tags "$(TAGS)" ./commands/... ./libcontainer/... ./specconv/... ./contrib/... ./tests/isolate/... ./tests/listing/... ./tests/machine/... ./tests/mutants/...
+
+# Faults that unit tests have to find, without root: tests/mutants/doc.go.
+mutants:
+	$(GO) run ./tests/mutants
 
 # The last line is for what cgroup v1 makes different, with more of it than the
 # host has.

@@ -50,20 +50,33 @@ func denyGroups(pid int) error {
 
 // write writes one file in one call: the kernel takes no second one.
 func write(pid int, file, field string, list []specs.LinuxIDMapping) error {
+	b := lines(list)
+	err := sys.WriteOnce(sys.ProcPath(pid, file), b)
+	if errors.Is(err, unix.EPERM) && os.Geteuid() != 0 {
+		return help(pid, file, field, list)
+	}
+	return refused(err, field, len(list), len(b))
+}
+
+// lines are mappings as a map file has them.
+func lines(list []specs.LinuxIDMapping) []byte {
 	var b bytes.Buffer
 	for _, m := range list {
 		fmt.Fprintf(&b, "%d %d %d\n", m.ContainerID, m.HostID, m.Size)
 	}
-	err := sys.WriteOnce(sys.ProcPath(pid, file), b.Bytes())
+	return b.Bytes()
+}
+
+// refused says why the kernel has not taken so many mappings, which take size
+// bytes; nil if it has.
+func refused(err error, field string, mappings, size int) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, unix.EPERM) && os.Geteuid() != 0:
-		return help(pid, file, field, list)
 	case errors.Is(err, unix.EPERM):
 		return fmt.Errorf("%s: %w (CAP_SETUID and CAP_SETGID are needed, and skiff itself must have the ids)", field, err)
-	case errors.Is(err, unix.EINVAL) && b.Len() >= os.Getpagesize():
-		return fmt.Errorf("%s: %w (%d mappings take %d bytes, and the kernel reads less than %d; give fewer)", field, err, len(list), b.Len(), os.Getpagesize())
+	case errors.Is(err, unix.EINVAL) && size >= os.Getpagesize():
+		return fmt.Errorf("%s: %w (%d mappings take %d bytes, and the kernel reads less than %d; give fewer)", field, err, mappings, size, os.Getpagesize())
 	}
 	return fmt.Errorf("%s: %w", field, err)
 }
@@ -79,11 +92,20 @@ func Check(pid int, m plan.UserMaps) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.field, err)
 		}
-		if len(f.want) > 0 && !slices.Equal(joined(have), joined(f.want)) {
-			return fmt.Errorf("%s: differs from the mappings of the user namespace that is joined: %s", f.field, text(have))
+		if err := compare(f.field, have, f.want); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// compare refuses mappings that are not those of the namespace; to want none is
+// to take all.
+func compare(field string, have, want []specs.LinuxIDMapping) error {
+	if len(want) == 0 || slices.Equal(joined(have), joined(want)) {
+		return nil
+	}
+	return fmt.Errorf("%s: differs from the mappings of the user namespace that is joined: %s", field, text(have))
 }
 
 // Of are the mappings of the user namespace that process pid is in.

@@ -25,46 +25,65 @@ import (
 // where there is AppArmor, and needs none.
 const Unconfined = "unconfined"
 
+// host is how a host is asked what it has; tests ask another one.
+type host struct {
+	read   func(path string) ([]byte, error)
+	write  func(path string, b []byte) error
+	fsType func(path string) int64 // statfs(2)'s; 0 if there is nothing
+}
+
+var kernel = host{sys.ReadFile, func(path string, b []byte) error { return os.WriteFile(path, b, 0) }, fsType}
+
+func fsType(path string) int64 {
+	var st unix.Statfs_t
+	if unix.Statfs(path, &st) != nil {
+		return 0
+	}
+	return int64(st.Type)
+}
+
 // Check refuses labels that the host knows nothing of.
-func Check(l *plan.Launch) error {
+func Check(l *plan.Launch) error { return kernel.check(l) }
+
+func (h *host) check(l *plan.Launch) error {
 	p := &l.Process
 	_, mountLabel, _ := strings.Cut(l.Rootfs.MountLabel, "=")
 	var err error
-	if p.AppArmor != "" && p.AppArmor != Unconfined && !AppArmor() {
+	if p.AppArmor != "" && p.AppArmor != Unconfined && !h.appArmor() {
 		err = fmt.Errorf("%s: %q: AppArmor is not enabled on this host", field(p, "apparmorProfile"), p.AppArmor)
 	}
-	return errors.Join(err, checkLabel(field(p, "selinuxLabel"), p.SELinux), checkLabel("linux.mountLabel", mountLabel))
+	return errors.Join(err, h.checkLabel(field(p, "selinuxLabel"), p.SELinux), h.checkLabel("linux.mountLabel", mountLabel))
 }
 
 // checkLabel refuses a label that SELinux's policy does not know, of which a
 // mount would say no more than that something is an invalid argument.
-func checkLabel(field, label string) error {
+func (h *host) checkLabel(field, label string) error {
 	if label == "" {
 		return nil
 	}
-	if !SELinux() {
+	if !h.selinux() {
 		return fmt.Errorf("%s: %q: SELinux is not enabled on this host", field, label)
 	}
 	// What else can be wrong (the policy need not let us ask) is no fault of the label's.
-	if err := os.WriteFile("/sys/fs/selinux/context", []byte(label), 0); errors.Is(err, unix.EINVAL) {
+	if err := h.write("/sys/fs/selinux/context", []byte(label)); errors.Is(err, unix.EINVAL) {
 		return fmt.Errorf("%s: %q: SELinux's policy knows no such label", field, label)
 	}
 	return nil
 }
 
 // AppArmor tells that AppArmor is enabled.
-func AppArmor() bool {
-	b, err := sys.ReadFile("/sys/module/apparmor/parameters/enabled")
+func AppArmor() bool { return kernel.appArmor() }
+
+func (h *host) appArmor() bool {
+	b, err := h.read("/sys/module/apparmor/parameters/enabled")
 	return err == nil && len(b) > 0 && b[0] == 'Y'
 }
 
 // SELinux tells that SELinux is enabled: its file system is mounted, as in
 // libselinux.
-func SELinux() bool {
-	var st unix.Statfs_t
-	err := unix.Statfs("/sys/fs/selinux", &st)
-	return err == nil && int64(st.Type) == unix.SELINUX_MAGIC
-}
+func SELinux() bool { return kernel.selinux() }
+
+func (h *host) selinux() bool { return h.fsType("/sys/fs/selinux") == unix.SELINUX_MAGIC }
 
 // Labels are those of one process, on their way to operations.
 type Labels []label
@@ -76,7 +95,8 @@ type label struct {
 	field string
 }
 
-// New are the labels of a process; nil if it has none.
+// New are the labels of a process; nil if it has none. appArmor reports whether
+// AppArmor is enabled.
 func New(proc *plan.Process, appArmor func() bool) (l Labels) {
 	if name := proc.AppArmor; name != "" && (name != Unconfined || appArmor()) {
 		l = append(l, label{
@@ -126,7 +146,9 @@ func ForKeys(p *program.Program, proc *plan.Process, add func()) {
 // Restored refuses a restored process, before it goes on, that is confined no
 // more: a CRIU that was built without support for a module leaves the process
 // the label that it has itself, and says nothing of it.
-func Restored(pid int, proc *plan.Process) error {
+func Restored(pid int, proc *plan.Process) error { return kernel.restored(pid, proc) }
+
+func (h *host) restored(pid int, proc *plan.Process) error {
 	for _, l := range []struct {
 		want, field string
 		files       []string // the preferred one first, below /proc/PID/attr
@@ -137,11 +159,11 @@ func Restored(pid int, proc *plan.Process) error {
 		if l.want == "" || l.want == Unconfined {
 			continue
 		}
-		is, err := current(strconv.Itoa(pid), l.files)
+		is, err := h.current(strconv.Itoa(pid), l.files)
 		if err != nil {
 			return fmt.Errorf("%s: %w", field(proc, l.field), err)
 		}
-		own, err := current("self", l.files)
+		own, err := h.current("self", l.files)
 		if err != nil {
 			return fmt.Errorf("%s: %w", field(proc, l.field), err)
 		}
@@ -154,11 +176,11 @@ func Restored(pid int, proc *plan.Process) error {
 }
 
 // current reads the label of a process, without AppArmor's mode ("name (enforce)").
-func current(process string, files []string) (string, error) {
+func (h *host) current(process string, files []string) (string, error) {
 	var b []byte
 	err := error(unix.ENOENT)
 	for i := 0; i < len(files) && errors.Is(err, unix.ENOENT); i++ {
-		b, err = sys.ReadFile("/proc/" + process + "/attr/" + files[i])
+		b, err = h.read("/proc/" + process + "/attr/" + files[i])
 	}
 	label, _, _ := strings.Cut(strings.TrimRight(string(b), "\n\x00"), " (")
 	return label, err

@@ -72,12 +72,15 @@ func (c *conn) enslave(index, master uint32) error {
 }
 
 // move moves a device into the namespace ns (a descriptor), where it gets the
-// given name and index, and sets it down, in one request. The kernel may fail
-// at the name when the device is there already.
+// given name and index, and sets it down, in one request. An index of 0 is one
+// of the kernel's choice. The kernel may fail at the name when the device is there
+// already.
 func (c *conn) move(index uint32, ns int, name string, newIndex uint32) error {
 	m := newMessage(unix.RTM_SETLINK, 0, infomsg(index, 0, unix.IFF_UP))
 	m.number(unix.IFLA_NET_NS_FD, uint32(ns))
-	m.number(unix.IFLA_NEW_IFINDEX, newIndex)
+	if newIndex != 0 { // which the kernel refuses
+		m.number(unix.IFLA_NEW_IFINDEX, newIndex)
+	}
 	m.text(unix.IFLA_IFNAME, name)
 	return c.do(m, nil)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -192,15 +193,44 @@ func TestInherit(t *testing.T) {
 }
 
 func TestScript(t *testing.T) {
-	p := new(Program)
-	for _, op := range []Operation{
-		Fork{}, Sync{Message: wire.Maps}, Setsid{}, IDMap{}, MakeConsole{}, Seccomp{}, Seccomp{Listener: true}, Sync{Message: wire.Ready}, Exec{},
+	sync := func(m wire.Type) Operation { return Sync{Message: m} }
+	for name, tt := range map[string]struct {
+		ops  []Operation
+		want []wire.Type
+	}{
+		"nothing":            {nil, nil},
+		"maps":               {[]Operation{sync(wire.Maps)}, []wire.Type{wire.Maps}},
+		"mount":              {[]Operation{sync(wire.Mount)}, []wire.Type{wire.Mount}},
+		"fork":               {[]Operation{Fork{}}, []wire.Type{wire.Forked}},
+		"console":            {[]Operation{MakeConsole{}}, []wire.Type{wire.Console}},
+		"idmapped":           {[]Operation{IDMap{}}, []wire.Type{wire.IDMap}},
+		"filter":             {[]Operation{Seccomp{}}, nil},
+		"filter, listener":   {[]Operation{Seccomp{Listener: true}}, []wire.Type{wire.Listener}},
+		"the runtime's word": {[]Operation{Await{Message: wire.Go}}, nil},
+		"all, in order": {
+			[]Operation{Await{Message: wire.Go}, sync(wire.Maps), Fork{}, IDMap{}, IDMap{}, MakeConsole{}, sync(wire.Mounted), sync(wire.Ready), Seccomp{Listener: true}},
+			[]wire.Type{wire.Maps, wire.Forked, wire.IDMap, wire.IDMap, wire.Console, wire.Mounted, wire.Ready, wire.Listener},
+		},
 	} {
-		p.Add("", op)
+		p := new(Program)
+		for _, op := range tt.ops {
+			p.Add("", op)
+		}
+		if got := p.Script(); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %v, expected %v", name, got, tt.want)
+		}
 	}
-	want := []wire.Type{wire.Forked, wire.Maps, wire.IDMap, wire.Console, wire.Listener, wire.Ready}
-	if got := p.Script(); !reflect.DeepEqual(got, want) {
-		t.Errorf("%v, expected %v", got, want)
+}
+
+// No other operation has the child wait for an answer.
+func TestScriptOfOthers(t *testing.T) {
+	speaks := []Kind{kindSync, kindFork, kindConsole, kindIDMap}
+	for _, op := range every {
+		p := new(Program)
+		p.Add("", op)
+		if got := p.Script(); (len(got) > 0) != slices.Contains(speaks, KindOf(op)) {
+			t.Errorf("%s: %v", p.Ops[0], got)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package undo
 
 import (
 	"errors"
+	"slices"
 	"testing"
 )
 
@@ -40,8 +41,12 @@ func TestUnwind(t *testing.T) {
 	if !errors.Is(err, boom) || len(order) != 3 || order[0] != 2 || order[2] != 0 {
 		t.Fatalf("got %v, order %v", err, order)
 	}
-	if _, err := run(false, boom); !errors.Is(err, boom) || err.Error() != "boom\none" {
+	order, err = run(false, boom)
+	if !errors.Is(err, boom) || err.Error() != "boom\none" {
 		t.Fatalf("a clean-up's own error is lost: %v", err)
+	}
+	if !slices.Equal(order, []int{2, 1, 0}) {
+		t.Fatalf("a clean-up that fails keeps others from running: %v", order)
 	}
 	if order, err := run(false, nil); err != nil || len(order) != 0 {
 		t.Fatalf("success was undone: %v %v", order, err)

@@ -202,28 +202,55 @@ func (c *Conn) receive(flags int) (Message, error) {
 	}
 }
 
-func decode(b, oob []byte) (Message, error) {
+// decode takes over the descriptors that came with a message: where the message is
+// refused, they are closed.
+func decode(b, oob []byte) (m Message, err error) {
+	fds, err := descriptors(oob)
+	if err == nil {
+		m, err = parse(b)
+	}
+	if err != nil {
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+		return Message{}, err
+	}
+	if len(fds) == 1 {
+		m.File = os.NewFile(uintptr(fds[0]), m.Type.String())
+	}
+	return m, nil
+}
+
+// parse reads a message's bytes.
+func parse(b []byte) (Message, error) {
 	if len(b) < HeadSize {
 		return Message{}, fmt.Errorf("handshake: message of %d bytes", len(b))
 	}
 	le := binary.NativeEndian
-	m := Message{
+	return Message{
 		Type: Type(le.Uint32(b)), Index: int(le.Uint32(b[4:])), Errno: unix.Errno(le.Uint32(b[8:])),
 		Detail: Detail(le.Uint32(b[12:])), Value: int64(le.Uint64(b[16:])), Text: string(b[HeadSize:]),
-	}
+	}, nil
+}
+
+// descriptors are those of a message: one or none. With an error it returns
+// those that there are all the same.
+func descriptors(oob []byte) ([]int, error) {
 	if len(oob) == 0 {
-		return m, nil
+		return nil, nil
 	}
 	msgs, err := unix.ParseSocketControlMessage(oob)
 	if err != nil || len(msgs) != 1 {
-		return m, fmt.Errorf("handshake: control message: %v", err)
+		return nil, fmt.Errorf("handshake: %d control messages: %v", len(msgs), err)
 	}
 	fds, err := unix.ParseUnixRights(&msgs[0])
-	if err != nil || len(fds) != 1 {
-		return m, fmt.Errorf("handshake: descriptors: %v", err)
+	if err != nil {
+		return nil, fmt.Errorf("handshake: descriptors: %w", err)
 	}
-	m.File = os.NewFile(uintptr(fds[0]), m.Type.String())
-	return m, nil
+	if len(fds) != 1 {
+		return fds, fmt.Errorf("handshake: %d descriptors in one message", len(fds))
+	}
+	return fds, nil
 }
 
 // Answer sends the runtime's answer to a message of type t. [ErrClosed]: the

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	tags    = "urfave_cli_no_docs"
+	nobody  = 65534
+	timeout = 2 * time.Minute // of one package's tests; a fault may make one hang
+)
+
+func main() {
+	failed, err := run(os.Args[1:])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "mutants:", err)
+	}
+	if err != nil || failed > 0 {
+		os.Exit(1)
+	}
+}
+
+func run(patterns []string) (failed int, err error) {
+	root, err := module()
+	if err != nil {
+		return 0, err
+	}
+	all, err := load(filepath.Join(root, "tests/mutants/list"), patterns)
+	if err != nil {
+		return 0, err
+	}
+	dir, err := os.MkdirTemp("", "mutants")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil { // nobody has to execute what is in it
+		return 0, err
+	}
+	w := &world{root: root, dir: dir}
+	begun := time.Now()
+	if err := w.sound(all); err != nil {
+		return 0, err
+	}
+	failed = w.tryAll(all)
+	fmt.Printf("%d mutants, %d not found by the tests, in %.0f s\n", len(all), failed, time.Since(begun).Seconds())
+	return failed, nil
+}
+
+// module is the root of the module that we are in.
+func module() (string, error) {
+	out, err := exec.Command("go", "env", "GOMOD").Output()
+	mod := strings.TrimSpace(string(out))
+	if err != nil || filepath.Base(mod) != "go.mod" {
+		return "", fmt.Errorf("go env GOMOD: %q, %v: to be called in skiff's source", mod, err)
+	}
+	return filepath.Dir(mod), nil
+}
+
+// world is the source, and a directory for what is made of it.
+type world struct{ root, dir string }
+
+// sound makes sure that tests which are to fail succeed without a fault.
+func (w *world) sound(all []*mutant) error {
+	var packages []string
+	for _, m := range all {
+		packages = append(packages, m.pkg)
+	}
+	slices.Sort(packages)
+	packages = slices.Compact(packages)
+	errs := make([]error, len(packages))
+	each(len(packages), func(i int) {
+		binary := filepath.Join(w.dir, "sound-"+strconv.Itoa(i))
+		out, err := w.build(packages[i], binary)
+		if err == nil {
+			out, err = w.test(packages[i], binary)
+		}
+		if err != nil {
+			errs[i] = fmt.Errorf("%s without any fault: %w\n%s", packages[i], err, out)
+		}
+	})
+	return errors.Join(errs...)
+}
+
+func (w *world) tryAll(all []*mutant) (failed int) {
+	var print sync.Mutex
+	each(len(all), func(i int) {
+		found, err := w.try(all[i])
+		print.Lock()
+		defer print.Unlock()
+		if err != nil {
+			failed++
+			fmt.Printf("%-28s FAIL  %v\n%*s(%s)\n", all[i].name, err, 35, "", all[i].about)
+			return
+		}
+		fmt.Printf("%-28s found by %s\n", all[i].name, found)
+	})
+	return failed
+}
+
+// each calls f for all numbers below n, as many at a time as there are CPUs.
+func each(n int, f func(i int)) {
+	var group sync.WaitGroup
+	free := make(chan struct{}, runtime.NumCPU())
+	for i := range n {
+		free <- struct{}{}
+		group.Go(func() { f(i); <-free })
+	}
+	group.Wait()
+}
+
+// try says which test finds the fault.
+func (w *world) try(m *mutant) (found string, err error) {
+	path := filepath.Join(w.root, m.file)
+	source, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	if err := m.apply(string(source)); err != nil {
+		return "", err
+	}
+	base := filepath.Join(w.dir, m.name)
+	defer os.Remove(base)
+	replace, err := json.Marshal(map[string]map[string]string{"Replace": {path: base + ".go"}})
+	if err == nil {
+		err = errors.Join(os.WriteFile(base+".go", []byte(m.broken), 0o644), os.WriteFile(base+".json", replace, 0o644))
+	}
+	if err != nil {
+		return "", err
+	}
+	if out, err := w.build(m.pkg, base, "-overlay="+base+".json"); err != nil {
+		return "", fmt.Errorf("does not compile: %w\n%s", err, out)
+	}
+	out, err := w.test(m.pkg, base)
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return finder(out), nil
+	}
+	if err == nil {
+		err = fmt.Errorf("survives the tests of %s", m.pkg)
+	}
+	return "", err
+}
+
+func (w *world) build(pkg, binary string, flags ...string) ([]byte, error) {
+	cmd := exec.Command("go", slices.Concat([]string{"test", "-c", "-tags", tags, "-o", binary}, flags, []string{pkg})...)
+	cmd.Dir = w.root
+	return cmd.CombinedOutput()
+}
+
+// test runs the tests of a package as an ordinary user, up to the first that
+// fails.
+func (w *world) test(pkg, binary string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout+10*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, "-test.failfast", "-test.timeout="+timeout.String())
+	cmd.Dir = filepath.Join(w.root, pkg)
+	cmd.Env = append(os.Environ(), "HOME=/nonexistent")
+	if os.Geteuid() == 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	}
+	return cmd.CombinedOutput()
+}
+
+var failure = regexp.MustCompile(`(?m)^ *--- FAIL: (\S+)`)
+
+// finder names the test that has failed: of a table, the case.
+func finder(out []byte) string {
+	if all := failure.FindAllSubmatch(out, 2); len(all) > 0 {
+		return string(all[len(all)-1][1])
+	}
+	line, _, _ := bytes.Cut(bytes.TrimSpace(out), []byte("\n"))
+	return strconv.Quote(string(line))
+}
