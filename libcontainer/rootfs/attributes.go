@@ -41,7 +41,7 @@ func (d *decisions) attributes(m *mount) []attr {
 	var as []attr
 	var has uint64 // the propagation that all of the clone is known to have
 	if m.way == find {
-		has = unix.MS_SLAVE // or private, if there is no master; see S2
+		has = unix.MS_SLAVE // or private, if there is no master; see S3
 	}
 	base, own := d.base, m.Propagation // P3
 	if m.name != "" {

@@ -134,7 +134,8 @@ var setups = []setup{
 
 func shifted(uid, gid uint32) (hostUID, hostGID uint32) { return uid + 100000, gid + 200000 }
 
-// aHost has two symlinks, of which one leads nowhere, and hides what is below /closed.
+// aHost has symlinks to copy (link), one that leads nowhere (/src/dangling), and hides
+// what is below /closed.
 var aHost = Host{
 	Findable: func(path string, follow bool) bool {
 		return !strings.HasPrefix(path, "/closed") && !(follow && path == "/src/dangling")
