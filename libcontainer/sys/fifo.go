@@ -83,6 +83,7 @@ type Appender struct {
 	path string
 }
 
+// Write appends all of b, or fails when no reader has taken it for a while.
 func (a *Appender) Write(b []byte) (int, error) {
 	for n, end := 0, time.Now().Add(peerWait); ; {
 		m, err := unix.Write(a.fd, b[n:])
