@@ -85,12 +85,12 @@ func undocumentedSpecs(d *ast.GenDecl, tell func(*ast.Ident, ...*ast.CommentGrou
 	}
 }
 
-func TestPackagesHaveComments(t *testing.T) { expect(t, uncommented(real(t))) }
+func TestPackagesHaveComments(t *testing.T) { expect(t, uncommented(ours(t))) }
 
 // Package libcontainer is what other programs would use; the others keep the
 // rule as well.
 func TestExportsAreDocumented(t *testing.T) {
-	all := real(t)
+	all := ours(t)
 	for dir := range all.packages {
 		expect(t, undocumented(all, dir))
 	}

@@ -206,19 +206,19 @@ func missing(t *tree) (faults []string) {
 }
 
 func TestImportsRunDownwards(t *testing.T) {
-	all := real(t)
+	all := ours(t)
 	expect(t, importsRun(all))
 	expect(t, missing(all))
 	expect(t, unused(all, sideways))
 }
 
 func TestImportsReachNoFurther(t *testing.T) {
-	all := real(t)
+	all := ours(t)
 	expect(t, importsReach(all))
 	expect(t, unused(all, reaching))
 }
 
-func TestLibrariesStayInTheirPlace(t *testing.T) { expect(t, librariesStay(real(t))) }
+func TestLibrariesStayInTheirPlace(t *testing.T) { expect(t, librariesStay(ours(t))) }
 
 // source is a package that imports others.
 func source(imports ...string) string {

@@ -30,9 +30,9 @@ type pkg struct {
 	files []*ast.File
 }
 
-// real is this module's tree, whole whatever is built: no file is left out for
+// ours is this module's tree, whole whatever is built: no file is left out for
 // the tags or the machine that it is for.
-func real(t *testing.T) *tree {
+func ours(t *testing.T) *tree {
 	t.Helper()
 	all, err := parse(os.DirFS("../.."))
 	if err != nil {

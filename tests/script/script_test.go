@@ -236,7 +236,7 @@ func condition(cond string) (bool, error) {
 		_, err := os.Stat("/proc/self/numa_maps")
 		return err == nil, nil
 	}
-	return false, fmt.Errorf("unknown condition")
+	return false, errors.New("unknown condition")
 }
 
 // controllers are those of cgroup v2 that a container can have.
