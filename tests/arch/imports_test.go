@@ -54,7 +54,6 @@ var skipping = map[string][]string{
 // reaching are imports that skipping would forbid.
 var reaching = map[arrow]string{
 	{"commands", "libcontainer/criu"}:        "the options of checkpoint and restore are CRIU's own words, and libcontainer passes them on unread",
-	{"commands", "libcontainer/seccomp"}:     "--version and features say which libseccomp is built in",
 	{"specconv", "libcontainer/seccomp/bpf"}: "a filter in an annotation is checked like one in the cache; bpf knows no host",
 }
 
