@@ -3,7 +3,7 @@ package commands
 import (
 	"slices"
 
-	"github.com/skiff-oci/skiff/libcontainer/seccomp"
+	"github.com/skiff-oci/skiff/libcontainer"
 	"github.com/skiff-oci/skiff/specconv"
 	"github.com/urfave/cli/v2"
 )
@@ -19,8 +19,8 @@ func (c *call) featuresCommand() *cli.Command {
 			f := specconv.Features()
 			// What depends on the host, and on what skiff was built with.
 			s := f.Linux.Seccomp
-			s.SupportedFlags = seccomp.SupportedFlags()
-			s.Archs = slices.DeleteFunc(slices.Clone(s.Archs), func(a string) bool { return !seccomp.HasArch(a) })
+			s.SupportedFlags = libcontainer.SeccompFlags()
+			s.Archs = slices.DeleteFunc(slices.Clone(s.Archs), func(a string) bool { return !libcontainer.HasSeccompArch(a) })
 			if f.Annotations == nil {
 				f.Annotations = make(map[string]string)
 			}
@@ -28,7 +28,7 @@ func (c *call) featuresCommand() *cli.Command {
 			if c.build.Commit != "" {
 				f.Annotations["io.github.skiff-oci.skiff.commit"] = c.build.Commit
 			}
-			f.Annotations["io.github.seccomp.libseccomp.version"] = seccomp.LibraryVersion()
+			f.Annotations["io.github.seccomp.libseccomp.version"] = libcontainer.LibseccompVersion()
 			// What engines ask before they offer checkpoints, of runc and of crun.
 			f.Annotations["org.opencontainers.runc.checkpoint.enabled"] = "true"
 			f.Annotations["run.oci.crun.checkpoint.enabled"] = "true"

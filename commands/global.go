@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -75,7 +76,7 @@ func (c *call) openLog(ctx *cli.Context) error {
 
 func stateRoot(dir string) (string, error) {
 	if dir == "" {
-		return "", fmt.Errorf("--root: a directory is expected")
+		return "", errors.New("--root: a directory is expected")
 	}
 	abs, err := filepath.Abs(dir)
 	if err != nil {

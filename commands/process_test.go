@@ -47,7 +47,7 @@ func frozenSpec() *specs.Spec {
 func TestExecProcess(t *testing.T) {
 	for line, change := range map[string]func(p *specs.Process){
 		"x ls -l":              func(p *specs.Process) { p.Args = []string{"ls", "-l"} },
-		"x -- ls":              func(p *specs.Process) {},
+		"x -- ls":              func(*specs.Process) {},
 		"-t x ls":              func(p *specs.Process) { p.Terminal = true },
 		"--cwd /tmp x ls":      func(p *specs.Process) { p.Cwd = "/tmp" },
 		"-e B=1,2 -e C=3 x ls": func(p *specs.Process) { p.Env = []string{"A=1", "B=1,2", "C=3"} },

@@ -135,10 +135,10 @@ func (t *terminal) drain() {
 			return
 		case <-time.After(drainTime):
 		}
-		if now := t.chunks.Load(); t.idle.Load() && now == seen {
+		now := t.chunks.Load()
+		if t.idle.Load() && now == seen {
 			return
-		} else {
-			seen = now
 		}
+		seen = now
 	}
 }

@@ -148,7 +148,7 @@ func (p *limitFlags) resources() *specs.LinuxResources {
 		r.Pids = &specs.LinuxPids{Limit: n}
 	}
 	if n := p.unsigned("blkio-weight"); n != nil {
-		w := uint16(min(*n, 1<<16-1)) //nolint:gosec // too much is refused as such
+		w := uint16(min(*n, 1<<16-1)) // too much is refused as such
 		r.BlockIO = &specs.LinuxBlockIO{Weight: &w}
 	}
 	if n := r.CPU.Idle; n != nil && *n > 1 {

@@ -6,7 +6,7 @@ import (
 	"runtime"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"github.com/skiff-oci/skiff/libcontainer/seccomp"
+	"github.com/skiff-oci/skiff/libcontainer"
 )
 
 // printVersion prints lines that engines parse. Docker takes every line with
@@ -18,5 +18,5 @@ func (c *call) printVersion(w io.Writer) {
 	}
 	fmt.Fprintln(w, "spec:", specs.Version)
 	fmt.Fprintln(w, "go:", runtime.Version())
-	fmt.Fprintln(w, "libseccomp:", seccomp.LibraryVersion())
+	fmt.Fprintln(w, "libseccomp:", libcontainer.LibseccompVersion())
 }

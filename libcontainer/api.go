@@ -8,6 +8,7 @@ import (
 
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 	"github.com/skiff-oci/skiff/libcontainer/notify"
+	"github.com/skiff-oci/skiff/libcontainer/seccomp"
 	"github.com/skiff-oci/skiff/libcontainer/store"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 )
@@ -40,6 +41,16 @@ func InUserNamespace() bool { return sys.InUserNamespace() }
 
 // UnifiedCgroups reports whether the host has cgroup v2 alone.
 func UnifiedCgroups() bool { return cgroup.Unified() }
+
+// LibseccompVersion is that of the libseccomp that filters are compiled with,
+// or "none".
+func LibseccompVersion() string { return seccomp.LibraryVersion() }
+
+// SeccompFlags are the flags of a filter that the kernel has.
+func SeccompFlags() []string { return seccomp.SupportedFlags() }
+
+// HasSeccompArch reports whether that libseccomp has an architecture.
+func HasSeccompArch(word string) bool { return seccomp.HasArch(word) }
 
 // IO is what a new process gets from its caller.
 type IO struct {

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -16,7 +16,7 @@ func (c *compiler) sysctl() {
 	for k := range c.linux.Sysctl {
 		keys = append(keys, k)
 	}
-	sort.Strings(keys)
+	slices.Sort(keys)
 	seen := make(map[string]string) // name by path
 	for _, key := range keys {
 		field := fmt.Sprintf("linux.sysctl[%q]", key)

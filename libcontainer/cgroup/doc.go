@@ -69,7 +69,7 @@ func (f Faults) err() error {
 
 // add adds err, if it is one, and those in it.
 func (f *Faults) add(err error) {
-	if more, ok := err.(Faults); ok { //nolint:errorlint // just made by err
+	if more, ok := err.(Faults); ok { // itself, not one that it wraps
 		*f = append(*f, more...)
 	} else if err != nil {
 		*f = append(*f, err)

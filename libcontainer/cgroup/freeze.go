@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"time"
@@ -35,7 +36,7 @@ func (g *Group) setFrozen(on bool, deadline time.Time) error {
 	case legacy != nil:
 		return legacy.freezeV1(on, deadline)
 	}
-	return fmt.Errorf("the host has neither the freezer of cgroup v1 nor cgroup v2")
+	return errors.New("the host has neither the freezer of cgroup v1 nor cgroup v2")
 }
 
 func (m *member) freezeV2(on bool, deadline time.Time) error {

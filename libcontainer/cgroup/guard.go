@@ -123,7 +123,7 @@ func (d dir) awaitEvent(key, want string, deadline time.Time) (bool, error) {
 		}
 		ts := unix.NsecToTimespec(int64(min(wait, left)))
 		_, err = unix.Ppoll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLPRI}}, &ts, nil)
-		if err != nil && err != unix.EINTR {
+		if err != nil && !errors.Is(err, unix.EINTR) {
 			return false, fmt.Errorf("poll %s/cgroup.events: %w", d.path, err)
 		}
 	}

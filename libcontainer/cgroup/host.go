@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -30,7 +31,7 @@ func hierarchies() ([]hierarchy, error) {
 	if Unified() {
 		own, ok := memberOf(self, "")
 		if !ok {
-			return nil, fmt.Errorf("/proc/self/cgroup: no line of cgroup v2")
+			return nil, errors.New("/proc/self/cgroup: no line of cgroup v2")
 		}
 		return []hierarchy{{names: []string{""}, mount: unifiedMount, own: below("/", own)}}, nil
 	}

@@ -156,7 +156,7 @@ func noLimit(key, line string) bool {
 func checkKey(key string) error {
 	name, file, ok := strings.Cut(key, ".")
 	if !ok || name == "" || file == "" || strings.ContainsAny(key, "/\x00") {
-		return fmt.Errorf("must be a file name of the form CONTROLLER.PARAMETER")
+		return errors.New("must be a file name of the form CONTROLLER.PARAMETER")
 	}
 	return nil
 }

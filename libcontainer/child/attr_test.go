@@ -17,6 +17,7 @@ import (
 // they end with prints, or the message of the operation that failed.
 func interpret(t *testing.T, ops ...program.Operation) (string, wire.Message) {
 	t.Helper()
+	needBinary(t)
 	p := new(program.Program)
 	p.Inherit(0)
 	p.Slots += 8

@@ -36,8 +36,16 @@ func TestOperations(t *testing.T) {
 	}
 }
 
+func needBinary(t *testing.T) {
+	t.Helper()
+	if len(Binary) == 0 {
+		t.Fatal("this needs the interpreter: make unit, or after make: go test -tags cparts")
+	}
+}
+
 // The interpreter is static, small, and needs nothing of the container.
 func TestBinary(t *testing.T) {
+	needBinary(t)
 	if len(Binary) > MaxSize {
 		t.Errorf("%d bytes, at most %d are allowed", len(Binary), MaxSize)
 	}

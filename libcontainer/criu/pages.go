@@ -100,7 +100,7 @@ func readImage(path string, magic uint32) (entries []map[uint64]uint64, err erro
 	}
 	for {
 		e, err := readEntry(f)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return entries, nil
 		}
 		if err != nil {

@@ -109,7 +109,7 @@ func (s *session) do(req *rpc.CriuReq) (*rpc.CriuResp, error) {
 		return nil, err
 	}
 	resp, err := s.talk(conn, cmd.Process.Pid, req)
-	if err == errHeld || err == errInterrupted && s.failed == nil {
+	if errors.Is(err, errHeld) || errors.Is(err, errInterrupted) && s.failed == nil {
 		_ = cmd.Process.Kill()
 	}
 	conn.Close() // a CRIU that is still at work gives up

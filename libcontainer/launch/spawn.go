@@ -51,9 +51,15 @@ func open(r *Request) (b *binding, files []*os.File, err error) {
 	}
 }
 
+// errNoChild is what a build without the tag cparts has for an answer.
+var errNoChild = errors.New("this skiff was built without the program that becomes the container's process: build it with make")
+
 // spawn starts the interpreter on the program. It closes the files that are not the caller's.
 func (b *binding) spawn(files []*os.File) (*spawned, error) {
 	defer b.closeAll(files)
+	if len(child.Binary) == 0 {
+		return nil, errNoChild
+	}
 	if err := sys.OwnFiles(); err != nil {
 		return nil, err
 	}

@@ -207,7 +207,7 @@ func FuzzAnswer(f *testing.F) {
 	m := newMessage(unix.NLMSG_ERROR, ackText, make([]byte, 20))
 	m.text(ackTextMsg, "why")
 	f.Add([]byte(m))
-	f.Fuzz(func(t *testing.T, b []byte) {
+	f.Fuzz(func(_ *testing.T, b []byte) {
 		c := &conn{}
 		_, _ = c.answer(b, func(body []byte) {
 			readLink(body)

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -49,7 +50,7 @@ func (m *Manager) send(text string, fd int) error {
 		return m.sendVsock(text)
 	}
 	err := m.sendUnix(text, fd)
-	if err != unix.ECONNREFUSED {
+	if !errors.Is(err, unix.ECONNREFUSED) {
 		return err
 	}
 	m.Close() // there may be another one by now, at the same name
@@ -114,7 +115,7 @@ func sendOver(kind int, to unix.Sockaddr, text string) error {
 
 func retry(f func() error) error {
 	for {
-		if err := f(); err != unix.EINTR {
+		if err := f(); !errors.Is(err, unix.EINTR) {
 			return err
 		}
 	}

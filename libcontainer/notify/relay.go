@@ -212,7 +212,7 @@ func (r *relay) last() {
 func (r *relay) take() bool {
 	m, err := r.inbox.receive(r.container)
 	if err != nil {
-		if err != unix.EAGAIN {
+		if !errors.Is(err, unix.EAGAIN) {
 			r.say(os.NewSyscallError("recvmsg", err))
 			r.done = true
 		}
@@ -280,7 +280,7 @@ func (r *relay) flush() bool {
 		if p.text != "" {
 			err = r.manager.send(p.text, p.fd)
 		}
-		if err == unix.EAGAIN {
+		if errors.Is(err, unix.EAGAIN) {
 			if r.stuck.IsZero() {
 				r.stuck = time.Now()
 			}

@@ -1,6 +1,7 @@
 package rootfs
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -30,9 +31,9 @@ func Added(r plan.Rootfs, on Setting, p *program.Program) (*Tree, error) {
 func (t *Tree) addable(m *mount) error {
 	switch {
 	case m.way == change:
-		return fmt.Errorf("a remount would change what is mounted in the container: only new mounts can be added")
+		return errors.New("a remount would change what is mounted in the container: only new mounts can be added")
 	case m.byMount:
-		return fmt.Errorf("iversion, and options of 256 bytes and more, cannot be given to a mount of a container that runs")
+		return errors.New("iversion, and options of 256 bytes and more, cannot be given to a mount of a container that runs")
 	}
 	for _, list := range [...]struct {
 		name  string

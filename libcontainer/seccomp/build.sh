@@ -5,7 +5,7 @@
 # what Go knows: GOARCH, CC, PKG_CONFIG.
 set -eu
 cd "$(dirname "$0")"
-CGO_ENABLED=1 ${GO:-go} build -buildvcs=false -trimpath -tags "netgo osusergo" \
+CGO_ENABLED=1 ${GO:-go} build -buildvcs=false -trimpath -tags "netgo osusergo cparts" \
 	-ldflags "-s -w -linkmode external -extldflags -static" -o helper.bin ./helper
 version=$(${PKG_CONFIG:-pkg-config} --modversion libseccomp)
 sum=$(sha256sum helper.bin)

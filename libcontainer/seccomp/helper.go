@@ -1,7 +1,6 @@
 package seccomp
 
 import (
-	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,18 +16,11 @@ import (
 
 //go:generate sh build.sh
 
-// helper is the program that compiles a profile: package helper, which has
-// libseccomp.
-//
-//go:embed helper.bin
-var helper []byte
+// errNoHelper is what a build without the tag cparts has for an answer.
+var errNoHelper = errors.New("linux.seccomp: this skiff was built without its filter compiler: build it with make")
 
-// helperFacts has two lines: libseccomp's version and helper's SHA-256.
-//
-//go:embed helper.txt
-var helperFacts string
-
-// LibraryVersion is that of the libseccomp that filters are compiled with.
+// LibraryVersion is that of the libseccomp that filters are compiled with, or
+// "none".
 func LibraryVersion() string {
 	version, _, _ := strings.Cut(helperFacts, "\n")
 	return version
@@ -43,6 +35,9 @@ func helperSum() string {
 // files in memory, so neither can keep the other waiting, and what the helper
 // writes is read only when it has ended.
 func compile(scratch string, p *specs.LinuxSeccomp) (f bpf.Filter, err error) {
+	if len(helper) == 0 {
+		return f, errNoHelper
+	}
 	profile, err := json.Marshal(p)
 	if err != nil {
 		return f, fmt.Errorf("linux.seccomp: %w", err)

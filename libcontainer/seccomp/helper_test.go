@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,6 +22,10 @@ import (
 func TestMain(m *testing.M) {
 	if os.Args[0] == "skiff-seccomp" {
 		misbehave()
+	}
+	if len(helper) == 0 {
+		fmt.Fprintln(os.Stderr, "these tests need the filter compiler: make unit, or after make: go test -tags cparts")
+		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }
@@ -82,6 +87,15 @@ func TestHelperErrors(t *testing.T) {
 	_, err := Cached([]string{t.TempDir()}, "", p)
 	if want := "linux.seccomp.syscalls[0].names[1]: SCMP_ACT_NOTIFY cannot be used for the write syscall"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// Without a helper the error says how one gets it.
+func TestNoHelper(t *testing.T) {
+	withHelper(t, nil)
+	_, err := Cached([]string{t.TempDir()}, "", defaultProfile(t))
+	if !errors.Is(err, errNoHelper) || !strings.Contains(err.Error(), "build it with make") {
+		t.Errorf("got %v, want %v", err, errNoHelper)
 	}
 }
 

@@ -13,14 +13,14 @@ import (
 func openToWrite(path string, flags int, mode uint32) (int, error) {
 	flags |= unix.O_WRONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
 	fd, err := unix.Open(path, flags, mode)
-	if err != unix.ENXIO || !isFIFO(path) {
+	if !errors.Is(err, unix.ENXIO) || !isFIFO(path) {
 		return fd, err
 	}
-	for end := time.Now().Add(peerWait); err == unix.ENXIO && time.Now().Before(end); {
+	for end := time.Now().Add(peerWait); errors.Is(err, unix.ENXIO) && time.Now().Before(end); {
 		time.Sleep(5 * time.Millisecond)
 		fd, err = unix.Open(path, flags, mode)
 	}
-	if err == unix.ENXIO {
+	if errors.Is(err, unix.ENXIO) {
 		err = unread(unix.EAGAIN)
 	}
 	return fd, err
@@ -57,7 +57,7 @@ func (s *stream) Read(b []byte) (int, error) {
 	for {
 		n, err := read(s.fd, b)
 		switch {
-		case err == unix.EAGAIN:
+		case errors.Is(err, unix.EAGAIN):
 			s.begun = true
 			_, _ = unix.Poll([]unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLIN}}, -1)
 		case err != nil:
@@ -83,6 +83,7 @@ type Appender struct {
 	path string
 }
 
+// Write appends all of b, or fails when no reader has taken it for a while.
 func (a *Appender) Write(b []byte) (int, error) {
 	for n, end := 0, time.Now().Add(peerWait); ; {
 		m, err := unix.Write(a.fd, b[n:])

@@ -215,7 +215,7 @@ func writeInto(path string, b []byte) error {
 func Append(path string, mode uint32) (*Appender, error) {
 	const flags = unix.O_CREAT | unix.O_APPEND | unix.O_SYNC
 	fd, err := openToWrite(path, flags|unix.O_NOFOLLOW, mode)
-	if err == unix.ELOOP {
+	if errors.Is(err, unix.ELOOP) {
 		to, ok := meant(path)
 		if !ok {
 			return nil, fmt.Errorf("%s is a symlink of another user's, which is not followed", path)

@@ -6,6 +6,7 @@
 package sys
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -40,7 +41,7 @@ func wrap(call, object string, err error) error {
 
 func retry(f func() error) error {
 	for {
-		if err := f(); err != unix.EINTR {
+		if err := f(); !errors.Is(err, unix.EINTR) {
 			return err
 		}
 	}
@@ -301,7 +302,7 @@ const peerWait = 10 * time.Second
 
 // unread puts the end of that time into words.
 func unread(err error) error {
-	if err == unix.EAGAIN {
+	if errors.Is(err, unix.EAGAIN) {
 		return fmt.Errorf("%w (nobody reads at the other end)", err)
 	}
 	return err

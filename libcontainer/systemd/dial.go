@@ -210,7 +210,7 @@ func (m *Manager) subscribe(wait time.Duration) error {
 	if err := m.conn.AddMatchSignalContext(ctx, dbus.WithMatchInterface(manager), dbus.WithMatchMember("JobRemoved")); err != nil {
 		return fmt.Errorf("D-Bus: %w", late(err, wait, "the answer to AddMatch"))
 	}
-	return m.call("", "Subscribe").Err
+	return m.call("Subscribe").Err
 }
 
 // Close gives up the connection. It ends with this process: godbus panics when

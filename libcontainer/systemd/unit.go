@@ -59,7 +59,7 @@ func (m *Manager) ControlGroup() (string, error) {
 // has failed is forgotten.
 func (m *Manager) Free(unit string) error {
 	var at dbus.ObjectPath
-	err := m.call(unit, "GetUnit", unit).Store(&at)
+	err := m.call("GetUnit", unit).Store(&at)
 	if noSuchUnit(err) {
 		return nil
 	}
@@ -119,7 +119,7 @@ func (m *Manager) Stop(unit string) error {
 }
 
 func (m *Manager) reset(unit string) error {
-	err := m.call(unit, "ResetFailedUnit", unit).Err
+	err := m.call("ResetFailedUnit", unit).Err
 	if err == nil || noSuchUnit(err) {
 		return nil
 	}
@@ -129,7 +129,7 @@ func (m *Manager) reset(unit string) error {
 // Attach moves the process into the unit's cgroup, or into sub below it, for a
 // caller who may not do it: systemd may.
 func (m *Manager) Attach(unit, sub string, pid int) error {
-	err := m.call(unit, "AttachProcessesToUnit", unit, path.Join("/", sub), []uint32{uint32(pid)}).Err
+	err := m.call("AttachProcessesToUnit", unit, path.Join("/", sub), []uint32{uint32(pid)}).Err
 	if err != nil {
 		return failed(fmt.Sprintf("move process %d into it", pid), unit, err)
 	}
@@ -141,7 +141,7 @@ func (m *Manager) Set(unit string, properties []Property) error {
 	if len(properties) == 0 {
 		return nil
 	}
-	if err := m.call(unit, "SetUnitProperties", unit, true, properties).Err; err != nil {
+	if err := m.call("SetUnitProperties", unit, true, properties).Err; err != nil {
 		return failed("set its properties", unit, err)
 	}
 	return nil
@@ -152,7 +152,7 @@ func (m *Manager) job(verb, unit, method string, args ...any) error {
 	limit := time.NewTimer(m.jobWait)
 	defer limit.Stop()
 	var job dbus.ObjectPath
-	if err := m.call(unit, method, args...).Store(&job); err != nil {
+	if err := m.call(method, args...).Store(&job); err != nil {
 		return failed(verb+" it", unit, err)
 	}
 	for {
@@ -187,7 +187,7 @@ func jobResult(verb, unit, result string) error {
 	return failed(verb+" it", unit, fmt.Errorf("the job's result is %q, expected \"done\"", result))
 }
 
-func (m *Manager) call(unit, method string, args ...any) *dbus.Call {
+func (m *Manager) call(method string, args ...any) *dbus.Call {
 	wait := min(callWait, m.jobWait)
 	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()

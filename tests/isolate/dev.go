@@ -1,6 +1,7 @@
 package isolate
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -80,7 +81,7 @@ func copyDevice(from, to string, st *unix.Stat_t) error {
 		}
 		return os.Symlink(target, to)
 	case unix.S_IFCHR, unix.S_IFBLK:
-		if err = unix.Mknod(to, st.Mode, int(st.Rdev)); err == unix.EPERM {
+		if err = unix.Mknod(to, st.Mode, int(st.Rdev)); errors.Is(err, unix.EPERM) {
 			return nil
 		}
 	default:

@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	tags    = "urfave_cli_no_docs"
+	tags    = "urfave_cli_no_docs cparts"
 	nobody  = 65534
 	timeout = 2 * time.Minute // of one package's tests; a fault may make one hang
 )

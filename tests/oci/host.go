@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -170,7 +171,7 @@ func effectiveCaps() (uint64, error) {
 			return strconv.ParseUint(strings.TrimSpace(v), 16, 64)
 		}
 	}
-	return 0, fmt.Errorf("/proc/self/status: no CapEff line")
+	return 0, errors.New("/proc/self/status: no CapEff line")
 }
 
 // hasController reports whether a v1 hierarchy with this controller is in the view.

@@ -126,7 +126,7 @@ func build(variable, source, dir string) error {
 	if _, err := os.Stat(bin); err == nil {
 		return os.Setenv(variable, bin)
 	}
-	cmd := exec.Command("go", "build", "-tags", "netgo osusergo urfave_cli_no_docs", "-o", bin, source)
+	cmd := exec.Command("go", "build", "-tags", "netgo osusergo urfave_cli_no_docs cparts", "-o", bin, source)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)
@@ -236,7 +236,7 @@ func condition(cond string) (bool, error) {
 		_, err := os.Stat("/proc/self/numa_maps")
 		return err == nil, nil
 	}
-	return false, fmt.Errorf("unknown condition")
+	return false, errors.New("unknown condition")
 }
 
 // controllers are those of cgroup v2 that a container can have.

@@ -1,4 +1,4 @@
-//go:build cgo
+//go:build cgo && cparts
 
 // Package compiler turns config.json's linux.seccomp into a classic BPF
 // program. It is linked into the helper, never into the runtime, which does

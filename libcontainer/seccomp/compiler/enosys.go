@@ -1,8 +1,9 @@
-//go:build cgo
+//go:build cgo && cparts
 
 package compiler
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -81,7 +82,7 @@ func newest(a arch, names map[string]bool) (last uint32, ok bool, err error) {
 			n, err = libseccomp.ScmpSyscall(own), nil
 		}
 		switch {
-		case err == libseccomp.ErrSyscallDoesNotExist:
+		case errors.Is(err, libseccomp.ErrSyscallDoesNotExist):
 		case err != nil:
 			return 0, false, fmt.Errorf("seccomp: resolve %s for %v: %w", name, a.lib, err)
 		case n < 0:

@@ -1,4 +1,4 @@
-//go:build cgo
+//go:build cgo && cparts
 
 // The helper compiles one seccomp profile: linux.seccomp of config.json comes
 // on its standard input, the program, with what is to be warned of, goes to its

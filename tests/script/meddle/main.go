@@ -42,7 +42,7 @@ func inSight() (paths []string) {
 			paths = append(paths, f[4])
 		}
 	}
-	_ = filepath.WalkDir("/dev", func(path string, d fs.DirEntry, err error) error {
+	_ = filepath.WalkDir("/dev", func(path string, _ fs.DirEntry, _ error) error {
 		paths = append(paths, path)
 		return nil
 	})

@@ -1,0 +1,10 @@
+//go:build cparts
+
+package child
+
+import _ "embed"
+
+// Binary is the interpreter, an executable for this machine.
+//
+//go:embed child.bin
+var Binary []byte

@@ -1,0 +1,268 @@
+package arch
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// floors are the packages of the product, from the top down: a package imports
+// those of lower floors only. A package below another one's directory is a part
+// of that one, and on its floor.
+var floors = [][]string{
+	{"."},
+	{"commands"},
+	{"specconv", "libcontainer"},
+	{"libcontainer/launch", "libcontainer/store"},
+	facilities,
+	{"libcontainer/wire"},
+	{"libcontainer/program", "libcontainer/plan", "libcontainer/child"},
+	{"libcontainer/sys", "libcontainer/undo"},
+}
+
+// facilities are one thing each that the kernel or the host has for a container.
+var facilities = []string{
+	"libcontainer/cgroup", "libcontainer/cred", "libcontainer/criu", "libcontainer/hooks", "libcontainer/idmap",
+	"libcontainer/lsm", "libcontainer/netdev", "libcontainer/notify", "libcontainer/rdt", "libcontainer/rootfs",
+	"libcontainer/seccomp", "libcontainer/systemd", "libcontainer/tune",
+}
+
+// aside are packages that are no part of the product: they import what they
+// like, and the product none of them.
+var aside = []string{"tests", "contrib"}
+
+// optional are packages that need not be there.
+var optional = []string{"libcontainer/program"}
+
+type arrow struct{ from, to string }
+
+// sideways are imports within a floor.
+var sideways = map[arrow]string{
+	{"libcontainer/program", "libcontainer/plan"}: "an operation may carry a value of the plan as it is",
+}
+
+// skipping are packages that may not reach so far down, and what they may not
+// import below them.
+var skipping = map[string][]string{
+	"commands": append([]string{"libcontainer/launch", "libcontainer/store", "libcontainer/wire", "libcontainer/program"}, facilities...),
+	// It is pure: it knows no host.
+	"specconv": append([]string{"libcontainer/launch", "libcontainer/store", "libcontainer/wire", "libcontainer/program", "libcontainer/sys", "libcontainer/undo"}, facilities...),
+}
+
+// reaching are imports that skipping would forbid.
+var reaching = map[arrow]string{
+	{"commands", "libcontainer/criu"}:        "the options of checkpoint and restore are CRIU's own words, and libcontainer passes them on unread",
+	{"specconv", "libcontainer/seccomp/bpf"}: "a filter in an annotation is checked like one in the cache; bpf knows no host",
+}
+
+// libraries are the modules of others that the product uses, each with the one
+// package, or the few, that may import it.
+var libraries = map[string]struct {
+	by  []string
+	why string
+}{
+	"github.com/checkpoint-restore/go-criu": {[]string{"libcontainer/criu"}, "the messages of CRIU"},
+	"github.com/godbus/dbus":                {[]string{"libcontainer/systemd", "specconv"}, "D-Bus with systemd; and the notation of its values, in which annotations give properties of a unit"},
+	"github.com/urfave/cli":                 {[]string{"commands"}, "flags and help"},
+	"github.com/seccomp/libseccomp-golang":  {[]string{"libcontainer/seccomp/compiler"}, "C, which must not be linked into the runtime"},
+	"github.com/opencontainers/runtime-spec": {[]string{"commands", "specconv", "libcontainer"},
+		"the types of config.json, state and features"},
+	"golang.org/x/sys": {[]string{"."}, "constants, types and, where syscalls_test.go has it, system calls"},
+}
+
+// floorOf is the number of a package's floor, and the package of floors that it
+// is a part of.
+func floorOf(dir string) (floor int, whole string) {
+	floor = -1
+	for i, names := range floors {
+		for _, name := range names {
+			if (within(dir, name) || name == "." && dir == ".") && len(name) > len(whole) {
+				floor, whole = i, name
+			}
+		}
+	}
+	if whole == "libcontainer" && dir != whole || whole == "commands" && dir != whole {
+		return -1, "" // these two have no parts: each package below stands for itself
+	}
+	return floor, whole
+}
+
+func isAside(dir string) bool {
+	return slices.ContainsFunc(aside, func(name string) bool { return within(dir, name) })
+}
+
+// arrows are the imports of the product's packages by one another, each with
+// where it stands first.
+func (t *tree) arrows() map[arrow]string {
+	all := make(map[arrow]string)
+	for _, p := range t.sorted() {
+		for _, file := range p.files {
+			for _, spec := range file.Imports {
+				to, ok := own(imported(spec))
+				if a := (arrow{p.dir, to}); ok && !isAside(p.dir) && all[a] == "" {
+					all[a] = t.at(spec)
+				}
+			}
+		}
+	}
+	return all
+}
+
+func sortedArrows[V any](m map[arrow]V) []arrow {
+	return slices.SortedFunc(maps.Keys(m), func(a, b arrow) int {
+		return strings.Compare(a.from+" "+a.to, b.from+" "+b.to)
+	})
+}
+
+// importsRun finds packages without a floor, and imports that do not run down.
+func importsRun(t *tree) (faults []string) {
+	for _, p := range t.sorted() {
+		if floor, _ := floorOf(p.dir); floor < 0 && !isAside(p.dir) {
+			faults = append(faults, fmt.Sprintf("%s is on no floor: add it to floors in tests/arch", p.dir))
+		}
+	}
+	all := t.arrows()
+	for _, a := range sortedArrows(all) {
+		from, whole := floorOf(a.from)
+		to, other := floorOf(a.to)
+		switch {
+		case isAside(a.to):
+			faults = append(faults, fmt.Sprintf("%s: %s imports %s, which is no part of the product", all[a], a.from, a.to))
+		case from < 0 || to < 0 || whole == other || sideways[a] != "":
+		case from > to:
+			faults = append(faults, fmt.Sprintf("%s: %s imports %s, which is on a higher floor", all[a], a.from, a.to))
+		case from == to:
+			faults = append(faults, fmt.Sprintf("%s: %s imports %s, which is on the same floor", all[a], a.from, a.to))
+		}
+	}
+	return faults
+}
+
+// importsReach finds imports of what is too far down for the importer.
+func importsReach(t *tree) (faults []string) {
+	all := t.arrows()
+	for _, a := range sortedArrows(all) {
+		forbidden := slices.ContainsFunc(skipping[a.from], func(name string) bool { return within(a.to, name) })
+		if forbidden && reaching[a] == "" {
+			faults = append(faults, fmt.Sprintf("%s: %s imports %s: it is to ask what is between them", all[a], a.from, a.to))
+		}
+	}
+	return faults
+}
+
+// librariesStay finds imports of others' modules that are not on the list.
+func librariesStay(t *tree) (faults []string) {
+	for _, p := range t.sorted() {
+		for _, file := range p.files {
+			for _, spec := range file.Imports {
+				name := imported(spec)
+				_, ours := own(name)
+				first, _, _ := strings.Cut(name, "/")
+				if ours || isAside(p.dir) || name != "C" && !strings.Contains(first, ".") {
+					continue
+				}
+				if !allowed(p.dir, name) {
+					faults = append(faults, fmt.Sprintf("%s: %s may not import %s: see libraries in tests/arch", t.at(spec), p.dir, name))
+				}
+			}
+		}
+	}
+	return faults
+}
+
+func allowed(dir, name string) bool {
+	for library, users := range libraries {
+		if within(name, library) {
+			return slices.ContainsFunc(users.by, func(user string) bool { return user == "." || within(dir, user) })
+		}
+	}
+	return false
+}
+
+// unused finds exceptions that nothing needs any more.
+func unused(t *tree, exceptions map[arrow]string) (faults []string) {
+	all := t.arrows()
+	for _, a := range sortedArrows(exceptions) {
+		if all[a] == "" && !(slices.Contains(optional, a.from) || slices.Contains(optional, a.to)) {
+			faults = append(faults, fmt.Sprintf("%s does not import %s: take it off the list in tests/arch", a.from, a.to))
+		}
+	}
+	return faults
+}
+
+// missing finds packages of floors that are not there.
+func missing(t *tree) (faults []string) {
+	for _, names := range floors {
+		for _, name := range names {
+			if t.packages[name] == nil && !slices.Contains(optional, name) {
+				faults = append(faults, fmt.Sprintf("there is no package %s: take it off floors in tests/arch", name))
+			}
+		}
+	}
+	return faults
+}
+
+func TestImportsRunDownwards(t *testing.T) {
+	all := ours(t)
+	expect(t, importsRun(all))
+	expect(t, missing(all))
+	expect(t, unused(all, sideways))
+}
+
+func TestImportsReachNoFurther(t *testing.T) {
+	all := ours(t)
+	expect(t, importsReach(all))
+	expect(t, unused(all, reaching))
+}
+
+func TestLibrariesStayInTheirPlace(t *testing.T) { expect(t, librariesStay(ours(t))) }
+
+// source is a package that imports others.
+func source(imports ...string) string {
+	text := "package p\n"
+	for _, name := range imports {
+		text += fmt.Sprintf("import _ %q\n", name)
+	}
+	return text
+}
+
+func TestImportRulesFind(t *testing.T) {
+	one := func(file string, imports ...string) *tree {
+		return fake(t, map[string]string{file: source(imports...)})
+	}
+	finds(t, importsRun(one("libcontainer/a.go", module+"/specconv")), "libcontainer imports specconv, which is on the same floor")
+	finds(t, importsRun(one("libcontainer/cgroup/a.go", module+"/libcontainer/rootfs")), "cgroup imports libcontainer/rootfs, which is on the same floor")
+	finds(t, importsRun(one("libcontainer/cgroup/stats/a.go", module+"/libcontainer/rootfs")), "same floor")
+	finds(t, importsRun(one("libcontainer/sys/a.go", module+"/libcontainer")), "sys imports libcontainer, which is on a higher floor")
+	finds(t, importsRun(one("libcontainer/cred/a.go", module+"/libcontainer/launch")), "higher floor")
+	finds(t, importsRun(one("libcontainer/cred/a.go", module)), "higher floor")
+	finds(t, importsRun(one("libcontainer/launch/a.go", module+"/tests/isolate")), "no part of the product")
+	finds(t, importsRun(one("libcontainer/nowhere/a.go")), "libcontainer/nowhere is on no floor")
+	finds(t, importsRun(one("commands/more/a.go")), "commands/more is on no floor")
+	finds(t, importsReach(one("commands/a.go", module+"/libcontainer/rootfs")), "commands imports libcontainer/rootfs")
+	finds(t, importsReach(one("commands/a.go", module+"/libcontainer/cgroup/stats")), "commands imports")
+	finds(t, importsReach(one("specconv/a.go", module+"/libcontainer/sys")), "specconv imports libcontainer/sys")
+	finds(t, librariesStay(one("libcontainer/a.go", "github.com/urfave/cli/v2")), "libcontainer may not import github.com/urfave/cli/v2")
+	finds(t, librariesStay(one("libcontainer/sys/a.go", "C")), "may not import C")
+	finds(t, librariesStay(one("commands/a.go", "example.org/new")), "may not import example.org/new")
+
+	accepts(t, importsRun(one("libcontainer/cgroup/stats/a.go", module+"/libcontainer/cgroup", module+"/libcontainer/sys")))
+	accepts(t, importsRun(one("libcontainer/launch/a.go", module+"/libcontainer/cgroup", module+"/libcontainer/program")))
+	accepts(t, importsRun(one("tests/a/a.go", module+"/libcontainer/lsm")))
+	accepts(t, importsReach(one("commands/a.go", module+"/libcontainer", module+"/specconv", module+"/libcontainer/sys")))
+	accepts(t, librariesStay(one("commands/a.go", "github.com/urfave/cli/v2", "fmt", module+"/specconv")))
+	accepts(t, importsRun(fake(t, map[string]string{"libcontainer/cred/a_test.go": source(module + "/libcontainer/rootfs")})))
+}
+
+func TestStaleListsAreFound(t *testing.T) {
+	all := fake(t, map[string]string{"commands/a.go": source(module + "/libcontainer/criu")})
+	kept := arrow{"commands", "libcontainer/criu"}
+	stale := arrow{"commands", "libcontainer/lsm"}
+	accepts(t, unused(all, map[arrow]string{kept: "why"}))
+	finds(t, unused(all, map[arrow]string{kept: "why", stale: "why"}), "commands does not import libcontainer/lsm")
+	if got := missing(all); len(got) < 10 || !strings.Contains(strings.Join(got, "\n"), "there is no package libcontainer/sys") {
+		t.Errorf("packages that are missing: %q", got)
+	}
+}
