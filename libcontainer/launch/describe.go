@@ -179,7 +179,7 @@ func what(s *plan.Step) string {
 	case plan.OpResUID:
 		return "become root in the user namespace"
 	case 0:
-		return "run the launch program"
+		return cmp.Or(s.About, "run the launch program")
 	}
 	return cmp.Or(whatProcess(s), s.Kind.String())
 }

@@ -47,6 +47,7 @@ func TestDescribe(t *testing.T) {
 		{step(plan.OpKeyring, "", 1000, "_ses.web"), unix.EDQUOT, "join the session keyring _ses.web: disk quota exceeded (user 1000 has as many keys as /proc/sys/kernel/keys/maxkeys allows, or as many bytes in them as maxbytes; --no-new-keyring makes none)"},
 		{step(plan.OpKeyring, "", unknownOwner, "_ses.web"), unix.EDQUOT, "join the session keyring _ses.web: disk quota exceeded (the container's root has as many keys as /proc/sys/kernel/keys/maxkeys allows, or as many bytes in them as maxbytes; --no-new-keyring makes none)"},
 		{step(plan.OpSync, "", 0), unix.EPROTO, "wait for skiff: protocol error"},
+		{plan.Step{Field: "process.future", About: "future"}, unix.EPERM, "process.future: future: operation not permitted"},
 		{plan.Step{}, unix.ENOMEM, "run the launch program: cannot allocate memory"},
 	} {
 		if err := describe(c.step, wire.Message{Type: wire.Failed, Errno: c.errno}); err.Error() != c.want {

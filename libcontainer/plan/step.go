@@ -1,13 +1,23 @@
 package plan
 
-// Step is what an error message needs to know of an operation. It is kept in
-// the state directory for those that are left to do when create has ended.
+// Step is what an error message needs to know of an operation. The state
+// directory has less of those that are left to do when create has ended.
 type Step struct {
-	Kind  Kind     `json:"kind"`
-	Field string   `json:"field,omitempty"`
-	Words []string `json:"words,omitempty"` // the operation's first strings
-	Flags uint64   `json:"flags,omitempty"` // its first number
-	About string   `json:"-"`               // more than the words say
+	Kind  Kind
+	Field string
+	Words []string // the operation's first strings
+	Flags uint64   // its first number
+	About string   // more than the words say
+}
+
+// KindNamed finds an operation by its name; 0: there is none.
+func KindNamed(name string) Kind {
+	for k := Kind(1); k < kinds; k++ {
+		if kindNames[k] == name {
+			return k
+		}
+	}
+	return 0
 }
 
 // Step is the description of operation i. An index that is out of range, which

@@ -148,7 +148,7 @@ func TestMakeLate(t *testing.T) {
 	}
 	defer late.Unlock()
 	before := content(t, quick)
-	if err := late.writeFirst((&Record{ID: "web"}).encode()); !errors.Is(err, fs.ErrExist) {
+	if err := late.writeFirst(late.encode(&Record{ID: "web"})); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("it was taken: %v", err)
 	}
 	if after := content(t, quick); !maps.Equal(before, after) {
@@ -159,7 +159,7 @@ func TestMakeLate(t *testing.T) {
 		t.Fatal(err)
 	}
 	before = content(t, quick)
-	if err := late.writeFirst((&Record{ID: "web"}).encode()); !errors.Is(err, fs.ErrExist) {
+	if err := late.writeFirst(late.encode(&Record{ID: "web"})); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("it was taken: %v", err)
 	}
 	if after := content(t, quick); !maps.Equal(before, after) {

@@ -1,0 +1,58 @@
+package launch
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/wire"
+	"golang.org/x/sys/unix"
+)
+
+// What create leaves to start is kept without flags, and with one word at most.
+// These are all the operations that it may be, and no error of theirs needs more.
+func TestLeft(t *testing.T) {
+	var met []string
+	for _, b := range heldBindings(t) {
+		for _, full := range b.left() {
+			if name := full.Kind.String(); !slices.Contains(met, name) {
+				met = append(met, name)
+			}
+			kept := plan.Step{Kind: full.Kind, Field: full.Field, Words: full.Words[:min(1, len(full.Words))]}
+			for errno := unix.Errno(1); errno < 140; errno++ {
+				for detail := wire.NoDetail; detail < wire.Refused; detail++ {
+					m := wire.Message{Type: wire.Failed, Errno: errno, Detail: detail, Value: 1, Text: "text"}
+					if want, got := describe(full, m).Error(), describe(kept, m).Error(); got != want {
+						t.Fatalf("%s, %v, detail %d: %s\nexpected %s", full.Kind, errno, detail, got, want)
+					}
+				}
+			}
+		}
+	}
+	slices.Sort(met)
+	if want := []string{"capset", "exec", "files", "hook", "keepfds", "listen", "nonewprivs", "rlimit", "seccomp"}; !slices.Equal(met, want) {
+		t.Errorf("operations %q, expected %q", met, want)
+	}
+}
+
+// heldBindings are created containers that together have all that can be left.
+func heldBindings(t *testing.T) (all []*binding) {
+	hooks := specs.Hooks{StartContainer: []specs.Hook{{Path: "/bin/hook", Args: []string{"hook", "a"}, Env: []string{"A=b"}}}}
+	process := plan.Process{Args: []string{"sh", "-c", ":"}, Env: []string{"PATH=/bin"}, Cwd: "/", Field: "process"}
+	confined, limited, empty := process, process, plan.Process{Cwd: "/"}
+	confined.NoNewPrivs = true
+	limited.Rlimits = []plan.Rlimit{{Name: "RLIMIT_NOFILE", Resource: unix.RLIMIT_NOFILE, Soft: 1, Hard: 1, Field: "process.rlimits[0]"}}
+	for _, p := range []plan.Process{process, confined, limited, empty} {
+		l := &plan.Launch{ID: "web", Bundle: "/b", Rootfs: plan.Rootfs{Path: "/b/rootfs"}, Hooks: hooks, Process: p, SeccompRaw: []byte("12345678")}
+		l.Namespaces = []plan.Namespace{{Field: "linux.namespaces[0]", Type: specs.MountNamespace, Flag: unix.CLONE_NEWNS}}
+		b, err := bind(&Request{Launch: l, Hold: true, Preserve: []int{3}, Warn: t.Logf})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.prog.Add(plan.Op{Kind: plan.OpFiles})                                // where there are many mounts
+		b.prog.Add(plan.Op{Kind: plan.OpCaps, Field: b.field("capabilities")}) // where the caller is privileged
+		all = append(all, b)
+	}
+	return all
+}
