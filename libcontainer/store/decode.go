@@ -13,8 +13,8 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/netdev"
 )
 
-// newerError is of a record whose form is not known here, and which is not
-// damaged.
+// newerError is of a record that is not damaged, and has a form that this version
+// does not know.
 type newerError struct {
 	form   int
 	writer string
@@ -24,6 +24,7 @@ func (e *newerError) Error() string {
 	return fmt.Sprintf("skiff %s wrote it, in form %d: this skiff reads forms up to %d", e.writer, e.form, version)
 }
 
+// decode reads a record of form 1 or a later one.
 func decode(b []byte) (*Record, error) {
 	head, rest, _ := bytes.Cut(b, []byte("\n"))
 	form, err := formOf(b, head)
@@ -56,9 +57,9 @@ func decode(b []byte) (*Record, error) {
 	return r, nil
 }
 
-// formOf reads the version of a record's form from its first line. One that is
-// not known is a newer skiff's only if the checksum is right: else the line may
-// be damaged itself.
+// formOf reads the version of a record's form from its first line. A version that
+// is not known counts as one of a newer skiff only if the checksum is right: else
+// the line itself may be damaged.
 func formOf(b, head []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, errors.New("it is empty")
@@ -76,6 +77,7 @@ func formOf(b, head []byte) (int, error) {
 	return form, nil
 }
 
+// decodeLine reads one line, and keeps it as it is if its key is not known.
 func (r *Record) decodeLine(line string, form int) error {
 	if err := checkText(line); err != nil {
 		return err
@@ -108,7 +110,7 @@ func isKey(key string) bool {
 	return key != ""
 }
 
-// checkText refuses what no record has, as strings are quoted.
+// checkText refuses bytes that no record has, since strings are quoted.
 func checkText(line string) error {
 	if i := strings.IndexFunc(line, func(r rune) bool { return r < ' ' && r != '\n' || r == 0x7f }); i >= 0 || !utf8.ValidString(line) {
 		return errors.New("it is no text")

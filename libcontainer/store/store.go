@@ -305,11 +305,11 @@ func (e *Entry) Commit() error {
 	return err
 }
 
-// PutConfig stores the configuration of a container that is being made. It is
-// not there for others until the record says that the container is made.
+// PutConfig stores the configuration of a container that is being made. Others do
+// not look for it until the record says that the container is made.
 func (e *Entry) PutConfig(b []byte) error { return e.dir().Write(configFile, b, 0) }
 
-// ReplaceConfig replaces the configuration. The name of the new one is fixed:
+// ReplaceConfig replaces the configuration. The temporary file has a fixed name:
 // only the holder of the lock writes.
 func (e *Entry) ReplaceConfig(b []byte) error {
 	const temp = configFile + ".new"
@@ -319,7 +319,8 @@ func (e *Entry) ReplaceConfig(b []byte) error {
 	return e.dir().Rename(temp, configFile, 0)
 }
 
-// maxFile bounds a record and a configuration, in bytes: what is larger is none.
+// maxFile is the size in bytes up to which a file is read as a record or a
+// configuration.
 const maxFile = 64 << 20
 
 // Read returns the record. fs.ErrNotExist: there is no such container, or the
@@ -373,8 +374,8 @@ func (e *Entry) recordless() (*Record, error) {
 func (e *Entry) Config() ([]byte, error) { return e.dir().ReadRegular(configFile, maxFile) }
 
 // Remove removes the directory. The configuration goes first: one who finds the
-// rest knows that its poststop hooks have run. The record goes last, so that who
-// looks without the lock sees it as long as there is anything.
+// rest knows that its poststop hooks have run. The record goes last, so that a
+// reader without the lock sees it as long as there is anything.
 func (e *Entry) Remove() error {
 	for _, name := range [...]string{configFile, socketFile, initLink, spareFile, recordFile} {
 		_ = e.dir().Unlink(name)
