@@ -180,3 +180,36 @@ func TestAgreed(t *testing.T) {
 		}
 	}
 }
+
+// One record alone, with damage that cannot be seen, has nobody to agree with: only
+// the first process, which its start time identifies, is the container's.
+func TestAlone(t *testing.T) {
+	_, e := entry(t)
+	r := full()
+	r.Pid = 43
+	text := strings.Replace(string(r.encode()), "/sys/fs/cgroup/web", "/sys/fs/cgroup/wec", 1)
+	if err := os.WriteFile(filepath.Join(e.Path(), recordFile), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := e.Read()
+	if !errors.Is(err, ErrDamaged) || got.Pid != 43 || got.StartTime != r.StartTime || got.Rootfs != r.Rootfs {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if len(got.Cgroups) != 0 || got.Unit != (Unit{}) || got.RDT != (RDT{}) || got.Under != 0 || got.Network.Devices != nil {
+		t.Errorf("what may be another's: %+v", got)
+	}
+}
+
+// The devices of a container that is not yet made are brought back, by a record
+// that is sure.
+func TestSalvagedDevices(t *testing.T) {
+	_, e := entry(t)
+	r := full()
+	r.Pid = 0
+	if err := errors.Join(e.Write(r), e.dir().Rename(recordFile, spareFile, 0), os.WriteFile(filepath.Join(e.Path(), recordFile), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := e.Read(); !errors.Is(err, ErrDamaged) || !reflect.DeepEqual(got.Network, r.Network) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
