@@ -232,7 +232,12 @@ func natural(s string) (int, error) {
 }
 
 // about leaves of an operation's words the one that its errors need.
-func about(words []string) []string { return append([]string(nil), words[:min(1, len(words))]...) }
+func about(words []string) []string {
+	if len(words) == 0 {
+		return nil
+	}
+	return words[:1:1]
+}
 
 func put(m *map[string]string, v []string) {
 	if *m == nil {
