@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"encoding/binary"
 	"slices"
 	"testing"
 
@@ -55,4 +56,27 @@ func heldBindings(t *testing.T) (all []*binding) {
 		all = append(all, b)
 	}
 	return all
+}
+
+// A failure of what the record has no words for, as one of another version may
+// not, still has the kernel's reason.
+func TestReleaseWithoutWords(t *testing.T) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pair[1])
+	for _, m := range [][4]uint32{{uint32(wire.Started)}, {uint32(wire.Failed), 7, uint32(unix.ENOEXEC)}} {
+		b := make([]byte, 24)
+		for i, n := range m {
+			binary.NativeEndian.PutUint32(b[4*i:], n)
+		}
+		if err := unix.Sendto(pair[1], b, 0, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const want = "operation 7 of the launch program, of which the state file says nothing: exec format error"
+	if err := Release(pair[0], nil, 0, nil); err == nil || err.Error() != want {
+		t.Errorf("%v, expected %s", err, want)
+	}
 }
