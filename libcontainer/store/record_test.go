@@ -195,6 +195,23 @@ func TestNewerForm(t *testing.T) {
 	}
 }
 
+// What ends a container is found in a form that is too new, which has nothing else
+// beside it.
+func TestNewerFormEnded(t *testing.T) {
+	_, e := entry(t)
+	text := newer(7, "writer \"9\"\nid \"web\"\npid 42\nstartTime 5\nbootID \"boot\"\n[new]\ncgroup \"\" \"/sys/fs/cgroup/web\"\nunit \"web.scope\" \"true\"\n")
+	if err := os.WriteFile(filepath.Join(e.Path(), recordFile), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := &Record{
+		ID: "web", Pid: 42, StartTime: 5, BootID: "boot", Cgroups: map[string]string{"": "/sys/fs/cgroup/web"},
+		Unit: Unit{"web.scope", true}, Hooks: true,
+	}
+	if r, err := e.Read(); !errors.Is(err, ErrDamaged) || !reflect.DeepEqual(r, want) {
+		t.Errorf("%+v, %v; expected %+v", r, err, want)
+	}
+}
+
 // Damage is never taken for another version's doing, whatever of the record is
 // left, and whatever single bit of it has changed.
 func TestDamageIsNoVersion(t *testing.T) {
