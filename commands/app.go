@@ -37,7 +37,7 @@ type call struct {
 // Main runs the command line and returns the exit status of the process.
 func Main(build Build, args []string) int {
 	sys.SlowMonitor()
-	c := &call{build: build, help: printer{to: os.Stdout}}
+	c := &call{build: build, host: libcontainer.Host{Version: build.Version}, help: printer{to: os.Stdout}}
 	err := c.run(args)
 	if err == nil {
 		err = c.help.err

@@ -15,6 +15,7 @@ import (
 
 // Host is where containers live: the state directory and the cgroup driver.
 type Host struct {
+	Version       string // of the caller, for versions that read the state directory later
 	Root          string // state directory, absolute: /run/skiff
 	Shared        string // directory for what all state directories of the user share; empty: Root
 	SystemdCgroup bool   // cgroups are made through systemd: the user's, if Rootless

@@ -33,7 +33,9 @@ func (h *Host) Load(id string) (*Container, error) {
 
 // container is one that may not be there.
 func (h *Host) container(id string) *Container {
-	return &Container{host: h, entry: store.At(h.Root, id), record: &store.Record{ID: id}}
+	e := store.At(h.Root, id)
+	e.Writer = h.Version
+	return &Container{host: h, entry: e, record: &store.Record{ID: id}}
 }
 
 // read reads the record anew. After [ErrDamaged] the container has what is known

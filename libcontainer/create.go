@@ -214,10 +214,10 @@ func (c *Container) intent(l *plan.Launch, group *cgroup.Group, unit *unit, clas
 		Hooks: len(l.Hooks.Poststart)+len(l.Hooks.Poststop) > 0, NoKeyring: io.NoNewKeyring,
 	}
 	if unit != nil {
-		c.record.Unit, c.record.UserUnit = unit.Name, c.host.Rootless
+		c.record.Unit = store.Unit{Name: unit.Name, User: c.host.Rootless}
 	}
 	if class != nil {
-		c.record.RDTClass, c.record.RDTMonitor, c.record.RDTRemove = class.Class, class.Monitor, class.Made
+		c.record.RDT = store.RDT{Class: class.Class, Monitor: class.Monitor, Remove: class.Made}
 	}
 	if launch.SharesMounts(l) {
 		var err error
@@ -370,7 +370,7 @@ func (c *Container) prepare(run *launch.Running, raw []byte) error {
 	if err := c.sight(run); err != nil {
 		return err
 	}
-	c.record.Tail, c.record.First = run.Tail, run.First
+	c.record.Tail, c.record.First = leftSteps(run.Tail), run.First
 	return c.entry.Prepare(c.record)
 }
 

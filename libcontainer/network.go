@@ -40,13 +40,13 @@ func (c *Container) recordDevices(l *plan.Launch, devices []netdev.Device) error
 	r := *c.record
 	for _, n := range l.Namespaces {
 		if n.Flag == unix.CLONE_NEWNET {
-			r.NetNS = n.Path
+			r.Network.Namespace = n.Path
 		}
 	}
-	if r.NetNS == "" {
+	if r.Network.Namespace == "" {
 		return nil
 	}
-	r.Pid, r.StartTime, r.Inode, r.NetDevices = 0, 0, 0, devices
+	r.Pid, r.StartTime, r.Inode, r.Network.Devices = 0, 0, 0, devices
 	if err := c.entry.Write(&r); err != nil {
 		return err
 	}
@@ -56,8 +56,8 @@ func (c *Container) recordDevices(l *plan.Launch, devices []netdev.Device) error
 // recoverDevices returns the devices that a runtime which was killed has
 // moved.
 func (c *Container) recoverDevices() error {
-	if len(c.record.NetDevices) == 0 {
+	if len(c.record.Network.Devices) == 0 {
 		return nil
 	}
-	return netdev.Recover(c.record.NetDevices, c.record.NetNS)
+	return netdev.Recover(c.record.Network.Devices, c.record.Network.Namespace)
 }

@@ -22,22 +22,22 @@ func (c *Container) makeClass(class *rdt.Group, u *undo.Stack) error {
 		return nil
 	}
 	u.Push(class.Undo)
-	c.record.RDTRemove = class.Made && class.Own
+	c.record.RDT.Remove = class.Made && class.Own
 	return class.Make()
 }
 
 // joinClass puts a process of the container into its class of service.
 func (c *Container) joinClass(pid int) error {
-	if c.record.RDTClass == "" {
+	if c.record.RDT.Class == "" {
 		return nil
 	}
-	return rdt.Join(c.record.RDTClass, c.record.RDTMonitor, pid)
+	return rdt.Join(c.record.RDT.Class, c.record.RDT.Monitor, pid)
 }
 
 func (c *Container) removeClass() error {
 	class := ""
-	if c.record.RDTRemove {
-		class = c.record.RDTClass
+	if c.record.RDT.Remove {
+		class = c.record.RDT.Class
 	}
-	return rdt.Remove(class, c.record.RDTMonitor)
+	return rdt.Remove(class, c.record.RDT.Monitor)
 }

@@ -79,7 +79,7 @@ func (c *Container) release() error {
 	if err != nil {
 		return err
 	}
-	if err := launch.Release(conn, c.record.Tail, c.record.First, c.host.Debug); err != nil {
+	if err := launch.Release(conn, planSteps(c.record.Tail), c.record.First, c.host.Debug); err != nil {
 		// The child has told us before it ends; a delete that comes next has to
 		// find it stopped.
 		if waitErr := c.awaitInit(); waitErr != nil {

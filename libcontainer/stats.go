@@ -58,7 +58,7 @@ func (c *Container) Stats() (*Stats, error) {
 	if status == Stopped {
 		return s, nil
 	}
-	if s.IntelRdt, err = rdt.ReadStats(c.record.RDTClass, c.record.RDTMonitor); err != nil {
+	if s.IntelRdt, err = rdt.ReadStats(c.record.RDT.Class, c.record.RDT.Monitor); err != nil {
 		return nil, err
 	}
 	s.NetworkInterfaces, err = c.interfaces()

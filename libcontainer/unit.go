@@ -193,24 +193,24 @@ func unitLimits(m *systemd.Manager, unit string, g *cgroup.Group, rootless bool)
 
 // updateUnit tells systemd of limits that have changed already.
 func (c *Container) updateUnit(g *cgroup.Group, old, merged *specs.LinuxResources, stack *undo.Stack) error {
-	m, err := systemd.Dial(c.record.UserUnit)
+	m, err := systemd.Dial(c.record.Unit.User)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
 	tell := func(m *systemd.Manager, r *specs.LinuxResources) error {
 		of := g.With(r)
-		properties, err := unitLimits(m, c.record.Unit, of, c.record.UserUnit)
+		properties, err := unitLimits(m, c.record.Unit.Name, of, c.record.Unit.User)
 		if err != nil {
 			return err
 		}
-		if err := m.Set(c.record.Unit, systemd.Settable(properties)); err != nil {
+		if err := m.Set(c.record.Unit.Name, systemd.Settable(properties)); err != nil {
 			return err
 		}
 		return of.Restore()
 	}
 	stack.Push(func() error {
-		m, err := systemd.Dial(c.record.UserUnit)
+		m, err := systemd.Dial(c.record.Unit.User)
 		if err != nil {
 			return err
 		}
@@ -223,16 +223,16 @@ func (c *Container) updateUnit(g *cgroup.Group, old, merged *specs.LinuxResource
 // attach gives, for [launch.Request].Enter, what puts a process into the
 // container's unit where its user may not; nil: it may.
 func (c *Container) attach(g *cgroup.Group, sub map[string]string) func(pid int) error {
-	if c.record.Unit == "" || g.Enterable() {
+	if c.record.Unit.Name == "" || g.Enterable() {
 		return nil
 	}
 	return func(pid int) error {
-		m, err := systemd.Dial(c.record.UserUnit)
+		m, err := systemd.Dial(c.record.Unit.User)
 		if err != nil {
 			return err
 		}
 		defer m.Close()
-		return m.Attach(c.record.Unit, path.Join(belowUnit(c.record.Unit, c.record.Cgroups[""]), sub[""]), pid)
+		return m.Attach(c.record.Unit.Name, path.Join(belowUnit(c.record.Unit.Name, c.record.Cgroups[""]), sub[""]), pid)
 	}
 }
 
@@ -244,13 +244,13 @@ func belowUnit(unit, cgroup string) string {
 
 // stopUnit stops the container's unit, whose cgroup is empty.
 func (c *Container) stopUnit() error {
-	if c.record.Unit == "" {
+	if c.record.Unit.Name == "" {
 		return nil
 	}
-	m, err := systemd.Dial(c.record.UserUnit)
+	m, err := systemd.Dial(c.record.Unit.User)
 	if err != nil {
-		return fmt.Errorf("stop %s: %w", c.record.Unit, err)
+		return fmt.Errorf("stop %s: %w", c.record.Unit.Name, err)
 	}
 	defer m.Close()
-	return m.Stop(c.record.Unit)
+	return m.Stop(c.record.Unit.Name)
 }

@@ -66,7 +66,7 @@ func (c *Container) limitAnew(change *cgroup.Change, u *undo.Stack) (*specs.Linu
 		return nil, err
 	}
 	merged, err := g.Update(change, u)
-	if err == nil && c.record.Unit != "" {
+	if err == nil && c.record.Unit.Name != "" {
 		err = c.updateUnit(g, change.Old, merged, u)
 	}
 	return merged, err
@@ -77,7 +77,7 @@ func (c *Container) updateClass(old *specs.LinuxIntelRdt, up *Update, u *undo.St
 	if up.L3CacheSchema == "" && up.MemBwSchema == "" {
 		return old, nil
 	}
-	if old == nil || c.record.RDTClass == "" {
+	if old == nil || c.record.RDT.Class == "" {
 		field := "l3CacheSchema"
 		if up.L3CacheSchema == "" {
 			field = "memBwSchema"
@@ -94,7 +94,7 @@ func (c *Container) updateClass(old *specs.LinuxIntelRdt, up *Update, u *undo.St
 			schemata = append(schemata, s.given)
 		}
 	}
-	return &now, rdt.Update(c.record.RDTClass, schemata, u)
+	return &now, rdt.Update(c.record.RDT.Class, schemata, u)
 }
 
 // limits are the parts of the configuration that an update changes.

@@ -412,7 +412,7 @@ func Release(conn int, tail []program.Step, first int, debug Debug) error {
 	case m.Type != wire.Failed:
 		return fmt.Errorf("handshake: %s on start's connection", m.Type)
 	case m.Index < first || m.Index-first >= len(tail):
-		return fmt.Errorf("handshake: operation %d failed, which is none of start's", m.Index)
+		return fmt.Errorf("operation %d of the launch program, of which the state file says nothing: %w", m.Index, m.Errno)
 	}
 	return describe(tail[m.Index-first].Entry(), m)
 }

@@ -143,3 +143,6 @@ func (f *HookFailed) Error() string {
 	}
 	return fmt.Sprintf("%s: %s: %s: %s", f.Field, f.Path, f.Why, strings.Join(strings.Fields(output), " "))
 }
+
+// What says what the operation does: "mount proc on /proc".
+func (e Entry) What() string { return e.what() }

@@ -44,6 +44,7 @@ func TestDescribe(t *testing.T) {
 		{Entry{Keyring{Name: "_ses.web", Owner: 1000}, ""}, unix.EDQUOT, "join the session keyring _ses.web: disk quota exceeded (user 1000 has as many keys as /proc/sys/kernel/keys/maxkeys allows, or as many bytes in them as maxbytes; --no-new-keyring makes none)"},
 		{Entry{Keyring{Name: "_ses.web", Owner: UnknownOwner}, ""}, unix.EDQUOT, "join the session keyring _ses.web: disk quota exceeded (the container's root has as many keys as /proc/sys/kernel/keys/maxkeys allows, or as many bytes in them as maxbytes; --no-new-keyring makes none)"},
 		{Entry{Sync{}, ""}, unix.EPROTO, "wait for skiff: protocol error"},
+		{Step{Field: "process.future", About: "future"}.Entry(), unix.EPERM, "process.future: future: operation not permitted"},
 		{new(Program).At(-1), unix.ENOMEM, "run the launch program: cannot allocate memory"},
 	} {
 		if err := c.entry.Describe(wire.Message{Type: wire.Failed, Errno: c.errno}); err.Error() != c.want {

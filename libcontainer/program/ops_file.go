@@ -57,10 +57,10 @@ func (o MakeConsole) code() code {
 
 func (o DevNull) code() code { return code{kind: kindDevNull, b: o.Root} }
 
-func (o Mknod) What() string     { return "make the device " + o.Path }
-func (o Symlink) What() string   { return "link " + o.Path + " to " + o.Target }
-func (MakeConsole) What() string { return "make the terminal" }
-func (DevNull) What() string     { return "open the container's /dev/null" }
+func (o Mknod) what() string     { return "make the device " + o.Path }
+func (o Symlink) what() string   { return "link " + o.Path + " to " + o.Target }
+func (MakeConsole) what() string { return "make the terminal" }
+func (DevNull) what() string     { return "open the container's /dev/null" }
 
 func (Mknod) hint(f wire.Message) string {
 	switch f.Errno {

@@ -251,29 +251,29 @@ func (o Mask) code() code {
 
 func (o Readonly) code() code { return code{kind: kindReadonly, b: o.Root, s: []string{o.Path}} }
 
-func (o Propagate) What() string { return "set the propagation of " + o.Path }
-func (o FSMount) What() string   { return "mount " + o.about() }
-func (o OpenTree) What() string  { return "open the source " + o.about() }
-func (Again) What() string       { return "open the sources that were put off" }
-func (IDMap) What() string       { return "make an idmapped mount" }
-func (o Mount2) What() string    { return "mount " + o.about() }
-func (o Remount) What() string   { return "remount " + o.about() }
-func (o Unmount) What() string   { return "unmount " + o.Path }
-func (o WorkDir) What() string   { return "go to " + o.Path }
-func (Pivot) What() string       { return "pivot_root" }
-func (MoveRoot) What() string    { return "move the root mount" }
-func (Chroot) What() string      { return "change the root" }
-func (o Mask) What() string      { return "mask " + o.Path }
-func (o Readonly) What() string  { return "make " + o.Path + " read-only" }
+func (o Propagate) what() string { return "set the propagation of " + o.Path }
+func (o FSMount) what() string   { return "mount " + o.about() }
+func (o OpenTree) what() string  { return "open the source " + o.about() }
+func (Again) what() string       { return "open the sources that were put off" }
+func (IDMap) what() string       { return "make an idmapped mount" }
+func (o Mount2) what() string    { return "mount " + o.about() }
+func (o Remount) what() string   { return "remount " + o.about() }
+func (o Unmount) what() string   { return "unmount " + o.Path }
+func (o WorkDir) what() string   { return "go to " + o.Path }
+func (Pivot) what() string       { return "pivot_root" }
+func (MoveRoot) what() string    { return "move the root mount" }
+func (Chroot) what() string      { return "change the root" }
+func (o Mask) what() string      { return "mask " + o.Path }
+func (o Readonly) what() string  { return "make " + o.Path + " read-only" }
 
-func (o SetAttr) What() string {
+func (o SetAttr) what() string {
 	if o.On != "" {
 		return "set the attributes of the mount on " + o.On
 	}
 	return "set mount attributes"
 }
 
-func (o Attach) What() string {
+func (o Attach) what() string {
 	if o.CopyUp {
 		return "mount on " + o.Destination + " with a copy of its content"
 	}
@@ -363,5 +363,5 @@ func (o MoveRoot) explain(field string, f wire.Message) error {
 	if f.Detail != wire.Where {
 		return nil
 	}
-	return at(field, fmt.Errorf("%s: the host's mount on %s can be neither removed nor covered: %w", o.What(), f.Text, f.Errno))
+	return at(field, fmt.Errorf("%s: the host's mount on %s can be neither removed nor covered: %w", o.what(), f.Text, f.Errno))
 }

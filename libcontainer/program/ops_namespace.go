@@ -115,25 +115,25 @@ func (o BecomeRoot) code() code {
 }
 func (o Files) code() code { return code{kind: kindFiles, n: [3]uint64{o.Count}} }
 
-func (NoDump) What() string    { return "keep others from tracing skiff" }
-func (o Unshare) What() string { return "make namespaces (" + plan.NamespaceNames(o.Namespaces) + ")" }
-func (o Setns) What() string   { return "join namespaces (" + plan.NamespaceNames(o.Namespaces) + ")" }
-func (TimeNS) What() string    { return "enter the new time namespace" }
-func (Fork) What() string      { return "start the container's first process in its pid namespace" }
-func (Sync) What() string      { return "wait for skiff" }
-func (Await) What() string     { return "wait for skiff" }
-func (Setsid) What() string    { return "make a session" }
-func (o Keyring) What() string { return "join the session keyring " + o.Name }
-func (o Hostname) What() string {
+func (NoDump) what() string    { return "keep others from tracing skiff" }
+func (o Unshare) what() string { return "make namespaces (" + plan.NamespaceNames(o.Namespaces) + ")" }
+func (o Setns) what() string   { return "join namespaces (" + plan.NamespaceNames(o.Namespaces) + ")" }
+func (TimeNS) what() string    { return "enter the new time namespace" }
+func (Fork) what() string      { return "start the container's first process in its pid namespace" }
+func (Sync) what() string      { return "wait for skiff" }
+func (Await) what() string     { return "wait for skiff" }
+func (Setsid) what() string    { return "make a session" }
+func (o Keyring) what() string { return "join the session keyring " + o.Name }
+func (o Hostname) what() string {
 	return fmt.Sprintf("set the hostname %q", o.Name)
 }
-func (o Domain) What() string   { return fmt.Sprintf("set the domain name %q", o.Name) }
-func (o LinkUp) What() string   { return "bring up the interface " + o.Interface }
-func (o Write) What() string    { return fmt.Sprintf("write %q to /proc/%s", o.Value, o.Path) }
-func (o OOMScore) What() string { return "set oom_score_adj to " + o.Value }
-func (Close) What() string      { return "close a descriptor" }
-func (BecomeRoot) What() string { return "become root in the user namespace" }
-func (Files) What() string      { return "set RLIMIT_NOFILE" }
+func (o Domain) what() string   { return fmt.Sprintf("set the domain name %q", o.Name) }
+func (o LinkUp) what() string   { return "bring up the interface " + o.Interface }
+func (o Write) what() string    { return fmt.Sprintf("write %q to /proc/%s", o.Value, o.Path) }
+func (o OOMScore) what() string { return "set oom_score_adj to " + o.Value }
+func (Close) what() string      { return "close a descriptor" }
+func (BecomeRoot) what() string { return "become root in the user namespace" }
+func (Files) what() string      { return "set RLIMIT_NOFILE" }
 
 func (o Unshare) hint(f wire.Message) string {
 	switch f.Errno {

@@ -217,33 +217,33 @@ func (o Exec) code() code {
 	return c
 }
 
-func (o Hook) What() string         { return "run the hook " + o.Path }
-func (Umask) What() string          { return "set the umask" }
-func (Groups) What() string         { return "set the supplementary groups" }
-func (o SetID) What() string        { return fmt.Sprintf("become user %d and its group", o.UID) }
-func (Stdio) What() string          { return "give the standard streams to the user" }
-func (Bounding) What() string       { return "drop capabilities from the bounding set" }
-func (KeepCaps) What() string       { return "keep capabilities" }
-func (Caps) What() string           { return "set the capabilities" }
-func (Ambient) What() string        { return "raise the ambient capabilities" }
-func (NoNewPrivs) What() string     { return "set no_new_privs" }
-func (Seccomp) What() string        { return "load the seccomp filter" }
-func (o Chdir) What() string        { return "go to " + o.Path }
-func (o Lookup) What() string       { return fmt.Sprintf("find the program %q", o.Name) }
-func (Home) What() string           { return "find the user's home directory" }
-func (o Rlimit) What() string       { return "set " + o.Name }
-func (o Sched) What() string        { return "set " + o.Name }
-func (IOPriority) What() string     { return "set the I/O priority" }
-func (Affinity) What() string       { return "set the CPU affinity" }
-func (Personality) What() string    { return "set the personality" }
-func (o MemoryPolicy) What() string { return "set the memory policy " + o.Name }
-func (o Attr) What() string         { return "open /proc/" + o.Files[0] }
-func (o Label) What() string        { return fmt.Sprintf("set %q", strings.TrimPrefix(o.Value, "exec ")) } // AppArmor's command
-func (KeepFDs) What() string {
+func (o Hook) what() string         { return "run the hook " + o.Path }
+func (Umask) what() string          { return "set the umask" }
+func (Groups) what() string         { return "set the supplementary groups" }
+func (o SetID) what() string        { return fmt.Sprintf("become user %d and its group", o.UID) }
+func (Stdio) what() string          { return "give the standard streams to the user" }
+func (Bounding) what() string       { return "drop capabilities from the bounding set" }
+func (KeepCaps) what() string       { return "keep capabilities" }
+func (Caps) what() string           { return "set the capabilities" }
+func (Ambient) what() string        { return "raise the ambient capabilities" }
+func (NoNewPrivs) what() string     { return "set no_new_privs" }
+func (Seccomp) what() string        { return "load the seccomp filter" }
+func (o Chdir) what() string        { return "go to " + o.Path }
+func (o Lookup) what() string       { return fmt.Sprintf("find the program %q", o.Name) }
+func (Home) what() string           { return "find the user's home directory" }
+func (o Rlimit) what() string       { return "set " + o.Name }
+func (o Sched) what() string        { return "set " + o.Name }
+func (IOPriority) what() string     { return "set the I/O priority" }
+func (Affinity) what() string       { return "set the CPU affinity" }
+func (Personality) what() string    { return "set the personality" }
+func (o MemoryPolicy) what() string { return "set the memory policy " + o.Name }
+func (o Attr) what() string         { return "open /proc/" + o.Files[0] }
+func (o Label) what() string        { return fmt.Sprintf("set %q", strings.TrimPrefix(o.Value, "exec ")) } // AppArmor's command
+func (KeepFDs) what() string {
 	return "pass on the descriptors of --preserve-fds, and close all others"
 }
-func (Listen) What() string { return "wait for start" }
-func (o Exec) What() string { return fmt.Sprintf("exec: %q", first(o.Args)) }
+func (Listen) what() string { return "wait for start" }
+func (o Exec) what() string { return fmt.Sprintf("exec: %q", first(o.Args)) }
 
 func first(s []string) string {
 	if len(s) == 0 {

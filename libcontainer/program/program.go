@@ -19,9 +19,9 @@ const (
 // Operation is one operation of the child: one system call, or a short fixed
 // run of them on one object. The types are in ops_*.go.
 type Operation interface {
-	// What says what the operation does, for an error message: "mount proc on
+	// what says what the operation does, for an error message: "mount proc on
 	// /proc".
-	What() string
+	what() string
 
 	code() code
 }

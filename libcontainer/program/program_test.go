@@ -37,8 +37,8 @@ func TestEveryKind(t *testing.T) {
 		if KindNamed(k.String()) != k {
 			t.Errorf("%s is the name of %s", k, KindNamed(k.String()))
 		}
-		if op.What() == "" || !strings.HasPrefix((Entry{op, ""}).String(), k.String()+"(") || !strings.HasPrefix((Entry{op, ""}).Brief(), k.String()+"(") {
-			t.Errorf("%T: %q, %s", op, op.What(), Entry{op, ""})
+		if op.what() == "" || !strings.HasPrefix((Entry{op, ""}).String(), k.String()+"(") || !strings.HasPrefix((Entry{op, ""}).Brief(), k.String()+"(") {
+			t.Errorf("%T: %q, %s", op, op.what(), Entry{op, ""})
 		}
 	}
 	if kinds.String() != "invalid" || KindNamed("nosuch") != 0 || KindNamed("invalid") != 0 {

@@ -2,13 +2,14 @@ package program
 
 import "slices"
 
-// Step is what an error message needs to know of an operation that is left to do
-// when create has ended: it is kept in the state directory.
+// Step is what an error message needs to know of an operation. The state
+// directory has less of those that are left to do when create has ended.
 type Step struct {
 	Kind  Kind
 	Field string
 	Words []string // the operation's first strings
 	Flags uint64   // its first number
+	About string   // the name of one that only another version has
 }
 
 // Step is the description of operation i, [Program.At].
@@ -50,20 +51,26 @@ func (s Step) operation() Operation {
 	case kindExec:
 		return Exec{Args: s.Words[:min(1, len(s.Words))]}
 	}
-	return unknown{s.Kind}
+	return unknown{s.Kind, s.About}
 }
 
 // unknown is an operation of which no more is known than its kind.
-type unknown struct{ kind Kind }
+type unknown struct {
+	kind Kind
+	name string
+}
 
 func (o unknown) code() code { return code{kind: o.kind} }
 
 // What has the words for what fails before the first operation as well.
-func (o unknown) What() string {
-	if o.kind == kindNone {
-		return "run the launch program"
+func (o unknown) what() string {
+	switch {
+	case o.kind != kindNone:
+		return o.kind.String()
+	case o.name != "":
+		return o.name
 	}
-	return o.kind.String()
+	return "run the launch program"
 }
 
 // KindNamed finds an operation by its name; 0 for one that only another version

@@ -12,10 +12,11 @@ import (
 	"strings"
 )
 
-// ErrDamaged says that the record of a container is of no use to this version.
+// ErrDamaged is of a record that is of no use to this version of skiff: it is
+// damaged, or a newer version wrote it.
 var ErrDamaged = errors.New("the container's record is damaged")
 
-// damage says what is wrong with a record.
+// damage is an error that says what is wrong with a record.
 type damage struct {
 	path string
 	err  error
@@ -32,13 +33,13 @@ func (d *damage) Error() string {
 func (d *damage) Is(target error) bool { return target == ErrDamaged }
 func (d *damage) Unwrap() error        { return d.err }
 
-// damaged is what Read returns of a record that is of no use.
-func (e *Entry) damaged(err error) (*Record, error) {
-	return e.salvage(), &damage{filepath.Join(e.path, recordFile), err}
+// damaged is what Read returns of a record that is of no use, in a file.
+func (e *Entry) damaged(file string, err error) (*Record, error) {
+	return e.salvage(), &damage{filepath.Join(e.path, file), err}
 }
 
-// linkInit writes down, in the text of a symlink, what finds the first process.
-// A symlink is one system call, and never half written.
+// linkInit keeps what identifies the first process as the text of a symlink: one
+// system call makes it, and it is never half written.
 func (e *Entry) linkInit(r *Record) error {
 	if r.Pid == 0 {
 		return nil
@@ -52,11 +53,11 @@ func (e *Entry) linkInit(r *Record) error {
 	return err
 }
 
-// linked reads what linkInit has written.
+// linked reads what linkInit has written, and reports whether that is complete.
 func (r *Record) linked(text string) bool {
 	pid, rest, _ := strings.Cut(text, " ")
 	start, boot, ok := strings.Cut(rest, " ")
-	start, number, _ := strings.Cut(start, "/") // an older skiff has written none
+	start, number, _ := strings.Cut(start, "/") // older versions of skiff wrote no inode
 	n, err := strconv.Atoi(pid)
 	if err != nil || !ok || n <= 0 {
 		return false
@@ -73,11 +74,12 @@ func (r *Record) linked(text string) bool {
 	return true
 }
 
-// salvage gathers what there is of a container whose record is damaged: from
-// the record and from the spare one, which is better, and from the symlink,
-// which is best. It is for ending the container alone. One of the two whose
-// checksum is right is gone by alone; without such a one, the lines that can be
-// read, as far as both have them where they name what might be another's.
+// salvage collects what is left of a container whose record is damaged: from the
+// record, from the spare one, which takes precedence, and from the symlink, which
+// takes precedence over both. The result is good for ending the container only. If
+// the checksum of a record is right, records without one are passed over. If none
+// is right, all lines that can be read count, but what might belong to another
+// container counts only where both records agree.
 func (e *Entry) salvage() *Record {
 	r := &Record{ID: e.id()}
 	var sure, doubtful []*Record
@@ -87,7 +89,7 @@ func (e *Entry) salvage() *Record {
 			continue
 		}
 		found := gather(string(b))
-		if found.ID != r.ID { // it is about another, which is not to be ended
+		if found.ID != r.ID { // it is about another container, which must not be ended
 			continue
 		}
 		if sealed, err := unseal(b); sealed && err == nil {
@@ -109,8 +111,8 @@ func (e *Entry) salvage() *Record {
 	return r
 }
 
-// gather reads the lines of a record that can be read. The last one may have
-// been cut off.
+// gather reads the lines of a record that can be read, whatever its form. The
+// last one may have been cut off.
 func gather(text string) *Record {
 	found := new(Record)
 	for line := range strings.Lines(text) {
@@ -118,14 +120,17 @@ func gather(text string) *Record {
 		if err != nil || !strings.HasSuffix(line, "\n") || checkText(line) != nil {
 			continue
 		}
-		_ = found.set(key, values)
+		before := *found
+		if found.set(key, values) != nil {
+			*found = before
+		}
 	}
 	return found
 }
 
-// agreed leaves of records, none of which is sure, what all of them have, where
-// it names what is killed, removed or unmounted. A first process needs no such
-// care: its start time tells it from any other.
+// agreed removes from records, none of which is sure, what they do not agree on, if
+// it names what delete kills, removes or unmounts. The first process needs no such
+// care: its start time distinguishes it from any other.
 func agreed(all []*Record) []*Record {
 	if len(all) == 1 {
 		all = append(all, new(Record))
@@ -138,22 +143,23 @@ func agreed(all []*Record) []*Record {
 
 func (r *Record) agree(other *Record) {
 	maps.DeleteFunc(r.Cgroups, func(name, path string) bool { return other.Cgroups[name] != path })
-	if r.Unit != other.Unit || r.UserUnit != other.UserUnit {
-		r.Unit = ""
+	if r.Unit != other.Unit {
+		r.Unit = Unit{}
 	}
-	if r.RDTClass != other.RDTClass || r.RDTMonitor != other.RDTMonitor {
-		r.RDTClass = ""
+	if r.RDT.Class != other.RDT.Class || r.RDT.Monitor != other.RDT.Monitor { // what is to be removed is known at the end alone
+		r.RDT = RDT{}
 	}
 	if r.Rootfs != other.Rootfs || r.Under != other.Under {
 		r.Under = 0
 	}
-	r.NetDevices = nil
+	r.Network.Devices = nil
 }
 
 // merge takes over what other knows.
 func (r *Record) merge(other *Record) {
 	for _, v := range [...]struct{ into, from *string }{
-		{&r.OCIVersion, &other.OCIVersion}, {&r.Bundle, &other.Bundle}, {&r.Rootfs, &other.Rootfs}, {&r.NetNS, &other.NetNS},
+		{&r.OCIVersion, &other.OCIVersion}, {&r.Bundle, &other.Bundle}, {&r.Rootfs, &other.Rootfs},
+		{&r.Network.Namespace, &other.Network.Namespace},
 	} {
 		if *v.from != "" {
 			*v.into = *v.from
@@ -165,11 +171,11 @@ func (r *Record) merge(other *Record) {
 	if other.Pid > 0 {
 		r.Pid, r.StartTime, r.Inode, r.BootID = other.Pid, other.StartTime, other.Inode, other.BootID
 	}
-	if other.Unit != "" {
-		r.Unit, r.UserUnit = other.Unit, other.UserUnit
+	if other.Unit.Name != "" {
+		r.Unit = other.Unit
 	}
-	if other.RDTClass != "" {
-		r.RDTClass, r.RDTMonitor, r.RDTRemove = other.RDTClass, other.RDTMonitor, other.RDTRemove
+	if other.RDT.Class != "" {
+		r.RDT = other.RDT
 	}
 	for k, v := range other.Annotations {
 		put(&r.Annotations, []string{k, v})
@@ -179,13 +185,13 @@ func (r *Record) merge(other *Record) {
 	}
 	r.Namespaces |= other.Namespaces
 	r.Under = max(r.Under, other.Under)
-	if len(r.NetDevices) == 0 {
-		r.NetDevices = other.NetDevices
+	if len(r.Network.Devices) == 0 {
+		r.Network.Devices = other.Network.Devices
 	}
 }
 
-// sober takes back what is only true of a whole record, and what may be damaged
-// itself and would keep the container from being ended.
+// sober removes what can be relied on only in a record that is not damaged, and
+// values which are damaged so that they would keep delete from ending the container.
 func (r *Record) sober() {
 	r.Hooks = true // as far as is known: the configuration tells
 	for name, p := range r.Cgroups {
@@ -194,9 +200,9 @@ func (r *Record) sober() {
 		}
 	}
 	if r.Pid != 0 {
-		r.NetDevices = nil // of a container that is made they stay where they are
+		r.Network.Devices = nil // those of a container that has been made stay where they are
 	}
-	if filepath.Base(r.RDTClass) != r.ID {
-		r.RDTRemove = false // one with a name of its own may be others', too
+	if filepath.Base(r.RDT.Class) != r.ID {
+		r.RDT.Remove = false // other containers may share a class with another name
 	}
 }

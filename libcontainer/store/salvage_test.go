@@ -30,7 +30,7 @@ func damages() map[string]struct {
 		"empty":     {write(""), "it is empty"},
 		"garbage":   {write("\x7fELF\x00\x01\xff garbage"), "it begins with"},
 		"zeros":     {write(strings.Repeat("\x00", 600)), "it begins with"},
-		"newer":     {write("skiff state 9\nid \"web\"\nend\n"), "a newer version of skiff wrote it"},
+		"newer":     {write(string(newer(9, "writer \"9.8.7\"\nid \"web\"\nfuture\n"))), "skiff 9.8.7 wrote it, in form 9"},
 		"another's": {write("skiff state 2\nid \"other\"\npid 1\ncgroup \"\" \"/sys/fs/cgroup\"\nend\n"), `it is about a container "other"`},
 		"halved": {func(path string) error {
 			st, err := os.Stat(path)
@@ -51,7 +51,7 @@ func TestDamages(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, e := entry(t)
 			first := full()
-			first.Pid, first.StartTime, first.BootID, first.NetDevices = 0, 0, "", nil
+			first.Pid, first.StartTime, first.BootID, first.Network = 0, 0, "", Network{}
 			steps := []error{e.Write(first), e.PutConfig([]byte("{}")), e.Prepare(full()), e.Commit(), d.do(filepath.Join(e.Path(), recordFile))}
 			if err := errors.Join(steps...); err != nil {
 				t.Fatal(err)
@@ -64,7 +64,7 @@ func TestDamages(t *testing.T) {
 			if r.Pid != want.Pid || r.StartTime != want.StartTime || r.BootID != want.BootID || !reflect.DeepEqual(r.Cgroups, want.Cgroups) || r.Under != want.Under || !r.Hooks {
 				t.Errorf("found %+v\nof    %+v", r, want)
 			}
-			if r.RDTRemove || r.NetDevices != nil {
+			if r.RDT.Remove || r.Network.Devices != nil {
 				t.Errorf("what may be others' goes with it: %+v", r)
 			}
 			if err := e.Remove(); err != nil || e.Exists() {
@@ -100,13 +100,13 @@ func TestDamagedTwice(t *testing.T) {
 	} {
 		_, e := entry(t)
 		steps := []error{
-			e.Write(&Record{ID: "web", Unit: "web.scope"}), e.Prepare(full()), e.Commit(),
+			e.Write(&Record{ID: "web", Unit: Unit{Name: "web.scope"}}), e.Prepare(full()), e.Commit(),
 			os.WriteFile(filepath.Join(e.Path(), recordFile), nil, 0o600), c.do(e.Path()),
 		}
 		if err := errors.Join(steps...); err != nil {
 			t.Fatal(err)
 		}
-		if r, err := e.Read(); !errors.Is(err, ErrDamaged) || r.Pid != c.pid || r.Unit != c.unit {
+		if r, err := e.Read(); !errors.Is(err, ErrDamaged) || r.Pid != c.pid || r.Unit.Name != c.unit {
 			t.Errorf("%s: %+v, %v", c.name, r, err)
 		}
 	}
@@ -135,7 +135,7 @@ func TestNoRecordYet(t *testing.T) {
 func TestSober(t *testing.T) {
 	r := gather("id \"web\"\ncgroup \"\" \"/sys/fs/cgroup/web\"\ncgroup \"a\" \"/\"\ncgroup \"b\" \"x/y\"\ncgroup \"c\" \"/a/../b\"\nrdt \"/r/web\" \"\" \"true\"\n")
 	r.sober()
-	if want := map[string]string{"": "/sys/fs/cgroup/web"}; !reflect.DeepEqual(r.Cgroups, want) || !r.RDTRemove {
+	if want := map[string]string{"": "/sys/fs/cgroup/web"}; !reflect.DeepEqual(r.Cgroups, want) || !r.RDT.Remove {
 		t.Errorf("%+v", r)
 	}
 }
@@ -149,12 +149,12 @@ func TestAgreed(t *testing.T) {
 		name, record, spare string
 		want                Record
 	}{
-		{"the same", rest, rest, Record{Unit: "web.scope", RDTClass: "/r/web", RDTMonitor: "/r/web/mon", RDTRemove: true, Under: 7}},
-		{"another unit", rest, change("web.s", "wec.s"), Record{RDTClass: "/r/web", RDTMonitor: "/r/web/mon", RDTRemove: true, Under: 7}},
-		{"another class", rest, change("/r/web\"", "/r/wec\""), Record{Unit: "web.scope", Under: 7}},
-		{"another group", change("/mon", "/mom"), rest, Record{Unit: "web.scope", Under: 7}},
-		{"another root", change("/b", "/c"), rest, Record{Unit: "web.scope", RDTClass: "/r/web", RDTMonitor: "/r/web/mon", RDTRemove: true}},
-		{"another mount", change("7", "6"), rest, Record{Unit: "web.scope", RDTClass: "/r/web", RDTMonitor: "/r/web/mon", RDTRemove: true}},
+		{"the same", rest, rest, Record{Unit: Unit{Name: "web.scope"}, RDT: RDT{"/r/web", "/r/web/mon", true}, Under: 7}},
+		{"another unit", rest, change("web.s", "wec.s"), Record{RDT: RDT{"/r/web", "/r/web/mon", true}, Under: 7}},
+		{"another class", rest, change("/r/web\"", "/r/wec\""), Record{Unit: Unit{Name: "web.scope"}, Under: 7}},
+		{"another group", change("/mon", "/mom"), rest, Record{Unit: Unit{Name: "web.scope"}, Under: 7}},
+		{"another root", change("/b", "/c"), rest, Record{Unit: Unit{Name: "web.scope"}, RDT: RDT{"/r/web", "/r/web/mon", true}}},
+		{"another mount", change("7", "6"), rest, Record{Unit: Unit{Name: "web.scope"}, RDT: RDT{"/r/web", "/r/web/mon", true}}},
 		{"one alone", rest, "\x00", Record{}},
 		{"none", "\x00", "", Record{}},
 	} {
@@ -171,12 +171,45 @@ func TestAgreed(t *testing.T) {
 		if !errors.Is(err, ErrDamaged) {
 			t.Fatal(c.name, err)
 		}
-		got := Record{Unit: r.Unit, RDTClass: r.RDTClass, RDTMonitor: r.RDTMonitor, RDTRemove: r.RDTRemove, Under: r.Under}
+		got := Record{Unit: r.Unit, RDT: r.RDT, Under: r.Under}
 		if !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
 		}
 		if want := map[string]string{"cpu": "/c/web"}; !reflect.DeepEqual(r.Cgroups, want) {
 			t.Errorf("%s: cgroups %v", c.name, r.Cgroups)
 		}
+	}
+}
+
+// One record alone, with damage that cannot be seen, has nobody to agree with: only
+// the first process, which its start time identifies, is the container's.
+func TestAlone(t *testing.T) {
+	_, e := entry(t)
+	r := full()
+	r.Pid = 43
+	text := strings.Replace(string(r.encode()), "/sys/fs/cgroup/web", "/sys/fs/cgroup/wec", 1)
+	if err := os.WriteFile(filepath.Join(e.Path(), recordFile), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := e.Read()
+	if !errors.Is(err, ErrDamaged) || got.Pid != 43 || got.StartTime != r.StartTime || got.Rootfs != r.Rootfs {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if len(got.Cgroups) != 0 || got.Unit != (Unit{}) || got.RDT != (RDT{}) || got.Under != 0 || got.Network.Devices != nil {
+		t.Errorf("what may be another's: %+v", got)
+	}
+}
+
+// The devices of a container that is not yet made are brought back, by a record
+// that is sure.
+func TestSalvagedDevices(t *testing.T) {
+	_, e := entry(t)
+	r := full()
+	r.Pid = 0
+	if err := errors.Join(e.Write(r), e.dir().Rename(recordFile, spareFile, 0), os.WriteFile(filepath.Join(e.Path(), recordFile), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := e.Read(); !errors.Is(err, ErrDamaged) || !reflect.DeepEqual(got.Network, r.Network) {
+		t.Errorf("%+v, %v", got, err)
 	}
 }

@@ -9,15 +9,16 @@
 //	ID/start.sock   a created container's first process waits here for start
 //
 // A record is replaced by rename, so a reader sees the old one or the new one.
-// The spare one and the symlink are for a record that was damaged: from them
-// the container is found and ended all the same (salvage.go).
+// The spare one and the symlink are for a record that was damaged: they suffice
+// to find and end the container (salvage.go). Other versions of skiff read the
+// record, too: record.go has the rules for that.
 //
-// Who changes a container holds the lock of its directory, and reads and writes
-// through the descriptor that he has locked. Only the holder of the lock
+// Whoever changes a container holds the lock of its directory, and reads and
+// writes through the descriptor that is locked. Only the holder of the lock
 // removes the directory. So whoever has waited for the lock of a directory that
-// is gone by then finds nothing in it and can put nothing into it, whatever has
-// its name now: that is another container. A directory that has a record is not
-// gone, which costs no further look.
+// was removed meanwhile finds nothing in it and can put nothing into it, whatever
+// has its name now: that is another container. A directory that has a record has
+// not been removed, so this needs no further look.
 package store
 
 import (
@@ -41,6 +42,8 @@ const (
 
 // Entry is a container's directory.
 type Entry struct {
+	Writer string // version of this skiff, for the records that it writes
+
 	path string
 	lock int // descriptor that holds the lock, -1 without
 }
@@ -76,7 +79,7 @@ const makeTries = 1000
 // first record. The error is fs.ErrExist if there is a container already; then,
 // and after any other error, nothing of it has changed.
 func (e *Entry) Make(r *Record) (err error) {
-	text := r.encode()
+	text := e.encode(r)
 	for range makeTries {
 		if err = e.tryMake(text); err == nil {
 			return nil
@@ -270,9 +273,15 @@ func (e *Entry) gone() (bool, error) {
 	return named.Dev != locked.Dev || named.Ino != locked.Ino, nil
 }
 
+// encode is a record as this skiff writes it.
+func (e *Entry) encode(r *Record) []byte {
+	r.Writer = e.Writer
+	return r.encode()
+}
+
 // Write replaces the record.
 func (e *Entry) Write(r *Record) error {
-	if err := e.dir().Write(spareFile, r.encode(), 0); err != nil {
+	if err := e.dir().Write(spareFile, e.encode(r), 0); err != nil {
 		return err
 	}
 	return e.dir().Rename(spareFile, recordFile, 0)
@@ -283,11 +292,11 @@ func (e *Entry) Prepare(r *Record) error {
 	if err := e.linkInit(r); err != nil {
 		return err
 	}
-	return e.dir().Write(spareFile, r.encode(), 0)
+	return e.dir().Write(spareFile, e.encode(r), 0)
 }
 
-// Commit replaces the record by the one that was prepared, which it takes the
-// place of.
+// Commit replaces the record by the one that was prepared, and keeps the old one
+// as the spare one.
 func (e *Entry) Commit() error {
 	err := e.dir().Rename(spareFile, recordFile, unix.RENAME_EXCHANGE)
 	if unsupported(err) {
@@ -296,11 +305,11 @@ func (e *Entry) Commit() error {
 	return err
 }
 
-// PutConfig stores the configuration of a container that is being made. It is
-// not there for others until the record says that the container is made.
+// PutConfig stores the configuration of a container that is being made. Others do
+// not look for it until the record says that the container is made.
 func (e *Entry) PutConfig(b []byte) error { return e.dir().Write(configFile, b, 0) }
 
-// ReplaceConfig replaces the configuration. The name of the new one is fixed:
+// ReplaceConfig replaces the configuration. The temporary file has a fixed name:
 // only the holder of the lock writes.
 func (e *Entry) ReplaceConfig(b []byte) error {
 	const temp = configFile + ".new"
@@ -310,13 +319,14 @@ func (e *Entry) ReplaceConfig(b []byte) error {
 	return e.dir().Rename(temp, configFile, 0)
 }
 
-// maxFile bounds a record and a configuration, in bytes: what is larger is none.
+// maxFile is the size in bytes up to which a file is read as a record or a
+// configuration.
 const maxFile = 64 << 20
 
 // Read returns the record. fs.ErrNotExist: there is no such container, or the
 // directory that was locked has been removed. [ErrDamaged]: the record is of no
-// use; what is returned beside that error is what is known nevertheless, by
-// which the container can be found and ended.
+// use to this version of skiff; what Read returns beside that error is what is
+// known all the same, and it is enough to find and end the container.
 //
 // A directory without a record is one that has just been made, or whose maker
 // was killed at once: the record is then empty.
@@ -325,6 +335,11 @@ func (e *Entry) Read() (*Record, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return e.recordless()
 	}
+	return e.judge(recordFile, b, err, decode)
+}
+
+// judge decodes a record that was read from a file, unless that has failed.
+func (e *Entry) judge(file string, b []byte, err error, decode func([]byte) (*Record, error)) (*Record, error) {
 	var r *Record
 	if err == nil {
 		r, err = decode(b)
@@ -333,7 +348,7 @@ func (e *Entry) Read() (*Record, error) {
 		err = fmt.Errorf("it is about a container %q", r.ID)
 	}
 	if err != nil {
-		return e.damaged(err)
+		return e.damaged(file, err)
 	}
 	return r, nil
 }
@@ -346,8 +361,11 @@ func (e *Entry) recordless() (*Record, error) {
 		return nil, err
 	case gone:
 		return nil, &os.PathError{Op: "open", Path: e.path, Err: unix.ENOENT}
+	case d.Has(oldFile):
+		b, err := d.ReadRegular(oldFile, maxFile)
+		return e.judge(oldFile, b, err, decode0)
 	case d.Has(initLink) || d.Has(configFile): // made after the record, and removed before it
-		return e.damaged(errors.New("it is missing"))
+		return e.damaged(recordFile, errors.New("it is missing"))
 	}
 	return &Record{ID: e.id()}, nil
 }
@@ -356,8 +374,8 @@ func (e *Entry) recordless() (*Record, error) {
 func (e *Entry) Config() ([]byte, error) { return e.dir().ReadRegular(configFile, maxFile) }
 
 // Remove removes the directory. The configuration goes first: one who finds the
-// rest knows that its poststop hooks have run. The record goes last, so that who
-// looks without the lock sees it as long as there is anything.
+// rest knows that its poststop hooks have run. The record goes last, so that a
+// reader without the lock sees it as long as there is anything.
 func (e *Entry) Remove() error {
 	for _, name := range [...]string{configFile, socketFile, initLink, spareFile, recordFile} {
 		_ = e.dir().Unlink(name)

@@ -9,10 +9,13 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func entry(t *testing.T) (root string, e *Entry) {
@@ -148,7 +151,7 @@ func TestMakeLate(t *testing.T) {
 	}
 	defer late.Unlock()
 	before := content(t, quick)
-	if err := late.writeFirst((&Record{ID: "web"}).encode()); !errors.Is(err, fs.ErrExist) {
+	if err := late.writeFirst(late.encode(&Record{ID: "web"})); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("it was taken: %v", err)
 	}
 	if after := content(t, quick); !maps.Equal(before, after) {
@@ -159,7 +162,7 @@ func TestMakeLate(t *testing.T) {
 		t.Fatal(err)
 	}
 	before = content(t, quick)
-	if err := late.writeFirst((&Record{ID: "web"}).encode()); !errors.Is(err, fs.ErrExist) {
+	if err := late.writeFirst(late.encode(&Record{ID: "web"})); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("it was taken: %v", err)
 	}
 	if after := content(t, quick); !maps.Equal(before, after) {
@@ -244,5 +247,78 @@ func removeOnce(t *testing.T, root string) {
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
+	}
+}
+
+// The configuration is replaced whole, and leaves no other file.
+func TestConfig(t *testing.T) {
+	_, e := entry(t)
+	if _, err := e.Config(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("there is none yet: %v", err)
+	}
+	for i, put := range []func([]byte) error{e.PutConfig, e.ReplaceConfig, e.ReplaceConfig} {
+		want := fmt.Sprint(i)
+		err := put([]byte(want))
+		b, readErr := e.Config()
+		if err := errors.Join(err, readErr); err != nil || string(b) != want {
+			t.Errorf("%d: %q, %v", i, b, err)
+		}
+	}
+	if all := content(t, e); len(all) != 2 {
+		t.Errorf("there is more than the record and the configuration: %v", all)
+	}
+}
+
+// What is no directory, and the runtime's own, is no container.
+func TestList(t *testing.T) {
+	root, _ := entry(t)
+	for _, dir := range []string{"a", Private + "cache"} {
+		if err := os.Mkdir(filepath.Join(root, dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(root, "file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if ids, err := List(root); err != nil || !slices.Equal(ids, []string{"a", "web"}) {
+		t.Errorf("%q, %v", ids, err)
+	}
+	if ids, err := List(filepath.Join(root, "none")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%q, %v", ids, err)
+	}
+}
+
+// Where no directory can be made the error says so, and nothing is left.
+func TestNotMade(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for root, want := range map[string]error{file: unix.ENOTDIR, filepath.Join(file, "root"): unix.ENOTDIR} {
+		e := At(root, "web")
+		if err := e.Make(&Record{ID: "web"}); !errors.Is(err, want) {
+			t.Errorf("%s: %v", root, err)
+		}
+		if _, err := e.Busy(); !errors.Is(err, want) {
+			t.Errorf("%s: busy: %v", root, err)
+		}
+		if _, err := e.gone(); !errors.Is(err, want) {
+			t.Errorf("%s: gone: %v", root, err)
+		}
+	}
+}
+
+// A container that is restored has another first process than the one before.
+func TestPrepareAgain(t *testing.T) {
+	_, e := entry(t)
+	for pid := 1; pid <= 2; pid++ {
+		want := fmt.Sprintf("%d 7/9 boot", pid)
+		if err := e.Prepare(&Record{ID: "web", Pid: pid, StartTime: 7, Inode: 9, BootID: "boot"}); err != nil {
+			t.Fatal(err)
+		}
+		if text, err := e.dir().Linked(initLink); err != nil || text != want {
+			t.Errorf("%q, %v; expected %q", text, err, want)
+		}
 	}
 }

@@ -2,18 +2,19 @@ package store
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"strconv"
 )
 
-// A record ends with a line that has a checksum of all before it. It is for what
-// reads well and is wrong all the same: with one letter changed the record may
-// name the cgroup of another container, which delete would then end.
+// A record ends with a line that has a checksum of all before it, for damage that
+// leaves lines which can be read: with one letter changed the record may name the
+// cgroup of another container, which delete would then end.
 //
-// The line stands behind the last one, where older versions of skiff pass over
-// it; in front of it is the one of a record that such a version has changed,
-// which is true no more.
+// The line comes after the last one, since older versions of skiff ignore it there.
+// When such a version writes the record again, it puts the line before the last one:
+// there the checksum is no longer right, and means nothing.
 const sumKey = "sum"
 
 var sumBegins = []byte("\n" + last + "\n" + sumKey + ` "`)
@@ -30,15 +31,18 @@ func checksum(b []byte) string {
 	return fmt.Sprintf("%016x", h.Sum64())
 }
 
-// unseal compares the checksum of a record. It reports whether there is one: an
-// older version of skiff writes none.
+// unseal compares the checksum of a record with that of its text, and reports
+// whether it has one: older versions of skiff wrote none.
 func unseal(b []byte) (found bool, err error) {
 	i := bytes.LastIndex(b, sumBegins)
 	if i < 0 {
 		return false, nil
 	}
 	body := b[:i+len("\n"+last+"\n")]
-	got, _, _ := bytes.Cut(b[i+len(sumBegins):], []byte(`"`))
+	got, _, ended := bytes.Cut(b[i+len(sumBegins):], []byte("\"\n"))
+	if !ended {
+		return true, errors.New("it ends within its checksum")
+	}
 	if want := checksum(body); string(got) != want {
 		return true, fmt.Errorf("its checksum is %.40q, but that of its text is %q", got, want)
 	}

@@ -89,6 +89,7 @@ const (
 	NotNull            // /dev/null is not the null device
 	NotProc            // the source of a bind on /proc is no procfs
 	FSLog              // Text is the file system's own message
+	_                  // a created container of an older version sends these numbers to start
 	Where              // Text names the object
 	OtherKind          // a directory where a file is needed, or a file where a directory is
 	NotHost            // the host's node is not the device asked for
@@ -123,7 +124,7 @@ var detailNames = [details]string{
 }
 
 // Details lists the names of all details, in the order of their numbers from 0 on,
-// for what is generated from them.
+// for what is generated from them; "" where no detail has the number.
 func Details() []string { return detailNames[:] }
 
 // Message is one message of the child.

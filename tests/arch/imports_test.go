@@ -17,8 +17,9 @@ var floors = [][]string{
 	{"specconv", "libcontainer"},
 	{"libcontainer/launch", "libcontainer/store"},
 	facilities,
-	{"libcontainer/wire"},
-	{"libcontainer/program", "libcontainer/plan", "libcontainer/child"},
+	{"libcontainer/child"},
+	{"libcontainer/program"},
+	{"libcontainer/plan", "libcontainer/wire"},
 	{"libcontainer/sys", "libcontainer/undo"},
 }
 
@@ -33,14 +34,10 @@ var facilities = []string{
 // like, and the product none of them.
 var aside = []string{"tests", "contrib"}
 
-// optional are packages that need not be there.
-var optional = []string{"libcontainer/program"}
-
 type arrow struct{ from, to string }
 
 // sideways are imports within a floor.
 var sideways = map[arrow]string{
-	{"libcontainer/program", "libcontainer/plan"}: "an operation may carry a value of the plan as it is",
 }
 
 // skipping are packages that may not reach so far down, and what they may not
@@ -185,7 +182,7 @@ func allowed(dir, name string) bool {
 func unused(t *tree, exceptions map[arrow]string) (faults []string) {
 	all := t.arrows()
 	for _, a := range sortedArrows(exceptions) {
-		if all[a] == "" && !(slices.Contains(optional, a.from) || slices.Contains(optional, a.to)) {
+		if all[a] == "" {
 			faults = append(faults, fmt.Sprintf("%s does not import %s: take it off the list in tests/arch", a.from, a.to))
 		}
 	}
@@ -196,7 +193,7 @@ func unused(t *tree, exceptions map[arrow]string) (faults []string) {
 func missing(t *tree) (faults []string) {
 	for _, names := range floors {
 		for _, name := range names {
-			if t.packages[name] == nil && !slices.Contains(optional, name) {
+			if t.packages[name] == nil {
 				faults = append(faults, fmt.Sprintf("there is no package %s: take it off floors in tests/arch", name))
 			}
 		}

@@ -3,6 +3,7 @@ package script
 import (
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -41,7 +42,8 @@ func damages() []damage {
 		{"cut off after a line", text(func(s string) string { return s[:strings.Index(s, "\npid ")+1] }), "last line"},
 		{"first line alone", text(func(s string) string { return s[:strings.Index(s, "\n")+1] }), "last line"},
 		{"no number", text(func(s string) string { return strings.Replace(s, "\npid ", "\npid x", 1) }), "invalid syntax"},
-		{"newer form", text(func(s string) string { return strings.Replace(s, "skiff state ", "skiff state 9", 1) }), "a newer version of skiff"},
+		{"newer form", text(func(s string) string { return reseal(ofForm(92, s)) }), "skiff 9.8.7 wrote it, in form 92: this skiff reads forms up to 2"},
+		{"newer form damaged", text(func(s string) string { return ofForm(92, s) }), "it begins with"},
 		{"unknown key", text(func(s string) string {
 			return strings.Replace(s[:strings.Index(s, "\nsum ")+1], "\npid ", "\nfuture \"x\" 7\npid ", 1)
 		}), ""},
@@ -66,6 +68,24 @@ func damages() []damage {
 			return errors.Join(os.Truncate(dir+"/state", 0), os.Remove(dir+"/config.json"), unix.Mkfifo(dir+"/config.json", 0o600))
 		}, "it is empty"},
 	}
+}
+
+// ofForm makes a record one of another form, by another version of skiff.
+func ofForm(form int, record string) string {
+	_, rest, _ := strings.Cut(record, "\n")
+	first, rest, _ := strings.Cut(rest, "\n")
+	if !strings.HasPrefix(first, "writer ") {
+		rest = first + "\n" + rest
+	}
+	return fmt.Sprintf("skiff state %d\nwriter \"9.8.7\"\n%s", form, rest)
+}
+
+// reseal gives a record that was changed the checksum that it has then.
+func reseal(record string) string {
+	text := record[:strings.Index(record, "\nend\n")] + "\nend\n"
+	sum := fnv.New64a()
+	_, _ = sum.Write([]byte(text))
+	return fmt.Sprintf("%ssum \"%016x\"\n", text, sum.Sum64())
 }
 
 // TestDamages looks what can be done with a container whose record is damaged:
@@ -100,6 +120,9 @@ func (d *damage) test(t *testing.T) {
 		}
 		return r
 	}
+	if err := os.WriteFile(filepath.Join(dir, "none.json"), []byte("{}"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	for _, id := range []string{"web", "db"} {
 		b := badInput{patch: `{"process": {"args": ["sleep", "1000"]}, "hooks": {"poststop": [{"path": "/bin/sh", "args": ["sh", "-c", "echo ` + id + ` >>` + dir + `/log"]}]}}`}
 		b.bundle(t, w, filepath.Join(dir, id))
@@ -111,7 +134,10 @@ func (d *damage) test(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.judgeList(t, call("list"))
-	for _, args := range [][]string{{"state", "web"}, {"kill", "web", "WINCH"}, {"exec", "web", "true"}} {
+	for _, args := range [][]string{
+		{"state", "web"}, {"kill", "web", "WINCH"}, {"exec", "web", "true"}, {"update", "--resources", "none.json", "web"},
+		{"pause", "web"}, {"resume", "web"}, {"ps", "web"}, {"events", "--stats", "web"},
+	} {
 		d.judge(t, args, call(args...))
 	}
 	if r := call("delete", "--force", "web"); r.code != 0 || !strings.Contains(r.stderr, d.saidQuoted()) {

@@ -61,7 +61,9 @@ _Static_assert(offsetof(struct message_, text) == %d, "message");
 	}
 	b.WriteString("};\n\n// What goes wrong beyond an errno.\nenum detail {\n")
 	for i, name := range wire.Details() {
-		fmt.Fprintf(&b, "\tD_%s = %d,\n", name, i)
+		if name != "" {
+			fmt.Fprintf(&b, "\tD_%s = %d,\n", name, i)
+		}
 	}
 	fmt.Fprintf(&b, "};\n\nenum { SLOT_PROGRAM = %d, SLOT_SOCKET = %d };\n\n#endif\n", program.SlotProgram, program.SlotSocket)
 	return b.Bytes()

@@ -173,11 +173,11 @@ enum detail {
 	D_NOT_NULL = 12,
 	D_NOT_PROC = 13,
 	D_FS_LOG = 14,
-	D_WHERE = 15,
-	D_OTHER_KIND = 16,
-	D_NOT_HOST = 17,
-	D_NOT_MADE = 18,
-	D_REFUSED = 19,
+	D_WHERE = 16,
+	D_OTHER_KIND = 17,
+	D_NOT_HOST = 18,
+	D_NOT_MADE = 19,
+	D_REFUSED = 20,
 };
 
 enum { SLOT_PROGRAM = 3, SLOT_SOCKET = 4 };

@@ -1,0 +1,35 @@
+package wire
+
+import (
+	"encoding/binary"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// A container that one version of skiff has created may be started by another:
+// what its first process tells start is read by that one. So these numbers, and
+// the places where they are, never change.
+func TestStartOfOtherVersion(t *testing.T) {
+	for _, c := range []struct {
+		what         string
+		number, want int
+	}{
+		{"Failed", int(Failed), 8}, {"Started", int(Started), 9}, {"Trace", int(Trace), 13},
+		{"NoDetail", int(NoDetail), 0}, {"HookExit", int(HookExit), 8}, {"HookSignal", int(HookSignal), 9}, {"HookTimeout", int(HookTimeout), 10},
+		{"Refused", int(Refused), 20},
+	} {
+		if c.number != c.want {
+			t.Errorf("%s is %d, and was %d", c.what, c.number, c.want)
+		}
+	}
+	var b []byte
+	for _, n := range []uint32{8, 65, uint32(unix.EPERM), 8} {
+		b = binary.NativeEndian.AppendUint32(b, n)
+	}
+	b = append(binary.NativeEndian.AppendUint64(b, 3), "text"...)
+	want := Message{Type: Failed, Index: 65, Errno: unix.EPERM, Detail: HookExit, Value: 3, Text: "text"}
+	if m, err := decode(b, nil); err != nil || m != want {
+		t.Errorf("%+v, %v; expected %+v", m, err, want)
+	}
+}
