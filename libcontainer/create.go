@@ -16,7 +16,6 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 	"github.com/skiff-oci/skiff/libcontainer/cred"
 	"github.com/skiff-oci/skiff/libcontainer/hooks"
-	"github.com/skiff-oci/skiff/libcontainer/idmap"
 	"github.com/skiff-oci/skiff/libcontainer/launch"
 	"github.com/skiff-oci/skiff/libcontainer/lsm"
 	"github.com/skiff-oci/skiff/libcontainer/notify"
@@ -26,6 +25,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/seccomp"
 	"github.com/skiff-oci/skiff/libcontainer/store"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 	"github.com/skiff-oci/skiff/libcontainer/undo"
 	"golang.org/x/sys/unix"
 )
@@ -195,7 +195,7 @@ func cgroupOwner(l *plan.Launch) *int {
 	uid := l.Process.UID
 	if namespaceFlags(l)&unix.CLONE_NEWUSER != 0 {
 		var ok bool
-		if uid, ok = idmap.Host(l.UserMaps.UID, uid); !ok {
+		if uid, ok = proc.HostID(l.UserMaps.UID, uid); !ok {
 			return nil
 		}
 	}

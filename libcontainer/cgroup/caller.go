@@ -2,9 +2,9 @@ package cgroup
 
 import (
 	"path"
-	"strconv"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 	"golang.org/x/sys/unix"
 )
 
@@ -58,20 +58,12 @@ func (d dir) name() (string, bool) {
 // nameBelow is the name of the cgroup at path, which is on the mount with that
 // id.
 func nameBelow(mountinfo string, mount uint64, p string) (string, bool) {
-	id := strconv.FormatUint(mount, 10) + " "
-	for line := range strings.Lines(mountinfo) {
-		f := strings.Fields(line)
-		if !strings.HasPrefix(line, id) || len(f) < 5 {
-			continue
-		}
-		root, point := unescape(f[3]), unescape(f[4])
-		if !within(p, point) {
-			return "", false
-		}
-		if outside := within(root, "/.."); outside {
-			return root, true // and what is below it; it cannot be cleaned
-		}
-		return path.Join(root, strings.TrimPrefix(p, point)), true
+	m, ok := proc.MountByID(mountinfo, mount)
+	if !ok || !within(p, m.Point) {
+		return "", false
 	}
-	return "", false
+	if outside := within(m.Root, "/.."); outside {
+		return m.Root, true // and what is below it; it cannot be cleaned
+	}
+	return path.Join(m.Root, strings.TrimPrefix(p, m.Point)), true
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 	"golang.org/x/sys/unix"
 )
 
@@ -101,9 +102,9 @@ func mounted(self, mountinfo string) []hierarchy {
 		if !ok {
 			continue
 		}
-		for m := range strings.Lines(mountinfo) {
-			if root, point, ok := cgroupMount(m, names[0]); ok {
-				all = append(all, hierarchy{names: names, mount: point, own: below(root, path)})
+		for m := range proc.Mounts(mountinfo) {
+			if isOf(&m, names[0]) {
+				all = append(all, hierarchy{names: names, mount: m.Point, own: below(m.Root, path)})
 				break
 			}
 		}
@@ -111,33 +112,12 @@ func mounted(self, mountinfo string) []hierarchy {
 	return all
 }
 
-// cgroupMount reads a line of mountinfo (proc_pid_mountinfo(5)) and tells
-// whether it is the hierarchy with the controller, "" for v2.
-func cgroupMount(line, controller string) (root, point string, ok bool) {
-	left, right, ok := strings.Cut(line, " - ")
-	if !ok {
-		return "", "", false
+// isOf reports whether a mount is the hierarchy with the controller, "" for v2.
+func isOf(m *proc.Mount, controller string) bool {
+	if controller == "" {
+		return m.Type == "cgroup2"
 	}
-	l, r := strings.Fields(left), strings.Fields(right)
-	if len(l) < 5 || len(r) < 3 {
-		return "", "", false
-	}
-	switch {
-	case controller == "" && r[0] == "cgroup2":
-	case controller != "" && r[0] == "cgroup" && slices.Contains(strings.Split(r[2], ","), controller):
-	default:
-		return "", "", false
-	}
-	return unescape(l[3]), unescape(l[4]), true
-}
-
-// unescape undoes mountinfo's octal escapes of blank, tab, newline and
-// backslash.
-func unescape(s string) string {
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
+	return m.Type == "cgroup" && slices.Contains(strings.Split(m.Options, ","), controller)
 }
 
 // below gives path, as /proc/PID/cgroup has it, as a path below a mount of

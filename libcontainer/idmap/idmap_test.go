@@ -30,18 +30,6 @@ func TestRoot(t *testing.T) {
 	}
 }
 
-func TestHost(t *testing.T) {
-	list := []specs.LinuxIDMapping{entry(0, 1000, 1), entry(1, 100000, 65535)}
-	for id, want := range map[uint32]uint32{0: 1000, 1: 100000, 65535: 165534} {
-		if got, ok := Host(list, id); !ok || got != want {
-			t.Errorf("%d: got %d, %v, want %d", id, got, ok, want)
-		}
-	}
-	if _, ok := Host(list, 65536); ok {
-		t.Error("65536 is mapped")
-	}
-}
-
 func TestJoined(t *testing.T) {
 	got := joined([]specs.LinuxIDMapping{entry(10, 110, 5), entry(0, 100, 10), entry(15, 300, 1)})
 	if want := []specs.LinuxIDMapping{entry(0, 100, 15), entry(15, 300, 1)}; !slices.Equal(got, want) {

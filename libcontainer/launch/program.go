@@ -12,6 +12,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/lsm"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 	"github.com/skiff-oci/skiff/libcontainer/tune"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 	"golang.org/x/sys/unix"
@@ -109,7 +110,7 @@ const unknownOwner = ^uint64(0)
 // owner is the host's id of the user that sets the container up.
 func (b *binding) owner() uint64 {
 	m := b.Launch.UserMaps.UID
-	uid, ok := idmap.Host(m, idmap.Root(m))
+	uid, ok := proc.HostID(m, idmap.Root(m))
 	if !ok && b.userns {
 		return unknownOwner
 	}

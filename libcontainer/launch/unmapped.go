@@ -6,6 +6,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/idmap"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 	"golang.org/x/sys/unix"
 )
@@ -36,7 +37,7 @@ func (b *binding) unmapped(s plan.Step, have plan.UserMaps) error {
 		whose = "skiff's own user namespace"
 	}
 	missing := func(field, kind string, id uint32, list []specs.LinuxIDMapping) error {
-		if _, ok := idmap.Host(list, id); ok {
+		if _, ok := proc.HostID(list, id); ok {
 			return nil
 		}
 		return fmt.Errorf("%s: the %s id %d is not mapped in %s, which has %s", field, kind, id, whose, plan.IDRanges(list))
