@@ -4,6 +4,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 	"golang.org/x/sys/unix"
 )
@@ -11,7 +12,7 @@ import (
 // holdsCaller tells by the names of the cgroups whether this process is in d or
 // below it, and whether these names are known.
 func (m *member) holdsCaller(d dir) (holds, known bool) {
-	self, err := readProc("/proc/self/cgroup")
+	self, err := sys.ReadText("/proc/self/cgroup")
 	if err != nil {
 		return false, false
 	}
@@ -48,7 +49,7 @@ func (d dir) name() (string, bool) {
 	if unix.Statx(d.fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &st) != nil || st.Mask&unix.STATX_MNT_ID == 0 {
 		return "", false
 	}
-	table, err := readProc("/proc/self/mountinfo")
+	table, err := sys.ReadMounts("self")
 	if err != nil {
 		return "", false
 	}

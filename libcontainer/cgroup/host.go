@@ -2,10 +2,10 @@ package cgroup
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 	"golang.org/x/sys/unix"
 )
@@ -24,7 +24,7 @@ func (h *hierarchy) unified() bool { return h.names[0] == "" }
 // hierarchies finds what is mounted. A host with cgroup2 on /sys/fs/cgroup is
 // a unified one, and needs no look at the mount table, which may be long.
 func hierarchies() ([]hierarchy, error) {
-	self, err := readProc("/proc/self/cgroup")
+	self, err := sys.ReadText("/proc/self/cgroup")
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func hierarchies() ([]hierarchy, error) {
 		}
 		return []hierarchy{{names: []string{""}, mount: unifiedMount, own: below("/", own)}}, nil
 	}
-	table, err := readProc("/proc/self/mountinfo")
+	table, err := sys.ReadMounts("self")
 	if err != nil {
 		return nil, err
 	}
@@ -57,21 +57,6 @@ func Unified() bool {
 func hidden(h hierarchy) bool {
 	var st unix.Statfs_t
 	return unix.Statfs(h.mount, &st) != nil || !isCgroup(&st)
-}
-
-// readProc reads a file of /proc. Unlike [os.ReadFile] it leaves the runtime's
-// poller alone, which costs a start more than the reading.
-func readProc(path string) (string, error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return "", &os.PathError{Op: "open", Path: path, Err: err}
-	}
-	defer unix.Close(fd)
-	s, err := readAll(fd)
-	if err != nil {
-		return "", &os.PathError{Op: "read", Path: path, Err: err}
-	}
-	return s, nil
 }
 
 // memberOf finds the cgroup path of controller ("" for v2) in the text of a

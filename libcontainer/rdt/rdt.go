@@ -105,7 +105,7 @@ func (g *Group) compare() error {
 	if len(g.schemata) == 0 {
 		return nil
 	}
-	b, err := os.ReadFile(filepath.Join(g.Class, "schemata"))
+	b, err := sys.ReadFile(filepath.Join(g.Class, "schemata"))
 	if err != nil {
 		return fmt.Errorf("%s: %w", field, err)
 	}

@@ -34,8 +34,7 @@ func ReadStat(pid int) (*proc.Stat, error) {
 
 // ReadMounts reads the mount table of a process: its number in /proc, or "self".
 func ReadMounts(process string) (string, error) {
-	b, err := ReadFile("/proc/" + process + "/mountinfo")
-	return string(b), err
+	return ReadText("/proc/" + process + "/mountinfo")
 }
 
 // MountByID finds the mount with that id in the table of this process.
