@@ -14,7 +14,6 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
-	"github.com/skiff-oci/skiff/libcontainer/cred"
 	"github.com/skiff-oci/skiff/libcontainer/hooks"
 	"github.com/skiff-oci/skiff/libcontainer/launch"
 	"github.com/skiff-oci/skiff/libcontainer/lsm"
@@ -465,7 +464,7 @@ func (h *Host) warnWithheld(r *launch.Request) {
 	var names []string
 	for i := range 64 {
 		if mask>>i&1 != 0 {
-			names = append(names, cred.Name(i))
+			names = append(names, plan.CapabilityName(i))
 		}
 	}
 	h.warn("process.capabilities: %s cannot be granted: skiff itself does not have it", strings.Join(names, ", "))

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/skiff-oci/skiff/libcontainer/cred"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
@@ -92,10 +91,9 @@ func on(k plan.Kind, errno unix.Errno) [2]uintptr { return [2]uintptr{uintptr(k)
 
 // namespaceLimits names the limits of the number of namespaces.
 func namespaceLimits(flags uint64) string {
-	files := strings.NewReplacer("mount", "mnt", "network", "net").Replace(plan.NamespaceNames(flags))
 	var all []string
-	for name := range strings.SplitSeq(files, "|") {
-		all = append(all, "max_"+name+"_namespaces")
+	for _, n := range plan.NamespacesOf(flags) {
+		all = append(all, "max_"+n.File+"_namespaces")
 	}
 	return " (a limit in /proc/sys/user is reached: " + strings.Join(all, " or ") + ")"
 }
@@ -144,4 +142,6 @@ func nrOpen() uint64 {
 }
 
 // ambient names the capability that could not be raised.
-func ambient(value int64) string { return "raise the ambient capability " + cred.Name(int(value)) }
+func ambient(value int64) string {
+	return "raise the ambient capability " + plan.CapabilityName(int(value))
+}

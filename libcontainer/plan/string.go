@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // String lists the program, one operation a line, as strace would show it:
@@ -107,22 +105,4 @@ func (op *Op) number(n uint64) string {
 		return strconv.FormatUint(n, 10)
 	}
 	return fmt.Sprintf("%#x", n)
-}
-
-// NamespaceNames names the namespaces of CLONE_NEW* flags, as config.json does.
-func NamespaceNames(flags uint64) string {
-	names := [...]struct {
-		flag uint64
-		name string
-	}{
-		{unix.CLONE_NEWUSER, "user"}, {unix.CLONE_NEWNS, "mount"}, {unix.CLONE_NEWPID, "pid"}, {unix.CLONE_NEWNET, "network"},
-		{unix.CLONE_NEWIPC, "ipc"}, {unix.CLONE_NEWUTS, "uts"}, {unix.CLONE_NEWCGROUP, "cgroup"}, {unix.CLONE_NEWTIME, "time"},
-	}
-	var s []string
-	for _, n := range names {
-		if flags&n.flag != 0 {
-			s = append(s, n.name)
-		}
-	}
-	return strings.Join(s, "|")
 }
