@@ -95,9 +95,4 @@ func gids(list []uint32) []byte {
 	return b
 }
 
-func field(p *plan.Process, name string) string {
-	if p.Field == "" {
-		return name
-	}
-	return p.Field + "." + name
-}
+func field(p *plan.Process, name string) string { return plan.Under(p.Field, name) }

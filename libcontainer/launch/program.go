@@ -389,12 +389,7 @@ func (b *binding) userAndDirectory() {
 }
 
 // field is the JSON path of a member of the process.
-func (b *binding) field(name string) string {
-	if b.Launch.Process.Field == "" {
-		return name
-	}
-	return b.Launch.Process.Field + "." + name
-}
+func (b *binding) field(name string) string { return plan.Under(b.Launch.Process.Field, name) }
 
 // lookup finds the program, before start, so that create can tell.
 func (b *binding) lookup() {

@@ -46,7 +46,7 @@ func (b *binding) unmapped(s plan.Step, have plan.UserMaps) error {
 	switch s.Kind {
 	case plan.OpGroups:
 		for i, g := range p.Groups {
-			if err := missing(fmt.Sprintf("%s[%d]", b.field("user.additionalGids"), i), "group", g, have.GID); err != nil {
+			if err := missing(plan.At(b.field("user.additionalGids"), i), "group", g, have.GID); err != nil {
 				return err
 			}
 		}

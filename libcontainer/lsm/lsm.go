@@ -179,9 +179,4 @@ func Hint(kind plan.Kind, err error) string {
 	return ""
 }
 
-func field(p *plan.Process, name string) string {
-	if p.Field == "" {
-		return name
-	}
-	return p.Field + "." + name
-}
+func field(p *plan.Process, name string) string { return plan.Under(p.Field, name) }
