@@ -40,6 +40,6 @@ func (c *compiler) warn(path, format string, args ...any) {
 	c.warnings = append(c.warnings, Warning{path, fmt.Sprintf(format, args...)})
 }
 
-// Both are everywhere here.
+// Short names for what nearly each check here needs.
 func at(path string, i int) string     { return plan.At(path, i) }
 func under(path, member string) string { return plan.Under(path, member) }

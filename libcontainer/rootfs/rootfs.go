@@ -289,10 +289,10 @@ func (t *Tree) Seal(p *plan.Program) {
 	masked := make(map[string]bool, len(t.plan.Masked))
 	masks := unlessIn(masked, t.plan.Masked)
 	for _, i := range unlessIn(masked, t.plan.ReadonlyP) { // what is masked needs no other mount below the mask
-		p.Add(plan.Op{Kind: plan.OpReadonly, B: t.Root, S: []string{t.plan.ReadonlyP[i]}, Field: index("linux.readonlyPaths", i)})
+		p.Add(plan.Op{Kind: plan.OpReadonly, B: t.Root, S: []string{t.plan.ReadonlyP[i]}, Field: plan.At("linux.readonlyPaths", i)})
 	}
 	for _, i := range masks {
-		p.Add(plan.Op{Kind: plan.OpMask, A: t.null, B: t.Root, S: append([]string{t.plan.Masked[i]}, t.maskOptions()...), Field: index("linux.maskedPaths", i)})
+		p.Add(plan.Op{Kind: plan.OpMask, A: t.null, B: t.Root, S: append([]string{t.plan.Masked[i]}, t.maskOptions()...), Field: plan.At("linux.maskedPaths", i)})
 	}
 	if t.plan.Readonly {
 		p.Add(plan.Op{Kind: plan.OpSetAttr, A: t.Root, N: [3]uint64{unix.MOUNT_ATTR_RDONLY}, Field: "root.readonly"})
