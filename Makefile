@@ -87,12 +87,15 @@ test-criu: deps skiff
 	tests/criu build/criu
 	PATH="$(CURDIR)/build/criu:$$PATH" SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/script/ -run 'TestScripts/(criu|checkpoint)-'
 
-# Looks for inputs that break what must hold for each configuration. Without
-# the last flag Go minimizes the first interesting input for a minute.
+# Looks for inputs that break what must hold for each configuration, and for
+# each text of the kernel's. Without the last flag Go minimizes the first
+# interesting input for a minute.
 FUZZTIME ?= 1m
+FUZZ := specconv/FuzzCompile specconv/FuzzDecode \
+	$(addprefix libcontainer/sys/proc/,FuzzMounts FuzzStat FuzzValue FuzzIDMap FuzzCPUList)
 fuzz:
-	for f in FuzzCompile FuzzDecode; do \
-		$(GO) test -tags "$(TAGS)" ./specconv -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x || exit; \
+	for f in $(FUZZ); do \
+		$(GO) test -tags "$(TAGS)" "./$${f%/*}" -run '^$$' -fuzz "^$${f##*/}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x || exit; \
 	done
 
 conformance: skiff

@@ -58,7 +58,7 @@ func (c *call) mounts(ctx *cli.Context) error {
 func (c *call) removeMounts(container *libcontainer.Container, list []specs.Mount) error {
 	var where []libcontainer.Destination
 	for i, m := range list {
-		field := fmt.Sprintf("mounts[%d].destination", i)
+		field := plan.At("mounts", i) + ".destination"
 		if m.Destination == "" {
 			return fmt.Errorf("%s: is required", field)
 		}

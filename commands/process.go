@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/specconv"
 	"github.com/urfave/cli/v2"
 )
@@ -130,13 +131,12 @@ func addCaps(p *specs.Process, names []string) error {
 	if len(names) == 0 {
 		return nil
 	}
-	known := specconv.Features().Linux.Capabilities
 	if p.Capabilities == nil {
 		p.Capabilities = new(specs.LinuxCapabilities)
 	}
 	caps := p.Capabilities
 	for _, name := range names {
-		if !slices.Contains(known, name) {
+		if plan.CapabilityNumber(name) < 0 {
 			return fmt.Errorf("--cap %s: unknown capability; a name like CAP_NET_ADMIN is expected", name)
 		}
 		caps.Bounding = append(caps.Bounding, name)

@@ -15,6 +15,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 	"golang.org/x/sys/unix"
 )
 
@@ -248,23 +249,15 @@ func checkKey(point string) error {
 	return nil
 }
 
-// mountPoints gives the mount points of a process by their id
-// (proc_pid_mountinfo(5)).
+// mountPoints gives the mount points of a process by their id.
 func mountPoints(pid int) (map[uint64]string, error) {
-	b, err := sys.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", pid))
+	table, err := sys.ReadMounts(strconv.Itoa(pid))
 	if err != nil {
 		return nil, err
 	}
 	points := make(map[uint64]string)
-	unescape := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
-	for line := range strings.Lines(string(b)) {
-		f := strings.Fields(line)
-		if len(f) < 5 {
-			continue
-		}
-		if id, err := strconv.ParseUint(f[0], 10, 64); err == nil {
-			points[id] = unescape.Replace(f[4])
-		}
+	for m := range proc.Mounts(table) {
+		points[m.ID] = m.Point
 	}
 	return points, nil
 }
@@ -392,23 +385,20 @@ func outsideFile(pid, fd int, path string, points map[uint64]string) (string, er
 	if err != nil {
 		return "", err
 	}
-	for line := range strings.Lines(string(b)) {
-		text, ok := strings.CutPrefix(line, "mnt_id:")
-		if !ok {
-			continue
-		}
-		id, err := strconv.ParseUint(strings.TrimSpace(text), 10, 64)
-		if err != nil || points[id] != "" {
-			return "", err
-		}
-		var st unix.Stat_t
-		if err := unix.Stat(path, &st); err != nil {
-			return "", &os.PathError{Op: "stat", Path: path, Err: err}
-		}
-		if isTerminal(&st) {
-			return fmt.Sprintf(terminalKey+"%x:%x]", st.Rdev, st.Dev), nil
-		}
-		return fmt.Sprintf(fileKey+"%x:%x]", id, st.Ino), nil
+	text, ok := proc.Value(string(b), proc.Colon, "mnt_id")
+	if !ok {
+		return "", nil
 	}
-	return "", nil
+	id, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || points[id] != "" {
+		return "", err
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return "", &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	if isTerminal(&st) {
+		return fmt.Sprintf(terminalKey+"%x:%x]", st.Rdev, st.Dev), nil
+	}
+	return fmt.Sprintf(fileKey+"%x:%x]", id, st.Ino), nil
 }

@@ -14,9 +14,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
-	"github.com/skiff-oci/skiff/libcontainer/cred"
 	"github.com/skiff-oci/skiff/libcontainer/hooks"
-	"github.com/skiff-oci/skiff/libcontainer/idmap"
 	"github.com/skiff-oci/skiff/libcontainer/launch"
 	"github.com/skiff-oci/skiff/libcontainer/lsm"
 	"github.com/skiff-oci/skiff/libcontainer/notify"
@@ -27,6 +25,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/seccomp"
 	"github.com/skiff-oci/skiff/libcontainer/store"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 	"github.com/skiff-oci/skiff/libcontainer/undo"
 	"golang.org/x/sys/unix"
 )
@@ -197,7 +196,7 @@ func cgroupOwner(l *plan.Launch) *int {
 	uid := l.Process.UID
 	if namespaceFlags(l)&unix.CLONE_NEWUSER != 0 {
 		var ok bool
-		if uid, ok = idmap.Host(l.UserMaps.UID, uid); !ok {
+		if uid, ok = proc.HostID(l.UserMaps.UID, uid); !ok {
 			return nil
 		}
 	}
@@ -466,7 +465,7 @@ func (h *Host) warnWithheld(r *launch.Request) {
 	var names []string
 	for i := range 64 {
 		if mask>>i&1 != 0 {
-			names = append(names, cred.Name(i))
+			names = append(names, plan.CapabilityName(i))
 		}
 	}
 	h.warn("process.capabilities: %s cannot be granted: skiff itself does not have it", strings.Join(names, ", "))

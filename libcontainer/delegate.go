@@ -4,6 +4,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 	"github.com/skiff-oci/skiff/libcontainer/idmap"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 	"golang.org/x/sys/unix"
 )
 
@@ -44,6 +45,6 @@ func delegateOwner(l *plan.Launch) int {
 	if namespaceFlags(l)&unix.CLONE_NEWUSER == 0 {
 		return 0
 	}
-	uid, _ := idmap.Host(l.UserMaps.UID, idmap.Root(l.UserMaps.UID))
+	uid, _ := proc.HostID(l.UserMaps.UID, idmap.Root(l.UserMaps.UID))
 	return int(uid)
 }

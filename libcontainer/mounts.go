@@ -96,15 +96,10 @@ func (c *Container) mountRequest(l *plan.Launch) (*launch.Mounts, error) {
 
 // namespaces are those of the first process that a mount may have to do with.
 func (c *Container) namespaces() (list []plan.Namespace) {
-	for _, n := range [...]struct {
-		flag uint64
-		file string
-	}{
-		{unix.CLONE_NEWUSER, "user"}, {unix.CLONE_NEWIPC, "ipc"}, {unix.CLONE_NEWNET, "net"},
-		{unix.CLONE_NEWCGROUP, "cgroup"}, {unix.CLONE_NEWPID, "pid"}, {unix.CLONE_NEWNS, "mnt"},
-	} {
-		if c.record.Namespaces&n.flag != 0 {
-			list = append(list, plan.Namespace{Flag: n.flag, Path: fmt.Sprintf("/proc/%d/ns/%s", c.record.Pid, n.file)})
+	const concerned = unix.CLONE_NEWUSER | unix.CLONE_NEWIPC | unix.CLONE_NEWNET | unix.CLONE_NEWPID | unix.CLONE_NEWCGROUP | unix.CLONE_NEWNS
+	for _, n := range plan.NamespaceTypes {
+		if c.record.Namespaces&concerned&n.Flag != 0 {
+			list = append(list, plan.Namespace{Flag: n.Flag, Path: fmt.Sprintf("/proc/%d/ns/%s", c.record.Pid, n.File)})
 		}
 	}
 	return list

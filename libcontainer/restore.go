@@ -11,13 +11,13 @@ import (
 
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 	"github.com/skiff-oci/skiff/libcontainer/criu"
-	"github.com/skiff-oci/skiff/libcontainer/idmap"
 	"github.com/skiff-oci/skiff/libcontainer/launch"
 	"github.com/skiff-oci/skiff/libcontainer/lsm"
 	"github.com/skiff-oci/skiff/libcontainer/netdev"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 	"github.com/skiff-oci/skiff/libcontainer/undo"
 	"golang.org/x/sys/unix"
 )
@@ -259,8 +259,8 @@ func (r *restoring) sources(points *rootfs.Points) (list []criu.Source, err erro
 	}
 	if maps := r.plan.UserMaps; !maps.Empty() {
 		for _, d := range rootfs.OwnDevices(r.plan.Rootfs.Devices) {
-			uid, _ := idmap.Host(maps.UID, d.UID) // root's where it is not mapped, as in a new container
-			gid, _ := idmap.Host(maps.GID, d.GID)
+			uid, _ := proc.HostID(maps.UID, d.UID) // root's where it is not mapped, as in a new container
+			gid, _ := proc.HostID(maps.GID, d.GID)
 			node := &criu.Node{Mode: d.Mode, Dev: unix.Mkdev(d.Major, d.Minor), UID: int(uid), GID: int(gid)}
 			list = append(list, criu.Source{Name: rootfs.NodeName(d), Path: d.Path, Node: node})
 		}

@@ -1,12 +1,6 @@
 package libcontainer
 
-import (
-	"fmt"
-	"strconv"
-	"strings"
-
-	"github.com/skiff-oci/skiff/libcontainer/sys"
-)
+import "github.com/skiff-oci/skiff/libcontainer/sys"
 
 // warnStrays warns of processes that CRIU leaves out of a checkpoint without a
 // word: those that do not descend from the container's first process, as an
@@ -42,15 +36,9 @@ func descends(pid, ancestor int, parents map[int]int) bool {
 
 // parentOf gives the parent of a process; 0 if it has just ended.
 func parentOf(pid int) int {
-	b, err := sys.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
+	st, err := sys.ReadStat(pid)
+	if err != nil || st == nil {
 		return 0
 	}
-	for line := range strings.Lines(string(b)) {
-		if text, ok := strings.CutPrefix(line, "PPid:"); ok {
-			n, _ := strconv.Atoi(strings.TrimSpace(text))
-			return n
-		}
-	}
-	return 0
+	return st.Parent
 }

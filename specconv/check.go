@@ -3,6 +3,8 @@ package specconv
 import (
 	"fmt"
 	"strings"
+
+	"github.com/skiff-oci/skiff/libcontainer/plan"
 )
 
 // Violation is one thing that is wrong with a configuration.
@@ -38,13 +40,6 @@ func (c *compiler) warn(path, format string, args ...any) {
 	c.warnings = append(c.warnings, Warning{path, fmt.Sprintf(format, args...)})
 }
 
-// at is the path of an array's element.
-func at(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
-
-// under is the path of a member; the process of an exec has no path itself.
-func under(path, member string) string {
-	if path == "" {
-		return member
-	}
-	return path + "." + member
-}
+// Short names for what nearly each check here needs.
+func at(path string, i int) string     { return plan.At(path, i) }
+func under(path, member string) string { return plan.Under(path, member) }

@@ -3,6 +3,8 @@ package specconv
 import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/opencontainers/runtime-spec/specs-go/features"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/seccomp/bpf"
 )
 
 // Features is the document of `skiff features` (features.md), made from the
@@ -16,10 +18,10 @@ func Features() *features.Features {
 		OCIVersionMax: specs.Version,
 		Hooks:         []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"},
 		Linux: &features.Linux{
-			Capabilities: capabilityNames[:],
+			Capabilities: plan.CapabilityNames[:],
 			Cgroup:       &features.Cgroup{V1: &yes, V2: &yes, Systemd: &yes, SystemdUser: &yes, Rdma: &yes},
 			Seccomp: &features.Seccomp{
-				Enabled: &yes, Actions: seccompActions[:], Operators: seccompOperators[:], Archs: seccompArchs[:], KnownFlags: seccompFlags[:],
+				Enabled: &yes, Actions: bpf.Actions[:], Operators: bpf.Operators[:], Archs: bpf.Archs[:], KnownFlags: bpf.FlagWords(),
 			},
 			MemoryPolicy:    &features.MemoryPolicy{Modes: wordsOf(memoryModes[:]), Flags: wordsOf(memoryFlags[:])},
 			Apparmor:        &features.Apparmor{Enabled: &yes},
@@ -33,8 +35,8 @@ func Features() *features.Features {
 	for _, o := range mountOptions {
 		f.MountOptions = append(f.MountOptions, o.name)
 	}
-	for _, n := range namespaceTypes {
-		f.Linux.Namespaces = append(f.Linux.Namespaces, string(n.name))
+	for _, n := range plan.NamespaceTypes {
+		f.Linux.Namespaces = append(f.Linux.Namespaces, string(n.Type))
 	}
 	return f
 }

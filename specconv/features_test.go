@@ -53,7 +53,7 @@ func TestFeaturesWords(t *testing.T) {
 		"seccomp.knownFlags": {f.Seccomp.KnownFlags, append(known["LinuxSeccompFlag"], "SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_NEW_LISTENER"), func(s *specs.Spec, w string) {
 			s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Flags: []specs.LinuxSeccompFlag{specs.LinuxSeccompFlag(w)}}
 		}},
-		"capabilities": {f.Capabilities, append(slices.Clone(capabilityNames[:]), "CAP_NOSUCH", "KILL", "cap_kill"), func(s *specs.Spec, w string) {
+		"capabilities": {f.Capabilities, append(slices.Clone(plan.CapabilityNames[:]), "CAP_NOSUCH", "KILL", "cap_kill"), func(s *specs.Spec, w string) {
 			s.Process.Capabilities = &specs.LinuxCapabilities{Bounding: []string{w}}
 		}},
 		"memoryPolicy.modes": {f.MemoryPolicy.Modes, append(known["MemoryPolicyModeType"], "MPOL_NOSUCH"), func(s *specs.Spec, w string) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/seccomp/bpf"
 )
 
 // Fuzzing needs -fuzzminimizetime 1x (make fuzz): else Go spends its first
@@ -542,14 +543,14 @@ func vocabulary() (list [][]byte) {
 	for _, o := range mountOptions {
 		add(o.name)
 	}
-	for _, n := range namespaceTypes {
-		add(string(n.name))
+	for _, n := range plan.NamespaceTypes {
+		add(string(n.Type))
 	}
-	add(capabilityNames[:5]...)
-	add(seccompActions[:]...)
-	add(seccompOperators[:]...)
-	add(seccompArchs[:3]...)
-	add(seccompFlags[:]...)
+	add(plan.CapabilityNames[:5]...)
+	add(bpf.Actions[:]...)
+	add(bpf.Operators[:]...)
+	add(bpf.Archs[:3]...)
+	add(bpf.FlagWords()...)
 	return list
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 )
 
 // idmapOption reads the option idmap=uids=A-B-N#...;gids=..., or ridmap=...,
@@ -64,8 +65,8 @@ func idmapEntry(text string, own []specs.LinuxIDMapping) (m specs.LinuxIDMapping
 	if !relative || m.Size == 0 {
 		return m, true
 	}
-	first, ok := hostID(own, m.HostID)
-	last, lastOK := hostID(own, m.HostID+m.Size-1)
+	first, ok := proc.HostID(own, m.HostID)
+	last, lastOK := proc.HostID(own, m.HostID+m.Size-1)
 	m.HostID = first
 	return m, ok && lastOK && last-first == m.Size-1
 }

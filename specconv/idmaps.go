@@ -3,6 +3,7 @@ package specconv
 import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 )
 
 // maxMaps is how many lines a map may have (user_namespaces(7), Linux 4.15).
@@ -85,17 +86,7 @@ func (c *compiler) mapped(id uint32, list []specs.LinuxIDMapping, field, maps st
 	if len(list) == 0 {
 		return
 	}
-	if _, ok := hostID(list, id); !ok {
+	if _, ok := proc.HostID(list, id); !ok {
 		c.fault(field, "%d is not mapped in %s, which has %s", id, maps, plan.IDRanges(list))
 	}
-}
-
-// hostID is the host's id for id in a user namespace; false if there is none.
-func hostID(list []specs.LinuxIDMapping, id uint32) (uint32, bool) {
-	for _, m := range list {
-		if id >= m.ContainerID && id-m.ContainerID < m.Size {
-			return m.HostID + (id - m.ContainerID), true
-		}
-	}
-	return 0, false
 }

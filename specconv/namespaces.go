@@ -7,38 +7,16 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
-	"golang.org/x/sys/unix"
 )
 
-// namespaceTypes lists the types in the order in which they are entered: the
-// user namespace owns the others, and the mount namespace hides the host's
-// tree.
-var namespaceTypes = [...]struct {
-	name specs.LinuxNamespaceType
-	flag uint64
-}{
-	{specs.UserNamespace, unix.CLONE_NEWUSER},
-	{specs.TimeNamespace, unix.CLONE_NEWTIME},
-	{specs.IPCNamespace, unix.CLONE_NEWIPC},
-	{specs.UTSNamespace, unix.CLONE_NEWUTS},
-	{specs.NetworkNamespace, unix.CLONE_NEWNET},
-	{specs.PIDNamespace, unix.CLONE_NEWPID},
-	{specs.CgroupNamespace, unix.CLONE_NEWCGROUP},
-	{specs.MountNamespace, unix.CLONE_NEWNS},
-}
-
-// namespaceRank is the position of a type in namespaceTypes, -1 for another.
+// namespaceRank is the position of a type in the order of entering, -1 for
+// another word.
 func namespaceRank(t specs.LinuxNamespaceType) int {
-	for i := range namespaceTypes {
-		if namespaceTypes[i].name == t {
-			return i
-		}
-	}
-	return -1
+	return slices.IndexFunc(plan.NamespaceTypes[:], func(n plan.NamespaceType) bool { return n.Type == t })
 }
 
 func (c *compiler) namespaces() {
-	var seen [len(namespaceTypes)]bool
+	var seen [len(plan.NamespaceTypes)]bool
 	for i, n := range c.linux.Namespaces {
 		field := at("linux.namespaces", i)
 		rank := namespaceRank(n.Type)
@@ -53,7 +31,7 @@ func (c *compiler) namespaces() {
 			c.fault(field+".path", "%q must be an absolute path", n.Path)
 		}
 		seen[rank] = true
-		c.out.Namespaces = append(c.out.Namespaces, plan.Namespace{Field: field, Type: n.Type, Flag: namespaceTypes[rank].flag, Path: n.Path})
+		c.out.Namespaces = append(c.out.Namespaces, plan.Namespace{Field: field, Type: n.Type, Flag: plan.NamespaceTypes[rank].Flag, Path: n.Path})
 	}
 	slices.SortStableFunc(c.out.Namespaces, func(a, b plan.Namespace) int { return namespaceRank(a.Type) - namespaceRank(b.Type) })
 }

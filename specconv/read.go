@@ -129,7 +129,8 @@ func open(path string, flags int) (int, error) {
 	}
 }
 
-// readAll reads to the end, which is expected after size bytes.
+// readAll reads to the end, which is expected after size bytes. Unlike
+// sys.ReadAll it gives up on what has no end.
 func readAll(fd int, path string, size int) ([]byte, error) {
 	b := make([]byte, 0, size+1)
 	for {

@@ -11,27 +11,6 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/seccomp/bpf"
 )
 
-// The words of a profile, config-linux.md "Seccomp".
-var (
-	seccompActions = [...]string{
-		"SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_TRAP", "SCMP_ACT_ERRNO",
-		"SCMP_ACT_TRACE", "SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_NOTIFY",
-	}
-	seccompOperators = [...]string{
-		"SCMP_CMP_NE", "SCMP_CMP_LT", "SCMP_CMP_LE", "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_MASKED_EQ",
-	}
-	seccompArchs = [...]string{
-		"SCMP_ARCH_X86", "SCMP_ARCH_X86_64", "SCMP_ARCH_X32", "SCMP_ARCH_ARM", "SCMP_ARCH_AARCH64", "SCMP_ARCH_MIPS",
-		"SCMP_ARCH_MIPS64", "SCMP_ARCH_MIPS64N32", "SCMP_ARCH_MIPSEL", "SCMP_ARCH_MIPSEL64", "SCMP_ARCH_MIPSEL64N32",
-		"SCMP_ARCH_PPC", "SCMP_ARCH_PPC64", "SCMP_ARCH_PPC64LE", "SCMP_ARCH_S390", "SCMP_ARCH_S390X", "SCMP_ARCH_PARISC",
-		"SCMP_ARCH_PARISC64", "SCMP_ARCH_RISCV64", "SCMP_ARCH_LOONGARCH64", "SCMP_ARCH_M68K", "SCMP_ARCH_SH", "SCMP_ARCH_SHEB",
-	}
-	seccompFlags = [...]string{
-		"SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
-		"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
-	}
-)
-
 // seccomp checks the words of the profile. Package seccomp compiles it, which
 // takes the host's libseccomp.
 func (c *compiler) seccomp() {
@@ -45,10 +24,12 @@ func (c *compiler) seccomp() {
 		c.fault("linux.seccomp.defaultAction", "must not be SCMP_ACT_NOTIFY")
 	}
 	for i, a := range p.Architectures {
-		c.word(string(a), seccompArchs[:], at("linux.seccomp.architectures", i))
+		c.word(string(a), bpf.Archs[:], at("linux.seccomp.architectures", i))
 	}
 	for i, f := range p.Flags {
-		c.word(string(f), seccompFlags[:], at("linux.seccomp.flags", i))
+		if _, ok := bpf.FlagBit(string(f)); !ok {
+			c.fault(at("linux.seccomp.flags", i), "unknown word %q", f)
+		}
 	}
 	for i := range p.Syscalls {
 		c.syscall(&p.Syscalls[i], at("linux.seccomp.syscalls", i))
@@ -157,7 +138,7 @@ func (c *compiler) syscall(s *specs.LinuxSyscall, field string) {
 		if a.Index > 5 {
 			c.fault(at(field+".args", j)+".index", "%d must be from 0 to 5", a.Index)
 		}
-		c.word(string(a.Op), seccompOperators[:], at(field+".args", j)+".op")
+		c.word(string(a.Op), bpf.Operators[:], at(field+".args", j)+".op")
 		if a.ValueTwo != 0 && a.Op != specs.OpMaskedEqual {
 			c.warn(at(field+".args", j)+".valueTwo", "%d has no effect with %q", a.ValueTwo, a.Op)
 		}
@@ -169,7 +150,7 @@ func (c *compiler) action(a specs.LinuxSeccompAction, errno *uint, field, errnoF
 		c.fault(field, "is required")
 		return
 	}
-	c.word(string(a), seccompActions[:], field)
+	c.word(string(a), bpf.Actions[:], field)
 	switch {
 	case errno == nil:
 	case a != specs.ActErrno && a != specs.ActTrace:

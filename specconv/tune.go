@@ -1,12 +1,13 @@
 package specconv
 
 import (
+	"errors"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 	"golang.org/x/sys/unix"
 )
 
@@ -146,46 +147,18 @@ func (c *compiler) affinity(a *specs.CPUAffinity, field string) {
 	}
 }
 
-// maxSet bounds the numbers in a list: more CPUs and nodes than any kernel
-// can be built for.
-const maxSet = 1 << 16
-
-// set reads a list of numbers and ranges ("0-3,7") into a bit mask, the lowest
-// byte first, whole words of 8 bytes; nil for an empty list.
+// set reads a list of numbers and ranges ("0-3,7") into a bit mask, as
+// [proc.CPUList] gives it.
 func (c *compiler) set(list, field, what string) []byte {
-	if list == "" {
-		return nil
-	}
-	var mask []byte
-	for part := range strings.SplitSeq(list, ",") {
-		from, to, ok := span(part)
-		if !ok {
-			c.fault(field, "%q: a list of numbers and ranges like 0-3,7 is expected", list)
-			return nil
-		}
-		if to >= maxSet {
-			c.fault(field, "%q: %s %d is above %d", list, what, to, maxSet-1)
-			return nil
-		}
-		if n := int(to)/64*8 + 8; n > len(mask) {
-			mask = append(mask, make([]byte, n-len(mask))...)
-		}
-		for i := from; i <= to; i++ {
-			mask[i/8] |= 1 << (i % 8)
-		}
+	mask, err := proc.CPUList(list)
+	var high proc.TooHigh
+	switch {
+	case errors.As(err, &high):
+		c.fault(field, "%q: %s %v", list, what, high)
+	case err != nil:
+		c.fault(field, "%q: a list of numbers and ranges like 0-3,7 is expected", list)
 	}
 	return mask
-}
-
-// span reads "3" or "0-3".
-func span(part string) (from, to uint64, ok bool) {
-	low, high, ranged := strings.Cut(strings.TrimSpace(part), "-")
-	if !ranged {
-		high = low
-	}
-	from, err := strconv.ParseUint(low, 10, 32)
-	to, err2 := strconv.ParseUint(high, 10, 32)
-	return from, to, err == nil && err2 == nil && from <= to
 }
 
 // config-linux.md, "Memory policy"; the numbers are those of set_mempolicy(2).

@@ -2,16 +2,17 @@ package cgroup
 
 import (
 	"path"
-	"strconv"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 	"golang.org/x/sys/unix"
 )
 
 // holdsCaller tells by the names of the cgroups whether this process is in d or
 // below it, and whether these names are known.
 func (m *member) holdsCaller(d dir) (holds, known bool) {
-	self, err := readProc("/proc/self/cgroup")
+	self, err := sys.ReadText("/proc/self/cgroup")
 	if err != nil {
 		return false, false
 	}
@@ -48,7 +49,7 @@ func (d dir) name() (string, bool) {
 	if unix.Statx(d.fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &st) != nil || st.Mask&unix.STATX_MNT_ID == 0 {
 		return "", false
 	}
-	table, err := readProc("/proc/self/mountinfo")
+	table, err := sys.ReadMounts("self")
 	if err != nil {
 		return "", false
 	}
@@ -58,20 +59,12 @@ func (d dir) name() (string, bool) {
 // nameBelow is the name of the cgroup at path, which is on the mount with that
 // id.
 func nameBelow(mountinfo string, mount uint64, p string) (string, bool) {
-	id := strconv.FormatUint(mount, 10) + " "
-	for line := range strings.Lines(mountinfo) {
-		f := strings.Fields(line)
-		if !strings.HasPrefix(line, id) || len(f) < 5 {
-			continue
-		}
-		root, point := unescape(f[3]), unescape(f[4])
-		if !within(p, point) {
-			return "", false
-		}
-		if outside := within(root, "/.."); outside {
-			return root, true // and what is below it; it cannot be cleaned
-		}
-		return path.Join(root, strings.TrimPrefix(p, point)), true
+	m, ok := proc.MountByID(mountinfo, mount)
+	if !ok || !within(p, m.Point) {
+		return "", false
 	}
-	return "", false
+	if outside := within(m.Root, "/.."); outside {
+		return m.Root, true // and what is below it; it cannot be cleaned
+	}
+	return path.Join(m.Root, strings.TrimPrefix(p, m.Point)), true
 }

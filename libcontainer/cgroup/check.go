@@ -1,14 +1,16 @@
 package cgroup
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
+	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 	"golang.org/x/sys/unix"
 )
 
@@ -33,12 +35,7 @@ func line(text, key string) (string, bool) {
 	if key == "default" && text != "" && !strings.ContainsAny(text, " \n") {
 		return text, true
 	}
-	for l := range strings.Lines(text) {
-		if k, rest, _ := strings.Cut(strings.TrimSpace(l), " "); k == key {
-			return strings.TrimSpace(rest), true
-		}
-	}
-	return "", false
+	return proc.Value(text, proc.Blank, key)
 }
 
 // key splits the value for a file by key; what is given for all devices has
@@ -144,7 +141,7 @@ func same(file, got, want string) bool {
 	if strings.HasPrefix(file, "cpuset.") {
 		g, err := set(got)
 		w, err2 := set(want)
-		return err == nil && err2 == nil && slices.Equal(g, w)
+		return err == nil && err2 == nil && bytes.Equal(g, w)
 	}
 	if got == "" { // no line: nothing is set for the device
 		return none(want)
@@ -226,30 +223,9 @@ func size(s string) (int64, error) {
 	return n << shift, err
 }
 
-// set is the members of a list like "0-3,7", in order.
-func set(list string) ([]int, error) {
-	var all []int
-	for part := range strings.SplitSeq(strings.TrimSpace(list), ",") {
-		first, last, is := strings.Cut(strings.TrimSpace(part), "-")
-		if first == "" && !is {
-			continue
-		}
-		from, err := strconv.Atoi(first)
-		to := from
-		if err == nil && is {
-			last, stride, _ := strings.Cut(last, ":")
-			if stride != "" {
-				return nil, errors.New("a stride")
-			}
-			to, err = strconv.Atoi(last)
-		}
-		if err != nil || to-from > 1<<16 {
-			return nil, fmt.Errorf("%q is no list of numbers", list)
-		}
-		for n := from; n <= to; n++ {
-			all = append(all, n)
-		}
-	}
-	slices.Sort(all)
-	return slices.Compact(all), nil
+// set reads a list of CPUs or nodes as the kernel takes it: what is between two
+// parts may be any white space and commas.
+func set(list string) ([]byte, error) {
+	parts := strings.FieldsFunc(list, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
+	return proc.CPUList(strings.Join(parts, ","))
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -41,11 +42,11 @@ func (d dir) handTo(owner int) error {
 // delegated lists the files to hand over (since Linux 4.15; the fall-back list
 // is the specification's).
 func delegated() []string {
-	list, err := os.ReadFile("/sys/kernel/cgroup/delegate")
+	list, err := sys.ReadText("/sys/kernel/cgroup/delegate")
 	if err != nil {
 		return []string{"cgroup.procs", "cgroup.subtree_control", "cgroup.threads"}
 	}
-	return slices.DeleteFunc(strings.Fields(string(list)), func(s string) bool { return strings.Contains(s, "/") })
+	return slices.DeleteFunc(strings.Fields(list), func(s string) bool { return strings.Contains(s, "/") })
 }
 
 // Delegable is an error if no cgroup below the group's can be the container's to

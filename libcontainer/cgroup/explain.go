@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -40,7 +41,7 @@ type looks struct {
 
 var thisHost = looks{
 	text: func(path string) string {
-		s, _ := readProc(path)
+		s, _ := sys.ReadText(path)
 		return strings.TrimSpace(s)
 	},
 	list: func(dir string) []string {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 	"golang.org/x/sys/unix"
 )
 
@@ -304,10 +305,8 @@ func (g *Group) Populated() (bool, error) {
 
 // keyed gives the value of key in lines of "key value"; "0" if it is not there.
 func keyed(text, key string) string {
-	for line := range strings.Lines(text) {
-		if k, v, ok := strings.Cut(strings.TrimSpace(line), " "); ok && k == key {
-			return v
-		}
+	if v, ok := proc.Value(text, proc.Blank, key); ok {
+		return v
 	}
 	return "0"
 }

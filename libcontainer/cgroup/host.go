@@ -3,10 +3,11 @@ package cgroup
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 	"golang.org/x/sys/unix"
 )
 
@@ -24,7 +25,7 @@ func (h *hierarchy) unified() bool { return h.names[0] == "" }
 // hierarchies finds what is mounted. A host with cgroup2 on /sys/fs/cgroup is
 // a unified one, and needs no look at the mount table, which may be long.
 func hierarchies() ([]hierarchy, error) {
-	self, err := readProc("/proc/self/cgroup")
+	self, err := sys.ReadText("/proc/self/cgroup")
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +36,7 @@ func hierarchies() ([]hierarchy, error) {
 		}
 		return []hierarchy{{names: []string{""}, mount: unifiedMount, own: below("/", own)}}, nil
 	}
-	table, err := readProc("/proc/self/mountinfo")
+	table, err := sys.ReadMounts("self")
 	if err != nil {
 		return nil, err
 	}
@@ -57,21 +58,6 @@ func Unified() bool {
 func hidden(h hierarchy) bool {
 	var st unix.Statfs_t
 	return unix.Statfs(h.mount, &st) != nil || !isCgroup(&st)
-}
-
-// readProc reads a file of /proc. Unlike [os.ReadFile] it leaves the runtime's
-// poller alone, which costs a start more than the reading.
-func readProc(path string) (string, error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return "", &os.PathError{Op: "open", Path: path, Err: err}
-	}
-	defer unix.Close(fd)
-	s, err := readAll(fd)
-	if err != nil {
-		return "", &os.PathError{Op: "read", Path: path, Err: err}
-	}
-	return s, nil
 }
 
 // memberOf finds the cgroup path of controller ("" for v2) in the text of a
@@ -102,9 +88,9 @@ func mounted(self, mountinfo string) []hierarchy {
 		if !ok {
 			continue
 		}
-		for m := range strings.Lines(mountinfo) {
-			if root, point, ok := cgroupMount(m, names[0]); ok {
-				all = append(all, hierarchy{names: names, mount: point, own: below(root, path)})
+		for m := range proc.Mounts(mountinfo) {
+			if isOf(&m, names[0]) {
+				all = append(all, hierarchy{names: names, mount: m.Point, own: below(m.Root, path)})
 				break
 			}
 		}
@@ -112,33 +98,12 @@ func mounted(self, mountinfo string) []hierarchy {
 	return all
 }
 
-// cgroupMount reads a line of mountinfo (proc_pid_mountinfo(5)) and tells
-// whether it is the hierarchy with the controller, "" for v2.
-func cgroupMount(line, controller string) (root, point string, ok bool) {
-	left, right, ok := strings.Cut(line, " - ")
-	if !ok {
-		return "", "", false
+// isOf reports whether a mount is the hierarchy with the controller, "" for v2.
+func isOf(m *proc.Mount, controller string) bool {
+	if controller == "" {
+		return m.Type == "cgroup2"
 	}
-	l, r := strings.Fields(left), strings.Fields(right)
-	if len(l) < 5 || len(r) < 3 {
-		return "", "", false
-	}
-	switch {
-	case controller == "" && r[0] == "cgroup2":
-	case controller != "" && r[0] == "cgroup" && slices.Contains(strings.Split(r[2], ","), controller):
-	default:
-		return "", "", false
-	}
-	return unescape(l[3]), unescape(l[4]), true
-}
-
-// unescape undoes mountinfo's octal escapes of blank, tab, newline and
-// backslash.
-func unescape(s string) string {
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
+	return m.Type == "cgroup" && slices.Contains(strings.Split(m.Options, ","), controller)
 }
 
 // below gives path, as /proc/PID/cgroup has it, as a path below a mount of

@@ -88,7 +88,7 @@ func (g *Group) Of(pid int) (*Group, error) {
 		return g, nil
 	}
 	file := sys.ProcPath(pid, "cgroup")
-	text, err := readProc(file)
+	text, err := sys.ReadText(file)
 	if err != nil {
 		return nil, err
 	}

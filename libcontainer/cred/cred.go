@@ -34,7 +34,7 @@ func Become(p *program.Program, proc *plan.Process, granted, spare uint64, usern
 	p.Add(field(proc, "user"), program.SetID{UID: proc.UID, GID: proc.GID})
 	set(p, proc, caps, spare&granted)
 	if caps.Ambient != 0 {
-		p.Add(field(proc, "capabilities.ambient"), program.Ambient{Caps: caps.Ambient, Name: Name})
+		p.Add(field(proc, "capabilities.ambient"), program.Ambient{Caps: caps.Ambient, Name: plan.CapabilityName})
 	}
 }
 
@@ -80,9 +80,4 @@ func Granted() uint64 {
 	return uint64(data[1].Permitted)<<32 | uint64(data[0].Permitted)
 }
 
-func field(p *plan.Process, name string) string {
-	if p.Field == "" {
-		return name
-	}
-	return p.Field + "." + name
-}
+func field(p *plan.Process, name string) string { return plan.Under(p.Field, name) }

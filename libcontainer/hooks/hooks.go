@@ -63,7 +63,7 @@ func RunAll(list []specs.Hook, point string, s specs.State) (errs []error) {
 	return errs
 }
 
-func field(point string, i int) string { return fmt.Sprintf("hooks.%s[%d]", point, i) }
+func field(point string, i int) string { return plan.At("hooks."+point, i) }
 
 // limit is a timeout in seconds: as long as there can be, if it is longer.
 func limit(seconds int) time.Duration {

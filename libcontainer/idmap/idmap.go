@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 	"golang.org/x/sys/unix"
 )
 
@@ -116,17 +117,14 @@ func Of(pid int) (m plan.UserMaps, err error) {
 	return m, err
 }
 
-func read(pid int, file string) (list []specs.LinuxIDMapping, err error) {
+func read(pid int, file string) ([]specs.LinuxIDMapping, error) {
 	b, err := sys.ReadFile(sys.ProcPath(pid, file))
 	if err != nil {
 		return nil, err
 	}
-	for line := range bytes.Lines(b) {
-		var m specs.LinuxIDMapping
-		if _, err := fmt.Sscan(string(line), &m.ContainerID, &m.HostID, &m.Size); err != nil {
-			return nil, fmt.Errorf("/proc/%d/%s: %w", pid, file, err)
-		}
-		list = append(list, m)
+	list, err := proc.IDMap(string(b))
+	if err != nil {
+		return nil, fmt.Errorf("/proc/%d/%s: %w", pid, file, err)
 	}
 	return list, nil
 }
@@ -160,20 +158,10 @@ func text(list []specs.LinuxIDMapping) string {
 	return s
 }
 
-// Host gives the host's id for id in the namespace; false if it is not mapped.
-func Host(list []specs.LinuxIDMapping, id uint32) (uint32, bool) {
-	for _, m := range list {
-		if id >= m.ContainerID && id-m.ContainerID < m.Size {
-			return m.HostID + id - m.ContainerID, true
-		}
-	}
-	return 0, false
-}
-
 // Root is the id that the set-up runs with: 0 if that is mapped, else the
 // first that is.
 func Root(list []specs.LinuxIDMapping) uint32 {
-	if _, ok := Host(list, 0); ok || len(list) == 0 {
+	if _, ok := proc.HostID(list, 0); ok || len(list) == 0 {
 		return 0
 	}
 	return list[0].ContainerID

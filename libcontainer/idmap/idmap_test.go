@@ -48,44 +48,6 @@ func TestRoot(t *testing.T) {
 	}
 }
 
-func TestHost(t *testing.T) {
-	own := mappings{entry(0, 1000, 1), entry(1, 100000, 65535)}
-	gap := mappings{entry(20, 200, 10), entry(0, 100, 10)}
-	for name, tt := range map[string]struct {
-		list   mappings
-		id     uint32
-		want   uint32
-		mapped bool
-	}{
-		"the first range":          {own, 0, 1000, true},
-		"where ranges touch":       {own, 1, 100000, true},
-		"the last of a range":      {own, 65535, 165534, true},
-		"behind the last":          {own, 65536, 0, false},
-		"a list out of order":      {gap, 0, 100, true},
-		"before a gap":             {gap, 9, 109, true},
-		"the first of a gap":       {gap, 10, 0, false},
-		"the last of a gap":        {gap, 19, 0, false},
-		"behind a gap":             {gap, 20, 200, true},
-		"below the first":          {mappings{entry(5, 100, 10)}, 4, 0, false},
-		"all ids, the first":       {mappings{entry(0, 0, last)}, 0, 0, true},
-		"all ids, the last":        {mappings{entry(0, 0, last)}, last - 1, last - 1, true},
-		"no id":                    {mappings{entry(0, 0, last)}, last, 0, false},
-		"up to the largest id":     {mappings{entry(last-9, 0, 9)}, last - 1, 8, true},
-		"to the largest host's id": {mappings{entry(0, last-9, 9)}, 8, last - 1, true},
-		"behind the largest":       {mappings{entry(last-9, 0, 9)}, last, 0, false},
-		// The end of this range is 2^32, which is 0 in 32 bits.
-		"to the end of numbers": {mappings{entry(last-9, 0, 10)}, last, 9, true},
-		"not beyond it":         {mappings{entry(last-9, 0, 20)}, 0, 0, false},
-		"sums larger than 2^32": {mappings{entry(last-99, last-99, 50)}, last - 60, last - 60, true},
-		"an empty range":        {mappings{entry(0, 1000, 0)}, 0, 0, false},
-		"no ranges":             {nil, 0, 0, false},
-	} {
-		if got, ok := Host(tt.list, tt.id); got != tt.want || ok != tt.mapped {
-			t.Errorf("%s: %d in %v: got %d, %v, want %d, %v", name, tt.id, tt.list, got, ok, tt.want, tt.mapped)
-		}
-	}
-}
-
 func TestJoined(t *testing.T) {
 	for name, tt := range map[string]struct{ list, want mappings }{
 		"out of order, and one apart": {mappings{entry(10, 110, 5), entry(0, 100, 10), entry(15, 300, 1)}, mappings{entry(0, 100, 15), entry(15, 300, 1)}},

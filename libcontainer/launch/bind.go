@@ -17,6 +17,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
 	"github.com/skiff-oci/skiff/libcontainer/seccomp"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 	"golang.org/x/sys/unix"
 )
 
@@ -122,8 +123,8 @@ func (b *binding) bindTree() error {
 	}
 	if m := l.UserMaps; !m.Empty() {
 		on.Owner = func(uid, gid uint32) (uint32, uint32) {
-			u, _ := idmap.Host(m.UID, uid)
-			g, _ := idmap.Host(m.GID, gid)
+			u, _ := proc.HostID(m.UID, uid)
+			g, _ := proc.HostID(m.GID, gid)
 			return u, g
 		}
 	}

@@ -10,7 +10,9 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/hooks"
 	"github.com/skiff-oci/skiff/libcontainer/idmap"
 	"github.com/skiff-oci/skiff/libcontainer/lsm"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/program"
+	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 	"github.com/skiff-oci/skiff/libcontainer/tune"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 	"golang.org/x/sys/unix"
@@ -104,7 +106,7 @@ func (b *binding) program() error {
 // owner is the host's id of the user that sets the container up.
 func (b *binding) owner() uint64 {
 	m := b.Launch.UserMaps.UID
-	uid, ok := idmap.Host(m, idmap.Root(m))
+	uid, ok := proc.HostID(m, idmap.Root(m))
 	if !ok && b.userns {
 		return program.UnknownOwner
 	}
@@ -369,12 +371,7 @@ func (b *binding) userAndDirectory() {
 }
 
 // field is the JSON path of a member of the process.
-func (b *binding) field(name string) string {
-	if b.Launch.Process.Field == "" {
-		return name
-	}
-	return b.Launch.Process.Field + "." + name
-}
+func (b *binding) field(name string) string { return plan.Under(b.Launch.Process.Field, name) }
 
 // lookup finds the program, before start, so that create can tell.
 func (b *binding) lookup() {

@@ -7,6 +7,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/idmap"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/program"
+	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 	"golang.org/x/sys/unix"
 )
@@ -41,7 +42,7 @@ func (b *binding) unmapped(op program.Operation, have plan.UserMaps) error {
 		whose = "skiff's own user namespace"
 	}
 	missing := func(field, kind string, id uint32, list []specs.LinuxIDMapping) error {
-		if _, ok := idmap.Host(list, id); ok {
+		if _, ok := proc.HostID(list, id); ok {
 			return nil
 		}
 		return fmt.Errorf("%s: the %s id %d is not mapped in %s, which has %s", field, kind, id, whose, plan.IDRanges(list))
@@ -50,7 +51,7 @@ func (b *binding) unmapped(op program.Operation, have plan.UserMaps) error {
 	switch op.(type) {
 	case program.Groups:
 		for i, g := range p.Groups {
-			if err := missing(fmt.Sprintf("%s[%d]", b.field("user.additionalGids"), i), "group", g, have.GID); err != nil {
+			if err := missing(plan.At(b.field("user.additionalGids"), i), "group", g, have.GID); err != nil {
 				return err
 			}
 		}

@@ -186,9 +186,4 @@ func (h *host) current(process string, files []string) (string, error) {
 	return label, err
 }
 
-func field(p *plan.Process, name string) string {
-	if p.Field == "" {
-		return name
-	}
-	return p.Field + "." + name
-}
+func field(p *plan.Process, name string) string { return plan.Under(p.Field, name) }

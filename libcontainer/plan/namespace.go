@@ -3,23 +3,49 @@ package plan
 import (
 	"strings"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
-// NamespaceNames names the namespaces of CLONE_NEW* flags, as config.json does.
-func NamespaceNames(flags uint64) string {
-	names := [...]struct {
-		flag uint64
-		name string
-	}{
-		{unix.CLONE_NEWUSER, "user"}, {unix.CLONE_NEWNS, "mount"}, {unix.CLONE_NEWPID, "pid"}, {unix.CLONE_NEWNET, "network"},
-		{unix.CLONE_NEWIPC, "ipc"}, {unix.CLONE_NEWUTS, "uts"}, {unix.CLONE_NEWCGROUP, "cgroup"}, {unix.CLONE_NEWTIME, "time"},
-	}
-	var s []string
-	for _, n := range names {
-		if flags&n.flag != 0 {
-			s = append(s, n.name)
+// NamespaceType is a kind of namespaces.
+type NamespaceType struct {
+	Type specs.LinuxNamespaceType
+	Flag uint64 // CLONE_NEW*
+	File string // in /proc/PID/ns; /proc/sys/user has its limit as max_FILE_namespaces
+}
+
+// NamespaceTypes are all kinds, in the order in which they are entered: the user
+// namespace owns the others, and the mount namespace hides the host's tree.
+var NamespaceTypes = [...]NamespaceType{
+	{specs.UserNamespace, unix.CLONE_NEWUSER, "user"},
+	{specs.TimeNamespace, unix.CLONE_NEWTIME, "time"},
+	{specs.IPCNamespace, unix.CLONE_NEWIPC, "ipc"},
+	{specs.UTSNamespace, unix.CLONE_NEWUTS, "uts"},
+	{specs.NetworkNamespace, unix.CLONE_NEWNET, "net"},
+	{specs.PIDNamespace, unix.CLONE_NEWPID, "pid"},
+	{specs.CgroupNamespace, unix.CLONE_NEWCGROUP, "cgroup"},
+	{specs.MountNamespace, unix.CLONE_NEWNS, "mnt"},
+}
+
+// listed are the indices of NamespaceTypes in the order in which messages name
+// them: the best known first.
+var listed = [len(NamespaceTypes)]int{0, 7, 5, 4, 2, 3, 6, 1}
+
+// NamespacesOf are the kinds that CLONE_NEW* flags name, as messages list them.
+func NamespacesOf(flags uint64) (list []NamespaceType) {
+	for _, i := range listed {
+		if flags&NamespaceTypes[i].Flag != 0 {
+			list = append(list, NamespaceTypes[i])
 		}
 	}
-	return strings.Join(s, "|")
+	return list
+}
+
+// NamespaceNames names the namespaces of CLONE_NEW* flags, as config.json does.
+func NamespaceNames(flags uint64) string {
+	var names []string
+	for _, n := range NamespacesOf(flags) {
+		names = append(names, string(n.Type))
+	}
+	return strings.Join(names, "|")
 }

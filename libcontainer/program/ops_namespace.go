@@ -153,10 +153,9 @@ const lacksOne = " (the kernel lacks one of them)"
 
 // NamespaceLimits names the limits on the number of namespaces (CLONE_NEW*).
 func NamespaceLimits(flags uint64) string {
-	files := strings.NewReplacer("mount", "mnt", "network", "net").Replace(plan.NamespaceNames(flags))
 	var all []string
-	for name := range strings.SplitSeq(files, "|") {
-		all = append(all, "max_"+name+"_namespaces")
+	for _, n := range plan.NamespacesOf(flags) {
+		all = append(all, "max_"+n.File+"_namespaces")
 	}
 	return " (a limit in /proc/sys/user is reached: " + strings.Join(all, " or ") + ")"
 }

@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -47,7 +47,7 @@ func (g *Group) failed(member, what string, err error) error {
 		err = pathErr.Err
 	}
 	err = fmt.Errorf("%s: %s: %w", name, what, err)
-	status, readErr := os.ReadFile(filepath.Join(g.tree.mount, "info/last_cmd_status"))
+	status, readErr := sys.ReadFile(filepath.Join(g.tree.mount, "info/last_cmd_status"))
 	if text := strings.TrimSpace(string(status)); readErr == nil && text != "" && text != "ok" {
 		err = fmt.Errorf("%w (%s)", err, text)
 	}

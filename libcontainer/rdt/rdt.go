@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 	"golang.org/x/sys/unix"
 )
 
@@ -44,31 +46,25 @@ func kernel(mount string) *tree {
 // Find says which groups the container id is to have, and compares what is
 // there with what is asked for. It makes nothing.
 func Find(r *specs.LinuxIntelRdt, id string) (*Group, error) {
-	table, err := os.ReadFile("/proc/self/mountinfo")
+	table, err := sys.ReadMounts("self")
 	if err != nil {
 		return nil, err
 	}
-	mount := mountPoint(string(table))
+	mount := mountPoint(table)
 	if mount == "" {
 		return nil, errors.New(field + ": no resctrl file system is mounted (the kernel needs CONFIG_X86_CPU_RESCTRL, the processor RDT; then: mount -t resctrl resctrl /sys/fs/resctrl)")
 	}
 	return kernel(mount).find(r, id)
 }
 
-// mountPoint finds resctrl in a mount table (proc_pid_mountinfo(5)).
+// mountPoint finds resctrl in a mount table.
 func mountPoint(table string) string {
-	for line := range strings.Lines(table) {
-		head, tail, ok := strings.Cut(line, " - ")
-		f := strings.Fields(head)
-		if ok && strings.HasPrefix(tail, "resctrl ") && len(f) > 4 && f[3] == "/" {
-			return unescape(f[4])
+	for m := range proc.Mounts(table) {
+		if m.Type == "resctrl" && m.Root == "/" {
+			return m.Point
 		}
 	}
 	return ""
-}
-
-func unescape(s string) string {
-	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
 }
 
 func (t *tree) find(r *specs.LinuxIntelRdt, id string) (*Group, error) {
@@ -109,7 +105,7 @@ func (g *Group) compare() error {
 	if len(g.schemata) == 0 {
 		return nil
 	}
-	b, err := os.ReadFile(filepath.Join(g.Class, "schemata"))
+	b, err := sys.ReadFile(filepath.Join(g.Class, "schemata"))
 	if err != nil {
 		return fmt.Errorf("%s: %w", field, err)
 	}

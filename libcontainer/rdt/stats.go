@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/skiff-oci/skiff/libcontainer/sys"
 )
 
 // Stats is what is told of a class of service, with runc's keys.
@@ -84,7 +86,7 @@ func exists(path string) bool {
 type reader struct{ err error }
 
 func (r *reader) text(path string) string {
-	b, err := os.ReadFile(path)
+	b, err := sys.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && r.err == nil {
 		r.err = err
 	}

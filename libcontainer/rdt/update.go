@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/undo"
 )
 
@@ -21,7 +22,7 @@ func Update(class string, schemata []string, u *undo.Stack) error {
 
 func (g *Group) update(u *undo.Stack) error {
 	file := filepath.Join(g.Class, "schemata")
-	before, err := os.ReadFile(file)
+	before, err := sys.ReadFile(file)
 	if err != nil {
 		return fmt.Errorf("%s: %w", field, err)
 	}
@@ -31,7 +32,7 @@ func (g *Group) update(u *undo.Stack) error {
 		}
 		u.Push(func() error { return write(file, linesOf(string(before), s)) })
 	}
-	after, err := os.ReadFile(file)
+	after, err := sys.ReadFile(file)
 	if err != nil {
 		return fmt.Errorf("%s: %w", field, err)
 	}

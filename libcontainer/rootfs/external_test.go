@@ -51,7 +51,7 @@ func TestOwnDevices(t *testing.T) {
 func TestAddedMounts(t *testing.T) {
 	r := of(fileSystem("cgroup", "/cg"), bind("/src/a", "/a"))
 	for i := range r.Mounts {
-		r.Mounts[i].Field = index("mounts", i)
+		r.Mounts[i].Field = plan.At("mounts", i)
 	}
 	tree, err := Added(r, Setting{NewMounts: true, Cgroup: CgroupView{Hierarchies: v1[:1]}, Host: aHost}, new(program.Program))
 	if err != nil {

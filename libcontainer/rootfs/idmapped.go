@@ -1,16 +1,15 @@
 package rootfs
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 	"golang.org/x/sys/unix"
 )
@@ -114,44 +113,32 @@ func (t *Tree) checkMapped() error {
 
 // fsType names the type of the file system that path is on.
 func fsType(path string) string {
-	_, right := mountLine(path)
-	name, _, ok := strings.Cut(right, " ")
-	if !ok {
+	m, err := mountOf(path)
+	if err != nil {
 		return "unknown file system"
 	}
-	return name
+	return m.Type
 }
 
 // BindError explains that the mount of path cannot be cloned.
 func BindError(path string, err error) error {
-	left, _ := mountLine(path)
-	f := strings.Fields(left)
-	if !errors.Is(err, unix.EINVAL) || len(f) < 6 || !slices.Contains(f[6:], "unbindable") {
+	if !errors.Is(err, unix.EINVAL) {
 		return err
 	}
-	return fmt.Errorf("%w (the mount on %s is unbindable: mount --make-private %s)", err, f[4], f[4])
+	m, tableErr := mountOf(path)
+	if tableErr != nil || !slices.Contains(strings.Fields(m.Propagation), "unbindable") {
+		return err
+	}
+	return fmt.Errorf("%w (the mount on %s is unbindable: mount --make-private %s)", err, m.Point, m.Point)
 }
 
-// mountLine is the line of the mount table that is about the mount which path is
-// on, as it has a separator in it (proc_pid_mountinfo(5)).
-func mountLine(path string) (left, right string) {
+// mountOf is the mount that path is on.
+func mountOf(path string) (proc.Mount, error) {
 	id, err := sys.MountID(path)
 	if err != nil {
-		return "", ""
+		return proc.Mount{}, err
 	}
-	f, err := os.Open("/proc/self/mountinfo")
-	if err != nil {
-		return "", ""
-	}
-	defer f.Close()
-	for s := bufio.NewScanner(f); s.Scan(); {
-		left, right, _ := strings.Cut(s.Text(), " - ")
-		number, _, _ := strings.Cut(left, " ")
-		if number == strconv.FormatUint(id, 10) {
-			return left, right
-		}
-	}
-	return "", ""
+	return sys.MountByID(id)
 }
 
 // A flag of a mount: the option that clears it, and how statfs(2) shows it.

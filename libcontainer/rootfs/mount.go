@@ -2,14 +2,11 @@ package rootfs
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/skiff-oci/skiff/libcontainer/program"
 	"golang.org/x/sys/unix"
 )
-
-func index(field string, i int) string { return field + "[" + strconv.Itoa(i) + "]" }
 
 // mount adds the operations of one mount. Its way to the system call: here,
 // then bind or one of the three functions below, then the operations of child/mount.c.

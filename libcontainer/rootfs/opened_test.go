@@ -19,7 +19,7 @@ func opening(t *testing.T, r plan.Rootfs, on Setting, ns UserNamespaces) (files 
 	t.Helper()
 	on.Host = TheHost
 	for i := range r.Mounts {
-		r.Mounts[i].Field = index("mounts", i)
+		r.Mounts[i].Field = plan.At("mounts", i)
 	}
 	p := new(program.Program)
 	files, err = New(r, on, p).Open(ns, func(format string, args ...any) { warnings = append(warnings, fmt.Sprintf(format, args...)) })

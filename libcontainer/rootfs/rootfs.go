@@ -239,10 +239,10 @@ func (t *Tree) Seal(p *program.Program) {
 	masked := make(map[string]bool, len(t.plan.Masked))
 	masks := unlessIn(masked, t.plan.Masked)
 	for _, i := range unlessIn(masked, t.plan.ReadonlyP) { // what is masked needs no other mount below the mask
-		p.Add(index("linux.readonlyPaths", i), program.Readonly{Root: t.Root, Path: t.plan.ReadonlyP[i]})
+		p.Add(plan.At("linux.readonlyPaths", i), program.Readonly{Root: t.Root, Path: t.plan.ReadonlyP[i]})
 	}
 	for _, i := range masks {
-		p.Add(index("linux.maskedPaths", i), program.Mask{Null: t.null, Root: t.Root, Path: t.plan.Masked[i], Options: t.maskOptions()})
+		p.Add(plan.At("linux.maskedPaths", i), program.Mask{Null: t.null, Root: t.Root, Path: t.plan.Masked[i], Options: t.maskOptions()})
 	}
 	if t.plan.Readonly {
 		p.Add("root.readonly", program.SetAttr{Mount: t.Root, Attributes: program.Attributes{Set: unix.MOUNT_ATTR_RDONLY}})

@@ -3,65 +3,44 @@ package seccomp
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/seccomp/bpf"
 	"golang.org/x/sys/unix"
 )
 
-// Flags returns the flags that a profile may name.
-func Flags() []string {
-	return []string{
-		"SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG",
-		"SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
-	}
-}
-
-// SupportedFlags returns those of [Flags] that the running kernel has.
+// SupportedFlags returns those of [bpf.Flags] that the running kernel has.
 func SupportedFlags() []string {
 	var words []string
-	for _, word := range Flags() {
-		if bit, err := flagBit(word); err == nil && kernelHas(bit) {
-			words = append(words, word)
+	for _, f := range bpf.Flags {
+		if kernelHas(f.Bit) {
+			words = append(words, f.Word)
 		}
 	}
 	return words
 }
 
-// HasArch tells whether the libseccomp that filters are compiled with has an
+// HasArch reports whether the libseccomp that filters are compiled with has an
 // architecture of the specification: some are younger than the oldest one that
 // can be built with.
 func HasArch(word string) bool {
-	switch word {
-	case "SCMP_ARCH_LOONGARCH64", "SCMP_ARCH_M68K", "SCMP_ARCH_SH", "SCMP_ARCH_SHEB":
-		var major, minor int
-		_, err := fmt.Sscanf(LibraryVersion(), "%d.%d", &major, &minor)
-		return err == nil && (major > 2 || major == 2 && minor >= 6)
-	}
-	return true
+	var major, minor uint
+	_, _ = fmt.Sscanf(LibraryVersion(), "%d.%d", &major, &minor)
+	return slices.Contains(bpf.ArchsOf(major, minor), word)
 }
 
 // flag resolves a flag. All but one are older than the kernels that this
 // runtime is for, so only that one is asked about.
 func flag(word specs.LinuxSeccompFlag) (uint, error) {
-	bit, err := flagBit(string(word))
-	if err == nil && bit == unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV && !kernelHas(bit) {
+	bit, ok := bpf.FlagBit(string(word))
+	if !ok {
+		return 0, fmt.Errorf("unknown seccomp flag %q", word)
+	}
+	if bit == unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV && !kernelHas(bit) {
 		return 0, fmt.Errorf("%s: the kernel does not have it (Linux 5.19): %w", word, errors.ErrUnsupported)
 	}
-	return bit, err
-}
-
-func flagBit(word string) (uint, error) {
-	switch word {
-	case "SECCOMP_FILTER_FLAG_TSYNC":
-		return unix.SECCOMP_FILTER_FLAG_TSYNC, nil
-	case "SECCOMP_FILTER_FLAG_LOG":
-		return unix.SECCOMP_FILTER_FLAG_LOG, nil
-	case "SECCOMP_FILTER_FLAG_SPEC_ALLOW":
-		return unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, nil
-	case "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV":
-		return unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, nil
-	}
-	return 0, fmt.Errorf("unknown seccomp flag %q", word)
+	return bit, nil
 }
 
 // kernelHas asks with a null program: the kernel looks at the flags first,

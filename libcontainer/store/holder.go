@@ -47,18 +47,11 @@ func superblock(f *os.File) (dev uint64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	const table = "/proc/self/mountinfo"
-	b, err := sys.ReadFile(table)
+	m, err := sys.MountByID(id)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("%s: %w", f.Name(), err)
 	}
-	for line := range bytes.Lines(b) {
-		var n, parent, major, minor uint64
-		if _, err := fmt.Sscanf(string(line), "%d %d %d:%d", &n, &parent, &major, &minor); err == nil && n == id {
-			return unix.Mkdev(uint32(major), uint32(minor)), nil
-		}
-	}
-	return 0, fmt.Errorf("%s: mount %d, which %s is on, is not there", table, id, f.Name())
+	return unix.Mkdev(m.Major, m.Minor), nil
 }
 
 // holder finds who holds the flock(2) lock of a file in the text of /proc/locks

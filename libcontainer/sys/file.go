@@ -7,21 +7,34 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ReadFile reads a whole file. A read that gives less than was asked for is not
-// the end: procfs gives whole lines, a page of them at most. Unlike
-// [os.ReadFile] it leaves the Go runtime's poller alone, which costs a start
-// more than the reading.
+// ReadFile reads a whole file. Unlike [os.ReadFile] it leaves the Go runtime's
+// poller alone, which costs a start more than the reading.
 func ReadFile(path string) ([]byte, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, wrap("open", path, err)
 	}
 	defer unix.Close(fd)
-	b := make([]byte, 0, 4096)
+	b, err := ReadAll(fd, 4096)
+	return b, wrap("read", path, err)
+}
+
+// ReadText is [ReadFile] for text.
+func ReadText(path string) (string, error) {
+	b, err := ReadFile(path)
+	return string(b), err
+}
+
+// ReadAll reads an open file to its end, in one call if it has less than size
+// bytes, and one more for the end. A read that gives less than was asked for is
+// not the end: procfs gives whole lines, a page of them at most. The error is the
+// bare errno.
+func ReadAll(fd, size int) ([]byte, error) {
+	b := make([]byte, 0, size)
 	for {
 		n, err := read(fd, b[len(b):cap(b)])
 		if err != nil {
-			return nil, wrap("read", path, err)
+			return nil, err
 		}
 		if n == 0 {
 			return b, nil

@@ -1,7 +1,6 @@
 package sys
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 	"golang.org/x/sys/unix"
 )
 
@@ -49,25 +49,22 @@ func PidfdNumbers(pidfd *os.File) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pidNumbers(b), nil
+	return pidNumbers(string(b)), nil
 }
 
 // pidNumbers reads the line NSpid of a pidfd's fdinfo. A kernel without pid
 // namespaces has the line Pid alone.
-func pidNumbers(fdinfo []byte) (numbers []int) {
-	for line := range bytes.Lines(fdinfo) {
-		key, text, _ := strings.Cut(string(line), ":")
-		if key != "Pid" && key != "NSpid" {
-			continue
+func pidNumbers(fdinfo string) (numbers []int) {
+	text, ok := proc.Value(fdinfo, proc.Colon, "NSpid")
+	if !ok {
+		text, _ = proc.Value(fdinfo, proc.Colon, "Pid")
+	}
+	for word := range strings.FieldsSeq(text) {
+		n, err := strconv.Atoi(word)
+		if err != nil || n <= 0 {
+			return nil
 		}
-		numbers = nil
-		for word := range strings.FieldsSeq(text) {
-			n, err := strconv.Atoi(word)
-			if err != nil || n <= 0 {
-				return nil
-			}
-			numbers = append(numbers, n)
-		}
+		numbers = append(numbers, n)
 	}
 	return numbers
 }

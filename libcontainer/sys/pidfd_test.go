@@ -21,7 +21,7 @@ func TestPidNumbers(t *testing.T) {
 		{"no pidfd", "pos:\t0\nflags:\t02\n", nil},
 		{"empty", "", nil},
 	} {
-		if have := pidNumbers([]byte(c.text)); !slices.Equal(have, c.want) {
+		if have := pidNumbers(c.text); !slices.Equal(have, c.want) {
 			t.Errorf("%s: %v, expected %v", c.name, have, c.want)
 		}
 	}

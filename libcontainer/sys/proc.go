@@ -10,22 +10,13 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 	"golang.org/x/sys/unix"
 )
 
-// Stat is what is used of /proc/PID/stat (proc_pid_stat(5)).
-type Stat struct {
-	State   byte   // 'R', 'S', 'Z' ...
-	Parent  int    // 0: it is not in this pid namespace
-	Group   int    // process group
-	Threads int    // of the process that have not ended; the leader counts while it is a zombie
-	Start   uint64 // clock ticks after boot
-	Exiting bool   // it has begun to end; it may have to wait for others
-}
-
 // ReadStat reads the state of the process that has the number pid in /proc; nil
 // without an error if there is no such process, or none that /proc shows.
-func ReadStat(pid int) (*Stat, error) {
+func ReadStat(pid int) (*proc.Stat, error) {
 	path := fmt.Sprintf("/proc/%d/stat", pid)
 	b, err := ReadFile(path)
 	if unseen(err) {
@@ -34,32 +25,29 @@ func ReadStat(pid int) (*Stat, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The name, in parentheses, may hold anything; the fields after the last
-	// one are the third and following.
-	f := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
-	if len(f) < 20 {
-		return nil, fmt.Errorf("%s: too short", path)
-	}
-	s := &Stat{State: f[0][0]}
-	if s.Parent, err = strconv.Atoi(string(f[1])); err != nil {
-		return nil, fmt.Errorf("%s: parent: %w", path, err)
-	}
-	if s.Group, err = strconv.Atoi(string(f[2])); err != nil {
-		return nil, fmt.Errorf("%s: process group: %w", path, err)
-	}
-	if s.Threads, err = strconv.Atoi(string(f[17])); err != nil {
-		return nil, fmt.Errorf("%s: threads: %w", path, err)
-	}
-	if s.Start, err = strconv.ParseUint(string(f[19]), 10, 64); err != nil {
-		return nil, fmt.Errorf("%s: start time: %w", path, err)
-	}
-	flags, err := strconv.ParseUint(string(f[6]), 10, 64)
+	s, err := proc.ParseStat(string(b))
 	if err != nil {
-		return nil, fmt.Errorf("%s: flags: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	const exiting = 4 // PF_EXITING of linux/sched.h
-	s.Exiting = flags&exiting != 0
-	return s, nil
+	return &s, nil
+}
+
+// ReadMounts reads the mount table of a process: its number in /proc, or "self".
+func ReadMounts(process string) (string, error) {
+	return ReadText("/proc/" + process + "/mountinfo")
+}
+
+// MountByID finds the mount with that id in the table of this process.
+func MountByID(id uint64) (proc.Mount, error) {
+	table, err := ReadMounts("self")
+	if err != nil {
+		return proc.Mount{}, err
+	}
+	m, ok := proc.MountByID(table, id)
+	if !ok {
+		return m, fmt.Errorf("/proc/self/mountinfo: mount %d is not there", id)
+	}
+	return m, nil
 }
 
 // InUserNamespace tells that this process is in a user namespace other than
@@ -89,10 +77,6 @@ func unseen(err error) bool {
 	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES)
 }
 
-// Ended reports whether nothing of the process runs any more. A leader that has
-// ended while threads of it go on is alive.
-func (s *Stat) Ended() bool { return (s.State == 'Z' || s.State == 'X') && s.Threads <= 1 }
-
 // ThreadGroup is the process that a thread belongs to; 0 if the thread has
 // ended, or cannot be seen from this pid namespace.
 func ThreadGroup(tid int) (int, error) {
@@ -110,12 +94,11 @@ func ThreadGroup(tid int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	for line := range bytes.Lines(b) {
-		if id, ok := bytes.CutPrefix(line, []byte("Tgid:")); ok {
-			return strconv.Atoi(string(bytes.TrimSpace(id)))
-		}
+	id, ok := proc.Value(string(b), proc.Colon, "Tgid")
+	if !ok {
+		return 0, fmt.Errorf("%s: no line Tgid", path)
 	}
-	return 0, fmt.Errorf("%s: no line Tgid", path)
+	return strconv.Atoi(id)
 }
 
 // threadGroup asks the kernel without /proc (PIDFD_GET_INFO, Linux 6.13).

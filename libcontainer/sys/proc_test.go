@@ -31,3 +31,27 @@ func TestCommandLine(t *testing.T) {
 		t.Errorf("that of nobody is %q", none)
 	}
 }
+
+// The readers give what the kernel says of this very process.
+func TestReadOwn(t *testing.T) {
+	st, err := ReadStat(os.Getpid())
+	if err != nil || st == nil || st.Parent != os.Getppid() || st.Threads < 1 || st.Ended() {
+		t.Errorf("stat: %+v, %v", st, err)
+	}
+	if st, err := ReadStat(0); st != nil || err != nil {
+		t.Errorf("that of nobody: %+v, %v", st, err)
+	}
+	if tid, err := ThreadGroup(os.Getpid()); tid != os.Getpid() || err != nil {
+		t.Errorf("thread group: %d, %v", tid, err)
+	}
+	id, err := MountID("/proc/self/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := MountByID(id); err != nil || m.Point != "/proc" || m.Type != "proc" {
+		t.Errorf("mount %d: %+v, %v", id, m, err)
+	}
+	if m, err := MountByID(0); err == nil {
+		t.Errorf("mount 0: %+v", m)
+	}
+}

@@ -85,7 +85,7 @@ func Findable(path string, follow bool) bool {
 	if !follow {
 		how.Flags |= unix.O_NOFOLLOW
 	}
-	fd, err := unix.Openat2(unix.AT_FDCWD, path, &how)
+	fd, err := Openat2(unix.AT_FDCWD, path, &how)
 	if err != nil {
 		return false
 	}
@@ -125,21 +125,14 @@ func IsFile(f *os.File, path string) (bool, error) {
 }
 
 // OpenIn opens path inside the directory root, as if root were "/"; no magic
-// links (openat2(2), Linux 5.6). It tries again while a rename elsewhere makes
-// the kernel unsure.
+// links (openat2(2), Linux 5.6).
 func OpenIn(root *os.File, path string, flags uint64) (*os.File, error) {
 	how := unix.OpenHow{Flags: flags | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
-	for range 2000 {
-		fd, err := unix.Openat2(int(root.Fd()), path, &how)
-		if err == unix.EAGAIN || err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			return nil, wrap("openat2", root.Name()+path, err)
-		}
-		return os.NewFile(uintptr(fd), path), nil
+	fd, err := Openat2(int(root.Fd()), path, &how)
+	if err != nil {
+		return nil, wrap("openat2", root.Name()+path, err)
 	}
-	return nil, wrap("openat2", root.Name()+path, unix.EAGAIN)
+	return os.NewFile(uintptr(fd), path), nil
 }
 
 // CloneNode clones the mount of a device node of the host, rooted at it, and

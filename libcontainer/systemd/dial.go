@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 	"golang.org/x/sys/unix"
 )
 
@@ -107,15 +109,13 @@ func busPaths(list string) (all []address) {
 // sees it.
 func hostUID() string {
 	uid := os.Geteuid()
-	text, err := os.ReadFile("/proc/self/uid_map")
+	text, err := sys.ReadFile("/proc/self/uid_map")
 	if err != nil {
 		return strconv.Itoa(uid)
 	}
-	for line := range strings.Lines(string(text)) {
-		var in, out, n int
-		if _, err := fmt.Sscan(line, &in, &out, &n); err == nil && uid >= in && uid-in < n {
-			return strconv.Itoa(out + uid - in)
-		}
+	list, _ := proc.IDMap(string(text))
+	if out, ok := proc.HostID(list, uint32(uid)); ok {
+		return strconv.FormatUint(uint64(out), 10)
 	}
 	return strconv.Itoa(uid)
 }

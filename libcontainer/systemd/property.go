@@ -1,6 +1,8 @@
 package systemd
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -9,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/godbus/dbus/v5"
+	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 )
 
 // Property is a property of a unit, as D-Bus has it: (sv).
@@ -132,35 +135,15 @@ func quota(value string) ([]Property, error) {
 	}, nil
 }
 
-// maxCPU is more than any kernel counts (CONFIG_NR_CPUS is at most 8192).
-const maxCPU = 1 << 16
-
 // cpus converts a list, "0-3,7", to the bits of a number, the lowest byte
 // first.
 func cpus(file, list string) ([]Property, error) {
-	var bits []byte
-	for part := range strings.SplitSeq(strings.TrimSpace(list), ",") {
-		from, to, ranged := strings.Cut(strings.TrimSpace(part), "-")
-		if !ranged {
-			to = from
-		}
-		a, err := strconv.ParseUint(from, 10, 32)
-		if err != nil {
-			return nil, err
-		}
-		b, err := strconv.ParseUint(to, 10, 32)
-		if err != nil {
-			return nil, err
-		}
-		if b < a || b >= maxCPU {
-			return nil, strconv.ErrRange
-		}
-		for ; a <= b; a++ {
-			for uint64(len(bits)) <= a/8 {
-				bits = append(bits, 0)
-			}
-			bits[a/8] |= 1 << (a % 8)
-		}
+	bits, err := proc.CPUList(list)
+	if err != nil {
+		return nil, err
+	}
+	if bits = bytes.TrimRight(bits, "\x00"); len(bits) == 0 {
+		return nil, errors.New("a list like 0-3,7 is expected")
 	}
 	name := "AllowedCPUs"
 	if file == "cpuset.mems" {

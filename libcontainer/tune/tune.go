@@ -115,9 +115,4 @@ func hint(err error, of func(unix.Errno) string) string {
 	return ""
 }
 
-func field(p *plan.Process, name string) string {
-	if p.Field == "" {
-		return name
-	}
-	return p.Field + "." + name
-}
+func field(p *plan.Process, name string) string { return plan.Under(p.Field, name) }

@@ -41,7 +41,7 @@ var direct = []struct {
 	{"libcontainer/launch", "syscall.StartProcess", "the one clone of the child"},
 	{"libcontainer/store", "Mkdir Rmdir Lstat Open Flock Socket Bind Connect Listen",
 		"the state directory is its own; errors of the names in it are told apart here (taken, gone, somebody else's)"},
-	{"libcontainer/cgroup", "Mkdir Rmdir Open Openat2 Access Lstat Chmod Fchownat Statfs Statx Eventfd Syscall",
+	{"libcontainer/cgroup", "Mkdir Rmdir Access Lstat Chmod Fchownat Statfs Statx Eventfd Syscall",
 		"cgroupfs has meanings of its own for the errors of these; Syscall is bpf(2), for which x/sys has no function"},
 	{"libcontainer/rdt", "Mkdir Rmdir Open", "resctrl, too, has meanings of its own: ENOSPC is that there are no more classes"},
 	{"libcontainer/seccomp", "Open Syscall syscall.StartProcess",

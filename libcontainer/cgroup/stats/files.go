@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 	"golang.org/x/sys/unix"
 )
 
@@ -89,11 +90,7 @@ func (f *files) numbers(name string) []uint64 {
 // none.
 func (f *files) keyed(name string) map[string]uint64 {
 	var all map[string]uint64
-	for line := range strings.Lines(f.text(name)) {
-		key, value, ok := strings.Cut(strings.TrimSpace(line), " ")
-		if !ok {
-			continue
-		}
+	for key, value := range proc.Pairs(f.text(name), proc.Blank) {
 		if all == nil {
 			all = make(map[string]uint64)
 		}
@@ -117,23 +114,12 @@ func (f *files) nested(name string, each func(name, key, value string)) {
 // list is the content of a file such as "0-3,7".
 func (f *files) list(name string) []uint16 {
 	var all []uint16
-	for part := range strings.SplitSeq(f.text(name), ",") {
-		if part == "" {
-			continue
-		}
-		first, last, ok := strings.Cut(part, "-")
-		if !ok {
-			last = first
-		}
-		a, errA := strconv.ParseUint(first, 10, 16)
-		b, errB := strconv.ParseUint(last, 10, 16)
-		if err := errors.Join(errA, errB); err != nil {
-			f.fail(name, err)
-			return nil
-		}
-		for ; a <= b; a++ {
-			all = append(all, uint16(a))
-		}
+	mask, err := proc.CPUList(f.text(name))
+	if err != nil {
+		f.fail(name, err)
+	}
+	for n := range proc.Members(mask) {
+		all = append(all, uint16(n))
 	}
 	return all
 }
@@ -178,10 +164,8 @@ func (f *files) psiValue(d *PSIData, name, key, value string) {
 
 // device splits "8:16".
 func device(s string) (major, minor uint64, ok bool) {
-	a, b, ok := strings.Cut(s, ":")
-	major, errA := strconv.ParseUint(a, 10, 32)
-	minor, errB := strconv.ParseUint(b, 10, 32)
-	return major, minor, ok && errA == nil && errB == nil
+	a, b, ok := proc.Device(s)
+	return uint64(a), uint64(b), ok
 }
 
 // pageSizes finds the page sizes by the name of a file that each has.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	libseccomp "github.com/seccomp/libseccomp-golang"
+	"github.com/skiff-oci/skiff/libcontainer/seccomp/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -41,19 +42,8 @@ const armPrivate = 0x0f0000
 // archWords returns the architectures that a profile may name: those of the
 // specification that this build's libseccomp has.
 func archWords() []string {
-	words := []string{
-		"SCMP_ARCH_X86", "SCMP_ARCH_X86_64", "SCMP_ARCH_X32",
-		"SCMP_ARCH_ARM", "SCMP_ARCH_AARCH64",
-		"SCMP_ARCH_MIPS", "SCMP_ARCH_MIPS64", "SCMP_ARCH_MIPS64N32",
-		"SCMP_ARCH_MIPSEL", "SCMP_ARCH_MIPSEL64", "SCMP_ARCH_MIPSEL64N32",
-		"SCMP_ARCH_PPC", "SCMP_ARCH_PPC64", "SCMP_ARCH_PPC64LE",
-		"SCMP_ARCH_S390", "SCMP_ARCH_S390X",
-		"SCMP_ARCH_PARISC", "SCMP_ARCH_PARISC64", "SCMP_ARCH_RISCV64",
-	}
-	if major, minor, _ := libseccomp.GetLibraryVersion(); major > 2 || major == 2 && minor >= 6 {
-		words = append(words, "SCMP_ARCH_LOONGARCH64", "SCMP_ARCH_M68K", "SCMP_ARCH_SH", "SCMP_ARCH_SHEB")
-	}
-	return words
+	major, minor, _ := libseccomp.GetLibraryVersion()
+	return bpf.ArchsOf(major, minor)
 }
 
 func archOf(word specs.Arch) (arch, error) {

@@ -49,8 +49,10 @@ type compiler struct {
 // A system call that some architecture has and those of p do not is left out,
 // as every runtime does: profiles name calls of all kernels and machines. A
 // name that no architecture has is warned of, or an error where the call would
-// have been denied. Any other word or value that cannot be honoured is an error
-// with its JSON path.
+// have been denied. Any other word or value that has no meaning here is an error
+// with its JSON path: package specconv has refused it before, with the rules that
+// are not libseccomp's (which calls an agent may be asked about), but a filter
+// must not come of what it has overlooked.
 func Compile(p *specs.LinuxSeccomp) (bpf.Filter, error) {
 	library.Lock()
 	defer library.Unlock()
@@ -102,11 +104,6 @@ func newCompiler(p *specs.LinuxSeccomp) (*compiler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("linux.seccomp.defaultAction: %w", err)
 	}
-	if def == libseccomp.ActNotify {
-		// The runtime's own calls after the load would wait for an agent that
-		// is not there yet.
-		return nil, errors.New("linux.seccomp.defaultAction: SCMP_ACT_NOTIFY cannot be used as default action")
-	}
 	filter, err := libseccomp.NewFilter(def)
 	if err != nil {
 		return nil, fmt.Errorf("seccomp: make a filter with the default action %s: %w", p.DefaultAction, err)
@@ -140,14 +137,10 @@ func (c *compiler) addEntry(s *specs.LinuxSyscall, path string) error {
 	}
 	for i, name := range s.Names {
 		at := fmt.Sprintf("%s.names[%d]", path, i)
-		switch {
-		case act == libseccomp.ActNotify && name == "write":
-			// runc's rule; profiles that break it are written for no runtime.
-			return fmt.Errorf("%s: SCMP_ACT_NOTIFY cannot be used for the write syscall", at)
-		case !known(name):
-			err = c.unknown(at, name, act)
-		default:
+		if known(name) {
 			err = c.addName(at, name, act, rules)
+		} else {
+			err = c.unknown(at, name, act)
 		}
 		if err != nil {
 			return err

@@ -1,0 +1,40 @@
+package proc
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// IDMap reads the text of /proc/PID/uid_map or gid_map (user_namespaces(7)).
+func IDMap(text string) (list []specs.LinuxIDMapping, err error) {
+	for line := range strings.Lines(text) {
+		var m specs.LinuxIDMapping
+		f := strings.Fields(line)
+		if len(f) != 3 {
+			return nil, fmt.Errorf("%q: three numbers are expected", line)
+		}
+		for i, to := range [...]*uint32{&m.ContainerID, &m.HostID, &m.Size} {
+			n, err := strconv.ParseUint(f[i], 10, 32)
+			if err != nil {
+				return nil, err
+			}
+			*to = uint32(n)
+		}
+		list = append(list, m)
+	}
+	return list, nil
+}
+
+// HostID is the id outside of a user namespace that id has inside; false if it is
+// not mapped.
+func HostID(list []specs.LinuxIDMapping, id uint32) (uint32, bool) {
+	for _, m := range list {
+		if id >= m.ContainerID && id-m.ContainerID < m.Size {
+			return m.HostID + (id - m.ContainerID), true
+		}
+	}
+	return 0, false
+}
