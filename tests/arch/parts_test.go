@@ -2,6 +2,7 @@ package arch
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -56,29 +57,35 @@ func makeTags(t *testing.T) string {
 	return string(found[1])
 }
 
-// list loads skiff's packages as a build does, without compiling them.
-func list(t *testing.T, flags ...string) error {
+// list loads packages and what they import as a build does, without compiling
+// them, and returns their paths, or what is wrong.
+func list(t *testing.T, args ...string) (paths string, err error) {
 	t.Helper()
-	cmd := exec.Command("go", append(append([]string{"list", "-deps"}, flags...), ".")...)
-	cmd.Dir, cmd.Env = top(t), append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return &failed{string(out)}
+	cmd := exec.Command("go", append([]string{"list", "-deps"}, args...)...)
+	cmd.Dir = top(t)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("go list: %w: %s", err, out)
 	}
-	return nil
+	return string(out), nil
 }
 
-type failed struct{ output string }
-
-func (f *failed) Error() string { return f.output }
-
-// A fresh clone builds, but make fails if any of the parts is missing: no skiff
-// without them is taken for a whole one.
-func TestMissingPartFailsTheBuild(t *testing.T) {
-	if err := list(t, "-overlay", without(t, parts...)); err != nil {
-		t.Errorf("without tags: %v", err)
+// A fresh clone builds, without libseccomp as well.
+func TestFreshCloneBuilds(t *testing.T) {
+	paths, err := list(t, "-overlay", without(t, parts...), "./...")
+	if err != nil {
+		t.Error(err)
 	}
+	if strings.Contains(paths, "libseccomp") {
+		t.Error("without tags a package imports libseccomp, which is C")
+	}
+}
+
+// Make fails if any of the parts is missing: no skiff without them is taken for
+// a whole one.
+func TestMissingPartFailsTheBuild(t *testing.T) {
 	for _, part := range parts {
-		err := list(t, "-overlay", without(t, part), "-tags", makeTags(t))
+		_, err := list(t, "-overlay", without(t, part), "-tags", makeTags(t), ".")
 		if want := filepath.Base(part) + ": no matching files found"; err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("make without %s: got %v, want %q", part, err, want)
 		}
