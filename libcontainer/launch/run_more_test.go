@@ -59,7 +59,7 @@ func TestRunSeccomp(t *testing.T) {
 		}, "/bin/sh", "-c", "grep ^Seccomp: /proc/self/status")
 		r.SeccompCache = []string{filepath.Join(w.dir, "seccomp")}
 		handed := 0
-		r.Notify = func(listener *os.File, pid int) error {
+		r.Notify = func(*os.File, int) error {
 			handed++
 			return nil
 		}
@@ -226,7 +226,7 @@ func TestUnmapped(t *testing.T) {
 	}{
 		{program.SetID{}, func(l *plan.Launch) { l.Process.UID = 5 }, "process.user.uid: the user id 5 is not mapped in the user namespace, which has 0"},
 		{program.SetID{}, func(l *plan.Launch) { l.Process.GID = 6 }, "process.user.gid: the group id 6 is not mapped in the user namespace, which has 0"},
-		{program.SetID{}, func(l *plan.Launch) {}, ""},
+		{program.SetID{}, func(*plan.Launch) {}, ""},
 		{program.Groups{}, func(l *plan.Launch) { l.Process.Groups = []uint32{0, 7} }, "process.user.additionalGids[1]: the group id 7 is not mapped in the user namespace, which has 0"},
 		{program.BecomeRoot{}, func(l *plan.Launch) { l.UserMaps.UID = []specs.LinuxIDMapping{{ContainerID: 9, HostID: 9, Size: 1}} }, "linux.uidMappings: the user id 9 is not mapped"},
 		{program.Umask{}, func(l *plan.Launch) { l.Process.UID = 5 }, ""},

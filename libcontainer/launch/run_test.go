@@ -129,7 +129,7 @@ func TestRunStages(t *testing.T) {
 	r.Waits.Mounted = true
 	r.Meanwhile, r.Mounted, r.Ready = stage("meanwhile"), stage("mounted"), stage("ready")
 	traced := 0
-	r.Debug = func(format string, args ...any) {
+	r.Debug = func(format string, _ ...any) {
 		if strings.HasPrefix(format, "child: ") {
 			traced++
 		}

@@ -79,7 +79,7 @@ func TestDescribeDetail(t *testing.T) {
 		{Entry{Exec{Args: []string{"x"}}, "f"}, wire.Message{Errno: unix.ENOEXEC}, `f: exec: "x": exec format error (not an executable of this machine, or a script without #!)`},
 		{Entry{Chdir{Path: "/w"}, "process.cwd"}, wire.Message{Errno: unix.EACCES}, `chdir to cwd ("/w") set in process.cwd failed: permission denied`},
 		{Entry{Chdir{Path: "/w"}, "process.cwd"}, wire.Message{Detail: wire.Outside}, `process.cwd: the directory "/w" is outside the container's root file system`},
-		{Entry{Ambient{Name: func(n int) string { return "CAP_X" }}, "f"}, wire.Message{Errno: unix.EPERM, Value: 5}, "f: raise the ambient capability CAP_X: operation not permitted (each has to be permitted and inheritable, and the securebit SECBIT_NO_CAP_AMBIENT_RAISE not set)"},
+		{Entry{Ambient{Name: func(int) string { return "CAP_X" }}, "f"}, wire.Message{Errno: unix.EPERM, Value: 5}, "f: raise the ambient capability CAP_X: operation not permitted (each has to be permitted and inheritable, and the securebit SECBIT_NO_CAP_AMBIENT_RAISE not set)"},
 		{Entry{SetAttr{On: "/x", Attributes: Attributes{Set: unix.MOUNT_ATTR_IDMAP}}, "f"}, wire.Message{Errno: unix.EINVAL}, "f: set the attributes of the mount on /x: invalid argument (this file system cannot be idmapped)"},
 		{Entry{Close{}, ""}, wire.Message{Errno: unix.EMFILE}, "close a descriptor: too many open files (RLIMIT_NOFILE, the limit on descriptors, is too low: ulimit -Hn)"},
 	} {

@@ -1,6 +1,10 @@
 package sys
 
-import "golang.org/x/sys/unix"
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
 
 // maxTries is how often a path is looked for, as by the child (path.c).
 const maxTries = 2000
@@ -9,7 +13,7 @@ const maxTries = 2000
 // once more: a signal has come, or a rename or a mount elsewhere has made the
 // kernel unsure of a "..". Who renames all the time must not hold us up for ever.
 func again(err error, tries int) bool {
-	return (err == unix.EAGAIN || err == unix.EINTR) && tries < maxTries
+	return (errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR)) && tries < maxTries
 }
 
 // Openat2 is openat2(2), tried again as long as that may help. The error is the

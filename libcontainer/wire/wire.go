@@ -139,7 +139,10 @@ type Message struct {
 }
 
 // The sizes of a message's head and of its text, in bytes.
-const HeadSize, TextSize = 24, 488
+const (
+	HeadSize = 24
+	TextSize = 488
+)
 
 // ErrClosed says that the other side is gone.
 var ErrClosed = errors.New("the launch process ended without a message")
