@@ -118,7 +118,11 @@ func (g *Group) Enterable() bool {
 
 // Files are the values that [Group.Limit] writes to the files of cgroup v2: for
 // one who keeps values of his own, and would write these over them.
-func (g *Group) Files() [][2]string {
+func (g *Group) Files() [][2]string { return g.files(true) }
+
+// files are those values; of a weight of block I/O the one of bfq, or where no
+// such scheduler is, with without, the one that stands in for it.
+func (g *Group) files(without bool) [][2]string {
 	var all [][2]string
 	for _, c := range controllers() {
 		list, err := c.values(g.resources, true)
@@ -126,7 +130,7 @@ func (g *Group) Files() [][2]string {
 			continue // Limit tells of it
 		}
 		for _, s := range list {
-			if s.instead != nil {
+			if s.instead != nil && without {
 				s = *s.instead
 			}
 			all = append(all, [2]string{s.file, s.value})
@@ -147,15 +151,16 @@ func (g *Group) With(r *specs.LinuxResources) *Group {
 
 // Restore writes anew, as the resources have it, what systemd rounds, or in some
 // versions does not know and sets to its own: it writes all files of a
-// controller when it is told of one.
+// controller when it is told of one. The weight of bfq it makes of its IOWeight=,
+// whose numbers have another range.
 func (g *Group) Restore() error {
 	m := g.unified()
 	if m == nil {
 		return nil
 	}
-	for _, f := range g.Files() {
+	for _, f := range g.files(false) {
 		switch f[0] {
-		case "cpu.max", "memory.oom.group", "memory.zswap.max", "memory.zswap.writeback":
+		case "cpu.max", "io.bfq.weight", "memory.oom.group", "memory.zswap.max", "memory.zswap.writeback":
 			if err := m.write(f[0], f[1]); err != nil && !errors.Is(err, unix.ENOENT) {
 				return err
 			}
