@@ -90,6 +90,11 @@ func TestOrder(t *testing.T) {
 			compareOrder(t, name+"-"+c.suffix, c.caller, []string{change, c.change}, c.request)
 		}
 	}
+	for _, engine := range []string{"containerd", "docker", "podman"} {
+		for caller, change := range map[string]string{"root": "", "nested": "", "user": usernsOwn} {
+			compareOrder(t, engine+"-"+caller, caller, []string{"configs/" + engine + ".json", change}, nil)
+		}
+	}
 	for _, c := range []struct {
 		name, config, caller string
 		request              func(r *Request)
@@ -201,12 +206,16 @@ func orderOf(t *testing.T, caller string, changes []string, request func(*Reques
 	return fmt.Sprintf("inherits %d\n%s", b.prog.Inherited, b.prog)
 }
 
-// config is the example's with changes.
+// config is the example's with changes, or the file that the first of them names.
 func config(t *testing.T, changes []string) *specs.Spec {
 	t.Helper()
 	s := specconv.Example(false)
 	s.Process.Terminal, s.Root.Readonly = false, false
 	text, err := json.Marshal(s)
+	if strings.HasSuffix(changes[0], ".json") {
+		text, err = os.ReadFile(filepath.Join("testdata", changes[0]))
+		changes = changes[1:]
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
