@@ -35,6 +35,11 @@ func (t *Tree) addable(m *mount) error {
 	case m.byMount:
 		return errors.New("iversion, and options of 256 bytes and more, cannot be given to a mount of a container that runs")
 	}
+	if m.CopyLink && m.Bind {
+		if _, err := t.Host.Readlink(m.Source); err == nil {
+			return fmt.Errorf("%s is a symlink, which copy-symlink makes anew, and that is no mount: only mounts can be added to a container that runs", m.Source)
+		}
+	}
 	for _, list := range [...]struct {
 		name  string
 		paths []string

@@ -71,6 +71,21 @@ func TestAddedMounts(t *testing.T) {
 	}
 }
 
+// A symlink that is to be made anew is no mount.
+func TestAddedLink(t *testing.T) {
+	for source, want := range map[string]string{
+		"/src/a":    "",
+		"/src/link": "mounts[0]: /src/link is a symlink, which copy-symlink makes anew, and that is no mount: only mounts can be added to a container that runs",
+	} {
+		r := of(bind(source, "/a"))
+		r.Mounts[0].Field, r.Mounts[0].CopyLink = "mounts[0]", true
+		_, err := Added(r, Setting{NewMounts: true, Host: aHost}, new(program.Program))
+		if want == "" && err != nil || want != "" && (err == nil || err.Error() != want) {
+			t.Errorf("%s: %v, expected %q", source, err, want)
+		}
+	}
+}
+
 // The places for mounts are made where they lead to: in the rootfs, and in sources.
 func TestMakePoints(t *testing.T) {
 	root, source := mounted(t), mounted(t)

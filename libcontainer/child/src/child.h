@@ -6,6 +6,15 @@
 #include "program.h"
 #include "sys.h"
 
+// What one operation leaves for a later one is in slots. Besides, there is only
+// what no slot can hold:
+//   - hook: which hook this process is to become;
+//   - home, and `chosen` in process.c: strings that are found in the container, by
+//     the user's rights, and that execve(2) takes as they are;
+//   - `chdir_as_root` in process.c: of two tries one has to succeed;
+//   - stdio_owner: whose the streams were, before they became the container's;
+//   - `files` in process.c: a limit of the caller's;
+//   - `attached` in mount.c: a detached mount can be copied once it is attached.
 extern const char *image;          // the program, mapped
 extern int *slot;                  // slot number to descriptor
 extern const struct op *hook;      // what this process becomes in place of the program, if not 0
