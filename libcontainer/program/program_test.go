@@ -123,6 +123,16 @@ func TestEncode(t *testing.T) {
 	}
 }
 
+// Numbers in the data are in the byte order of this machine.
+func TestData(t *testing.T) {
+	le := binary.NativeEndian
+	for _, data := range [][]byte{Groups{GIDs: []uint32{1, 0x01020304}}.code().data, KeepFDs{Numbers: []int{1, 0x01020304}}.code().data} {
+		if len(data) != 8 || le.Uint32(data) != 1 || le.Uint32(data[4:]) != 0x01020304 {
+			t.Errorf("% x", data)
+		}
+	}
+}
+
 // decode reads operation i of an encoded program.
 func decode(b []byte, i int) code {
 	le := binary.NativeEndian

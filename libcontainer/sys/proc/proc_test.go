@@ -179,14 +179,45 @@ func TestIDMap(t *testing.T) {
 }
 
 func TestHostID(t *testing.T) {
-	list := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 1000, Size: 1}, {ContainerID: 10, HostID: 100000, Size: 5}, {ContainerID: 4294967290, HostID: 7, Size: 5}}
-	for id, want := range map[uint32]int64{0: 1000, 1: -1, 9: -1, 10: 100000, 14: 100004, 15: -1, 4294967294: 11, 4294967295: -1} {
-		if got, ok := HostID(list, id); ok != (want >= 0) || ok && int64(got) != want {
-			t.Errorf("%d: %d, %v, expected %d", id, got, ok, want)
-		}
+	const last = 1<<32 - 1
+	entry := func(inside, outside, size uint32) specs.LinuxIDMapping {
+		return specs.LinuxIDMapping{ContainerID: inside, HostID: outside, Size: size}
 	}
-	if _, ok := HostID(nil, 0); ok {
-		t.Error("no mapping has 0")
+	type maps = []specs.LinuxIDMapping
+	own := maps{entry(0, 1000, 1), entry(1, 100000, 65535)}
+	gap := maps{entry(20, 200, 10), entry(0, 100, 10)}
+	for name, tt := range map[string]struct {
+		list   maps
+		id     uint32
+		want   uint32
+		mapped bool
+	}{
+		"the first range":          {own, 0, 1000, true},
+		"where ranges touch":       {own, 1, 100000, true},
+		"the last of a range":      {own, 65535, 165534, true},
+		"behind the last":          {own, 65536, 0, false},
+		"a list out of order":      {gap, 0, 100, true},
+		"before a gap":             {gap, 9, 109, true},
+		"the first of a gap":       {gap, 10, 0, false},
+		"the last of a gap":        {gap, 19, 0, false},
+		"behind a gap":             {gap, 20, 200, true},
+		"below the first":          {maps{entry(5, 100, 10)}, 4, 0, false},
+		"all ids, the first":       {maps{entry(0, 0, last)}, 0, 0, true},
+		"all ids, the last":        {maps{entry(0, 0, last)}, last - 1, last - 1, true},
+		"no id":                    {maps{entry(0, 0, last)}, last, 0, false},
+		"up to the largest id":     {maps{entry(last-9, 0, 9)}, last - 1, 8, true},
+		"to the largest host's id": {maps{entry(0, last-9, 9)}, 8, last - 1, true},
+		"behind the largest":       {maps{entry(last-9, 0, 9)}, last, 0, false},
+		// The end of this range is 2^32, which is 0 in 32 bits.
+		"to the end of numbers": {maps{entry(last-9, 0, 10)}, last, 9, true},
+		"not beyond it":         {maps{entry(last-9, 0, 20)}, 0, 0, false},
+		"sums larger than 2^32": {maps{entry(last-99, last-99, 50)}, last - 60, last - 60, true},
+		"an empty range":        {maps{entry(0, 1000, 0)}, 0, 0, false},
+		"no ranges":             {nil, 0, 0, false},
+	} {
+		if got, ok := HostID(tt.list, tt.id); got != tt.want || ok != tt.mapped {
+			t.Errorf("%s: %d in %v: got %d, %v, want %d, %v", name, tt.id, tt.list, got, ok, tt.want, tt.mapped)
+		}
 	}
 }
 
