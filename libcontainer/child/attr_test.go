@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// interpret runs operations on this host, and returns what the program that
-// they end with prints, or the message of the operation that failed.
+// interpret runs operations on this host, the last of which executes a program, and
+// returns what the program prints, or the message of the operation that failed.
 func interpret(t *testing.T, ops ...program.Operation) (string, wire.Message) {
 	t.Helper()
 	needBinary(t)
@@ -54,8 +54,8 @@ func interpret(t *testing.T, ops ...program.Operation) (string, wire.Message) {
 	return string(out), m
 }
 
-// The file of an attribute is opened on a procfs of our own, or on /proc where
-// none can be made, but nowhere else; the first file that is there is taken.
+// The child opens an attribute file on a procfs of its own, or on /proc if it can make
+// none, but nowhere else; it opens the first file that exists.
 func TestAttr(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skipf("needs root to mount a procfs: the effective uid is %d", os.Geteuid())

@@ -12,7 +12,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/program"
 )
 
-// The header of the numbers that both sides share is as it would be written now.
+// The header with the numbers that both sides share is up to date.
 func TestHeader(t *testing.T) {
 	have, err := os.ReadFile("src/program.h")
 	if err != nil {
@@ -23,7 +23,7 @@ func TestHeader(t *testing.T) {
 	}
 }
 
-// The child carries out each operation.
+// The child implements each operation.
 func TestOperations(t *testing.T) {
 	text, err := os.ReadFile("src/child.c")
 	if err != nil {

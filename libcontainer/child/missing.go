@@ -2,6 +2,6 @@
 
 package child
 
-// Binary is empty: a fresh clone, where nothing has built the interpreter yet,
-// compiles like this.
+// Binary is empty, so that a fresh clone compiles, in which the interpreter has not
+// been built yet.
 var Binary []byte

@@ -1,9 +1,9 @@
-// Package cred makes the operations that turn the child from root into the
-// user of config.json: groups, ids, capabilities.
+// Package cred makes the operations that change the child from root to the user of
+// config.json: groups, ids, capabilities.
 //
-// The order is the kernel's: the bounding set can be shrunk, and groups and
-// ids changed, only while the capabilities are there; a change of the user id
-// away from 0 clears them unless PR_SET_KEEPCAPS is set (capabilities(7)).
+// The kernel dictates the order: to drop capabilities from the bounding set, and to
+// change groups and ids, takes capabilities; and a change of the user id away from 0
+// clears them unless PR_SET_KEEPCAPS is set (capabilities(7)).
 package cred
 
 import (
@@ -12,13 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Become adds the change of user. It leaves the child with the capabilities of
-// the process and those in spare, which a later operation still needs;
-// [Finish] takes the spare ones away. Capabilities outside granted cannot be
-// had and are left out (config.md, "Linux Process": a warning, no error).
+// Become adds the change of user. Afterwards the child has the capabilities of the
+// process and those in spare, which a later operation needs; [Finish] removes the
+// spare ones. Capabilities that are not in granted cannot be given and are left out
+// (config.md, "Linux Process", asks for a warning, not an error).
 //
-// userns says that setgroups(2) may be denied, as a user namespace can have it
-// (user_namespaces(7)): then there is nothing to clear.
+// With userns, setgroups(2) may be denied, as it can be in a user namespace
+// (user_namespaces(7)): that is not an error if the process has no groups.
 func Become(p *program.Program, proc *plan.Process, granted, spare uint64, userns bool) {
 	caps := within(proc.Caps, granted)
 	if proc.Caps.Bounding != ^uint64(0) {
@@ -50,8 +50,8 @@ func set(p *program.Program, proc *plan.Process, caps plan.Caps, spare uint64) {
 	p.Add(field(proc, "capabilities"), program.Caps{Effective: caps.Effective | spare, Permitted: caps.Permitted | spare, Inheritable: caps.Inheritable})
 }
 
-// within leaves out what cannot be granted, and what would make the kernel
-// refuse the rest: effective and ambient ones must be permitted.
+// within removes the capabilities that cannot be granted, and those that would make
+// the kernel refuse the rest: effective and ambient ones must be permitted.
 func within(c plan.Caps, granted uint64) plan.Caps {
 	c.Permitted &= granted
 	c.Inheritable &= granted
@@ -60,22 +60,22 @@ func within(c plan.Caps, granted uint64) plan.Caps {
 	return c
 }
 
-// Withheld are the capabilities that the process asks for and does not get.
+// Withheld returns the capabilities that the process asks for and does not get.
 func Withheld(proc *plan.Process, granted uint64) uint64 {
 	c := proc.Caps
 	return (c.Effective | c.Permitted | c.Inheritable | c.Ambient) &^ granted
 }
 
-// All are the capabilities that there are (Linux 5.9 to 6.18 have 41).
+// All is the mask of all capabilities (Linux 5.9 to 6.18 have 41).
 const All = 1<<(unix.CAP_LAST_CAP+1) - 1
 
-// Granted are the capabilities that this runtime has to give: its own
+// Granted returns the capabilities that this runtime can give, which are its own
 // permitted ones (capget(2)).
 func Granted() uint64 {
 	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
 	if err := unix.Capget(&head, &data[0]); err != nil {
-		return 0 // no kernel that we run on refuses it
+		return 0 // no supported kernel refuses it
 	}
 	return uint64(data[1].Permitted)<<32 | uint64(data[0].Permitted)
 }

@@ -42,8 +42,8 @@ var becomeTests = map[string]struct {
 	userns         bool
 	want           string
 }{
-	// config.json without capabilities: all sets are empty but for the bounding
-	// set, which is left alone.
+	// config.json without capabilities: all sets are empty except the bounding set,
+	// which is left alone.
 	"without capabilities": {
 		proc: plan.Process{Field: "process", Caps: plan.Caps{Bounding: ^uint64(0)}}, granted: All,
 		want: `
@@ -73,7 +73,7 @@ var becomeTests = map[string]struct {
 			capset(0x21, 0x21, 0x0)  # process.capabilities
 		`,
 	},
-	// Away from 0 the kernel takes the capabilities: it is told to keep them.
+	// A change of the user id away from 0 clears the capabilities, so KeepCaps comes first.
 	"user": {
 		proc: plan.Process{Field: "process", UID: 1000, GID: 100, Groups: []uint32{10, 20}, Caps: full(bind)}, granted: All,
 		want: `
@@ -139,8 +139,8 @@ var becomeTests = map[string]struct {
 			capset(0x1, 0x1, 0x0)  # process.capabilities
 		`,
 	},
-	// What the runtime does not have it cannot give. The bounding set can be
-	// shrunk to anything.
+	// The runtime cannot give what it does not have. The bounding set can be shrunk to
+	// any set.
 	"runtime with fewer": {
 		proc: plan.Process{Field: "process", Caps: full(chown | kill | sysadmin)}, granted: chown | sysadmin,
 		want: `
@@ -208,8 +208,8 @@ var becomeTests = map[string]struct {
 			ambient(0x1)  # process.capabilities.ambient
 		`,
 	},
-	// Without no_new_privs the filter is loaded with CAP_SYS_ADMIN, which the
-	// program is not to have: it is there until then, and not inheritable.
+	// Without no_new_privs, loading the filter takes CAP_SYS_ADMIN, which the program
+	// must not have: the child has it until then, and it is not inheritable.
 	"spare": {
 		proc: plan.Process{Field: "process", UID: 1, Caps: full(kill)}, granted: All, spare: sysadmin | setpcap,
 		want: `

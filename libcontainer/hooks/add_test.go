@@ -20,9 +20,9 @@ var web = State(&plan.Launch{ID: "web", OCIVersion: "1.3.0", Bundle: "/b", Annot
 
 var webDocument = document(`"ociVersion":"1.3.0","id":"web","status":"created","bundle":"/b","annotations":{"k":"#v#"}`)
 
-// TestAdd compares the operations of the two kinds of hooks inside. The numbers
-// after the words are how many of these are arguments, how many are
-// environment, and the timeout in milliseconds.
+// TestAdd compares the operations of the two kinds of hooks that the child runs. The
+// numbers after the words are the number of arguments, the number of environment
+// variables, and the timeout in milliseconds.
 func TestAdd(t *testing.T) {
 	list := []specs.Hook{
 		{Path: "/a"},
@@ -39,15 +39,15 @@ func TestAdd(t *testing.T) {
 		add  func(*program.Program) error
 		want string
 	}{
-		// They have no environment but their own.
+		// They only have their own environment.
 		"of the runtime": {
 			func(p *program.Program) error { return Add(p, list, "createContainer", web, Output{5, 6}) },
 			`hook(#5, #6, "/a", "/a", 1, data[DOC])  # hooks.createContainer[0]
 			hook(#5, #6, "/b", "b", "x", "OWN=1", 2, 1, 5000, data[DOC])  # hooks.createContainer[1]
 			hook(#5, #6, "/c", "/c", 1, data[DOC])  # hooks.createContainer[2]`,
 		},
-		// One without has the program's, and HOME as that; one with an empty list
-		// has none.
+		// A hook without one gets the program's, with its HOME; with an empty list it
+		// gets none.
 		"of the container": {
 			confined(false),
 			`hook(#6, "/a", "/a", "PATH=/bin", "HOME=/", 1, 2, flags=3, data[DOC])  # hooks.startContainer[0]

@@ -1,5 +1,5 @@
-// Package hooks runs the hooks of config.json: those of the runtime's
-// namespaces by itself, those of the container's as operations of the child.
+// Package hooks runs the hooks of config.json. It runs those for the runtime's
+// namespaces itself, and makes operations of the child for those in the container's.
 package hooks
 
 import (
@@ -21,16 +21,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// State is the document that hooks read on stdin (runtime.md, "State").
+// State returns the document that hooks read on stdin (runtime.md, "State").
 func State(l *plan.Launch, status specs.ContainerState, pid int) specs.State {
 	return specs.State{
 		Version: l.OCIVersion, ID: l.ID, Status: status, Pid: pid, Bundle: l.Bundle, Annotations: l.Annotations,
 	}
 }
 
-// Run runs hooks one after the other in the runtime's namespaces, up to the
-// first that fails. point is their name in config.json: "poststart". They fail
-// when the process of the pidfd first ends; nil: of none.
+// Run runs hooks one after the other in the runtime's namespaces, up to the first
+// that fails. point is their name in config.json, such as "poststart". A hook also
+// fails if the process of the pidfd first, which may be nil, ends before the hook.
 func Run(list []specs.Hook, point string, s specs.State, first *os.File) error {
 	if len(list) == 0 {
 		return nil
@@ -48,7 +48,7 @@ func Run(list []specs.Hook, point string, s specs.State, first *os.File) error {
 	return nil
 }
 
-// RunAll runs hooks whether one fails or not, and returns all errors.
+// RunAll runs all hooks, even if one fails, and returns all errors.
 func RunAll(list []specs.Hook, point string, s specs.State) (errs []error) {
 	r, err := newRunner(s, nil)
 	if err != nil {
@@ -65,13 +65,13 @@ func RunAll(list []specs.Hook, point string, s specs.State) (errs []error) {
 
 func field(point string, i int) string { return plan.At("hooks."+point, i) }
 
-// limit is a timeout in seconds: as long as there can be, if it is longer.
+// limit converts a timeout in seconds; one that is too long becomes the longest possible.
 func limit(seconds int) time.Duration {
 	return time.Duration(min(int64(seconds), math.MaxInt64/int64(time.Second))) * time.Second
 }
 
-// directory is where hooks run: the bundle, which may be gone when a container
-// is deleted.
+// directory returns the directory in which hooks run: the bundle, or "/" if it is
+// gone, as it may be when a container is deleted.
 func directory(bundle string) string {
 	if unix.Faccessat(unix.AT_FDCWD, bundle, unix.X_OK, unix.AT_EACCESS) != nil {
 		return "/"
@@ -82,13 +82,13 @@ func directory(bundle string) string {
 // runner runs the hooks of one point.
 type runner struct {
 	output
-	doc   []byte // the state
+	doc   []byte // the state document
 	dir   string
 	first *os.File // pidfd of the container's first process, or nil
 }
 
-// newRunner prepares all that hooks have in common. With an error they can still
-// be run, and print to their error alone.
+// newRunner prepares what the hooks have in common. Even if it returns an error, the
+// runner can be used: the output of hooks is then only kept for their errors.
 func newRunner(s specs.State, first *os.File) (r runner, err error) {
 	r.dir, r.first = directory(s.Bundle), first
 	if r.doc, err = json.Marshal(s); err == nil {
@@ -102,7 +102,7 @@ func (r *runner) run(h *specs.Hook, field string) error {
 	pidfd := -1
 	cmd := exec.Command(h.Path)
 	cmd.Args = argv(h)
-	cmd.Env = h.Env // without one, nil: the runtime's own. An empty list is none
+	cmd.Env = h.Env // nil if config.json has none: the runtime's own; an empty list: no environment
 	cmd.Dir = r.dir
 	cmd.Stdin = bytes.NewReader(r.doc)
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -112,13 +112,13 @@ func (r *runner) run(h *specs.Hook, field string) error {
 	if f := r.output[1]; f != nil {
 		cmd.Stderr = f
 	}
-	// A group, so that all of it can be ended. The kernel ends the hook itself
-	// with the thread that has started it.
+	// The hook gets a process group, so that it can be killed with all that it has
+	// started. The kernel kills the hook itself when the thread that started it ends.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL, PidFD: &pidfd}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	// What a hook has left in the background may hold its output open, which is
-	// not waited for.
+	// Processes that a hook leaves in the background may keep its output open; they
+	// are not waited for.
 	cmd.WaitDelay = 100 * time.Millisecond
 	err := sys.Afresh(cmd.Start)
 	if err == nil {
@@ -130,7 +130,7 @@ func (r *runner) run(h *specs.Hook, field string) error {
 	return &Failed{Field: field, Path: h.Path, Why: err.Error(), Output: out.String()}
 }
 
-// wait waits for the end of a hook, and ends it where that comes too late.
+// wait waits until a hook exits, and kills it if [await] returns an error.
 func wait(cmd *exec.Cmd, pidfd int, first *os.File, timeout *int) error {
 	defer unix.Close(pidfd)
 	late := await(pidfd, first, timeout)
@@ -143,8 +143,8 @@ func wait(cmd *exec.Cmd, pidfd int, first *os.File, timeout *int) error {
 	return late
 }
 
-// await returns when the hook has ended, or an error if something comes before
-// that.
+// await waits until the hook, a pidfd, has ended. It returns an error if the timeout
+// or the end of first comes earlier.
 func await(hook int, first *os.File, timeout *int) error {
 	poll := []unix.PollFd{{Fd: int32(hook), Events: unix.POLLIN}, {Fd: -1, Events: unix.POLLIN}}
 	if first != nil {
@@ -171,10 +171,10 @@ func await(hook int, first *os.File, timeout *int) error {
 	}
 }
 
-// Failed is a hook that has failed.
+// Failed is the error of a hook that failed.
 type Failed = program.HookFailed
 
-// argv is what the hook is started with; without args, its path.
+// argv returns the arguments of a hook; if it has none, its path.
 func argv(h *specs.Hook) []string {
 	if len(h.Args) == 0 {
 		return []string{h.Path}
@@ -182,32 +182,32 @@ func argv(h *specs.Hook) []string {
 	return h.Args
 }
 
-// pidMark stands for the pid in a state document that is written before there
-// is one: the child puts the number in its place.
+// pidMark stands for the pid in a state document that is written before the pid is
+// known: the child replaces it by the number.
 const pidMark = "##########"
 
-// Output are the slots of the files that hooks inside print to, as
-// [OutputAnnotations]; [program.NoSlot] where there is none.
+// Output has the slots of the files that hooks run by the child print to, in the
+// order of [OutputAnnotations]; [program.NoSlot] if there is none.
 type Output [len(OutputAnnotations)]program.Slot
 
-// Add adds the hooks that run in the container's namespaces, in the child's
-// working directory, with the runtime's privileges. Their environment is their
-// own alone: the runtime's may have secrets, which the container's first process
-// is not to hold.
+// Add adds hooks that run in the container's namespaces, in the child's working
+// directory, with the runtime's privileges. They get only their own environment: the
+// runtime's may have secrets, which must not be in the memory of the container's
+// first process.
 func Add(p *program.Program, list []specs.Hook, point string, s specs.State, o Output) error {
 	return add(p, list, point, s, program.Hook{Stdout: o[0], Stderr: o[1]}, nil)
 }
 
-// AddConfined adds those that are programs of the container's, and may do what
-// its program may do: the operations that come after these confine them, too.
-// env is the program's environment, which is theirs unless they have one. With
-// untraced they do not get CAP_SYS_PTRACE, by which they could have the child do
-// what they may not.
+// AddConfined adds hooks that are programs of the container, and that may do what the
+// container's program may do: the operations that come after them confine them, too.
+// env is the program's environment, which a hook gets unless it has its own. With
+// untraced they do not get CAP_SYS_PTRACE, by which they could make the child do what
+// they themselves may not.
 func AddConfined(p *program.Program, list []specs.Hook, point string, s specs.State, o Output, env []string, untraced bool) error {
 	return add(p, list, point, s, program.Hook{Stdout: o[0], Stderr: o[1], Confined: true, Untraced: untraced}, env)
 }
 
-// add adds hooks as operations like the one that is given.
+// add adds hooks as operations that are copies of like, with what differs filled in.
 func add(p *program.Program, list []specs.Hook, point string, s specs.State, like program.Hook, env []string) error {
 	if len(list) == 0 {
 		return nil
@@ -217,7 +217,7 @@ func add(p *program.Program, list []specs.Hook, point string, s specs.State, lik
 	if err != nil {
 		return err
 	}
-	// "pid" has omitempty, so it goes in by hand, as the first member.
+	// "pid" has omitempty, so it is put in by hand, as the first member.
 	doc = append([]byte(`{"pid":`+pidMark+`,`), doc[1:]...)
 	for i := range list {
 		h := &list[i]

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A timeout that is longer than a time can be is as long as it can be.
+// A timeout that is too long becomes the longest possible.
 func TestLimit(t *testing.T) {
 	const most = math.MaxInt64 / int64(time.Second)
 	for seconds, want := range map[int]time.Duration{
@@ -42,8 +42,8 @@ func TestLimit(t *testing.T) {
 
 func ptr(n int) *int { return &n }
 
-// TestRun has hooks end in all ways. The first process is there throughout, or
-// ends when it is killed.
+// TestRun has hooks end in all ways, while the container's first process runs, or is
+// killed.
 func TestRun(t *testing.T) {
 	one := 1
 	for _, c := range []struct {
@@ -89,7 +89,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// When the time of a hook is over, all that it has started ends.
+// After the timeout of a hook, all that it has started is killed.
 func TestTimeoutEndsAll(t *testing.T) {
 	bundle, one := t.TempDir(), 1
 	if err := unix.Mkfifo(bundle+"/fifo", 0o600); err != nil {

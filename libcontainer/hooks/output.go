@@ -9,13 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OutputAnnotations name the files that what hooks print is appended to: their
-// standard output and their standard error.
+// OutputAnnotations are the annotations that name the files to which the standard
+// output and the standard error of hooks are appended.
 var OutputAnnotations = [...]string{plan.HooksStdout, plan.HooksStderr}
 
-// OpenOutput opens the file that an annotation names, which is made if it is not
-// there; nil if there is no such annotation. It waits for nobody, whatever kind
-// of file it is.
+// OpenOutput opens the file that an annotation names, and makes it if it does not
+// exist. It returns nil if there is no such annotation. It never blocks, not even on
+// a FIFO without a reader.
 func OpenOutput(name string, annotations map[string]string, bundle string) (*os.File, error) {
 	path, ok := annotations[name]
 	if !ok {
@@ -26,7 +26,7 @@ func OpenOutput(name string, annotations map[string]string, bundle string) (*os.
 	}
 	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_APPEND|unix.O_CREAT|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0o600)
 	if err == nil {
-		err = unix.SetNonblock(fd, false) // the hook's, who may wait
+		err = unix.SetNonblock(fd, false) // for the hook, which may block
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", plan.AnnotationField(name), &os.PathError{Op: "open", Path: path, Err: err})
@@ -34,8 +34,8 @@ func OpenOutput(name string, annotations map[string]string, bundle string) (*os.
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// output is where the hooks of one point in a container's life print; without a
-// file it is kept for the error of one that fails.
+// output has the files that the hooks of one point in a container's life print to.
+// Output without a file is kept for the error of a hook that fails.
 type output [len(OutputAnnotations)]*os.File
 
 func openOutput(annotations map[string]string, bundle string) (o output, err error) {

@@ -12,9 +12,9 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 )
 
-// help lets newuidmap(1) or newgidmap(1) write the map file of process pid:
-// they are set-user-id programs, and grant what /etc/subuid and /etc/subgid
-// give to the caller.
+// help runs newuidmap(1) or newgidmap(1) to write the map file of process pid. They
+// are set-user-id programs, and allow what /etc/subuid and /etc/subgid grant to the
+// caller.
 func help(pid int, file, field string, list []specs.LinuxIDMapping) error {
 	name, ranges := "newuidmap", "/etc/subuid"
 	if file == "gid_map" {

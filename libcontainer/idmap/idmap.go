@@ -15,28 +15,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Write gives the new user namespace of process pid its mappings. It takes
-// CAP_SETUID and CAP_SETGID in the namespace above it, but for a map of the
-// caller's own id alone (user_namespaces(7)); an ordinary user's other maps
-// are written by newuidmap(1) and newgidmap(1). The JSON paths of the two lists
-// begin with prefix, for errors.
+// Write writes the mappings of the new user namespace of process pid. This takes
+// CAP_SETUID and CAP_SETGID in the parent namespace, except for a map of only the
+// caller's own id (user_namespaces(7)). For an ordinary user, newuidmap(1) and
+// newgidmap(1) write other maps. prefix is the beginning of the JSON paths of the two
+// lists, for errors.
 func Write(pid int, m plan.UserMaps, prefix string) error {
 	if OwnGroup(m) {
 		if err := denyGroups(pid); err != nil {
 			return fmt.Errorf("%sgidMappings: %w", prefix, err)
 		}
 	}
-	// Group ids first or last makes no difference to the kernel; user ids come
-	// last so that a process with mapped user ids has all of its mappings.
+	// The kernel does not care about the order. User ids come last, so that a process
+	// whose user ids are mapped has all of its mappings.
 	if err := write(pid, "gid_map", prefix+"gidMappings", m.GID); err != nil {
 		return err
 	}
 	return write(pid, "uid_map", prefix+"uidMappings", m.UID)
 }
 
-// OwnGroup tells that the group map is an ordinary user's own group alone. It
-// may be written only when setgroups(2) is given up, since to leave a group
-// may give access to a file.
+// OwnGroup reports whether the group map contains only an ordinary user's own group.
+// Such a map may be written only after setgroups(2) has been denied, since dropping a
+// group may give access to a file.
 func OwnGroup(m plan.UserMaps) bool {
 	return os.Geteuid() != 0 && single(m.GID, os.Getegid())
 }
@@ -49,7 +49,7 @@ func denyGroups(pid int) error {
 	return sys.WriteOnce(sys.ProcPath(pid, "setgroups"), []byte("deny"))
 }
 
-// write writes one file in one call: the kernel takes no second one.
+// write writes one map file in one write(2): the kernel does not accept a second one.
 func write(pid int, file, field string, list []specs.LinuxIDMapping) error {
 	b := lines(list)
 	err := sys.WriteOnce(sys.ProcPath(pid, file), b)
@@ -59,7 +59,7 @@ func write(pid int, file, field string, list []specs.LinuxIDMapping) error {
 	return refused(err, field, len(list), len(b))
 }
 
-// lines are mappings as a map file has them.
+// lines formats mappings for a map file.
 func lines(list []specs.LinuxIDMapping) []byte {
 	var b bytes.Buffer
 	for _, m := range list {
@@ -68,8 +68,8 @@ func lines(list []specs.LinuxIDMapping) []byte {
 	return b.Bytes()
 }
 
-// refused says why the kernel has not taken so many mappings, which take size
-// bytes; nil if it has.
+// refused explains the error for a map file, to which mappings of size bytes were
+// written; nil if there is none.
 func refused(err error, field string, mappings, size int) error {
 	switch {
 	case err == nil:
@@ -82,8 +82,8 @@ func refused(err error, field string, mappings, size int) error {
 	return fmt.Errorf("%s: %w", field, err)
 }
 
-// Check compares the mappings of the namespace that process pid is in with
-// those that a configuration gives. Lines that continue each other are one.
+// Check compares the mappings of the user namespace of process pid with those of a
+// configuration. It treats adjacent ranges as one.
 func Check(pid int, m plan.UserMaps) error {
 	for _, f := range [...]struct {
 		file, field string
@@ -100,8 +100,8 @@ func Check(pid int, m plan.UserMaps) error {
 	return nil
 }
 
-// compare refuses mappings that are not those of the namespace; to want none is
-// to take all.
+// compare returns an error if the mappings differ. If none are wanted, any are
+// accepted.
 func compare(field string, have, want []specs.LinuxIDMapping) error {
 	if len(want) == 0 || slices.Equal(joined(have), joined(want)) {
 		return nil
@@ -109,7 +109,7 @@ func compare(field string, have, want []specs.LinuxIDMapping) error {
 	return fmt.Errorf("%s: differs from the mappings of the user namespace that is joined: %s", field, text(have))
 }
 
-// Of are the mappings of the user namespace that process pid is in.
+// Of returns the mappings of the user namespace of process pid.
 func Of(pid int) (m plan.UserMaps, err error) {
 	if m.UID, err = read(pid, "uid_map"); err == nil {
 		m.GID, err = read(pid, "gid_map")
@@ -129,7 +129,7 @@ func read(pid int, file string) ([]specs.LinuxIDMapping, error) {
 	return list, nil
 }
 
-// joined sorts the entries and joins those that continue each other.
+// joined sorts the mappings and joins adjacent ranges.
 func joined(list []specs.LinuxIDMapping) []specs.LinuxIDMapping {
 	list = slices.Clone(list)
 	slices.SortFunc(list, func(a, b specs.LinuxIDMapping) int { return int(int64(a.ContainerID) - int64(b.ContainerID)) })
@@ -158,8 +158,8 @@ func text(list []specs.LinuxIDMapping) string {
 	return s
 }
 
-// Root is the id that the set-up runs with: 0 if that is mapped, else the
-// first that is.
+// Root returns the id with which the child sets the container up: 0 if it is mapped,
+// else the first id of the first mapping.
 func Root(list []specs.LinuxIDMapping) uint32 {
 	if _, ok := proc.HostID(list, 0); ok || len(list) == 0 {
 		return 0

@@ -68,8 +68,8 @@ func TestJoined(t *testing.T) {
 	}
 }
 
-// To write the map of a group alone takes setgroups(2) away, which nobody
-// gives up who need not.
+// Writing a map of only the own group takes setgroups(2) away, so it must not be
+// denied when that is not necessary.
 func TestSingle(t *testing.T) {
 	for name, tt := range map[string]struct {
 		list mappings
@@ -203,8 +203,7 @@ func namespace(t *testing.T) int {
 	return cmd.Process.Pid
 }
 
-// The own ids are mapped without any privilege, and can then not be mapped
-// again.
+// The own ids can be mapped without any privilege, but only once.
 func TestWrite(t *testing.T) {
 	pid := namespace(t)
 	own := plan.UserMaps{UID: mappings{entry(0, uint32(os.Geteuid()), 1)}, GID: mappings{entry(5, uint32(os.Getegid()), 1)}}

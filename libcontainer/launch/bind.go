@@ -21,8 +21,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// binding is a request on its way to a program: what this host has to do with
-// it, and which descriptors the child inherits.
+// binding is the state while a request is compiled to a program and carried out:
+// what depends on this host, and which descriptors the child inherits.
 type binding struct {
 	*Request
 	facts   Facts
@@ -30,16 +30,16 @@ type binding struct {
 	maps    idNamespaces
 	tree    *rootfs.Tree    // nil when there is no tree to build
 	filter  *seccomp.Filter // nil without seccomp
-	granted uint64          // capabilities that can be given
+	granted uint64          // capabilities that the process can get
 	labels  lsm.Labels
-	userns  bool // the process is in a user namespace of its own or of the container's
-	inside  bool // and the runtime itself is in another than the host's
-	byChild bool // the runtime cannot clone mounts: the child does
+	userns  bool // the process is in another user namespace than the runtime
+	inside  bool // the runtime itself is in another user namespace than the host
+	byChild bool // the runtime cannot clone mounts, so the child does
 
-	made    uint64 // CLONE_NEW* of the namespaces to make
+	made    uint64 // CLONE_NEW* flags of the namespaces to make
 	cloned  uint64 // those of them that clone(2) makes
-	awaited bool   // the program has waited for the cgroups
-	forks   bool   // only a child of the child is in the container's pid namespace
+	awaited bool   // the program so far waits for the cgroups
+	forks   bool   // the child has to fork: only its own child is in the container's pid namespace
 	joins   []join // namespaces to join by path
 
 	// Slots.
@@ -48,11 +48,11 @@ type binding struct {
 	preserved program.Slot // the first descriptor of the caller that is passed on
 	root      program.Slot // the container's root directory
 
-	openers []opener // of the inherited slots, but for the caller's first ones and the tree's
+	openers []opener // of the inherited slots, except those of Preserve and of the tree
 
-	hookOutput hooks.Output // files that hooks inside print to
+	hookOutput hooks.Output // files that hooks run by the child print to
 
-	tail int // the first operation after the runtime's part is done
+	tail int // index of the first operation that create leaves to start
 }
 
 type join struct {
@@ -60,14 +60,14 @@ type join struct {
 	slot program.Slot
 }
 
-// bind makes the program for a host with these facts. It opens nothing:
-// [binding.open] does.
+// bind makes the program for a host with these facts. It opens nothing;
+// [binding.open] does that.
 func bind(r *Request, f Facts) (*binding, error) {
 	b := &binding{Request: r, facts: f, prog: new(program.Program)}
 	l := r.Launch
 	b.userns, b.granted = r.InUserNamespace(), b.facts.Caps
 	if b.userns {
-		b.granted = cred.All // the root of a user namespace has them all there
+		b.granted = cred.All // root in a user namespace has all capabilities there
 	}
 	if n := len(r.Preserve); n > 0 {
 		b.preserved = b.prog.Inherit(n)
@@ -132,12 +132,12 @@ func (b *binding) bindTree() error {
 	return nil
 }
 
-// compiledFilter finds or makes the filter of a plan.
+// compiledFilter takes the filter of linux.seccomp from the cache, or compiles it.
 func compiledFilter(r *Request) (*seccomp.Filter, error) {
 	return seccomp.Cached(r.SeccompCache, r.Scratch, r.Launch.Seccomp)
 }
 
-// bindFilter finds or makes the filter, and tells what it leaves out.
+// bindFilter gets the filter, and warns of what it leaves out.
 func (b *binding) bindFilter() (err error) {
 	if raw := b.Launch.SeccompRaw; raw != nil {
 		b.filter = seccomp.Raw(raw)
@@ -156,7 +156,7 @@ func (b *binding) bindFilter() (err error) {
 	return nil
 }
 
-// inheritHookOutput has the child inherit the files that hooks inside print to.
+// inheritHookOutput reserves slots for the files that hooks run by the child print to.
 func (b *binding) inheritHookOutput() {
 	l := b.Launch
 	for i, name := range hooks.OutputAnnotations {
@@ -167,7 +167,7 @@ func (b *binding) inheritHookOutput() {
 	}
 }
 
-// namespaces sorts out which namespaces are made and which joined.
+// namespaces decides which namespaces are made and which are joined.
 func (b *binding) namespaces() {
 	if b.Launch.Joined {
 		return
@@ -182,16 +182,17 @@ func (b *binding) namespaces() {
 			b.forks = true
 		}
 	}
-	// The user namespace comes first, but for the host's root, who may join any
-	// other, when the container's may not.
+	// The user namespace comes first. It comes last for a privileged runtime, which
+	// may join any other namespace, while the container's root may not.
 	if n := len(b.joins); n > 0 && b.joins[0].Flag == unix.CLONE_NEWUSER && b.privileged() {
 		b.joins = append(b.joins[1:n:n], b.joins[0])
 	}
 	for i := range b.joins {
 		b.joins[i].slot = b.inherit(b.namespaceOpener(b.joins[i].Namespace))
 	}
-	// A process cloned into a new pid namespace is its init at once, which
-	// saves a fork. But the container's user namespace is to own it.
+	// A process that is cloned into a new pid namespace is its init at once, which
+	// saves a fork. With a user namespace this is not possible, since that one has
+	// to own the pid namespace.
 	if !b.userns {
 		b.cloned = b.made & unix.CLONE_NEWPID
 	} else if b.made&unix.CLONE_NEWPID != 0 {
@@ -199,8 +200,8 @@ func (b *binding) namespaces() {
 	}
 }
 
-// InUserNamespace tells that the process is in another user namespace than the
-// runtime.
+// InUserNamespace reports whether the process is in another user namespace than
+// the runtime.
 func (r *Request) InUserNamespace() bool {
 	flags := r.InitNamespaces
 	for _, n := range r.Launch.Namespaces {
@@ -209,7 +210,7 @@ func (r *Request) InUserNamespace() bool {
 	return flags&unix.CLONE_NEWUSER != 0
 }
 
-// SharesMounts tells that the container has the runtime's mount namespace.
+// SharesMounts reports whether the container has the runtime's mount namespace.
 func SharesMounts(l *plan.Launch) bool {
 	for _, n := range l.Namespaces {
 		if n.Flag == unix.CLONE_NEWNS {
@@ -222,17 +223,17 @@ func SharesMounts(l *plan.Launch) bool {
 // opener opens a descriptor that the child inherits.
 type opener func() (*os.File, error)
 
-// inherit reserves the slot of a descriptor that the child inherits, and says how
-// it is opened: here alone, so that both are in the same order.
+// inherit reserves the slot of a descriptor that the child inherits, and records how
+// to open it. Doing both in one place keeps slots and descriptors in the same order.
 func (b *binding) inherit(open opener) program.Slot {
 	b.openers = append(b.openers, open)
 	return b.prog.Inherit(1)
 }
 
-// callers is the opener of a file that is the caller's.
+// callers returns the opener of a file that the caller has opened.
 func callers(f *os.File) opener { return func() (*os.File, error) { return f, nil } }
 
-// namespaceOpener is that of a namespace that is joined by its path.
+// namespaceOpener returns the opener of a namespace that is joined by its path.
 func (b *binding) namespaceOpener(n plan.Namespace) opener {
 	return func() (*os.File, error) {
 		f, err := openNamespace(n)
@@ -249,7 +250,7 @@ func (b *binding) namespaceOpener(n plan.Namespace) opener {
 	}
 }
 
-// open opens what the program inherits, in the order of its slots.
+// open opens what the child inherits, in the order of the slots.
 func (b *binding) open() (files []*os.File, err error) {
 	defer func() {
 		if err != nil {
@@ -272,10 +273,10 @@ func (b *binding) open() (files []*os.File, err error) {
 	return append(files, more...), err
 }
 
-// privileged tells that the runtime is root, if only in a user namespace.
+// privileged reports whether the runtime is root, be it only in a user namespace.
 func (b *binding) privileged() bool { return b.facts.may(unix.CAP_SYS_ADMIN) }
 
-// checkGroups tells early what the child could not do.
+// checkGroups refuses early what the child would fail to do.
 func (b *binding) checkGroups() error {
 	p := &b.Launch.Process
 	if len(p.Groups) == 0 || b.Launch.Joined || b.Launch.UserMaps.Empty() || !idmap.OwnGroup(b.Launch.UserMaps) {
@@ -284,8 +285,8 @@ func (b *binding) checkGroups() error {
 	return fmt.Errorf("%s: cannot be set: an ordinary user whose own group alone is mapped has to give up setgroups(2) (map a range of /etc/subgid in linux.gidMappings)", b.field("user.additionalGids"))
 }
 
-// openNamespace opens a namespace by path and makes sure that it is one of
-// the right type (ioctl_nsfs(2), NS_GET_NSTYPE).
+// openNamespace opens a namespace by path and checks that it has the right type
+// (ioctl_nsfs(2), NS_GET_NSTYPE).
 func openNamespace(n plan.Namespace) (*os.File, error) {
 	f, err := sys.OpenNamespace(n.Path)
 	if err != nil {
@@ -299,8 +300,8 @@ func openNamespace(n plan.Namespace) (*os.File, error) {
 	return f, nil
 }
 
-// refuseHostMounts refuses the runtime's own mount namespace, by path: its root
-// would become the container's, for all who are in it.
+// refuseHostMounts refuses to join the runtime's own mount namespace by path: the
+// container's root would become the root of every process in it.
 func refuseHostMounts(n plan.Namespace, f *os.File) error {
 	if n.Flag != unix.CLONE_NEWNS {
 		return nil
@@ -312,7 +313,7 @@ func refuseHostMounts(n plan.Namespace, f *os.File) error {
 	return err
 }
 
-// refuseHostNames refuses to name the host: its uts namespace, by path.
+// refuseHostNames refuses to set the names of the host, whose uts namespace is joined by path.
 func (b *binding) refuseHostNames(n plan.Namespace, f *os.File) error {
 	field := "hostname"
 	if b.Launch.Hostname == "" {
@@ -356,7 +357,7 @@ func (b *binding) refuseHostSysctl(n plan.Namespace, f *os.File) error {
 	return nil
 }
 
-// closeAll closes what was opened here. The caller's files are for another try.
+// closeAll closes what was opened here. The caller's files stay open for another attempt.
 func (b *binding) closeAll(files []*os.File) {
 	for _, f := range files {
 		if f != b.Listener && f != b.Init && f != b.Root {

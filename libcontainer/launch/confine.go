@@ -7,20 +7,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tunes tells that scheduler and I/O priority are set from outside: the
-// runtime has a privilege for it that the child's user namespace takes away,
-// or the child's two threads must not come to compete in real time for a CPU
-// (load_with_listener in child/seccomp.c).
+// tunes reports whether the runtime sets scheduler and I/O priority from outside.
+// That is so if it has the privilege and the child, in a user namespace, has not, or
+// if the child's two threads must not compete for a CPU in real time
+// (load_with_listener in child/src/seccomp.c).
 func (b *binding) tunes() bool { return (b.userns || b.notifies()) && b.facts.may(unix.CAP_SYS_NICE) }
 
-// notifies tells that the filter has system calls wait for an agent.
+// notifies reports whether the filter has system calls wait for an agent.
 func (b *binding) notifies() bool { return b.filter != nil && b.filter.Notify }
 
-// confine loads the filter as late as can be: it is written for the user's
-// program, not for us. Without no_new_privs one capset comes after it.
+// confine loads the filter as late as possible, since it is written for the user's
+// program, not for the child. Without no_new_privs one capset comes after it.
 func (b *binding) confine() {
 	if b.notifies() {
-		return // it is there already
+		return // it has been loaded before
 	}
 	b.loadFilter()
 	cred.Finish(b.prog, &b.Launch.Process, b.granted, b.spare())
@@ -39,9 +39,9 @@ func (b *binding) loadFilter() {
 	}
 }
 
-// spare is what has to be kept until the filter is loaded: without
-// no_new_privs, seccomp(2) wants CAP_SYS_ADMIN; and until the hooks have run, if
-// they have to give up what the program has.
+// spare returns the capabilities that the child keeps for a while beyond those of
+// the program. Without no_new_privs it needs CAP_SYS_ADMIN to load the filter
+// (seccomp(2)), and hooks need CAP_SETPCAP if they have to drop CAP_SYS_PTRACE.
 func (b *binding) spare() (caps uint64) {
 	if b.filter != nil && !b.Launch.Process.NoNewPrivs {
 		caps = 1 << unix.CAP_SYS_ADMIN
@@ -52,10 +52,10 @@ func (b *binding) spare() (caps uint64) {
 	return caps
 }
 
-// hooksTrace reports whether a startContainer hook would have CAP_SYS_PTRACE
-// over the child, which waits for it without the program's filter. A new user
-// namespace gives none over it, as the child was executed outside; and with a
-// listener the child has the filter already.
+// hooksTrace reports whether a startContainer hook could use CAP_SYS_PTRACE on the
+// child, which waits for the hook without the program's filter. In a user namespace
+// it could not, since the child was executed outside; and with a listener the child
+// has the filter already.
 func (b *binding) hooksTrace() bool {
 	l := b.Launch
 	if l.Joined || b.userns || b.notifies() || len(l.Hooks.StartContainer) == 0 {
@@ -66,9 +66,9 @@ func (b *binding) hooksTrace() bool {
 	return may>>unix.CAP_SYS_PTRACE&1 != 0 && b.granted>>unix.CAP_SETPCAP&1 != 0
 }
 
-// ownLimits sets the resource limits that the runtime has no privilege to set
-// for another user's process, and always the one on descriptors, as late as can
-// be, since it would be in our own way. None of them raises a hard limit.
+// ownLimits adds the resource limits that the child sets itself: all of them if the
+// runtime has no privilege to set another user's, and always the one on descriptors,
+// which would hinder the child if it were set earlier. None raises a hard limit.
 func (b *binding) ownLimits() {
 	for _, r := range b.Launch.Process.Rlimits {
 		if b.setsLimits() && r.Resource != unix.RLIMIT_NOFILE {
@@ -78,6 +78,6 @@ func (b *binding) ownLimits() {
 	}
 }
 
-// setsLimits tells that the runtime may set any resource limit of the child
+// setsLimits reports whether the runtime may set any resource limit of the child
 // (prlimit(2)).
 func (b *binding) setsLimits() bool { return b.facts.may(unix.CAP_SYS_RESOURCE) }

@@ -8,7 +8,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 )
 
-// Debug is told of each step; nil: nobody wants to know.
+// Debug is called with a message for each step; nil: no messages.
 type Debug func(format string, args ...any)
 
 func (d Debug) say(format string, args ...any) {
@@ -17,7 +17,7 @@ func (d Debug) say(format string, args ...any) {
 	}
 }
 
-// now is the time, if it is to be said how long something takes.
+// now returns the time, if messages are wanted.
 func (d Debug) now() (t time.Time) {
 	if d != nil {
 		t = time.Now()
@@ -25,8 +25,8 @@ func (d Debug) now() (t time.Time) {
 	return t
 }
 
-// since says how long the runtime took for something, perhaps for a message of
-// the child's.
+// since reports how long the runtime took for something, such as the answer to a
+// message of type m from the child; 0: no message.
 func (d Debug) since(begun time.Time, what string, m wire.Type) {
 	if d == nil {
 		return
@@ -37,7 +37,7 @@ func (d Debug) since(begun time.Time, what string, m wire.Type) {
 	d("runtime: %s: %s", what, took(time.Since(begun)))
 }
 
-// traced tells of an operation that the child has done.
+// traced reports an operation that the child has completed.
 func (d Debug) traced(index int, e program.Entry, m wire.Message) {
 	if d == nil {
 		return
@@ -51,7 +51,8 @@ func (d Debug) traced(index int, e program.Entry, m wire.Message) {
 
 func took(d time.Duration) string { return fmt.Sprintf("%d µs", d.Microseconds()) }
 
-// passedOver deals with a message that is not a part of the conversation.
+// passedOver handles a message that may come at any point, and reports whether m
+// is one.
 func (b *binding) passedOver(m wire.Message) bool {
 	switch m.Type {
 	case wire.Kept:

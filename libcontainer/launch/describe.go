@@ -6,8 +6,9 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 )
 
-// describe puts into words that an operation of the child has failed. A seccomp
-// filter around the child is around us as well, so we know what it forbids.
+// describe returns the error for an operation of the child that has failed. A
+// seccomp filter around the child is also around the runtime, which can therefore
+// find out what it forbids.
 func describe(e program.Entry, m wire.Message) error {
 	if m.Detail == wire.Refused {
 		return refusedFor(sys.Refused(uintptr(m.Value), m.Errno), e, m)
@@ -15,8 +16,8 @@ func describe(e program.Entry, m wire.Message) error {
 	return e.Describe(m)
 }
 
-// refusedFor says that a system call of the child was refused. Where a filter has
-// done that, what else the kernel may have against the call is left out.
+// refusedFor returns the error for a system call of the child that was refused. If
+// a filter did that, hints about the kernel's other reasons are left out.
 func refusedFor(r sys.Refusal, e program.Entry, m wire.Message) error {
 	m.Detail, m.Value = wire.NoDetail, 0
 	if r.Certain {

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A filter that has refused a call takes the place of what else it may be, but not
-// that of words that engines look for.
+// A filter that has refused a call replaces the hints about other reasons, but not
+// the words that engines look for.
 func TestRefusedFor(t *testing.T) {
 	certain, maybe := sys.Refusal{Words: "a filter forbids it", Certain: true}, sys.Refusal{Words: "a filter forbids it"}
 	mount := program.Entry{Operation: program.Setns{Namespaces: unix.CLONE_NEWNET}, Field: "f"}

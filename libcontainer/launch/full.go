@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A process that is moved into a cgroup does not have to keep to its limit of
-// processes, only one that is cloned there (pids.max). So an exec gets into a
-// container that has as many as it may, which is when one most wants to look:
-// what there is to clone is cloned outside.
+// The limit on processes of a cgroup (pids.max) applies to a process that is cloned
+// there, but not to one that is moved there. So an exec gets into a container that
+// has reached its limit, which is when one most wants to look into it: all that has
+// to be cloned is cloned outside.
 
-// fullError is the kernel's refusal to clone: some limit of processes is reached.
+// fullError is the kernel's refusal to clone since a limit on processes is reached.
 type fullError struct{ err error }
 
 func (e *fullError) Error() string { return e.err.Error() }
@@ -29,7 +29,7 @@ func (e *fullError) explain(g *cgroup.Group) error {
 	return fmt.Errorf("%w (RLIMIT_NPROC, or the pids limit of skiff's own cgroup or of one above, is reached)", e.err)
 }
 
-// failed is what the child tells of an operation that failed.
+// failed returns the error for an operation that the child reports as failed.
 func (b *binding) failed(m wire.Message) error {
 	e := b.prog.At(m.Index)
 	err := describe(e, m)
@@ -39,8 +39,8 @@ func (b *binding) failed(m wire.Message) error {
 	return err
 }
 
-// enterLate puts the process that goes on into the cgroups, which nothing has
-// been put into before.
+// enterLate moves the process that goes on into the cgroups. Until then the child
+// and its fork are outside.
 func (b *binding) enterLate(pid int) error {
 	if b.Waits.Entered {
 		return b.Enter(pid)
@@ -48,8 +48,8 @@ func (b *binding) enterLate(pid int) error {
 	return b.joinAll(b.Cgroup, pid)
 }
 
-// joinAll moves a process into each hierarchy; into the cgroup of the container's
-// init if its own takes none.
+// joinAll moves a process into the cgroup in each hierarchy. If the cgroup takes no
+// processes, an exec goes to the cgroup of the container's init.
 func (b *binding) joinAll(g *cgroup.Group, pid int) error {
 	err := g.JoinAll(pid)
 	if !errors.Is(err, unix.EBUSY) || b.Init == nil {

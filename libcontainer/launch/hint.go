@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ended says which signal has ended the child. SIGKILL needs no name: it is
-// skiff's own, too, when another skiff deletes the container.
+// ended says which signal ended the child. SIGKILL is not named, since it may come
+// from skiff itself: another skiff process may be deleting the container.
 func ended(sig int) string {
 	if unix.Signal(sig) == unix.SIGKILL {
 		return "killed"
@@ -19,7 +19,7 @@ func ended(sig int) string {
 	return "killed by " + killedBy(sig)
 }
 
-// killedBy names a signal that has ended the child.
+// killedBy names the signal that ended the child.
 func killedBy(sig int) string {
 	name := fmt.Sprintf("signal %d", sig)
 	if known := unix.SignalName(unix.Signal(sig)); known != "" {
@@ -31,8 +31,8 @@ func killedBy(sig int) string {
 	return name
 }
 
-// limitHint explains that a limit could not be set. The kernel says the same of a
-// privilege that is missing and of too many descriptors (getrlimit(2)).
+// limitHint explains why a resource limit could not be set. The kernel returns EPERM
+// both for a missing privilege and for too many descriptors (getrlimit(2)).
 func limitHint(resource int, hard, nrOpen uint64, errno error) string {
 	switch {
 	case !errors.Is(errno, unix.EPERM):
@@ -43,7 +43,7 @@ func limitHint(resource int, hard, nrOpen uint64, errno error) string {
 	return " (raising a hard limit needs CAP_SYS_RESOURCE)"
 }
 
-// nrOpen is the largest limit of descriptors; 0 if it is not known.
+// nrOpen returns the largest allowed limit on descriptors; 0 if it is not known.
 func nrOpen() uint64 {
 	b, err := sys.ReadFile("/proc/sys/fs/nr_open")
 	if err != nil {

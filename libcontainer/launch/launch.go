@@ -1,8 +1,8 @@
-// Package launch is the parent's half of every start of a process: it binds a
-// plan to this host, starts the child that runs it, answers the child, and on
-// failure says in words what went wrong and leaves nothing.
+// Package launch is the runtime's half of starting a process: it compiles a plan to
+// a program for this host, starts the child that runs it, answers the child, and on
+// failure returns an error that explains it and leaves nothing behind.
 //
-// order.go has the one order of all operations.
+// order.go defines the order of all operations.
 package launch
 
 import (
@@ -28,19 +28,19 @@ type Request struct {
 	Launch *plan.Launch
 
 	Stdio    [3]*os.File
-	Preserve []int    // descriptors of ours that are passed on, ascending from 3, each under its own number
+	Preserve []int    // the caller's descriptors to pass on, ascending from 3, each under its own number
 	Hold     bool     // wait for start before the user's program
 	Listener *os.File // with Hold: the listening socket that start connects to
 	Keyring  bool     // join a new session keyring
 
 	Cgroup       *cgroup.Group       // the cgroup to start in; nil: the caller's
 	Limit        bool                // set the cgroup's limits, too
-	Enter        func(pid int) error // puts the child into the cgroup, if Waits says so; else it is cloned into it
+	Enter        func(pid int) error // moves the child into the cgroup, if Waits.Entered; else it is cloned into it
 	CgroupView   rootfs.CgroupView
 	SeccompCache []string // directories of compiled filters, the preferred one first
 	Scratch      string   // directory for a file without a name
 
-	Warn  func(format string, args ...any) // is told of what does not stop the start
+	Warn  func(format string, args ...any) // is called for problems that do not prevent the start
 	Debug Debug
 
 	// Exec: the container's init, and the CLONE_NEW* flags of its namespaces
@@ -48,37 +48,37 @@ type Request struct {
 	Init           *os.File
 	InitPid        int
 	InitNamespaces uint64
-	Root           *os.File // its root directory; only where it has no mount namespace
+	Root           *os.File // its root directory; only if the container has no mount namespace of its own
 
 	byChild     bool // the runtime was refused to clone mounts
 	rootByChild bool // the runtime was refused to clone the root
-	late        bool // the process is put into the cgroup, which is full, when nothing is left to clone
+	late        bool // the cgroup is full: the process is moved into it when nothing is left to clone
 
 	Waits Waits
 
-	// What the caller does at the points where the child waits for it.
+	// What the caller does while the child is at work, and when it waits.
 	Meanwhile func(r *Running) error      // what can be done while the child is at work; may be nil
-	Mounted   func(r *Running) error      // the mounts are made; called if Waits says so
-	Console   func(master *os.File) error // the terminal's master; takes it over
-	Ready     func(r *Running) error      // all but the user's program is done
+	Mounted   func(r *Running) error      // called when the mounts are made, if Waits.Mounted
+	Console   func(master *os.File) error // takes over the terminal's master
+	Ready     func(r *Running) error      // called when all is done except the user's program
 
-	// Notify hands the listener of the seccomp filter of process pid on. Then
-	// the process is not waiting: it may already wait for the agent.
+	// Notify passes on the listener of the seccomp filter of process pid. Meanwhile
+	// the process does not wait for the runtime: it may already wait for the agent.
 	Notify func(listener *os.File, pid int) error
 }
 
 // Waits are the points at which the child waits for the caller, besides those that
 // the plan asks for.
 type Waits struct {
-	Entered bool // the cgroup may not be there before the child is: Enter puts it there
-	Mounted bool // there is something to do when the mounts are made
+	Entered bool // for Enter: the child cannot be cloned into the cgroup
+	Mounted bool // for Mounted
 }
 
-// Running is a process that was started, or with Hold waits for start.
+// Running is a process that was started, or that waits for start (Hold).
 type Running struct {
 	Pid   int
 	Pidfd *os.File
-	Tail  []program.Step // with Hold: what is left to do, for [Release]
+	Tail  []program.Step // with Hold: the operations that are left, for [Release]
 	First int            // index of the first of these
 }
 
@@ -91,8 +91,8 @@ func Plan(r *Request) (*program.Program, error) {
 	return b.prog, nil
 }
 
-// Withheld are the capabilities, as a mask, that r asks for and this runtime
-// cannot give.
+// Withheld returns the capabilities, as a mask, that r asks for and that this
+// runtime cannot give.
 func Withheld(r *Request) uint64 {
 	if r.InUserNamespace() {
 		return 0
@@ -100,8 +100,8 @@ func Withheld(r *Request) uint64 {
 	return cred.Withheld(&r.Launch.Process, cred.Granted())
 }
 
-// Run starts the process. When it returns without an error the user's program
-// runs, or with Hold waits for start. On error the process is gone.
+// Run starts the process. When it returns without an error, the user's program
+// runs, or the process waits for start (Hold). On error the process is gone.
 func Run(r *Request) (*Running, error) {
 	run, err := runOnce(r)
 	full := (*fullError)(nil)
@@ -114,7 +114,7 @@ func Run(r *Request) (*Running, error) {
 	r.Debug.say("exec: the container has as many processes as it may: what is to be cloned is cloned outside of it")
 	again := *r
 	again.late = true
-	again.Warn = func(string, ...any) {} // it has been said
+	again.Warn = func(string, ...any) {} // the warnings have been given
 	if run, err = runOnce(&again); errors.As(err, &full) {
 		return nil, full.explain(r.Cgroup)
 	}
@@ -139,7 +139,7 @@ func runOnce(r *Request) (_ *Running, err error) {
 	b.Debug.since(begun, "put the child into its cgroups, and limit them", 0)
 	if err != nil {
 		if m, failed := s.conn.Failure(); failed {
-			return nil, b.failed(m) // it has ended, and so could not be placed
+			return nil, b.failed(m) // the child has ended, so it could not be placed
 		}
 		return nil, s.interrupted(err)
 	}
@@ -156,10 +156,10 @@ func runOnce(r *Request) (_ *Running, err error) {
 	return run, nil
 }
 
-// place limits the cgroup while the child is at work, and moves the child into
-// its v1 cgroups. Those are limited before: their device rules are written one
-// by one, and the child must not make a node in between. A child that has yet
-// to fork comes first, as the limit may be one process.
+// place sets the cgroup's limits while the child is at work, and moves the child
+// into its v1 cgroups. The limits of v1 come before the move: device rules are
+// written one by one, and the child must not make a node in between. For a child
+// that has yet to fork they come after the fork, as the limit may be one process.
 func (b *binding) place(s *spawned) error {
 	g := b.Cgroup
 	if g == nil || b.late && b.forks {
@@ -195,7 +195,7 @@ func (b *binding) moveInto(g *cgroup.Group, s *spawned) error {
 	return b.joinAll(g, s.pid)
 }
 
-// awaitsGo tells that the child has to wait until it has been moved into
+// awaitsGo reports whether the child has to wait until it has been moved into
 // cgroups.
 func (b *binding) awaitsGo() bool {
 	if b.late {
@@ -204,7 +204,7 @@ func (b *binding) awaitsGo() bool {
 	return b.Waits.Entered || b.Cgroup != nil && b.Cgroup.Legacy()
 }
 
-// converse answers the child until it needs nothing more.
+// converse answers the child's messages until it needs nothing more.
 func (b *binding) converse(s *spawned, run *Running) error {
 	script := b.prog.Script()
 	for len(script) > 0 {
@@ -240,15 +240,15 @@ func (b *binding) converse(s *spawned, run *Running) error {
 	return b.awaitExec(s)
 }
 
-// kept warns of what the child has left as it was.
+// kept warns of a read-only flag that the child could not clear.
 func (b *binding) kept(e program.Entry) {
 	if op, ok := e.Operation.(program.SetAttr); ok {
 		b.Warn("%s.options: %s", e.Field, rootfs.StaysReadonly(op.Source))
 	}
 }
 
-// meanwhile is called when the process that goes on is known, and has enough
-// to do.
+// meanwhile calls Meanwhile. The process that becomes the user's is known then, and
+// is busy.
 func (b *binding) meanwhile(run *Running) error {
 	if b.Meanwhile == nil {
 		return nil
@@ -256,7 +256,7 @@ func (b *binding) meanwhile(run *Running) error {
 	return b.Meanwhile(run)
 }
 
-// left describes what create leaves to do.
+// left describes the operations that create leaves to start.
 func (b *binding) left() (steps []program.Step) {
 	for i := b.tail; b.Hold && i < len(b.prog.Ops); i++ {
 		steps = append(steps, b.prog.Step(i))
@@ -325,8 +325,9 @@ func (b *binding) answer(s *spawned, run *Running, m wire.Message) error {
 	return s.conn.Answer(m.Type, int64(s.pid))
 }
 
-// listener hands the listener on. What has been left to us until now, since the
-// child would keep a CPU to itself, is set before.
+// listener passes the listener on. Before that it sets the scheduler: not earlier,
+// since a child that spins in real time (load_with_listener in child/src/seccomp.c)
+// would keep a CPU to itself.
 func (b *binding) listener(s *spawned, f *os.File) error {
 	defer f.Close()
 	if b.tunes() {
@@ -337,8 +338,8 @@ func (b *binding) listener(s *spawned, f *os.File) error {
 	return b.Notify(f, s.pid)
 }
 
-// checkLimits tells early what the child could not do: it has no privilege to
-// raise a hard limit either, and would say so at start only.
+// checkLimits refuses early what the child would fail to do: without the privilege
+// it cannot raise a hard limit either, and would fail at start only.
 func (b *binding) checkLimits() error {
 	if b.setsLimits() {
 		return nil
@@ -386,10 +387,10 @@ func amount(n uint64) string {
 	return fmt.Sprint(n)
 }
 
-// Release lets a process that waits with Hold start its program: conn is a
-// connection to its socket, tail and first what [Run] said. If create was told
-// to trace, so does the process now. It returns when the
-// program runs, or with the error that kept it from running.
+// Release lets a process that waits for start (Hold) go on: conn is a connection to
+// its socket, tail and first are from [Running]. If create was traced, the process
+// sends traces now as well. Release returns when the program runs, or with the error
+// that kept it from running.
 func Release(conn int, tail []program.Step, first int, debug Debug) error {
 	c := wire.NewConn(conn)
 	defer c.Close()

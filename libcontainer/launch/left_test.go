@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What create leaves to start is kept without flags, and with one word at most.
-// These are all the operations that it may be, and no error of theirs needs more.
+// The state file keeps the operations that create leaves to start without flags, and
+// with one word at most. Their errors need no more.
 func TestLeft(t *testing.T) {
 	var met []string
 	for _, b := range heldBindings(t) {
@@ -38,7 +38,7 @@ func TestLeft(t *testing.T) {
 	}
 }
 
-// heldBindings are created containers that together have all that can be left.
+// heldBindings are created containers that together leave every operation that can be left.
 func heldBindings(t *testing.T) (all []*binding) {
 	hooks := specs.Hooks{StartContainer: []specs.Hook{{Path: "/bin/hook", Args: []string{"hook", "a"}, Env: []string{"A=b"}}}}
 	process := plan.Process{Args: []string{"sh", "-c", ":"}, Env: []string{"PATH=/bin"}, Cwd: "/", Field: "process"}
@@ -59,8 +59,8 @@ func heldBindings(t *testing.T) (all []*binding) {
 	return all
 }
 
-// A failure of what the record has no words for, as one of another version may
-// not, still has the kernel's reason.
+// The failure of an operation that the state file does not have, as one of another
+// version may not, still has the kernel's error.
 func TestReleaseWithoutWords(t *testing.T) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// idNamespaces are user namespaces that mounts are mapped with, by the text of
-// their mappings: many mounts have the same.
+// idNamespaces are the user namespaces for idmapped mounts, by the text of their
+// mappings: many mounts have the same ones.
 type idNamespaces map[string]*os.File
 
 func (b *binding) closeMaps() {
@@ -23,15 +23,15 @@ func (b *binding) closeMaps() {
 	b.maps = nil
 }
 
-// mapAsked makes the mount that the child has sent an idmapped one.
+// mapAsked turns the mount that the child has sent into an idmapped mount.
 func (b *binding) mapAsked(m wire.Message) error {
 	defer m.File.Close()
 	defer b.closeMaps()
 	return b.tree.MapAsked(m.Value, m.File, b.mappedNamespace)
 }
 
-// mappedNamespace gives a user namespace with the mappings of a mount, as a
-// descriptor of its own.
+// mappedNamespace returns a user namespace with the mappings of a mount, as a
+// descriptor for the caller to close.
 func (b *binding) mappedNamespace(m *plan.IDMap) (*os.File, error) {
 	maps := plan.UserMaps{UID: m.UID, GID: m.GID}
 	if maps.Empty() {
@@ -57,9 +57,9 @@ func (b *binding) mappedNamespace(m *plan.IDMap) (*os.File, error) {
 	return sys.Dup(f)
 }
 
-// throwaway makes a user namespace for its mappings alone. A child makes it,
-// waits for the maps, and ends when the conversation does: the descriptor
-// keeps the namespace.
+// throwaway makes a user namespace only for its mappings. A child makes it, waits
+// for the maps, and ends with the conversation; the descriptor keeps the namespace
+// alive.
 func throwaway(scratch string, maps plan.UserMaps) (_ *os.File, err error) {
 	b := &binding{Request: &Request{Launch: new(plan.Launch), Scratch: scratch}, prog: new(program.Program)}
 	b.prog.Inherit(0)

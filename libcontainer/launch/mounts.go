@@ -15,24 +15,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Mounts is a change of the mounts of a container that runs.
+// Mounts is a change to the mounts of a running container.
 type Mounts struct {
-	Launch     *plan.Launch // its Namespaces are those of the container, by path
+	Launch     *plan.Launch // its Namespaces are the container's, by path
 	CgroupView rootfs.CgroupView
 	Scratch    string                           // directory for a file without a name
-	Warn       func(format string, args ...any) // as of [Request]
+	Warn       func(format string, args ...any) // as in [Request]
 
-	// Made is told of all mounts when they are made and none is attached, with
-	// the JSON path of each; the files are its own.
+	// Made is called when all mounts are made and none is attached yet, with the
+	// JSON path of each. It takes over the files.
 	Made func(mounts []*os.File, fields []string) error
 }
 
 // Add makes the mounts of the launch's rootfs and attaches them in the container.
-// After an error some may be attached.
+// After an error, some of them may be attached.
 func (r *Mounts) Add() error {
 	err := r.add(false)
 	if errors.Is(err, unix.EPERM) && sys.InUserNamespace() && cred.Granted()>>unix.CAP_SYS_ADMIN&1 != 0 {
-		return r.add(true) // root in a user namespace, but not over this mount namespace
+		return r.add(true) // root in a user namespace that does not own this mount namespace
 	}
 	return err
 }
@@ -69,7 +69,7 @@ func (r *Mounts) add(byChild bool) error {
 	})
 }
 
-// binding is that of a child which starts no program.
+// binding returns the binding of a child that does not start a program.
 func (r *Mounts) binding(byChild bool) *binding {
 	b := &binding{Request: &Request{Launch: r.Launch, Scratch: r.Scratch, Warn: r.Warn}, facts: Probe(), prog: new(program.Program)}
 	b.userns, b.inside = b.InUserNamespace(), b.facts.InUserNamespace
@@ -77,8 +77,8 @@ func (r *Mounts) binding(byChild bool) *binding {
 	return b
 }
 
-// joinMounts reserves the container's namespaces; that of processes only where a
-// new proc shows it, for a process in it can be seen by the container's.
+// joinMounts reserves slots for the container's namespaces. The pid namespace is
+// joined only for a new proc: the container's processes can see a process in it.
 func (b *binding) joinMounts() {
 	proc := slices.ContainsFunc(b.Launch.Rootfs.Mounts, func(m plan.Mount) bool { return m.Type == "proc" && !m.Bind })
 	for _, n := range b.Launch.Namespaces {
@@ -89,7 +89,7 @@ func (b *binding) joinMounts() {
 	b.prog.Inherit(0)
 }
 
-// enter joins those of the container's namespaces that have the flags.
+// enter joins the container's namespaces of the types in flags.
 func (b *binding) enter(flags uint64) {
 	for _, n := range b.joins {
 		if n.Flag&flags != 0 {
@@ -98,9 +98,9 @@ func (b *binding) enter(flags uint64) {
 	}
 }
 
-// addMounts lays down the order in which mounts come to a container. A user
-// namespace gets the sources as it would when the container is made: from a mount
-// namespace that is a copy of the runtime's, which locks their flags.
+// addMounts defines the order of operations that add mounts to a container. With a
+// user namespace, the sources come from a mount namespace that is a copy of the
+// runtime's, which locks their flags, as when the container is created.
 func (b *binding) addMounts() {
 	p := b.prog
 	p.Add("", program.NoDump{})
@@ -130,15 +130,15 @@ func (b *binding) addMounts() {
 	p.Add("", program.Sync{Message: wire.Ready})
 }
 
-// Unmount is one mount of a container to take away.
+// Unmount is one mount to remove from a container.
 type Unmount struct {
 	Mount *os.File
 	Field string // JSON path
 	Point string // for messages
 }
 
-// Remove unmounts what the descriptors are of, one after another. lenient: what
-// is not attached is no error.
+// Remove unmounts the mounts that the descriptors refer to, one after another. With
+// lenient, it is not an error if one is not attached.
 func (r *Mounts) Remove(mounts []Unmount, lenient bool) error {
 	b := r.binding(false)
 	for _, n := range r.Launch.Namespaces {
@@ -192,7 +192,7 @@ func (b *binding) openJoins() (files []*os.File, err error) {
 	return files, nil
 }
 
-// carryOut runs a program that ends with Ready. made is told of each mount.
+// carryOut runs a program that ends with Ready, and calls made for each mount.
 func (b *binding) carryOut(files []*os.File, made func(wire.Message) error) (err error) {
 	s, err := b.spawn(files)
 	if err != nil {
@@ -219,7 +219,7 @@ func (b *binding) carryOut(files []*os.File, made func(wire.Message) error) (err
 		case wire.Mount:
 			err = made(m)
 		case wire.Ready:
-			return nil // there is nothing left for it to do
+			return nil // the child has nothing left to do
 		}
 		if err == nil {
 			err = s.conn.Answer(m.Type, int64(s.pid))

@@ -8,7 +8,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/child"
 )
 
-// A build without the child starts nothing, and says how one gets a whole one.
+// A build without the child starts nothing, and its error says how to build skiff with it.
 func TestNoChild(t *testing.T) {
 	whole := child.Binary
 	child.Binary = nil

@@ -18,30 +18,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// program lays down the one order of all operations, for create and exec.
+// program defines the order of all operations, for create and exec.
 //
-// The child starts as the runtime's root user in the runtime's namespaces, in
-// the container's cgroup v2 (cloned into it) and, where nothing speaks against
-// it, in its new pid namespace.
+// The child starts as the runtime's user in the runtime's namespaces, in the
+// container's cgroup v2 (it is cloned into it) and, unless there is a user namespace,
+// in its new pid namespace.
 func (b *binding) program() error {
 	p, l := b.prog, b.Launch
 	if b.many() {
-		defer b.raiseFiles(len(p.Ops)) // how many is known at the end
+		defer b.raiseFiles(len(p.Ops)) // the number is known at the end
 		p.Add("", program.Files{})
 	}
 
-	// On the host: what has to be done while its /proc is in sight, and while
-	// nobody in the container can look at us.
+	// On the host: what needs its /proc, while nobody in the container can see the
+	// child.
 	if n := l.Process.OOMScoreAdj; n != nil {
-		// In a user namespace of its own the runtime cannot know what it may
-		// set: engines there ask for what the host's root would get.
+		// A runtime in a user namespace cannot know what it may set: engines there
+		// ask for what the host's root would be allowed.
 		p.Add(b.field("oomScoreAdj"), program.OOMScore{Value: decimal(*n), Try: b.inside})
 	}
 
-	// Into the namespaces. Only a new child is in a pid namespace that we join.
+	// Into the namespaces. Only a new child process is in a pid namespace that is joined.
 	b.enterNamespaces()
 
-	// Root in the container's namespaces, the host's tree still in sight.
+	// Root in the container's namespaces, with access to the host's tree.
 	p.Add("", program.Setsid{})
 	if b.Keyring {
 		lsm.ForKeys(p, &l.Process, func() {
@@ -63,22 +63,22 @@ func (b *binding) program() error {
 	// Root in the container, its tree complete.
 	tune.Spread(p, &l.Process, b.facts.Confined)
 	tune.Add(p, &l.Process, b.tunes())
-	b.labels.Write(p) // now, so that create can tell of a profile that is not loaded
+	b.labels.Write(p) // now, so that create fails if a profile is not loaded
 	b.userAndDirectory()
 	if len(l.Process.Args) > 0 {
 		b.lookup()
 	}
-	// The runtime sets resource limits and stores the state. With Hold it may wait
-	// for start for long.
+	// The runtime sets resource limits and stores the state. With Hold the child may
+	// then wait for start for a long time.
 	p.Add("", program.Sync{Message: wire.Ready, Ends: b.Hold})
 
-	// A listener is handed over while the runtime is there that knows the
-	// agent, so hooks run under the filter, as in runc.
+	// A listener is handed over while the runtime, which knows the agent, still
+	// runs. So startContainer hooks run under the filter, as in runc.
 	if b.notifies() {
 		b.loadFilter()
 	}
 
-	// The user, waiting for start; then its program.
+	// As the user: wait for start, then execute the program.
 	b.tail = len(p.Ops)
 	if b.Hold {
 		p.Add("", program.Listen{Socket: b.listen})
@@ -92,7 +92,7 @@ func (b *binding) program() error {
 			return err
 		}
 	}
-	// All from here on is for the process of a startContainer hook, too.
+	// From here on, the process of a startContainer hook runs the operations as well.
 	p.Add("", program.KeepFDs{First: b.preserved, Numbers: b.Preserve})
 	if b.many() {
 		p.Add("", program.Files{})
@@ -103,7 +103,7 @@ func (b *binding) program() error {
 	return nil
 }
 
-// owner is the host's id of the user that sets the container up.
+// owner returns the uid on the host of the user that sets the container up.
 func (b *binding) owner() uint64 {
 	m := b.Launch.UserMaps.UID
 	uid, ok := proc.HostID(m, idmap.Root(m))
@@ -113,17 +113,17 @@ func (b *binding) owner() uint64 {
 	return uint64(uid)
 }
 
-// enterNamespaces joins what is there and makes what is new. A new cgroup
-// namespace is made when we are in the container's cgroups: they become its
-// root. Where we have to wait for that (v1, or systemd), the other namespaces
-// are made meanwhile. The mount namespace comes last where mounts are made
-// before it, see [binding.build].
+// enterNamespaces joins existing namespaces and makes new ones. A new cgroup
+// namespace is made when the child is in the container's cgroups, as they become its
+// root. If the child has to wait for that (v1, or systemd), it makes the other
+// namespaces meanwhile. If mounts are made before the mount namespace, that one is
+// made later, see [binding.build].
 func (b *binding) enterNamespaces() {
 	if b.made&unix.CLONE_NEWUSER == 0 {
 		b.prog.Add("", program.NoDump{})
 	}
 	b.join()
-	if b.made&unix.CLONE_NEWUSER != 0 { // first: it is to own the others
+	if b.made&unix.CLONE_NEWUSER != 0 { // first, so that it owns the others
 		b.newUserNamespace()
 	} else {
 		rest := b.made &^ b.cloned
@@ -149,7 +149,7 @@ func (b *binding) enterNamespaces() {
 	}
 }
 
-// join joins the namespaces that are there already.
+// join joins the existing namespaces.
 func (b *binding) join() {
 	p := b.prog
 	if b.Init != nil {
@@ -171,16 +171,17 @@ func (b *binding) join() {
 	}
 }
 
-// asksMaps tells that the runtime compares the mappings of a user namespace that
-// is joined by its path.
+// asksMaps reports whether the runtime compares the mappings of a user namespace
+// that is joined by its path with those of config.json.
 func (b *binding) asksMaps() bool {
 	byPath := func(j join) bool { return j.Flag == unix.CLONE_NEWUSER }
 	return slices.ContainsFunc(b.joins, byPath) && !b.Launch.UserMaps.Empty()
 }
 
-// newUserNamespace makes a user namespace and what it is to own. The files of
-// our /proc/PID, by which the maps are written and the clocks set, are ours as
-// long as we can be dumped; nobody else is in the namespaces yet.
+// newUserNamespace makes a user namespace and the namespaces that it owns. The
+// files in /proc/PID for id maps and clock offsets belong to the child's user as
+// long as the child is dumpable, so NoDump comes after them. This is safe: nobody
+// else is in the namespaces yet.
 func (b *binding) newUserNamespace() {
 	p, rest := b.prog, b.made&^b.cloned
 	b.awaitCgroups()
@@ -190,8 +191,9 @@ func (b *binding) newUserNamespace() {
 	b.unshare(rest & unix.CLONE_NEWTIME)
 	b.enterTime()
 	p.Add("", program.NoDump{})
-	// We still have the caller's user id, who may go where the root is, but
-	// whose the new namespaces are not to be.
+	// The child still has the caller's user id, which may have access to the rootfs
+	// where the container's root has none. But the other namespaces are made as the
+	// container's root, who is to own them.
 	b.unshare(rest & unix.CLONE_NEWNS)
 	b.attachRoot()
 	b.becomeRoot()
@@ -210,28 +212,28 @@ func (b *binding) enterTime() {
 	b.prog.Add("linux.timeOffsets", program.TimeNS{Offsets: lines.String()})
 }
 
-// dropGroups gives up the runtime's own groups before a user namespace is
-// joined in which setgroups(2) may be denied.
+// dropGroups drops the runtime's own supplementary groups before the child joins a
+// user namespace, in which setgroups(2) may be denied.
 func (b *binding) dropGroups() {
 	if b.facts.may(unix.CAP_SETGID) && !b.Launch.Process.KeepGroups {
 		b.prog.Add("", program.Groups{Try: b.inside})
 	}
 }
 
-// approachRoot goes to the rootfs while we may go everywhere, with what is to
-// be mounted there.
+// approachRoot makes the rootfs accessible, with what is to be mounted there, while
+// the child has the runtime's privileges; see [rootfs.Tree.Approach].
 func (b *binding) approachRoot() {
 	if b.tree != nil {
 		b.tree.Approach(b.prog)
 	}
 }
 
-// makesFirst tells that mounts are made before the mount namespace, which the tree
-// makes then.
+// makesFirst reports whether mounts are made before the mount namespace, which the
+// tree makes then.
 func (b *binding) makesFirst() bool { return b.tree != nil && b.tree.MakesFirst() }
 
-// awaitCgroups waits until the runtime has moved us into the v1 cgroups, or
-// systemd into its own. It comes before all other messages of the runtime.
+// awaitCgroups waits until the runtime has moved the child into the v1 cgroups, or
+// systemd into its unit. It comes before all other messages of the runtime.
 func (b *binding) awaitCgroups() {
 	if b.awaitsGo() && !b.awaited {
 		b.awaited = true
@@ -251,7 +253,7 @@ func (b *binding) attachRoot() {
 	}
 }
 
-// becomeRoot makes us the root of the container's user namespace.
+// becomeRoot makes the child root in the container's user namespace.
 func (b *binding) becomeRoot() {
 	m := b.Launch.UserMaps
 	b.prog.Add("linux.uidMappings", program.BecomeRoot{UID: idmap.Root(m.UID), GID: idmap.Root(m.GID), KeepGroups: b.Launch.Process.KeepGroups})
@@ -273,10 +275,10 @@ func (b *binding) names() {
 	}
 }
 
-// build makes the container's tree and moves into it. The specification wants
-// the mounts made and the host's tree still there when the hooks run. Sources of
-// binds are the host's mounts themselves, so these are cloned, and what is
-// mounted between them is made, before the mount namespace is.
+// build makes the container's tree and moves into it. The specification requires
+// that the hooks run after the mounts are made and before the root is changed. The
+// sources of binds are cloned in the runtime's mount namespace, together with the
+// file systems that are mounted between them, before the child makes its own.
 func (b *binding) build() error {
 	p, l := b.prog, b.Launch
 	state := hooks.State(l, specs.StateCreating, 0)
@@ -308,7 +310,7 @@ func (b *binding) build() error {
 	return nil
 }
 
-// enterRoot is exec's way into the tree: a mount namespace brings its root.
+// enterRoot enters the tree for exec: a mount namespace that is joined brings its root.
 func (b *binding) enterRoot() {
 	if b.Root != nil {
 		b.prog.Add("", program.Chroot{Root: b.root})
@@ -318,7 +320,7 @@ func (b *binding) enterRoot() {
 	b.prog.Add("", program.OpenTree{Out: b.root, Path: "/", Flags: unix.OPEN_TREE_CLOEXEC})
 }
 
-// ownNull gives the process the container's null device in place of the host's.
+// ownNull replaces the host's null device in stdio by the container's.
 func (b *binding) ownNull() {
 	b.prog.Add("", program.DevNull{Root: b.root})
 }
@@ -331,8 +333,8 @@ func (b *binding) console() {
 	b.prog.Add("process.terminal", program.MakeConsole{Root: b.root, Rows: uint16(proc.ConsoleRows), Columns: uint16(proc.ConsoleCols), Bind: !b.Launch.Joined})
 }
 
-// sysctls are written through a procfs that nobody else can reach, or where
-// there is none in a user namespace, the host's: its tree is still in sight.
+// sysctls writes kernel parameters through a new procfs that nobody else can reach.
+// If a user namespace gets none, it uses the host's, whose tree is still accessible.
 func (b *binding) sysctls() {
 	p, l := b.prog, b.Launch
 	if len(l.Sysctl) == 0 {
@@ -341,7 +343,7 @@ func (b *binding) sysctls() {
 	proc := p.NewSlot()
 	op := program.FSMount{Out: proc, Type: "proc", Source: "proc"}
 	if b.userns || b.inside {
-		op.HostTree = "/proc" // which shows a parameter of the namespaces of who reads it
+		op.HostTree = "/proc" // it shows the parameters of the namespaces of the process that accesses it
 	}
 	p.Add("linux.sysctl", op)
 	for _, s := range l.Sysctl {
@@ -350,14 +352,14 @@ func (b *binding) sysctls() {
 	p.Add("", program.Close{File: proc})
 }
 
-// makeDirectory enters the working directory, which a new container gets if it
-// is missing, as root.
+// makeDirectory enters the working directory as root. For a new container, it makes
+// the directory if it is missing.
 func (b *binding) makeDirectory() {
 	b.prog.Add(b.field("cwd"), program.Chdir{Path: b.Launch.Process.Cwd, Try: true, Make: !b.Launch.Joined})
 }
 
-// userAndDirectory makes us the user. The working directory may be open to
-// root alone or to the user alone, so both try.
+// userAndDirectory makes the child the user. Root alone may have access to the
+// working directory, or the user alone, so both try to enter it.
 func (b *binding) userAndDirectory() {
 	p, proc := b.prog, &b.Launch.Process
 	b.makeDirectory()
@@ -370,10 +372,10 @@ func (b *binding) userAndDirectory() {
 	p.Add("", program.Umask{Mask: umask})
 }
 
-// field is the JSON path of a member of the process.
+// field returns the JSON path of a field of the process.
 func (b *binding) field(name string) string { return plan.Under(b.Launch.Process.Field, name) }
 
-// lookup finds the program, before start, so that create can tell.
+// lookup finds the program before start, so that create fails if there is none.
 func (b *binding) lookup() {
 	p, proc := b.prog, &b.Launch.Process
 	if value, ok := lookupEnv(proc.Env, "HOME"); !ok || value == "" {
@@ -399,11 +401,11 @@ func (b *binding) lookup() {
 	p.Add("process.args[0]", op)
 }
 
-// defaultPath is searched when the environment has no PATH.
+// defaultPath is searched if the environment has no PATH.
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// environment is the process's, but for a HOME that is empty: the child adds a
-// better one.
+// environment returns the environment of the process, without a HOME that is empty:
+// the child adds a better one.
 func (b *binding) environment() []string {
 	env := b.Launch.Process.Env
 	if value, ok := lookupEnv(env, "HOME"); ok && value == "" {

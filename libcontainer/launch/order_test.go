@@ -21,7 +21,7 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/order anew")
 
-// callers are those who start skiff.
+// callers are the kinds of users that start skiff.
 var orderCallers = map[string]Facts{
 	"root":         {Caps: cred.All},
 	"few":          {Caps: cred.All &^ (1<<unix.CAP_SYS_RESOURCE | 1<<unix.CAP_SYS_NICE)},
@@ -173,7 +173,7 @@ func firstDifference(want, got string) string {
 	return fmt.Sprintf("%d lines, expected %d", len(g), len(w))
 }
 
-// orderOf is the program, or the error.
+// orderOf returns the listing of the program, or the error.
 func orderOf(t *testing.T, caller string, changes []string, request func(*Request)) string {
 	t.Helper()
 	facts := orderCallers[caller]
@@ -206,7 +206,7 @@ func orderOf(t *testing.T, caller string, changes []string, request func(*Reques
 	return fmt.Sprintf("inherits %d\n%s", b.prog.Inherited, b.prog)
 }
 
-// config is the example's with changes, or the file that the first of them names.
+// config returns the example with changes, or the file that the first of them names.
 func config(t *testing.T, changes []string) *specs.Spec {
 	t.Helper()
 	s := specconv.Example(false)

@@ -21,7 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The terminal's master is handed over, and what the program prints comes there.
+// The terminal's master is handed over, and receives what the program prints.
 func TestRunTerminal(t *testing.T) {
 	w := newWorld(t)
 	r := w.request(func(s *specs.Spec) {
@@ -44,7 +44,7 @@ func TestRunTerminal(t *testing.T) {
 	}
 }
 
-// A filter is compiled, loaded, and its listener handed on.
+// A filter is compiled and loaded, and its listener is passed on.
 func TestRunSeccomp(t *testing.T) {
 	w := newWorld(t)
 	for _, action := range []specs.LinuxSeccompAction{specs.ActErrno, specs.ActNotify} {
@@ -71,7 +71,7 @@ func TestRunSeccomp(t *testing.T) {
 	}
 }
 
-// With many mounts the limit on descriptors is raised, and set back.
+// With many mounts the limit on descriptors is raised, and restored.
 func TestRunManyMounts(t *testing.T) {
 	w := newWorld(t)
 	r := w.request(func(s *specs.Spec) {
@@ -97,7 +97,7 @@ func TestRunManyMounts(t *testing.T) {
 	}
 }
 
-// Namespaces of the host's own are refused where the container would change them.
+// The host's own namespaces are refused if the container would change them.
 func TestOwnNamespaces(t *testing.T) {
 	for field, change := range map[string]func(s *specs.Spec){
 		"linux.namespaces[0].path":                func(s *specs.Spec) { own(s, specs.MountNamespace, "mnt") },
@@ -143,7 +143,7 @@ func sysctl(s *specs.Spec, name string) {
 	s.Linux.Sysctl = map[string]string{name: "1"}
 }
 
-// A mount is brought to a container that runs, and taken away.
+// A mount is added to a running container, and removed.
 func TestMounts(t *testing.T) {
 	w := newWorld(t)
 	r := w.request(nil, "/bin/sh", "-c", "until [ -e /tmp/new/end ]; do sleep 0.01; done; >/tmp/seen; until [ -e /tmp/done ]; do sleep 0.01; done; test ! -e /tmp/new/end && exit 5")
@@ -215,7 +215,7 @@ func TestThrowaway(t *testing.T) {
 	}
 }
 
-// The id that a user namespace does not have is named.
+// The error names the id that is not mapped in a user namespace.
 func TestUnmapped(t *testing.T) {
 	one := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 1000, Size: 1}}
 	have := plan.UserMaps{UID: one, GID: one}
@@ -319,7 +319,7 @@ func TestOpenOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.tree = nil // it is tested where it is made
+	b.tree = nil // package rootfs tests it
 	files, err := b.open()
 	if err != nil {
 		t.Fatal(err)

@@ -22,7 +22,7 @@ type world struct {
 	warned []string
 }
 
-// newWorld skips the test where the host lets nobody make user namespaces.
+// newWorld skips the test if the host does not allow user namespaces.
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{T: t, dir: t.TempDir()}
@@ -44,8 +44,8 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// request is one to run a program of the host's in a user namespace; change
-// may change the configuration.
+// request returns a request to run one of the host's programs in a user namespace;
+// change may change the configuration.
 func (w *world) request(change func(s *specs.Spec), args ...string) *Request {
 	w.Helper()
 	s := specconv.Example(true)
@@ -90,7 +90,7 @@ func (w *world) expectStatus(run *Running, err error, want int) {
 	}
 }
 
-// printed is what programs have printed since the last call.
+// printed returns what programs have printed since the last call.
 func (w *world) printed() string {
 	w.Helper()
 	b, err := os.ReadFile(w.output.Name())
@@ -112,7 +112,7 @@ func TestRunStatus(t *testing.T) {
 	}
 }
 
-// The caller is called at each point that it waits for, in order.
+// The caller's functions are called at each point where the child waits, in order.
 func TestRunStages(t *testing.T) {
 	w := newWorld(t)
 	r := w.request(nil, "/bin/true")
@@ -144,7 +144,7 @@ func TestRunStages(t *testing.T) {
 	}
 }
 
-// What fails is said in words, and the child is gone.
+// A failure is explained in words, and the child is gone.
 func TestRunFails(t *testing.T) {
 	w := newWorld(t)
 	broken := errors.New("the caller's own")
@@ -211,7 +211,7 @@ func awaitEnd(run *Running) error {
 	return err
 }
 
-// A process that waits for start is let go, or tells start of its failure.
+// A process that waits for start goes on, or reports its failure to start.
 func TestHold(t *testing.T) {
 	w := newWorld(t)
 	for _, c := range []struct {
@@ -253,7 +253,7 @@ func TestHold(t *testing.T) {
 	}
 }
 
-// An exec joins what the first process is in.
+// An exec joins the namespaces of the first process.
 func TestRunExec(t *testing.T) {
 	w := newWorld(t)
 	first, err := Run(w.request(nil, "/bin/sleep", "1000"))
@@ -280,7 +280,7 @@ func TestRunExec(t *testing.T) {
 	}
 }
 
-// The listing of a plan is that of the program which would run.
+// The listing of a plan is the listing of the program that would run.
 func TestPlan(t *testing.T) {
 	l, _, err := specconv.Compile(specconv.Example(false), specconv.Options{ID: "web", Bundle: "/bundle"})
 	if err != nil {

@@ -22,12 +22,12 @@ type spawned struct {
 	pidfd    *os.File
 	conn     *wire.Conn
 	inCgroup bool // it was cloned into its cgroup v2
-	reaped   bool // it has ended, with the status code, and no other has been forked
-	code     int
+	reaped   bool // it has ended and been waited for, and the process that it forked is not known yet
+	code     int  // its exit status, if reaped
 }
 
-// open binds the request, and opens what the child inherits. Where that is
-// refused to the runtime, what the child is able to open is left to it.
+// open binds the request and opens what the child inherits. If the runtime is
+// refused something that the child is able to open, it is left to the child.
 func open(r *Request) (b *binding, files []*os.File, err error) {
 	try, facts := *r, Probe()
 	for {
@@ -41,20 +41,20 @@ func open(r *Request) (b *binding, files []*os.File, err error) {
 		case errors.Is(err, rootfs.ErrRootByChild):
 			r.Debug.say("runtime: the rootfs is on an unbindable mount: the child opens it")
 			try.rootByChild = true
-		case b.inside && !b.byChild && errors.Is(err, unix.EPERM): // root in a user namespace, but not over this mount namespace
+		case b.inside && !b.byChild && errors.Is(err, unix.EPERM): // root in a user namespace that does not own this mount namespace
 			r.Debug.say("runtime: it may not clone mounts here: the child does")
 			try.byChild = true
 		default:
 			return b, files, err
 		}
-		try.Warn = func(string, ...any) {} // it has been said
+		try.Warn = func(string, ...any) {} // the warnings have been given
 	}
 }
 
-// errNoChild is what a build without the tag cparts has for an answer.
+// errNoChild is the error of a build without the tag cparts, which has no child.
 var errNoChild = errors.New("this skiff was built without the program that becomes the container's process: build it with make")
 
-// spawn starts the interpreter on the program. It closes the files that are not the caller's.
+// spawn starts the child with the program. It closes files, except those of the caller.
 func (b *binding) spawn(files []*os.File) (*spawned, error) {
 	defer b.closeAll(files)
 	if len(child.Binary) == 0 {
@@ -68,10 +68,11 @@ func (b *binding) spawn(files []*os.File) (*spawned, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The Go runtime shuffles descriptors in the child before it executes a
-	// path that names one (golang.org/issue/61751): those that it passes on go
-	// to the first numbers, and on the way perhaps to ones above the highest of
-	// them. So it is between: the program, which is passed on, is above.
+	// Before exec, the Go runtime moves the descriptors that it passes on to the
+	// lowest numbers, perhaps by way of numbers above the highest of them. It must
+	// not replace the executable, which is named by its descriptor
+	// (golang.org/issue/61751). So that one is above the lowest numbers, and the
+	// program, which is passed on, is above that one.
 	exe, err := sys.Executable("skiff-init", child.Binary, b.Scratch, int(program.SlotFirst)+len(b.Preserve)+len(files))
 	if err != nil {
 		return nil, err
@@ -103,9 +104,9 @@ func (b *binding) spawn(files []*os.File) (*spawned, error) {
 	return s, nil
 }
 
-// clone clones the child into its cgroup. A cgroup that manages others takes
-// no process (EBUSY): an exec then goes where the container's init is, unless
-// it was told where to go.
+// clone clones the child into its cgroup. A cgroup that has controllers enabled for
+// its children takes no process (EBUSY): an exec then goes to the cgroup of the
+// container's init, unless the caller has named a cgroup.
 func (b *binding) clone(s *spawned, exe int, fds []uintptr) error {
 	err := b.cloneInto(s, b.Cgroup, exe, fds)
 	if !errors.Is(err, unix.EBUSY) || b.Init == nil {
@@ -119,7 +120,7 @@ func (b *binding) clone(s *spawned, exe int, fds []uintptr) error {
 	return b.cloneInto(s, near, exe, fds)
 }
 
-// nearInit is where an exec goes that the container's cgroup does not take.
+// nearInit returns the cgroup for an exec that the container's cgroup does not take.
 func (b *binding) nearInit(busy error) (*cgroup.Group, error) {
 	if len(b.Launch.Cgroup.Sub) > 0 {
 		return nil, fmt.Errorf("--cgroup: %w (controllers are enabled in this cgroup's cgroup.subtree_control, so it takes no process)", busy)
@@ -161,7 +162,7 @@ func (b *binding) cloneInto(s *spawned, g *cgroup.Group, exe int, fds []uintptr)
 }
 
 func startHint(err error, flags uint64, inCgroup bool) error {
-	if inCgroup { // by clone3(2) then
+	if inCgroup { // then the system call is clone3(2)
 		if explained := sys.Explain("clone3", err); explained != err {
 			return fmt.Errorf("clone: %w", explained)
 		}
@@ -177,10 +178,11 @@ func startHint(err error, flags uint64, inCgroup bool) error {
 	return err
 }
 
-// next waits for the child's next message, which is to be of type t. The end of a
-// child that forks is waited for before the message of that is read: what it has
-// forked has the socket, too, so one that is killed in between would be waited
-// for without end. The forked process ends with the conversation then.
+// next waits for the child's next message, which should have type t. A child that
+// forks is first waited for until it exits, and only then is its message read. The
+// forked process has the socket as well, so if the child were killed before it
+// sends the message, a read would block for ever. In that case the forked process
+// ends when the conversation does.
 func (s *spawned) next(t wire.Type) (m wire.Message, err error) {
 	if t != wire.Forked {
 		return s.conn.Receive()
@@ -194,7 +196,7 @@ func (s *spawned) next(t wire.Type) (m wire.Message, err error) {
 	return s.conn.Left()
 }
 
-// forked takes note that the child has forked the process that goes on.
+// forked switches to the process that the child has forked, and that goes on.
 func (s *spawned) forked(pid int) error {
 	if pid <= 0 {
 		return fmt.Errorf("handshake: forked: pid %d", pid)
@@ -208,7 +210,7 @@ func (s *spawned) forked(pid int) error {
 	return nil
 }
 
-// kill ends the child, whatever it is doing, and reaps it.
+// kill kills the child, whatever it is doing, and reaps it.
 func (s *spawned) kill() error {
 	defer s.pidfd.Close()
 	if s.reaped {
@@ -222,7 +224,7 @@ func (s *spawned) kill() error {
 	return err
 }
 
-// died explains a conversation that ended without a message.
+// died explains why the conversation ended without a message.
 func (s *spawned) died(err error) error {
 	if !errors.Is(err, wire.ErrClosed) {
 		return err
@@ -238,8 +240,8 @@ func (s *spawned) died(err error) error {
 	return fmt.Errorf("%w: it was killed", err)
 }
 
-// interrupted explains the failure of what was done for the child, where the
-// child has been killed meanwhile: its cgroup, for one, may have gone with it.
+// interrupted explains a failure of the runtime if the child has been killed
+// meanwhile: the failure may be a consequence, as when the child's cgroup is gone.
 func (s *spawned) interrupted(err error) error {
 	if errors.Is(err, wire.ErrClosed) || s.reaped {
 		return err

@@ -14,8 +14,8 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 )
 
-// TestInterrupted has a step fail for a child that is at work, that has ended by
-// itself, and that was killed: the last alone explains the failure.
+// TestInterrupted has a step fail for a child that is at work, for one that has
+// exited, and for one that was killed: only the last explains the failure.
 func TestInterrupted(t *testing.T) {
 	failure := fmt.Errorf("linux.cgroupsPath: %w", fs.ErrNotExist)
 	for _, c := range []struct {

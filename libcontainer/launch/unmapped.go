@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// failure puts into words that an operation of the child has failed, with what
-// the plan and the child, which has not been reaped, tell of it.
+// failure returns the error for an operation of the child that has failed. If an
+// id is not mapped, the maps of the child, which has not been reaped, tell which.
 func (b *binding) failure(s *spawned, m wire.Message) error {
 	op := b.prog.At(m.Index).Operation
 	if m.Errno == unix.EINVAL && changesIDs(op) {
@@ -34,8 +34,9 @@ func changesIDs(op program.Operation) bool {
 	return false
 }
 
-// unmapped names the id that an operation wants and the user namespace, which is
-// one that config.json has no mappings of, does not have; nil if it has all.
+// unmapped returns an error that names the id which an operation needs and which is
+// not mapped in the user namespace, whose mappings config.json does not have; nil if
+// all are mapped.
 func (b *binding) unmapped(op program.Operation, have plan.UserMaps) error {
 	whose := "the user namespace"
 	if !b.userns {

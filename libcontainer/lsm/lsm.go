@@ -1,11 +1,10 @@
 // Package lsm makes the operations that give the user's program its AppArmor
-// profile and its SELinux label, and finds out whether the host has these.
+// profile and its SELinux label, and checks whether the host has these modules.
 //
-// A label is for the next execve(2) of the child, and a forked process
-// inherits it: so do the startContainer hooks, which are to have it, too. It is
-// written through an attribute file that is opened on
-// a procfs of our own, since the container's /proc may lead to another file
-// (CVE-2019-16884, CVE-2025-52881).
+// A label takes effect at the next execve(2) of the child. A forked process inherits
+// the setting, so that startContainer hooks get the label as well. It is written to
+// an attribute file on a procfs of the child's own, since a path in the container's
+// /proc may lead to another file (CVE-2019-16884, CVE-2025-52881).
 package lsm
 
 import (
@@ -21,15 +20,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Unconfined is the AppArmor profile that confines nothing: it is written
-// where there is AppArmor, and needs none.
+// Unconfined is the AppArmor profile that confines nothing. It is not an error on a
+// host without AppArmor, where it is not written.
 const Unconfined = "unconfined"
 
-// host is how a host is asked what it has; tests ask another one.
+// host is access to the files of a host; tests have their own.
 type host struct {
 	read   func(path string) ([]byte, error)
 	write  func(path string, b []byte) error
-	fsType func(path string) int64 // statfs(2)'s; 0 if there is nothing
+	fsType func(path string) int64 // f_type of statfs(2); 0 on error
 }
 
 var kernel = host{sys.ReadFile, func(path string, b []byte) error { return os.WriteFile(path, b, 0) }, fsType}
@@ -42,7 +41,7 @@ func fsType(path string) int64 {
 	return int64(st.Type)
 }
 
-// Check refuses labels that the host knows nothing of.
+// Check refuses labels that the host does not support.
 func Check(l *plan.Launch) error { return kernel.check(l) }
 
 func (h *host) check(l *plan.Launch) error {
@@ -55,8 +54,8 @@ func (h *host) check(l *plan.Launch) error {
 	return errors.Join(err, h.checkLabel(field(p, "selinuxLabel"), p.SELinux), h.checkLabel("linux.mountLabel", mountLabel))
 }
 
-// checkLabel refuses a label that SELinux's policy does not know, of which a
-// mount would say no more than that something is an invalid argument.
+// checkLabel refuses a label that SELinux's policy does not know. A mount with it
+// would fail with EINVAL, which does not say why.
 func (h *host) checkLabel(field, label string) error {
 	if label == "" {
 		return nil
@@ -64,14 +63,14 @@ func (h *host) checkLabel(field, label string) error {
 	if !h.selinux() {
 		return fmt.Errorf("%s: %q: SELinux is not enabled on this host", field, label)
 	}
-	// What else can be wrong (the policy need not let us ask) is no fault of the label's.
+	// Other errors do not mean that the label is wrong: the policy may deny the check.
 	if err := h.write("/sys/fs/selinux/context", []byte(label)); errors.Is(err, unix.EINVAL) {
 		return fmt.Errorf("%s: %q: SELinux's policy knows no such label", field, label)
 	}
 	return nil
 }
 
-// AppArmor tells that AppArmor is enabled.
+// AppArmor reports whether AppArmor is enabled.
 func AppArmor() bool { return kernel.appArmor() }
 
 func (h *host) appArmor() bool {
@@ -79,13 +78,13 @@ func (h *host) appArmor() bool {
 	return err == nil && len(b) > 0 && b[0] == 'Y'
 }
 
-// SELinux tells that SELinux is enabled: its file system is mounted, as in
-// libselinux.
+// SELinux reports whether SELinux is enabled. As in libselinux, it is if its file
+// system is mounted.
 func SELinux() bool { return kernel.selinux() }
 
 func (h *host) selinux() bool { return h.fsType("/sys/fs/selinux") == unix.SELINUX_MAGIC }
 
-// Labels are those of one process, on their way to operations.
+// Labels are the labels of one process, for which operations are made.
 type Labels []label
 
 type label struct {
@@ -95,13 +94,13 @@ type label struct {
 	field string
 }
 
-// New are the labels of a process; nil if it has none. appArmor reports whether
+// New returns the labels of a process; nil if it has none. appArmor reports whether
 // AppArmor is enabled.
 func New(proc *plan.Process, appArmor func() bool) (l Labels) {
 	if name := proc.AppArmor; name != "" && (name != Unconfined || appArmor()) {
 		l = append(l, label{
 			value: "exec " + name, field: field(proc, "apparmorProfile"),
-			// The second is shared by all LSMs, and the only one before Linux 5.8.
+			// The second is shared by all LSMs, and is the only one before Linux 5.8.
 			files: []string{"self/attr/apparmor/exec", "self/attr/exec"},
 		})
 	}
@@ -111,8 +110,8 @@ func New(proc *plan.Process, appArmor func() bool) (l Labels) {
 	return l
 }
 
-// Open adds the operations that open the attribute files, for which the child
-// has to be root still.
+// Open adds the operations that open the attribute files. The child must still be
+// root for that.
 func (l Labels) Open(p *program.Program) {
 	for i := range l {
 		l[i].slot = p.NewSlot()
@@ -127,9 +126,9 @@ func (l Labels) Write(p *program.Program) {
 	}
 }
 
-// ForKeys has the keys that add's operations make labelled as the process is:
-// with the runtime's own label, the policy would keep the process from its
-// session keyring.
+// ForKeys calls add between operations that set the label of new keys to that of the
+// process, and reset it. If the session keyring had the runtime's label, the policy
+// would deny the process access to it.
 func ForKeys(p *program.Program, proc *plan.Process, add func()) {
 	if proc.SELinux == "" {
 		add()
@@ -139,13 +138,13 @@ func ForKeys(p *program.Program, proc *plan.Process, add func()) {
 	p.Add(field, program.Attr{Out: file, Files: []string{"self/attr/keycreate"}})
 	p.Add(field, program.Label{File: file, Value: proc.SELinux})
 	add()
-	p.Add(field, program.Label{File: file, Value: "\n"}) // the kernel's choice again
+	p.Add(field, program.Label{File: file, Value: "\n"}) // the kernel's default again
 	p.Add("", program.Close{File: file})
 }
 
-// Restored refuses a restored process, before it goes on, that is confined no
-// more: a CRIU that was built without support for a module leaves the process
-// the label that it has itself, and says nothing of it.
+// Restored refuses a restored process, before it goes on, if it has lost its label. A
+// CRIU that was built without support for a security module leaves the process with
+// CRIU's own label, and does not report it.
 func Restored(pid int, proc *plan.Process) error { return kernel.restored(pid, proc) }
 
 func (h *host) restored(pid int, proc *plan.Process) error {
@@ -175,7 +174,7 @@ func (h *host) restored(pid int, proc *plan.Process) error {
 	return nil
 }
 
-// current reads the label of a process, without AppArmor's mode ("name (enforce)").
+// current reads the label of a process, and removes AppArmor's mode ("name (enforce)").
 func (h *host) current(process string, files []string) (string, error) {
 	var b []byte
 	err := error(unix.ENOENT)

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// files is a host that has these, and SELinux's file system if there is a file
-// in it. What it is asked for is kept.
+// files is a host that has these files, and SELinux's file system if one of them is
+// in it. It records what it is asked for.
 type files map[string]string
 
 const (
@@ -106,8 +106,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// An attribute file is opened by root and written later: a slot leads from one
-// to the other.
+// An attribute file is opened as root and written later, by way of the same slot.
 func TestLabels(t *testing.T) {
 	for name, tt := range map[string]struct {
 		host       files
@@ -152,7 +151,7 @@ func TestLabels(t *testing.T) {
 	}
 }
 
-// The key gets the process's label, and nothing that is made later does.
+// The key gets the process's label, and later keys do not.
 func TestForKeys(t *testing.T) {
 	listed := func(proc *plan.Process) *program.Program {
 		p := new(program.Program)
@@ -224,7 +223,7 @@ func TestRestored(t *testing.T) {
 	}
 }
 
-// This host is asked by its own files.
+// The real functions ask this host.
 func TestKernel(t *testing.T) {
 	b, err := kernel.read(enabled)
 	if want := err == nil && strings.HasPrefix(string(b), "Y"); AppArmor() != want {

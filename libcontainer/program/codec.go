@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// code is an operation as the child reads it. What its members mean, the
-// operation's type says.
+// code is an operation in the form that the child reads. The operation's type
+// determines what the fields mean.
 type code struct {
 	kind  Kind
 	flags uint32
@@ -15,7 +15,7 @@ type code struct {
 	n     [3]uint64
 	s     []string
 	data  []byte
-	words []string // for the listing alone
+	words []string // shown in listings and messages, but not encoded
 }
 
 // The encoded program, in native byte order (it never leaves the machine):
@@ -23,21 +23,21 @@ type code struct {
 //	header   magic, operations, slots, inherited slots     4 x uint32
 //	         timer slack, 1 for traces                     2 x uint64
 //	records  operations x RecordSize
-//	pool     strings, each ended by NUL; data, each aligned to 8
+//	pool     strings, each terminated by NUL; data, each aligned to 8
 //
 // A record is kind and flags (uint32 each), a and b (int32, -1 for none), n
 // (3 x uint64), offset of the first string, offset and length of the data,
-// number of strings (uint32 each). Offsets count from the program's start.
+// number of strings (uint32 each). Offsets are relative to the start of the program.
 const (
 	magic      = 0x31464b53 // "SKF1"
 	HeaderSize = 32         // bytes
 	RecordSize = 56         // bytes
-	// MaxSize bounds an encoded program, in bytes: arguments and environment are
-	// at most 6 MiB in the kernel's eyes (3/4 of _STK_LIM), the rest is small.
+	// MaxSize limits an encoded program, in bytes: the kernel accepts at most 6 MiB
+	// of arguments and environment (3/4 of _STK_LIM), and the rest is small.
 	MaxSize = 16 << 20
 )
 
-// ErrProgram reports bytes that are no program.
+// ErrProgram is the error for bytes that are not a launch program.
 var ErrProgram = errors.New("not a launch program")
 
 // Encode returns the program's wire form.
@@ -73,8 +73,8 @@ func (p *Program) Encode() ([]byte, error) {
 	return b[:off], nil
 }
 
-// put writes the record r of the program b, and from off on what it points to; it
-// returns the end of that.
+// put fills in the record r of the encoded program b, writes the strings and the
+// data that it refers to at offset off, and returns the offset where they end.
 func (c *code) put(b, r []byte, off int) int {
 	le := binary.NativeEndian
 	le.PutUint32(r[atKind:], uint32(c.kind))
@@ -98,7 +98,7 @@ func (c *code) put(b, r []byte, off int) int {
 	return off
 }
 
-// onWire has -1 for none.
+// onWire returns the slot in its encoded form: -1 for none.
 func (s Slot) onWire() int32 {
 	if s == NoSlot {
 		return -1
@@ -106,14 +106,14 @@ func (s Slot) onWire() int32 {
 	return int32(s)
 }
 
-// The offsets of a record's members, in bytes.
+// The offsets of a record's fields, in bytes.
 const (
 	atKind, atFlags, atA, atB, atN              = 0, 4, 8, 12, 16
 	atStrings, atData, atDataLength, atNStrings = 40, 44, 48, 52
 )
 
-// Layout lists where the members of a record are, by the names that they have in
-// the child.
+// Layout lists the offsets of the fields of a record, under the names that the
+// fields have in the child.
 func Layout() []Constant {
 	return []Constant{
 		{"kind", atKind}, {"flags", atFlags}, {"a", atA}, {"b", atB}, {"n", atN},

@@ -8,24 +8,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Explainer knows more of why an operation of its maker's failed: it may look at
-// the host. It returns nil where it does not.
+// Explainer explains why an operation failed, and may look at the host for that.
+// The package that adds the operation provides it. Explain returns nil if it has
+// no explanation.
 type Explainer interface {
 	Explain(e Entry, f wire.Message) error
 }
 
-// hinter is an operation that says what to do about errors which users meet.
+// hinter is an operation that has a hint for errors which users are likely to meet.
 type hinter interface {
 	hint(f wire.Message) string
 }
 
-// explainer is an operation whose failures have words of their own; nil: this
-// one has not.
+// explainer is an operation with error messages of its own. explain returns nil
+// for a failure that has none.
 type explainer interface {
 	explain(field string, f wire.Message) error
 }
 
-// Describe puts into words that the operation failed.
+// Describe returns the error for a failure of the operation that the child reported.
 func (e Entry) Describe(f wire.Message) error {
 	if x, ok := e.Operation.(explainer); ok {
 		if err := x.explain(e.Field, f); err != nil {
@@ -50,8 +51,9 @@ func (e Entry) Describe(f wire.Message) error {
 }
 
 // DescribeRefused is [Entry.Describe] for a system call that a seccomp filter
-// around skiff refuses for certain: what else the kernel may have against it is
-// left out, but where others look for the words, or the type, of the error.
+// around skiff has certainly refused: it leaves out hints about other reasons. The
+// exceptions are operations where callers rely on the words or the type of the
+// error.
 func (e Entry) DescribeRefused(f wire.Message) error {
 	switch e.Operation.(type) {
 	case Hook, Lookup, Exec, Chdir:
@@ -87,8 +89,8 @@ func ifErrno(f wire.Message, errno unix.Errno, hint string) string {
 	return ""
 }
 
-// notMade names the directory or the file that could not be made on the way to
-// what the operation is about.
+// notMade returns the error for a directory or a file that had to be made for the
+// operation, and could not be.
 func (e Entry) notMade(f wire.Message) error {
 	verb := "mkdir"
 	if f.Value != 0 {
@@ -101,7 +103,7 @@ func (e Entry) notMade(f wire.Message) error {
 	return at(e.Field, fmt.Errorf("%s: %w", e.What(), err))
 }
 
-// at puts the JSON path of a field before an error.
+// at prefixes an error with the JSON path of a field, if there is one.
 func at(field string, err error) error {
 	if field == "" {
 		return err
@@ -109,7 +111,7 @@ func at(field string, err error) error {
 	return fmt.Errorf("%s: %w", field, err)
 }
 
-// detailWords are what an errno cannot say.
+// detailWords are the messages for what an errno cannot express.
 var detailWords = map[wire.Detail]string{
 	wire.Symlink:   "a symlink is in the way, an ordinary directory is needed",
 	wire.OnProc:    "the place is on a proc file system, where nothing may be mounted",
@@ -122,7 +124,7 @@ var detailWords = map[wire.Detail]string{
 	wire.NotHost:   "the host's file there, which is used in a user namespace, is not that device",
 }
 
-// HookFailed is a hook that has failed.
+// HookFailed is the error of a hook that failed.
 type HookFailed struct {
 	Field  string // "hooks.poststart[0]"
 	Path   string
@@ -130,7 +132,7 @@ type HookFailed struct {
 	Output string // what it printed
 }
 
-// keptOutput is how much of a hook's output an error has, in bytes.
+// keptOutput is how much of a hook's output an error shows, in bytes.
 const keptOutput = 400
 
 func (f *HookFailed) Error() string {
@@ -144,5 +146,5 @@ func (f *HookFailed) Error() string {
 	return fmt.Sprintf("%s: %s: %s: %s", f.Field, f.Path, f.Why, strings.Join(strings.Fields(output), " "))
 }
 
-// What says what the operation does: "mount proc on /proc".
+// What describes the operation: "mount proc on /proc".
 func (e Entry) What() string { return e.what() }

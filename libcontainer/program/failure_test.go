@@ -53,7 +53,7 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// What the child knows beyond an errno.
+// Each detail has its message.
 func TestDescribeDetail(t *testing.T) {
 	for _, c := range []struct {
 		entry Entry
@@ -89,7 +89,7 @@ func TestDescribeDetail(t *testing.T) {
 	}
 }
 
-// Each hint is there for its errno alone.
+// Each hint is given only for its errno.
 func TestHints(t *testing.T) {
 	for _, c := range []struct {
 		op     Operation
@@ -127,7 +127,7 @@ type becauseOf struct{ err error }
 
 func (b becauseOf) Explain(Entry, wire.Message) error { return b.err }
 
-// Its maker's words come first, if it has any.
+// The explanation of an Explainer comes first, if it has one.
 func TestExplainer(t *testing.T) {
 	why := errors.New("the maker knows")
 	m := wire.Message{Errno: unix.EINVAL}

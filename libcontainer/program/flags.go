@@ -1,12 +1,12 @@
 package program
 
-// Flags of operations. The child has each under the name that constants says.
+// Flags of operations. [Flags] has the name of each in the child.
 const (
 	syncEnds = 1 << 0
 
 	keyringNew = 1 << 0
 
-	optional = 1 << 0 // OOMScore, Groups, Unmount, Affinity: to be refused is no error
+	optional = 1 << 0 // OOMScore, Groups, Unmount, Affinity: a refusal is not an error
 
 	propagateTree = 1 << 0
 
@@ -51,7 +51,7 @@ const (
 	execListenPID = 1 << 0
 )
 
-// Constant is a number that both sides have.
+// Constant is a number that the runtime and the child share.
 type Constant struct {
 	Name  string // in C
 	Value uint32
@@ -80,7 +80,7 @@ func Flags() []Constant {
 	}
 }
 
-// when is the flag if on.
+// when returns the flag if on, else 0.
 func when(on bool, flag uint32) uint32 {
 	if on {
 		return flag

@@ -3,8 +3,8 @@ package program
 // Kind is the number of an operation's type in an encoded program.
 type Kind uint16
 
-// The kinds. Their numbers go to no file that outlives the program: child.bin,
-// which has them too, is a part of the same executable.
+// The kinds. Their numbers may change from version to version: no file that
+// outlives a program has them, and child.bin is embedded in the same executable.
 const (
 	kindNone Kind = iota
 
@@ -93,7 +93,7 @@ var kindNames = [kinds]string{
 	"chdir", "lookup", "home", "rlimit", "sched", "ioprio", "affinity", "personality", "mempolicy", "attr", "label", "keepfds", "listen", "exec",
 }
 
-// String is the operation's name, in listings and in the state directory.
+// String returns the operation's name in listings and in the state file.
 func (k Kind) String() string {
 	if k >= kinds {
 		return kindNames[kindNone]
@@ -101,7 +101,7 @@ func (k Kind) String() string {
 	return kindNames[k]
 }
 
-// Kinds lists all kinds, for what is generated from them.
+// Kinds lists all kinds, for generated code and tests.
 func Kinds() (all []Kind) {
 	for k := kindNone + 1; k < kinds; k++ {
 		all = append(all, k)
@@ -109,5 +109,5 @@ func Kinds() (all []Kind) {
 	return all
 }
 
-// KindOf is the kind of an operation.
+// KindOf returns the kind of an operation.
 func KindOf(op Operation) Kind { return op.code().kind }

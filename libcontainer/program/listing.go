@@ -9,9 +9,9 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 )
 
-// String lists the program, one operation a line, as strace would show it:
-// number, operation with its arguments, what it opens, and the config field
-// that asked for it. It is what --plan prints.
+// String lists the program, one operation per line, in the style of strace:
+// number, operation with its arguments, the slot that it fills, and the field of
+// config.json that asks for it. --plan prints this.
 func (p *Program) String() string {
 	var b strings.Builder
 	for i := range p.Ops {
@@ -25,7 +25,7 @@ func (p *Program) String() string {
 	return b.String()
 }
 
-// String is the operation in one line.
+// String returns the operation as one line.
 func (e Entry) String() string {
 	c := e.code()
 	var b strings.Builder
@@ -78,8 +78,8 @@ func (c *code) opens() bool {
 	return false
 }
 
-// countsFromZero reports whether a number is printed though it and all after it
-// are zero: ids, masks and values, for which zero says something.
+// countsFromZero reports whether n[i] is printed even if it and all numbers after
+// it are zero: for ids, masks and values, zero is meaningful.
 func (c *code) countsFromZero(i int) bool {
 	switch c.kind {
 	case kindSetID:
@@ -92,7 +92,7 @@ func (c *code) countsFromZero(i int) bool {
 	return false
 }
 
-// number prints a number in the base that suits the operation.
+// number formats a number in the base that suits the operation.
 func (c *code) number(n uint64) string {
 	switch c.kind {
 	case kindSetID, kindStdio, kindExec, kindHook, kindSync, kindAwait, kindIDMap, kindFiles:
@@ -110,8 +110,8 @@ func (c *code) number(n uint64) string {
 	return fmt.Sprintf("%#x", n)
 }
 
-// Brief is the operation's name and what it is about, for a trace: of its strings
-// that is the first, as others may be an environment.
+// Brief returns the operation's name and its main operand, for a trace. Of its
+// strings only the first is shown, since the others may be an environment.
 func (e Entry) Brief() string {
 	switch o := e.Operation.(type) {
 	case interface{ about() string }:

@@ -12,28 +12,28 @@ type Mknod struct {
 	Mode         uint32
 	Major, Minor uint32
 	UID, GID     uint32 // its owner
-	Bind         Slot   // node to bind where mknod(2) is refused
-	Own          bool   // Bind is the container's own node, and no host's
-	Host         bool   // where mknod(2) is refused, the host's node at Path is bound
+	Bind         Slot   // node to bind if mknod(2) is refused
+	Own          bool   // Bind is the container's own node, not the host's
+	Host         bool   // if mknod(2) is refused, bind the host's node at Path
 	As           string // path in Root, if it is not Path
 }
 
-// Symlink makes a symlink. What is there stays, without an option.
+// Symlink makes a symlink. Without an option, an existing file stays.
 type Symlink struct {
 	Root         Slot
 	Target, Path string
-	Replace      bool // what is there is replaced
-	Same         bool // what is there must be that link
+	Replace      bool // replace an existing file
+	Same         bool // an existing file must be the same symlink
 }
 
-// MakeConsole makes a terminal and sends its master.
+// MakeConsole opens a pseudoterminal and sends its master to the runtime.
 type MakeConsole struct {
 	Root          Slot
 	Rows, Columns uint16
 	Bind          bool // bind it on /dev/console
 }
 
-// DevNull makes stdio that is /dev/null the container's own.
+// DevNull replaces standard streams that are the host's /dev/null by the container's own.
 type DevNull struct{ Root Slot }
 
 func (o Mknod) code() code {

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Attributes are those of a mount (mount_setattr(2)).
+// Attributes are the attributes of a mount, as mount_setattr(2) changes them.
 type Attributes struct {
 	Set, Clear  uint64 // MOUNT_ATTR_*
 	Propagation uint64 // one of MS_SHARED, MS_SLAVE ..., or 0
@@ -16,25 +16,25 @@ type Attributes struct {
 
 func (a Attributes) numbers() [3]uint64 { return [3]uint64{a.Set, a.Clear, a.Propagation} }
 
-// Propagate sets the propagation of a mount of the host's.
+// Propagate sets the propagation of a mount, by path.
 type Propagate struct {
 	Path        string
 	Propagation uint64 // MS_*
-	Tree        bool   // of all mounts below it, too
+	Tree        bool   // also of all mounts below it
 }
 
-// FSMount makes a file system, detached.
+// FSMount makes a new file system as a detached mount (fsopen(2), fsmount(2)).
 type FSMount struct {
 	Out          Slot
 	Type, Source string
 	Options      []string // "key=value" or "key"
 	Set          uint64   // MOUNT_ATTR_*
-	Label        string   // SELinux label of its root; empty: the kernel's choice
+	Label        string   // SELinux label of its root; empty: the kernel chooses one
 
-	// HostTree is a path of the host. Where the kernel refuses a new file system
-	// (EPERM), the tree there is cloned, and gets HostAttr, all of it.
+	// HostTree is a path on the host. If the kernel refuses a new file system
+	// (EPERM), the tree there is cloned, and HostAttr is applied to all its mounts.
 	HostTree string
-	HostAttr Attributes // Clear is not looked at
+	HostAttr Attributes // Clear is ignored
 
 	On string // for messages: the destination
 }
@@ -42,21 +42,21 @@ type FSMount struct {
 // OpenTree opens or clones a mount (open_tree(2)).
 type OpenTree struct {
 	Out    Slot
-	From   Slot   // directory that Path begins at
-	Path   string // with Found for messages alone
+	From   Slot   // directory that Path is relative to
+	Path   string // with Found for messages only
 	Flags  uint64 // of open_tree(2)
-	InRoot bool   // From is the container's root, in which Path is resolved
-	Found  bool   // what From itself is, which is closed
-	// Later: what cannot be cloned, as its mount is unbindable, is put off until
-	// Again.
+	InRoot bool   // From is the container's root, inside which Path is resolved
+	Found  bool   // open what From itself is, and close From
+	// Later: a source that cannot be cloned because its mount is unbindable is
+	// deferred until Again.
 	Later bool
 
-	Source  string // for messages, where it is not Path
+	Source  string // for messages, if it is not Path
 	Because Explainer
 }
 
-// Again runs each OpenTree that was put off, and the SetAttr and IDMap that
-// follow it on the same slot, in the child's own mount namespace.
+// Again runs each deferred OpenTree, and the SetAttr and IDMap operations that
+// follow it on the same slot. By then the child has its own mount namespace.
 type Again struct{}
 
 // SetAttr sets attributes of a mount (mount_setattr(2)).
@@ -64,40 +64,40 @@ type SetAttr struct {
 	Mount Slot
 	Attributes
 	IDs  Slot // user namespace, with MOUNT_ATTR_IDMAP
-	Tree bool // of all mounts of the tree
-	Try  bool // to be refused is no error
-	Keep bool // what is read-only and locked stays so, and the runtime is told
+	Tree bool // for all mounts of the tree
+	Try  bool // a refusal is not an error
+	Keep bool // a locked read-only flag stays set, and the runtime is told so
 
-	// For messages: what the mount is a clone of, the options that Clear stands for,
-	// and the destination.
+	// For messages: the source of the clone, the options that Clear stands for, and
+	// the destination.
 	Source, Clears, On string
 	Because            Explainer
 }
 
-// IDMap has the runtime make a detached mount an idmapped one.
+// IDMap asks the runtime to turn a detached mount into an idmapped mount.
 type IDMap struct {
 	Mount Slot
-	Index int // the runtime's number of it
+	Index int // its index in the runtime's list of mounts
 }
 
 // Attach attaches a mount.
 type Attach struct {
 	Mount       Slot
-	Root        Slot   // NoSlot: Destination is a path of the host, empty for the working directory
-	Destination string // in the root
+	Root        Slot   // NoSlot: Destination is a path on the host, empty for the working directory
+	Destination string // path in Root
 	Place
-	CopyUp bool // what the mount hides is copied into it first
+	CopyUp bool // copy what the mount hides into it first
 }
 
 // Place says where a mount may be attached.
 type Place struct {
-	Ordinary bool // the destination must be a plain directory, without a symlink on the way (proc, sysfs)
-	OnProc   bool // it may be on a procfs
-	NoCreate bool // it must exist
+	Ordinary bool // the destination must be a plain directory, and its path without symlinks (proc, sysfs)
+	OnProc   bool // the destination may be on a procfs
+	NoCreate bool // the destination must exist
 	FromProc bool // the mount must be a procfs: a bind onto /proc itself
-	Mode     bool // the mount takes over the mode of the directory that it hides (tmpfs)
+	Mode     bool // the mount gets the mode of the directory that it hides (tmpfs)
 	NoLink   bool // no symlink on the way to the destination
-	OnLink   bool // a symlink at the destination is not followed, but mounted on
+	OnLink   bool // a symlink at the destination is mounted on, not followed
 }
 
 func (p Place) flags() uint32 {
@@ -105,7 +105,7 @@ func (p Place) flags() uint32 {
 		when(p.Mode, attachMode) | when(p.NoLink, attachNoLink) | when(p.OnLink, attachOnLink)
 }
 
-// Mount2 is FSMount by mount(2), for what fsconfig(2) cannot say.
+// Mount2 does what FSMount does, by mount(2), for options that fsconfig(2) cannot express.
 type Mount2 struct {
 	Out, Root    Slot
 	Type, Source string
@@ -115,31 +115,31 @@ type Mount2 struct {
 	On string // for messages: the destination
 }
 
-// Remount changes a mount that is there, and its file system.
+// Remount changes an existing mount and its file system.
 type Remount struct {
 	Mount Slot
-	Root  Slot   // NoSlot: Mount is open; else it is opened, as what is mounted at Path
-	Path  string // in the root
-	// Options of its file system; nil: it stays as it is.
+	Root  Slot   // NoSlot: Mount is open already; else what is mounted at Path is opened into it
+	Path  string // in Root
+	// Options of the file system; nil: it is not changed.
 	Options []string
 	Attributes
-	Tree bool // the attributes are those of all mounts of the tree
+	Tree bool // set the attributes of all mounts of the tree
 }
 
 // Unmount unmounts a mount.
 type Unmount struct {
-	Mount, Proc Slot // Proc is the host's /proc
-	Path        string
-	Try         bool // not to be attached is no error
+	Mount, Proc Slot   // Proc is the host's /proc
+	Path        string // for messages only
+	Try         bool   // it is not an error if the mount is not attached
 }
 
 // WorkDir changes the working directory.
 type WorkDir struct {
 	Directory Slot
-	Path      string // of the host; for messages alone if there is a Directory
+	Path      string // on the host; for messages only if Directory is set
 }
 
-// Pivot changes the root by pivot_root(2), and detaches the old one.
+// Pivot changes the root by pivot_root(2), and detaches the old root.
 type Pivot struct{ Root Slot }
 
 // MoveRoot changes the root by MS_MOVE and chroot(2).
@@ -148,12 +148,12 @@ type MoveRoot struct{ Root Slot }
 // Chroot changes the root by chroot(2).
 type Chroot struct{ Root Slot }
 
-// Mask covers a path of the container.
+// Mask hides a path of the container by a mount on it.
 type Mask struct {
-	Null    Slot // a detached mount of a null device, for a file
+	Null    Slot // a detached mount of a null device, to cover a file with
 	Root    Slot
 	Path    string
-	Options []string // of the tmpfs over a directory
+	Options []string // of the tmpfs that covers a directory
 }
 
 // Readonly makes a path of the container read-only.
@@ -293,8 +293,8 @@ func fileSystem(fsType, on string, options ...string) string {
 	return fsType + " on " + on + optionList(options)
 }
 
-// optionList shows options in parentheses, without secrets, and not all of a
-// long list.
+// optionList formats options for a message, in parentheses. It leaves out secrets,
+// and cuts a long list off.
 func optionList(options []string) string {
 	const most = 240
 	var shown []string
@@ -316,8 +316,8 @@ func optionList(options []string) string {
 	return " (" + list + ")"
 }
 
-// secret reports whether the value of an option is nobody else's to read: a
-// password of cifs, a key of ceph.
+// secret reports whether the value of an option is confidential: a password of
+// cifs, a key of ceph.
 func secret(key string) bool {
 	switch key {
 	case "pass", "password", "password2", "secret":
@@ -358,7 +358,7 @@ func (Pivot) hint(f wire.Message) string {
 	return ifErrno(f, unix.EINVAL, " (the host's root is a ramdisk? then use --no-pivot)")
 }
 
-// explain names the mount of the host's.
+// explain names the mount of the host that is in the way.
 func (o MoveRoot) explain(field string, f wire.Message) error {
 	if f.Detail != wire.Where {
 		return nil

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// NoDump keeps others out of the child's files in /proc (prctl(2),
-// PR_SET_DUMPABLE 0).
+// NoDump denies others access to the child's files in /proc/PID, and tracing it
+// (prctl(2), PR_SET_DUMPABLE 0).
 type NoDump struct{}
 
 // Unshare makes new namespaces.
@@ -22,33 +22,33 @@ type Setns struct {
 	Namespaces uint64 // CLONE_NEW*
 }
 
-// TimeNS sets the clocks of the new time namespace, and enters it.
-type TimeNS struct{ Offsets string } // as /proc/PID/timens_offsets takes them, a line each; may be empty
+// TimeNS sets the clock offsets of the new time namespace, and enters it.
+type TimeNS struct{ Offsets string } // in the format of /proc/PID/timens_offsets, one per line; may be empty
 
-// Fork goes on in a new child, whose pid the runtime is told.
+// Fork continues the program in a new process, and tells the runtime its pid.
 type Fork struct{}
 
 // Sync sends the runtime a message and waits for the answer.
 type Sync struct {
 	Message wire.Type
-	File    Slot // goes with it; NoSlot: none
-	Ends    bool // after it a signal ends the child, if it does that to a process by default
+	File    Slot // descriptor to send along; NoSlot: none
+	Ends    bool // from then on, a signal whose default action is to terminate ends the child
 }
 
-// Await waits for a message of the runtime's.
+// Await waits for a message from the runtime.
 type Await struct{ Message wire.Type }
 
-// Setsid makes a session.
+// Setsid makes a new session (setsid(2)).
 type Setsid struct{}
 
-// Keyring makes or joins a session keyring.
+// Keyring creates or joins a session keyring.
 type Keyring struct {
 	Name  string
-	New   bool   // it is to be found by its name, for others to join
-	Owner uint64 // uid on the host, whose quota the key counts in; UnknownOwner
+	New   bool   // others are to find it by its name, to join it
+	Owner uint64 // for messages: uid on the host whose quota the key counts against, or UnknownOwner
 }
 
-// UnknownOwner stands for a user whose id on the host is not known.
+// UnknownOwner stands for a user whose uid on the host is not known.
 const UnknownOwner = ^uint64(0)
 
 // Hostname sets the host name.
@@ -69,7 +69,7 @@ type Write struct {
 // OOMScore sets the child's oom_score_adj.
 type OOMScore struct {
 	Value string
-	Try   bool // to be refused is no error
+	Try   bool // a refusal is not an error
 }
 
 // Close closes a descriptor.
@@ -78,11 +78,11 @@ type Close struct{ File Slot }
 // BecomeRoot makes the child the root of its user namespace.
 type BecomeRoot struct {
 	UID, GID   uint32
-	KeepGroups bool // else the supplementary groups are given up, where setgroups(2) is not denied
+	KeepGroups bool // else the supplementary groups are dropped, unless setgroups(2) is denied
 }
 
-// Files raises the soft limit on descriptors (RLIMIT_NOFILE) where it is lower;
-// 0 sets it back.
+// Files raises the soft limit on descriptors (RLIMIT_NOFILE) to Count if it is
+// lower; 0 restores it.
 type Files struct{ Count uint64 }
 
 func (NoDump) code() code { return code{kind: kindNoDump} }
@@ -151,7 +151,7 @@ func (o Unshare) hint(f wire.Message) string {
 
 const lacksOne = " (the kernel lacks one of them)"
 
-// NamespaceLimits names the limits on the number of namespaces (CLONE_NEW*).
+// NamespaceLimits is the hint that names the limits on namespaces of these types (CLONE_NEW*).
 func NamespaceLimits(flags uint64) string {
 	var all []string
 	for _, n := range plan.NamespacesOf(flags) {
@@ -188,7 +188,7 @@ func (Fork) hint(f wire.Message) string {
 	return ""
 }
 
-// The kernel counts the keys of each user (keyrings(7)).
+// The kernel limits the keys of each user (keyrings(7)).
 func (o Keyring) hint(f wire.Message) string {
 	if f.Errno != unix.EDQUOT {
 		return ""

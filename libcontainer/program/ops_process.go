@@ -10,18 +10,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Hook runs a hook inside the container and waits for its end.
+// Hook runs a hook in the container's namespaces and waits until it exits.
 type Hook struct {
 	Path    string
 	Args    []string
 	Env     []string
-	State   []byte // the state document; a run of '#' in it is where the child writes the pid
+	State   []byte // the state document; the child replaces a run of '#' in it by the pid
 	Timeout uint64 // in milliseconds; 0: none
-	// Stdout and Stderr are where it prints to; NoSlot: to the child, which keeps
-	// the last of it for the message of its failure.
+	// Stdout and Stderr are its standard output and error. NoSlot: a pipe to the
+	// child, which keeps the end of the output for the error message.
 	Stdout, Stderr Slot
-	Confined       bool // its process runs the operations that follow, up to Exec, and is executed there
-	Home           bool // it gets HOME as the program does, see Home
+	Confined       bool // its process runs the operations that follow, and executes the hook at Exec
+	Home           bool // it gets the program's HOME, see Home
 	Untraced       bool // it does not get CAP_SYS_PTRACE
 }
 
@@ -31,25 +31,25 @@ type Umask struct{ Mask uint32 }
 // Groups sets the supplementary groups.
 type Groups struct {
 	GIDs []uint32
-	Try  bool // to have none and to be refused is no error
+	Try  bool // a refusal is not an error if GIDs is empty
 }
 
-// SetID changes the user and the group.
+// SetID changes the user id and the group id.
 type SetID struct{ UID, GID uint32 }
 
-// Stdio gives the standard streams to the user.
+// Stdio makes the user the owner of the standard streams.
 type Stdio struct{ UID uint32 }
 
 // Bounding drops capabilities from the bounding set.
-type Bounding struct{ Keep uint64 } // mask
+type Bounding struct{ Keep uint64 } // mask of those that stay
 
-// KeepCaps keeps capabilities over the change of user (prctl(2), PR_SET_KEEPCAPS).
+// KeepCaps keeps capabilities across the change of user (prctl(2), PR_SET_KEEPCAPS).
 type KeepCaps struct{}
 
-// Caps sets the capabilities, as masks.
+// Caps sets the capabilities (capset(2)), given as masks.
 type Caps struct{ Effective, Permitted, Inheritable uint64 }
 
-// Ambient sets the ambient capabilities, a mask.
+// Ambient sets the ambient capabilities, given as a mask.
 type Ambient struct {
 	Caps uint64
 	Name func(capability int) string // for messages
@@ -58,31 +58,31 @@ type Ambient struct {
 // NoNewPrivs sets no_new_privs.
 type NoNewPrivs struct{}
 
-// Seccomp loads a filter. With Listener the child sends its listener, and no other
-// thread may be filtered with this one.
+// Seccomp loads a filter. With Listener the child sends the runtime its listener;
+// Flags must then not apply the filter to other threads.
 type Seccomp struct {
 	BPF      []byte
 	Flags    uint64 // of seccomp(2)
 	Listener bool
 }
 
-// Chdir enters the working directory. It may be open to root alone, or to the user
-// alone: so it is entered before and after the change of user.
+// Chdir enters the working directory. Root alone may have access to it, or the
+// user alone, so it is entered both before and after the change of user.
 type Chdir struct {
 	Path  string
-	Make  bool // make it if it is missing
-	Try   bool // not to be allowed is no error: it is tried again as the user
+	Make  bool // make the directory if it is missing
+	Try   bool // EACCES is not an error: the user tries it again
 	Check bool // the result must be inside the root (CVE-2024-21626)
 }
 
-// Lookup finds the program.
+// Lookup finds the executable of the program.
 type Lookup struct {
 	Name       string   // args[0]
 	Candidates []string // paths, in the order in which they are tried
-	Search     bool     // they are from PATH: one that cannot be executed is passed over
+	Search     bool     // they are from PATH: skip one that cannot be executed
 }
 
-// Home sets HOME from /etc/passwd.
+// Home sets HOME to the user's home directory in /etc/passwd.
 type Home struct{ UID uint32 }
 
 // Rlimit sets a resource limit.
@@ -104,7 +104,7 @@ type IOPriority struct{ Value uint64 }
 // Affinity sets the CPU affinity.
 type Affinity struct {
 	Mask []byte
-	Try  bool // to be refused is no error
+	Try  bool // a failure is not an error
 }
 
 // Personality sets the execution domain (personality(2)).
@@ -117,31 +117,31 @@ type MemoryPolicy struct {
 	Nodes []byte // mask
 }
 
-// Attr opens one of the child's own files of procfs for writing.
+// Attr opens one of the child's own files in procfs for writing.
 type Attr struct {
 	Out   Slot
-	Files []string // the first that is there
+	Files []string // the first that exists is opened
 }
 
-// Label writes a label to a file that Attr has opened.
+// Label writes a label to a file that Attr opened.
 type Label struct {
 	File  Slot
 	Value string
 }
 
-// KeepFDs closes all descriptors but those that are passed on.
+// KeepFDs closes all descriptors except those that are passed on to the program.
 type KeepFDs struct {
-	First   Slot  // of those; they are in a row
-	Numbers []int // that they get, ascending
+	First   Slot  // the first of those, which are consecutive
+	Numbers []int // the numbers that they get, ascending
 }
 
-// Listen waits for start.
+// Listen waits for start to connect.
 type Listen struct{ Socket Slot }
 
-// Exec executes the program that Lookup has found.
+// Exec executes the program that Lookup found.
 type Exec struct {
 	Args, Env []string
-	ListenPID bool // LISTEN_PID is added: the process's pid as it sees it itself
+	ListenPID bool // add LISTEN_PID: the pid of the process in its own pid namespace
 }
 
 func (o Hook) code() code {
@@ -377,8 +377,8 @@ func (Label) hint(f wire.Message) string {
 	return ""
 }
 
-// explain: a confined hook is executed by a fork of the child, so its exit status
-// 127 may be that one's.
+// explain: exit status 127 may come from the child's fork that could not execute
+// the hook, hence the question.
 func (o Hook) explain(field string, f wire.Message) error {
 	why := f.Errno.Error()
 	switch {
@@ -397,14 +397,14 @@ func (o Hook) explain(field string, f wire.Message) error {
 	return &HookFailed{Field: field, Path: o.Path, Why: why, Output: f.Text}
 }
 
-// explain has the words that engines look for, to tell a container that cannot
-// be started (126) from one without its program (127).
+// explain uses the words that engines look for, to distinguish a program that
+// cannot be executed (126) from one that does not exist (127).
 func (o Lookup) explain(_ string, f wire.Message) error {
 	switch {
 	case f.Detail == wire.NotFound:
 		return fmt.Errorf("exec: %q: executable file not found in $PATH", o.Name)
 	case f.Detail == wire.IsDir:
-		// Engines know one phrase or the other.
+		// Some engines look for one phrase, some for the other.
 		return fmt.Errorf("exec: %q: is a directory: %w", o.Name, unix.EACCES)
 	case f.Errno == unix.ENOENT || f.Errno == unix.ENOTDIR || f.Errno == unix.ELOOP:
 		return fmt.Errorf("exec: %q: stat %s: %w", o.Name, o.Name, f.Errno)
@@ -414,7 +414,7 @@ func (o Lookup) explain(_ string, f wire.Message) error {
 	return fmt.Errorf("exec: %q: %w", o.Name, f.Errno)
 }
 
-// notExecutable leaves open which of the three it is: only the kernel knows.
+// notExecutable lists three reasons: only the kernel knows which one it is.
 const notExecutable = " (the user may not execute it, or not search its directory, or its file system is mounted noexec)"
 
 func (o Exec) explain(field string, f wire.Message) error {
@@ -438,7 +438,7 @@ func execHint(errno unix.Errno) string {
 	return ""
 }
 
-// explain has runc's words.
+// explain uses the words of runc.
 func (o Chdir) explain(field string, f wire.Message) error {
 	if f.Detail == wire.Outside {
 		return at(field, fmt.Errorf("the directory %q is outside the container's root file system", o.Path))

@@ -2,10 +2,10 @@ package program
 
 import "github.com/skiff-oci/skiff/libcontainer/wire"
 
-// A Slot is the number of a file descriptor in the child. The first ones are
-// the child's own descriptors (0, 1, 2, then [SlotProgram] and so on, as
-// inherited); the others are filled by operations that open something. No
-// operation names one of the first three, so the zero Slot is none.
+// A Slot is an index into the child's table of descriptors. The first slots are
+// the descriptors that the child inherits, under the same numbers (0, 1, 2, then
+// [SlotProgram] and so on); operations that open something fill the others. No
+// operation refers to one of the first three, so the zero Slot means none.
 type Slot int32
 
 // The slots that every child has.
@@ -17,27 +17,26 @@ const (
 )
 
 // Operation is one operation of the child: one system call, or a short fixed
-// run of them on one object. The types are in ops_*.go.
+// sequence of them on one object. The types are in ops_*.go.
 type Operation interface {
-	// what says what the operation does, for an error message: "mount proc on
-	// /proc".
+	// what describes the operation for an error message: "mount proc on /proc".
 	what() string
 
 	code() code
 }
 
-// Entry is an operation of a program.
+// Entry is an operation in a program, with the field that asks for it.
 type Entry struct {
 	Operation
 	Field string // JSON path of the field of config.json that asks for it; not encoded
 }
 
-// Program is what the child runs: operations in order, and how many
-// descriptor slots they use.
+// Program is what the child runs: operations in order, and the number of
+// descriptor slots that they use.
 type Program struct {
 	Ops       []Entry
 	Inherited int // slots below this number are passed to the child as open descriptors
-	Slots     int // all slots, at least Inherited
+	Slots     int // number of all slots, at least Inherited
 
 	Traces     bool   // the child reports how long each operation takes
 	TimerSlack uint64 // of the user's process (prctl(2), PR_SET_TIMERSLACK), in nanoseconds
@@ -49,8 +48,8 @@ func (p *Program) Add(field string, op Operation) {
 	p.Ops = append(p.Ops, Entry{op, field})
 }
 
-// NewSlot reserves a slot that an operation fills. All inherited slots must
-// have been reserved before ([Program.Inherit]).
+// NewSlot reserves a slot for an operation to fill. All inherited slots must be
+// reserved first ([Program.Inherit]).
 func (p *Program) NewSlot() Slot {
 	s := Slot(p.Slots)
 	p.Slots++
@@ -72,8 +71,8 @@ func (p *Program) Inherit(n int) Slot {
 	return s
 }
 
-// At is operation i; one that is empty if the index is out of range, which
-// only a broken child sends.
+// At returns operation i. If the index is out of range, as a broken child might
+// send it, At returns an operation that only has a description.
 func (p *Program) At(i int) Entry {
 	if i < 0 || i >= len(p.Ops) {
 		return Entry{Operation: unknown{}}
@@ -81,9 +80,9 @@ func (p *Program) At(i int) Entry {
 	return p.Ops[i]
 }
 
-// Script is the grammar of one launch: the messages that the program makes the
-// child send, in order. [wire.Failed], [wire.Kept] and [wire.Trace] may come at
-// any point.
+// Script returns the messages that the child sends when it runs the program, in
+// order. [wire.Failed], [wire.Kept] and [wire.Trace] may come at any point and are
+// not in it.
 func (p *Program) Script() []wire.Type {
 	var s []wire.Type
 	for i := range p.Ops {

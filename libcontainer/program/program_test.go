@@ -46,8 +46,8 @@ func TestEveryKind(t *testing.T) {
 	}
 }
 
-// Each switch of an operation is one bit of its flags, its own, or changes what
-// else is encoded.
+// Each bool of an operation sets one bit of its flags, a different one for each, or
+// changes something else in the encoded form.
 func TestFlags(t *testing.T) {
 	for _, op := range every {
 		seen := make(map[uint32]string)
@@ -100,7 +100,7 @@ func example() *Program {
 	return p
 }
 
-// The wire form is read as the child does it.
+// The encoded form is decoded as the child does it.
 func TestEncode(t *testing.T) {
 	p := example()
 	b, err := p.Encode()
@@ -163,7 +163,7 @@ func decode(b []byte, i int) code {
 	return c
 }
 
-// The members of a record are where the child looks for them.
+// The fields of a record are at the offsets where the child looks for them.
 func TestLayout(t *testing.T) {
 	size := map[string]uint32{"kind": 4, "flags": 4, "a": 4, "b": 4, "n": 24, "strings": 4, "data": 4, "data_len": 4, "nstrings": 4}
 	next := uint32(0)
@@ -232,7 +232,7 @@ func TestScript(t *testing.T) {
 	}
 }
 
-// No other operation has the child wait for an answer.
+// No other operation makes the child wait for an answer.
 func TestScriptOfOthers(t *testing.T) {
 	speaks := []Kind{kindSync, kindFork, kindConsole, kindIDMap}
 	for _, op := range every {
@@ -244,7 +244,7 @@ func TestScriptOfOthers(t *testing.T) {
 	}
 }
 
-// What is kept of an operation for start has the words of its failure.
+// The step of an operation that is left to start has the same error message.
 func TestStep(t *testing.T) {
 	failed := wire.Message{Errno: unix.EPERM}
 	p := new(Program)

@@ -2,17 +2,17 @@ package program
 
 import "slices"
 
-// Step is what an error message needs to know of an operation. The state
-// directory has less of those that are left to do when create has ended.
+// Step is what an error message needs to know about an operation. For operations
+// that create leaves to start, the state file keeps a part of it.
 type Step struct {
 	Kind  Kind
 	Field string
 	Words []string // the operation's first strings
 	Flags uint64   // its first number
-	About string   // the name of one that only another version has
+	About string   // name of an operation that only another version of skiff has
 }
 
-// Step is the description of operation i, [Program.At].
+// Step returns the step of operation i, see [Program.At].
 func (p *Program) Step(i int) Step {
 	e := p.At(i)
 	c := e.code()
@@ -23,8 +23,8 @@ func (p *Program) Step(i int) Step {
 	return Step{Kind: c.kind, Field: e.Field, Words: words[:min(3, len(words))], Flags: c.n[0]}
 }
 
-// Entry is the operation that the step is of, with all that a message needs.
-// It is none to be carried out.
+// Entry returns the operation that the step was made from, as far as a message
+// needs it. It must not be carried out.
 func (s Step) Entry() Entry {
 	return Entry{s.operation(), s.Field}
 }
@@ -54,7 +54,7 @@ func (s Step) operation() Operation {
 	return unknown{s.Kind, s.About}
 }
 
-// unknown is an operation of which no more is known than its kind.
+// unknown is an operation of which only the kind or the name is known.
 type unknown struct {
 	kind Kind
 	name string
@@ -62,7 +62,7 @@ type unknown struct {
 
 func (o unknown) code() code { return code{kind: o.kind} }
 
-// What has the words for what fails before the first operation as well.
+// what also has the words for a failure that comes before the first operation.
 func (o unknown) what() string {
 	switch {
 	case o.kind != kindNone:
@@ -73,8 +73,8 @@ func (o unknown) what() string {
 	return "run the launch program"
 }
 
-// KindNamed finds an operation by its name; 0 for one that only another version
-// has.
+// KindNamed returns the kind with the given name; 0 if only another version of
+// skiff has it.
 func KindNamed(name string) Kind {
 	for k := kindNone + 1; k < kinds; k++ {
 		if kindNames[k] == name {

@@ -1,12 +1,11 @@
-// Package tune sets how the user's process is scheduled and where its memory
-// comes from: scheduler, I/O priority, CPU affinity, memory policy,
-// personality.
+// Package tune sets how the user's process is scheduled and where its memory comes
+// from: scheduler, I/O priority, CPU affinity, memory policy, personality.
 //
-// A process may lower its own claims. To raise them takes CAP_SYS_NICE in the
-// host's user namespace, which a process in the container's has not: there the
-// runtime sets scheduler and I/O priority from outside ([Apply]), if it has
-// the privilege itself. In all other cases the child does it before it becomes
-// the user ([Add]).
+// A process may lower its own priority. To raise it takes CAP_SYS_NICE in the host's
+// user namespace, which a process in the container's user namespace does not have.
+// For such a process, the runtime sets scheduler and I/O priority from outside
+// ([Apply]), if it has the privilege itself. Otherwise the child sets them before it
+// becomes the user ([Add]).
 package tune
 
 import (
@@ -21,13 +20,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Add adds what the child does by itself. It runs after the last fork: a
-// forked process may lose its policy (SCHED_FLAG_RESET_ON_FORK), and one with
-// SCHED_DEADLINE may not fork. It runs when the cgroups are joined, as the
-// kernel sets the CPUs anew then; and the scheduler comes before the CPUs,
-// since SCHED_DEADLINE is only for a process that may run on all of them.
+// Add adds the operations by which the child sets all this itself. They run after the
+// last fork: a forked process may lose its policy (SCHED_FLAG_RESET_ON_FORK), and one
+// with SCHED_DEADLINE may not fork. They run after the cgroups are joined, since the
+// kernel then resets the CPU affinity. The scheduler comes before the affinity,
+// since SCHED_DEADLINE requires that the process may run on all CPUs.
 //
-// outside says that the runtime calls [Apply].
+// With outside, the runtime calls [Apply] for scheduler and I/O priority.
 func Add(p *program.Program, proc *plan.Process, outside bool) {
 	if s := proc.Scheduler; s != nil && !outside {
 		p.Add(field(proc, "scheduler"), program.Sched{Name: s.Name, Attr: attr(s)})
@@ -46,16 +45,16 @@ func Add(p *program.Program, proc *plan.Process, outside bool) {
 	}
 }
 
-// Spread has the process run on all CPUs that its cgroup allows, where the
-// caller has confined skiff to some. Which CPUs an engine runs on says nothing
-// of its containers. It comes before [Add], for SCHED_DEADLINE.
+// Spread lets the process run on all CPUs that its cgroup allows if the caller has
+// confined skiff to some of them: the CPUs of an engine are not meant for its
+// containers. It comes before [Add], for SCHED_DEADLINE.
 func Spread(p *program.Program, proc *plan.Process, confined bool) {
 	if confined && proc.CPUInitial == nil && proc.CPUFinal == nil {
 		p.Add("", program.Affinity{Mask: sys.AllCPUs(), Try: true})
 	}
 }
 
-// Apply sets scheduler and I/O priority of the process pid from outside.
+// Apply sets the scheduler and the I/O priority of process pid from outside.
 func Apply(pid int, proc *plan.Process) error {
 	if s := proc.Scheduler; s != nil {
 		if err := sys.SchedSetattr(pid, attr(s)); err != nil {
@@ -70,8 +69,8 @@ func Apply(pid int, proc *plan.Process) error {
 	return nil
 }
 
-// Near calls start on the CPUs of execCPUAffinity.initial: what it clones is
-// there from its first instruction on, before it is in the container's cgroup.
+// Near calls start on the CPUs of execCPUAffinity.initial: a process that start clones
+// is on them from its first instruction on, before it is in the container's cgroup.
 func Near(proc *plan.Process, start func() error) error {
 	if proc.CPUInitial == nil {
 		return start()
@@ -86,12 +85,12 @@ func Near(proc *plan.Process, start func() error) error {
 		return fmt.Errorf("%s: %w%s", field(proc, "execCPUAffinity.initial"), err, hint(err, program.AffinityHint))
 	}
 	err = start()
-	_ = sys.SchedSetaffinity(0, before) // one that the cpuset has just lost is no error of the start
+	_ = sys.SchedSetaffinity(0, before) // if the cpuset has just lost these CPUs, that is not an error of the start
 	return err
 }
 
-// attr is struct sched_attr in the size that Linux 5.3 gave it. The clamps have
-// no place in config.json: those that are asked for are 0.
+// attr encodes struct sched_attr in its size since Linux 5.3. config.json has no
+// values for the utilisation clamps, so they are 0 even if the flags ask for them.
 func attr(s *plan.Scheduler) []byte {
 	const size = 56
 	b := make([]byte, 0, size)
@@ -107,7 +106,7 @@ func attr(s *plan.Scheduler) []byte {
 	return append(b, make([]byte, size-len(b))...)
 }
 
-// hint is what a hint says of the errno in err.
+// hint applies one of the hint functions of package program to the errno in err.
 func hint(err error, of func(unix.Errno) string) string {
 	if errno := unix.Errno(0); errors.As(err, &errno) {
 		return of(errno)

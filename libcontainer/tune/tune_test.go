@@ -27,7 +27,7 @@ func onThread(f func(tid int)) {
 	<-done
 }
 
-// Each value has its place in the kernel's structure.
+// Each value is at its offset in the kernel's structure.
 func TestAttr(t *testing.T) {
 	s := &plan.Scheduler{Policy: unix.SCHED_DEADLINE, Flags: 1, Nice: -2, Priority: 3, Runtime: 4, Deadline: 5, Period: 6}
 	want, err := binary.Append(nil, binary.NativeEndian, unix.SchedAttr{
@@ -38,7 +38,7 @@ func TestAttr(t *testing.T) {
 	}
 }
 
-// What is set is what sched_getattr(2) tells. Anybody may be nicer.
+// sched_getattr(2) returns what was set. No privilege is needed to raise the nice value.
 func TestApplyScheduler(t *testing.T) {
 	onThread(func(tid int) {
 		proc := &plan.Process{Scheduler: &plan.Scheduler{Name: "SCHED_BATCH", Policy: unix.SCHED_BATCH, Nice: 19}}
@@ -114,7 +114,7 @@ func one(mask []byte) []byte {
 	return nil
 }
 
-// What Near starts is on the CPUs asked for, and the runtime then where it was.
+// What Near starts is on the CPUs asked for, and the runtime then runs where it did before.
 func TestNear(t *testing.T) {
 	failed := errors.New("failed")
 	onThread(func(int) {
@@ -180,7 +180,7 @@ func TestAdd(t *testing.T) {
 	}
 }
 
-// The caller's CPUs are undone unless config.json has some.
+// The caller's CPU affinity is reset unless config.json has one.
 func TestSpread(t *testing.T) {
 	some, all := make([]byte, 8), fmt.Sprintf("affinity(flags=1, data[%d])", len(sys.AllCPUs()))
 	for name, tt := range map[string]struct {

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A container that one version of skiff has created may be started by another:
-// what its first process tells start is read by that one. So these numbers, and
-// the places where they are, never change.
+// One version of skiff may start a container that another one created, and then
+// reads what its first process sends to start. So these numbers, and their offsets,
+// never change.
 func TestStartOfOtherVersion(t *testing.T) {
 	for _, c := range []struct {
 		what         string

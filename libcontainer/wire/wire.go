@@ -1,9 +1,9 @@
-// Package wire is the handshake between the runtime and the child: a few named
-// messages on a SEQPACKET socket, and the order in which they may come.
+// Package wire implements the handshake between the runtime and the child: a few
+// types of messages on a SEQPACKET socket, and the order in which they may come.
 //
-// The child asks or tells, the runtime answers with a message of the same type
-// (its value is the child's pid as the runtime sees it). Everything the child
-// sends is checked: a message out of order ends the launch.
+// The child asks or reports something, and the runtime answers with a message of the
+// same type, whose value is the child's pid as the runtime sees it. The runtime
+// checks everything that the child sends: a message out of order ends the launch.
 package wire
 
 import (
@@ -15,24 +15,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Type is the kind of a message.
+// Type is the type of a message.
 type Type uint32
 
 // The messages.
 const (
-	Go       Type = iota + 1 // runtime: the cgroup is joined, begin
-	Maps                     // child: a user namespace wants its id maps
-	Forked                   // child: pid of the process that goes on
+	Go       Type = iota + 1 // runtime: the child is in its cgroups and may go on
+	Maps                     // child: a user namespace needs its id maps
+	Forked                   // child: pid of the process that goes on, in Value
 	Console                  // child: the terminal's master (descriptor)
 	Mounted                  // child: the mounts are made; runtime: the hooks have run
 	Listener                 // child: the seccomp listener (descriptor)
-	Ready                    // child: all but the user's program is done; runtime: state is stored
+	Ready                    // child: all is done except the user's program; runtime: the state is stored
 	Failed                   // child: an operation failed; the last message
-	Started                  // child, to start: your connection is accepted
-	Kept                     // child: an operation left as it was what it may not change; nobody answers
+	Started                  // child, to start: the connection is accepted
+	Kept                     // child: an operation did not clear a locked read-only flag; no answer
 	Mount                    // child: a mount that is about to be attached (descriptor)
 	IDMap                    // child: a mount to be idmapped (descriptor)
-	Trace                    // child: an operation is done, after Value nanoseconds; nobody answers
+	Trace                    // child: an operation is done and took Value nanoseconds; no answer
 
 	types
 )
@@ -53,7 +53,7 @@ var typeNames = [types]string{
 	Trace:    "trace",
 }
 
-// String is the message's name.
+// String returns the name of the type.
 func (t Type) String() string {
 	if t == 0 || t >= types {
 		return fmt.Sprintf("message %d", uint32(t))
@@ -61,7 +61,7 @@ func (t Type) String() string {
 	return typeNames[t]
 }
 
-// Types lists all types, for what is generated from them.
+// Types lists all types, for generated code.
 func Types() (all []Type) {
 	for t := Go; t < types; t++ {
 		all = append(all, t)
@@ -69,7 +69,7 @@ func Types() (all []Type) {
 	return all
 }
 
-// Detail says what an errno cannot.
+// Detail says what an errno cannot express.
 type Detail uint32
 
 // The details of a failed operation.
@@ -83,23 +83,23 @@ const (
 	NotFound           // no such program in PATH
 	IsDir              // the program is a directory
 	HookExit           // a hook's exit status, in Value
-	HookSignal         // a hook died of the signal in Value
-	HookTimeout        // a hook was ended after its timeout
+	HookSignal         // a hook was killed by the signal in Value
+	HookTimeout        // a hook was killed after its timeout
 	NotPtmx            // /dev/ptmx is not the kernel's
 	NotNull            // /dev/null is not the null device
 	NotProc            // the source of a bind on /proc is no procfs
 	FSLog              // Text is the file system's own message
-	_                  // a created container of an older version sends these numbers to start
+	_                  // unused: a container that another version created sends these numbers to start
 	Where              // Text names the object
-	OtherKind          // a directory where a file is needed, or a file where a directory is
+	OtherKind          // a directory where a file is needed, or the other way round
 	NotHost            // the host's node is not the device asked for
-	NotMade            // Text names what could not be made: a directory, or if Value is not 0 a file
-	Refused            // Value is the number of the system call that was
+	NotMade            // Text names what could not be made: a directory, or a file if Value is not 0
+	Refused            // Value is the number of the system call that was refused
 
 	details
 )
 
-// detailNames are for the child.
+// detailNames are the names of the details in the child.
 var detailNames = [details]string{
 	NoDetail:    "NONE",
 	Symlink:     "SYMLINK",
@@ -123,8 +123,8 @@ var detailNames = [details]string{
 	Refused:     "REFUSED",
 }
 
-// Details lists the names of all details, in the order of their numbers from 0 on,
-// for what is generated from them; "" where no detail has the number.
+// Details lists the names of all details, indexed by number, for generated code; ""
+// if no detail has the number.
 func Details() []string { return detailNames[:] }
 
 // Message is one message of the child.
@@ -134,17 +134,17 @@ type Message struct {
 	Errno  unix.Errno // Failed
 	Detail Detail     // Failed
 	Value  int64
-	Text   string   // Failed: a hook's last output, a file system's message
+	Text   string   // Failed: end of a hook's output, message of a file system, or a path
 	File   *os.File // Console, Listener, Mount, IDMap
 }
 
-// The sizes of a message's head and of its text, in bytes.
+// The sizes of a message's head and of the room for its text, in bytes.
 const (
 	HeadSize = 24
 	TextSize = 488
 )
 
-// ErrClosed says that the other side is gone.
+// ErrClosed means that the other side is gone.
 var ErrClosed = errors.New("the launch process ended without a message")
 
 // Conn is the runtime's end of the socket.
@@ -153,18 +153,18 @@ type Conn struct{ fd int }
 // NewConn takes ownership of the socket fd.
 func NewConn(fd int) *Conn { return &Conn{fd} }
 
-// FD is the socket's descriptor.
+// FD returns the socket's descriptor.
 func (c *Conn) FD() int { return c.fd }
 
 // Close closes the socket; a child that still waits for an answer exits.
 func (c *Conn) Close() error { return unix.Close(c.fd) }
 
-// Receive waits for the child's next message. ErrClosed: there is none, the
-// child executed the user's program or died.
+// Receive waits for the child's next message. It returns ErrClosed if there is none
+// because the child has executed the user's program or has ended.
 func (c *Conn) Receive() (Message, error) { return c.receive(0) }
 
-// Left returns the next message of a child that has ended. ErrClosed: there is
-// none, though another process may hold the child's end of the socket.
+// Left returns the next message of a child that has ended. It returns ErrClosed if
+// there is none, even if another process holds the child's end of the socket.
 func (c *Conn) Left() (Message, error) {
 	m, err := c.receive(unix.MSG_DONTWAIT)
 	if errors.Is(err, unix.EAGAIN) {
@@ -173,8 +173,8 @@ func (c *Conn) Left() (Message, error) {
 	return m, err
 }
 
-// Failure looks, without waiting, for what a child has reported of its own end.
-// It passes over what the child has asked for before.
+// Failure looks, without waiting, for the message by which a child reported its
+// failure. It discards the messages before it.
 func (c *Conn) Failure() (Message, bool) {
 	for {
 		m, err := c.receive(unix.MSG_DONTWAIT)
@@ -206,8 +206,8 @@ func (c *Conn) receive(flags int) (Message, error) {
 	}
 }
 
-// decode takes over the descriptors that came with a message: where the message is
-// refused, they are closed.
+// decode decodes a message and takes over the descriptors that came with it. If it
+// refuses the message, it closes them.
 func decode(b, oob []byte) (m Message, err error) {
 	fds, err := descriptors(oob)
 	if err == nil {
@@ -225,7 +225,7 @@ func decode(b, oob []byte) (m Message, err error) {
 	return m, nil
 }
 
-// parse reads a message's bytes.
+// parse decodes the bytes of a message.
 func parse(b []byte) (Message, error) {
 	if len(b) < HeadSize {
 		return Message{}, fmt.Errorf("handshake: message of %d bytes", len(b))
@@ -237,8 +237,8 @@ func parse(b []byte) (Message, error) {
 	}, nil
 }
 
-// descriptors are those of a message: one or none. With an error it returns
-// those that there are all the same.
+// descriptors returns the descriptor of a message, if it has one. If there are more,
+// it returns them together with an error.
 func descriptors(oob []byte) ([]int, error) {
 	if len(oob) == 0 {
 		return nil, nil
@@ -257,8 +257,8 @@ func descriptors(oob []byte) ([]int, error) {
 	return fds, nil
 }
 
-// Answer sends the runtime's answer to a message of type t. [ErrClosed]: the
-// child has ended meanwhile.
+// Answer sends the runtime's answer to a message of type t. It returns [ErrClosed]
+// if the child has ended meanwhile.
 func (c *Conn) Answer(t Type, value int64) error {
 	var b [HeadSize]byte
 	binary.NativeEndian.PutUint32(b[:], uint32(t))
@@ -273,8 +273,8 @@ func (c *Conn) Answer(t Type, value int64) error {
 	return nil
 }
 
-// Accept checks m against what the script expects next, and returns the rest
-// of the script.
+// Accept checks m against the next message that the script expects, and returns the
+// rest of the script.
 func Accept(script []Type, m Message) ([]Type, error) {
 	if m.Type == Failed {
 		return nil, nil

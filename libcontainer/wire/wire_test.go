@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sent is a message as the child has it: struct message_ of child.h, without
-// the text.
+// sent is a message in the child's form: struct message_ of program.h, without the
+// text.
 type sent struct {
 	Type, Index, Errno, Detail uint32
 	Value                      int64
@@ -27,7 +27,7 @@ func (s sent) bytes(text string) []byte {
 	return append(b, text...)
 }
 
-// pair is the runtime's end of a handshake, and the child's.
+// pair returns the runtime's end of a handshake, and the child's.
 func pair(t *testing.T) (*Conn, int) {
 	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
@@ -54,7 +54,7 @@ func send(t *testing.T, child int, b []byte, fds ...int) {
 	}
 }
 
-// What the child fills in, field by field, is what the runtime reads.
+// The runtime reads every field that the child fills in.
 func TestReceive(t *testing.T) {
 	c, child := pair(t)
 	defer unix.Close(child)
@@ -94,7 +94,7 @@ func TestShort(t *testing.T) {
 	}
 }
 
-// pipe is a pipe; the writing end is the caller's.
+// pipe makes a pipe; the caller closes the writing end.
 func pipe(t *testing.T) (*os.File, int) {
 	t.Helper()
 	var p [2]int
@@ -177,7 +177,7 @@ func TestWrongDescriptors(t *testing.T) {
 	}
 }
 
-// A control message that has no descriptors is none that the child sends.
+// The child never sends a control message without descriptors.
 func TestOtherControlMessage(t *testing.T) {
 	c, child := pair(t)
 	defer unix.Close(child)
@@ -236,8 +236,8 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
-// What a child has said before it ended is there, and then its end, also if
-// another process has a copy of its socket.
+// The messages that a child sent before it ended can be received, and then its end,
+// even if another process has a copy of its socket.
 func TestLeft(t *testing.T) {
 	c, child := pair(t)
 	send(t, child, sent{Type: 10, Index: 3}.bytes(""))
@@ -279,8 +279,8 @@ func TestFailure(t *testing.T) {
 	}
 }
 
-// Whatever comes is read as it is or refused, and but for a failure taken in
-// its turn alone.
+// Every message is either decoded or refused, and all types except Failed are
+// accepted only in their turn.
 func FuzzParse(f *testing.F) {
 	f.Add(sent{8, 1, 2, 3, 4}.bytes("text"), uint32(Ready))
 	f.Add(sent{Type: uint32(Ready)}.bytes(""), uint32(Ready))

@@ -1,4 +1,4 @@
-// Command gen writes the header of the numbers that the runtime and the child
+// Command gen writes the header with the numbers that the runtime and the child
 // share. Usage: gen FILE.
 package main
 

@@ -1,5 +1,5 @@
-// Package header makes the header of the numbers that the runtime and the child
-// share: child/src/program.h.
+// Package header generates child/src/program.h, the header with the numbers that the
+// runtime and the child share.
 package header
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 )
 
-// Text is that of program.h.
+// Text returns the text of program.h.
 func Text() []byte {
 	var b bytes.Buffer
 	b.WriteString(`// What the runtime and the child share: written by child/header from libcontainer/program

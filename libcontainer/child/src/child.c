@@ -1,15 +1,15 @@
 // The child: runs a launch program and becomes the user's process.
 //
 // It decides nothing. The runtime has compiled config.json to a flat list of
-// operations and put it in a sealed memfd; this program maps it, walks it, and
-// reports the first operation that fails as {index, errno}. The words for
-// people are the runtime's.
+// operations and put it in a sealed memfd; this program maps it, runs it, and
+// reports the first operation that fails, with its errno. The runtime makes an
+// error message of that.
 //
 // Rules of this directory:
-//   - no C library, one thread, no heap: a few KiB of memory, all of it ours;
-//   - every operation is one function or one line in run(), near one system call;
+//   - no C library, one thread, no heap: a few KiB of memory, all of it our own;
+//   - every operation is one function or one line in run(), close to one system call;
 //   - nothing is taken from argv or the environment;
-//   - a path inside the container is only ever resolved by path.c.
+//   - only path.c resolves paths inside the container.
 #include "child.h"
 
 const char *image;
@@ -18,7 +18,7 @@ const struct op *hook;
 uint32_t failed_detail;
 long failed_value;
 char failed_text[488];
-static long refused; // number of the last call that was: by the kernel, or by a filter around us
+static long refused; // number of the last system call that the kernel or a seccomp filter refused
 
 long sys_(long n, long a, long b, long c, long d, long e, long f)
 {
@@ -28,7 +28,7 @@ long sys_(long n, long a, long b, long c, long d, long e, long f)
 	return r;
 }
 
-// report sends the message, with a descriptor if fd is not negative.
+// report sends a message, with the descriptor fd unless it is negative.
 int report(uint32_t type, int fd)
 {
 	struct message_ m = { .type = type, .detail = failed_detail, .value = failed_value };
@@ -38,7 +38,7 @@ int report(uint32_t type, int fd)
 	return sys(sendmsg, slot[SLOT_SOCKET], &h, MSG_NOSIGNAL);
 }
 
-// tell_kept says that an operation left something as it was. Nobody answers.
+// tell_kept reports that an operation did not clear a locked flag. There is no answer.
 int tell_kept(const struct op *o)
 {
 	struct message_ m = { .type = M_KEPT, .index = o - ops() };
@@ -48,8 +48,8 @@ int tell_kept(const struct op *o)
 	return r < 0 ? r : 0;
 }
 
-// answer waits for the runtime's answer to a message. A runtime that is gone
-// takes its half-made container with it.
+// answer waits for the runtime's answer to a message. If the runtime is gone, it
+// exits: the container is half-made.
 long answer(uint32_t type)
 {
 	struct message_ m;
@@ -63,8 +63,8 @@ long answer(uint32_t type)
 	return (size_t)n < offsetof(struct message_, text) || m.type != type ? -EPROTO : 0;
 }
 
-// keep_on ends us if the runtime is gone. It is for what may take long without
-// a message; [answer] sees it anyway.
+// keep_on exits if the runtime is gone. It is for work that may take long without
+// a message; answer notices it anyway.
 void keep_on(void)
 {
 	struct pollfd_ p = { slot[SLOT_SOCKET], 0, 0 };
@@ -73,7 +73,7 @@ void keep_on(void)
 		sys(exit_group, 1);
 }
 
-// say keeps text for the report of a failure.
+// say stores text for the report of a failure.
 long say(const char *text)
 {
 	size_t n = len_(text);
@@ -97,11 +97,11 @@ void fail(uint32_t index, int err)
 	struct msghdr_ h = { .iov = &v, .iovlen = 1 };
 	sys(sendmsg, slot[SLOT_SOCKET], &h, MSG_NOSIGNAL);
 	sys(exit_group, 1);
-	__builtin_trap(); // the user's filter forbids to exit
+	__builtin_trap(); // the user's filter forbids exit_group
 }
 
-// What a signal does by default other than to end a process, or what is a fault of
-// the process itself.
+// The signals that do not terminate a process by default, that cannot be caught, or
+// that report a fault of the process itself.
 #define BIT(sig) (1ull << ((sig) - 1))
 static const uint64_t not_ended_by = BIT(SIGKILL) | BIT(19 /* SIGSTOP */) | BIT(SIGTSTP) | BIT(SIGTTIN) | BIT(SIGTTOU) | BIT(SIGCONT) |
 	BIT(SIGCHLD) | BIT(23 /* SIGURG */) | BIT(28 /* SIGWINCH */) |
@@ -111,15 +111,15 @@ static void ended(int sig)
 {
 	for (;;) {
 		sys(exit_group, 128 + sig);
-		__builtin_trap(); // the user's filter forbids to exit
+		__builtin_trap(); // the user's filter forbids exit_group
 	}
 }
 
 static void mask(uint64_t signals) { sys(rt_sigprocmask, SIG_SETMASK, &signals, 0, sizeof signals); }
 
-// end_by_signals has signals end us that the kernel keeps from the first process of
-// a pid namespace, as it has no handler. What waits for start would otherwise not
-// hear of a TERM, and whoever sends one would wait. execve resets handlers.
+// end_by_signals sets handlers that exit. The kernel does not deliver signals
+// without a handler to the init of a pid namespace: a container that waits for start
+// would ignore a TERM, and whoever sent it would wait. execve resets handlers.
 static void end_by_signals(void)
 {
 	struct { void (*handler)(int); long flags; void (*restorer)(int); uint64_t mask; } sa = { ended, 0x04000000 /* SA_RESTORER */, ended, 0 };
@@ -128,8 +128,9 @@ static void end_by_signals(void)
 			sys(rt_sigaction, sig, &sa, 0, sizeof sa.mask);
 }
 
-// The runtime may have reported us, and gone, before we are back: a signal that
-// comes until then waits. Handlers are set while it prepares its answer.
+// With SYNC_ENDS, signals are blocked until the handlers are set: once the runtime
+// has the message, it may make the container known to others. The handlers are set
+// while it prepares its answer.
 static int sync_(const struct op *o)
 {
 	int ends = o->flags & SYNC_ENDS;
@@ -143,7 +144,7 @@ static int sync_(const struct op *o)
 	return r < 0 ? r : answer(o->n[0]);
 }
 
-// ask sends the message, as report does, and waits for the answer.
+// ask sends a message, as report does, and waits for the answer.
 long ask(uint32_t type, int fd)
 {
 	long r = report(type, fd);
@@ -164,15 +165,15 @@ static int set_id(const struct op *o)
 	return r ? r : sys(setresuid, o->n[0], o->n[0], o->n[0]);
 }
 
-// A new session keyring gets the kernel's permissions, and its owner that of
-// search besides, without which an exec does not find it by its name and gets
-// another one of that name. The answer is 0 if it is ours already: a runtime in
-// a container has made one of the same name.
+// A new session keyring keeps the kernel's permissions, and its owner also gets
+// search: without it, an exec does not find the keyring by its name, and gets
+// another one of that name. keyctl(2) returns 0 if the keyring is our session
+// keyring already, as in a container whose runtime has made one of the same name.
 static int join_keyring(const struct op *o)
 {
 	long id = sys(keyctl, KEYCTL_JOIN_SESSION_KEYRING, str(o, 0));
 	if (id == -ENOSYS)
-		return 0; // a kernel without keys has none to hide
+		return 0; // a kernel without keys has none to protect
 	if (id <= 0)
 		return id;
 	return o->flags & KEYRING_NEW ? sys(keyctl, KEYCTL_SETPERM, id, KEYRING_FOR_EXEC) : 0;
@@ -190,9 +191,9 @@ static int op_idmap(const struct op *o)
 
 static int run(const struct op *o);
 
-// again runs what was put off, now that the mount namespace is our own: a copy of
-// an unbindable mount is private, if need be because we make it so, and can be
-// cloned.
+// again runs the OP_OPENTREE operations that were put off, now that the child has
+// its own mount namespace. An unbindable mount can be cloned here: its copy is
+// private, if need be because all mounts are made private first.
 static int again(const struct op *self)
 {
 	struct mount_attr_ private = { .propagation = MS_PRIVATE };
@@ -296,8 +297,8 @@ static int run(const struct op *o)
 	return -ENOSYS;
 }
 
-// forget_signals undoes what the runtime's caller has ignored or blocked. All
-// that the Go runtime catches is reset by execve; these it leaves as they were.
+// forget_signals resets signals that the runtime's caller ignores or blocks. execve
+// resets those that the Go runtime catches; the ones here it leaves as they were.
 static void forget_signals(void)
 {
 	static const unsigned char left[] = { SIGHUP, SIGINT, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, 32, 33, 34 };
@@ -314,8 +315,8 @@ static int64_t nanoseconds(void)
 	return t.sec * 1000000000 + t.nsec;
 }
 
-// trace tells how long an operation took, in nanoseconds. Where there is no room
-// for the message it is left out: the runtime may be waiting for our end.
+// trace reports how long an operation took, in nanoseconds. If the socket has no room
+// for the message, it is dropped: the runtime may be waiting for our end.
 static void trace(uint32_t index, int64_t took)
 {
 	struct message_ m = { .type = M_TRACE, .index = index, .value = took };
@@ -341,7 +342,7 @@ void __attribute__((noreturn)) main_(void)
 		table[i] = i < h->inherited ? (int)i : -1;
 	slot = table;
 	sys(prctl, 15 /* PR_SET_NAME */, "skiff:init");
-	sys(prctl, PR_SET_TIMERSLACK, h->timer_slack); // ours may be that of a thread of the runtime's own
+	sys(prctl, PR_SET_TIMERSLACK, h->timer_slack); // the one we inherit may be that of a thread of the Go runtime
 	forget_signals();
 	sys(umask, 0); // modes are exactly what the program says
 	const struct op *o = ops();
@@ -353,7 +354,7 @@ void __attribute__((noreturn)) main_(void)
 		r = run(o + i);
 		if (r < 0)
 			fail(i, -r);
-		// The user's filter may forbid us to go on with it; a hook's process is not ours.
+		// The user's filter may forbid the calls that this takes; and the process of a hook sends no traces.
 		traces = traces && o[i].kind != OP_SECCOMP && !hook;
 		if (traces)
 			trace(i, nanoseconds() - begun);

@@ -1,23 +1,23 @@
-// The interpreter's shared declarations: the operations' functions. What it shares
-// with the runtime is in program.h.
+// Declarations shared by the interpreter's files: its state and its functions.
+// program.h has what the interpreter shares with the runtime.
 #ifndef CHILD_H
 #define CHILD_H
 
 #include "program.h"
 #include "sys.h"
 
-// What one operation leaves for a later one is in slots. Besides, there is only
-// what no slot can hold:
-//   - hook: which hook this process is to become;
-//   - home, and `chosen` in process.c: strings that are found in the container, by
-//     the user's rights, and that execve(2) takes as they are;
-//   - `chdir_as_root` in process.c: of two tries one has to succeed;
-//   - stdio_owner: whose the streams were, before they became the container's;
-//   - `files` in process.c: a limit of the caller's;
-//   - `attached` in mount.c: a detached mount can be copied once it is attached.
+// Operations pass descriptors to later operations in slots. The only other state
+// between operations is:
+//   - hook: the hook that this process is to become;
+//   - home, and `chosen` in process.c: strings for execve(2) that are found in the
+//     container with the user's privileges;
+//   - `chdir_as_root` in process.c: one of two attempts has to succeed;
+//   - stdio_owner: the owners of the streams, see op_devnull;
+//   - `files` in process.c: the caller's limit, to be restored;
+//   - `dir` and `attached` in mount.c: one detached mount serves several masks.
 extern const char *image;          // the program, mapped
 extern int *slot;                  // slot number to descriptor
-extern const struct op *hook;      // what this process becomes in place of the program, if not 0
+extern const struct op *hook;      // the hook that this process becomes instead of the program; 0: none
 extern uint32_t failed_detail;     // for the report of a failing operation
 extern long failed_value;
 extern char failed_text[488];
@@ -56,7 +56,7 @@ int new_fs(const char *type);
 int seal(int mount);
 int op_fsmount(const struct op *);
 int op_setattr(const struct op *);
-enum { PUT_OFF = -2 }; // a slot, see op_opentree
+enum { PUT_OFF = -2 }; // in a slot: the source is opened later, see op_opentree
 int op_opentree(const struct op *);
 int open_tree_at(const struct op *);
 int open_tree_in(int root, const char *path, uint64_t flags);
@@ -76,7 +76,7 @@ int op_moveroot(const struct op *);
 
 // dev.c
 enum { EVERYBODY = 0xffffffff };
-extern uint32_t stdio_owner[3]; // as op_devnull has found it
+extern uint32_t stdio_owner[3]; // set by op_devnull
 int op_mknod(const struct op *);
 int op_symlink(const struct op *);
 int op_console(const struct op *);
@@ -86,7 +86,7 @@ int op_devnull(const struct op *);
 int copy_up(int dir, int mount);
 
 // process.c
-extern char home[300]; // "HOME=..." when the environment has none
+extern char home[300]; // "HOME=..." if the environment has none; else empty
 int op_fork(const struct op *);
 int op_linkup(const struct op *);
 int op_write(const struct op *);

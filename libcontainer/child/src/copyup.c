@@ -1,4 +1,4 @@
-// tmpcopyup: what a tmpfs will hide is copied into it first.
+// tmpcopyup: copies what a tmpfs will hide into it first.
 #include "child.h"
 
 struct dirent_ { uint64_t ino; int64_t off; uint16_t reclen; uint8_t type; char name[]; };
@@ -7,8 +7,8 @@ enum { PIECE = 1 << 20 };
 
 static int copy_dir(int from, int to, int depth);
 
-// owned passes over an owner that a user namespace does not know: what is
-// copied then stays ours.
+// owned ignores the error for an owner that is not mapped in the user namespace:
+// the copy then keeps our own id.
 static long owned(long r) { return r == -EINVAL ? 0 : r; }
 
 static int copy_file(int from, int to, const char *name, const struct stat_ *st)
@@ -107,7 +107,7 @@ static int copy_dir(int from, int to, int depth)
 	return n;
 }
 
-// copy_up copies the content of a directory, and its owner, to a detached mount.
+// copy_up copies the content and the owner of a directory to a detached mount.
 int copy_up(int dir, int mount)
 {
 	struct stat_ st;

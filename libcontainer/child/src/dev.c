@@ -1,10 +1,10 @@
-// Device nodes, links and the terminal. All of /dev belongs to the image until
-// we have made it, so nothing here follows a symlink in the last component
-// (CVE-2026-41579, CVE-2026-88264), and what is there already is checked.
+// Device nodes, links and the terminal. The image may have put anything into /dev,
+// so nothing here follows a symlink in the last component (CVE-2026-41579,
+// CVE-2026-88264), and existing files are checked.
 #include "child.h"
 
-// bind_node attaches a node from elsewhere to what is at base, a new file if
-// there is nothing.
+// bind_node attaches the mount of a node to the file at base, which it makes if
+// there is none.
 static int bind_node(int dir, const char *base, int node)
 {
 	int dest = sys(openat, dir, base, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
@@ -17,8 +17,8 @@ static int bind_node(int dir, const char *base, int node)
 	return r;
 }
 
-// host_node gives the host's node of a device as a detached mount: the one
-// that the runtime opened, or one that we open in the host's tree.
+// host_node returns a detached mount of the node to bind: the one in slot A, or the
+// host's node, which it opens in the host's tree and checks.
 static int host_node(const struct op *o)
 {
 	if (o->a >= 0)
@@ -32,8 +32,8 @@ static int host_node(const struct op *o)
 	return detailed(D_NOT_HOST, ENXIO);
 }
 
-// bind_host binds a node in place of one that cannot be made. What is the
-// container's own need not be sealed.
+// bind_host binds a node in place of one that cannot be made. It seals it unless it
+// is the container's own.
 static int bind_host(const struct op *o, int dir, const char *base)
 {
 	int node = host_node(o);
@@ -45,14 +45,14 @@ static int bind_host(const struct op *o, int dir, const char *base)
 	return r;
 }
 
-// is_plain tells that base is an ordinary file, as an earlier bind has left it.
+// is_plain returns whether base is a regular file, as bind_node makes to mount on.
 static int is_plain(int dir, const char *base)
 {
 	struct stat_ st;
 	return !stat_of(dir, base, AT_SYMLINK_NOFOLLOW, &st) && (st.mode & S_IFMT) == S_IFREG;
 }
 
-// same tells whether what exists at base is the node that was asked for.
+// same returns whether the file at base is the node that is asked for.
 static int same(int dir, const char *base, const struct op *o)
 {
 	struct stat_ st;
@@ -63,15 +63,15 @@ static int same(int dir, const char *base, const struct op *o)
 	       (type == S_IFIFO || (st.rdev_major == o->n[1] >> 32 && st.rdev_minor == (uint32_t)o->n[1]));
 }
 
-// mknod(2)'s device number, which is new_encode_dev of the kernel.
+// device encodes a device number for mknod(2), like new_encode_dev in the kernel.
 static uint32_t device(uint64_t n)
 {
 	uint32_t major = n >> 32, minor = n;
 	return (minor & 0xff) | (major << 8) | ((minor & ~0xffu) << 12);
 }
 
-// give gives the node at base to its owner, if it still is that node: others may
-// share the directory.
+// give changes the owner of the node at base, after a check that it is still that
+// node: others may have access to the directory.
 static int give(int dir, const char *base, const struct op *o)
 {
 	int fd = sys(openat, dir, base, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
@@ -102,7 +102,7 @@ int op_mknod(const struct op *o)
 	return r;
 }
 
-// leads_to makes sure that a name is a symlink with that target.
+// leads_to checks that base is a symlink with the given target.
 static int leads_to(int dir, const char *base, const char *target)
 {
 	char is[PATH_MAX];
@@ -111,7 +111,7 @@ static int leads_to(int dir, const char *base, const char *target)
 	return r == (long)n && !memcmp(is, target, n) ? 0 : detailed(D_OTHER_NODE, EEXIST);
 }
 
-// B root, S0 target, S1 path, flags see plan.
+// B root, S0 target, S1 path, flags SYMLINK_*: without one, an existing file stays.
 int op_symlink(const struct op *o)
 {
 	const char *base;
@@ -127,8 +127,8 @@ int op_symlink(const struct op *o)
 	return r;
 }
 
-// open_ptmx opens the container's terminal multiplexer and makes sure that the
-// kernel's own driver answers (CVE-2025-52565).
+// open_ptmx opens the container's terminal multiplexer and checks that it is the
+// kernel's device (CVE-2025-52565).
 static int open_ptmx(int root)
 {
 	int fd = open_in(root, "/dev/pts/ptmx", O_RDWR | O_NOCTTY, 0);
@@ -197,7 +197,7 @@ static int container_null(int root)
 	return fd;
 }
 
-// new_null makes a null device in a file system of our own.
+// new_null makes a null device in a new file system, and opens it.
 static int new_null(void)
 {
 	int fs = new_fs("tmpfs");
@@ -210,11 +210,11 @@ static int new_null(void)
 	return r;
 }
 
-// Stdio that is the host's /dev/null becomes the container's, so that no node
-// of the host stays open, which the container's root could change; only a real
-// null is accepted on both sides, since pipes and files have device number 0
-// too (CVE-2026-88265). A container without one gets a new one. Where that is
-// refused, in a user namespace, the host's will do if its owner is not mapped.
+// Replaces stdio that is the host's null device by the container's: the container's
+// root could change an open node of the host. Both must really be null devices;
+// pipes and files have device number 0 as well (CVE-2026-88265). If the container
+// has no null device, a new one is made. If that is refused, in a user namespace,
+// the host's stays, provided that its owner is not mapped.
 int op_devnull(const struct op *o)
 {
 	enum { NOBODY = 65534, MEMORY = 1 /* null, zero, full, urandom ... */ };

@@ -1,11 +1,11 @@
-// Hooks that run inside the container's namespaces: fork, state document on
-// stdin, exit status, timeout.
+// Hooks that run in the container's namespaces: fork, state document on stdin, exit
+// status, timeout.
 #include "child.h"
 
 enum { OUTPUT = 400 };
 
-// vector makes a NULL-ended array of the next n strings, with one more at its
-// end if extra is given, and room for another.
+// vector makes a NULL-terminated array of the n strings from *s on, followed by extra
+// if it is not 0, with room for one more. It moves *s behind the strings.
 char **vector(const char **s, uint64_t n, const char *extra)
 {
 	long mem = sys(mmap, 0, (n + 3) * sizeof(char *), 3 /* read, write */, 0x22 /* private, anonymous */, -1, 0);
@@ -16,14 +16,14 @@ char **vector(const char **s, uint64_t n, const char *extra)
 		v[i] = (char *)*s;
 		*s += len_(*s) + 1;
 	}
-	v[n] = (char *)extra; // the page is zero behind it
+	v[n] = (char *)extra; // the page is zero after it
 	return v;
 }
 
-// prepare makes this process, just forked, one that a hook can have.
+// prepare sets up the process that was forked for a hook.
 static void prepare(const struct op *o, int in, int out)
 {
-	sys(setpgid, 0, 0); // so that a timeout ends what the hook started, too
+	sys(setpgid, 0, 0); // so that a timeout also kills what the hook started
 	sys(prctl, PR_SET_PDEATHSIG, SIGKILL);
 	sys(fcntl, in, 4 /* F_SETFL */, 0);
 	sys(fcntl, out, 4, 0);
@@ -32,8 +32,8 @@ static void prepare(const struct op *o, int in, int out)
 	sys(dup3, o->b < 0 ? out : slot[o->b], 2, 0);
 }
 
-// forgo_ptrace gives up for good what a hook could take over its parent with,
-// which has no filter and may have more capabilities.
+// forgo_ptrace drops CAP_SYS_PTRACE for good. With it a hook could take over its
+// parent, which has no filter and may have more capabilities.
 static long forgo_ptrace(void)
 {
 	struct { uint32_t version; int pid; } head = { 0x20080522 /* _LINUX_CAPABILITY_VERSION_3 */, 0 };
@@ -46,7 +46,7 @@ static long forgo_ptrace(void)
 	return r ? r : sys(capset, &head, sets);
 }
 
-// hook_caps are those of the first 32 capabilities that we may have.
+// hook_caps returns those of the first 32 capabilities that this process may have.
 uint32_t hook_caps(void)
 {
 	return hook && hook->flags & HOOK_UNTRACED ? ~(1u << CAP_SYS_PTRACE) : ~0u;
@@ -60,18 +60,18 @@ static long execute(const struct op *o)
 	return envp ? sys(execve, str(o, 0), argv, envp) : -ENOMEM;
 }
 
-// exec_hook is the last operation of a process that becomes a hook: it has been
-// confined as the program will be. That it fails we tell the runtime ourselves,
-// before our parent tells what it has seen of us.
+// exec_hook is the last operation of a process that becomes a hook, when it has been
+// confined as the program will be. If it fails, this process reports it to the
+// runtime, before its parent can report the exit status.
 void exec_hook(void)
 {
 	long r = execute(hook);
 	fail(hook - ops(), -r);
 }
 
-// state copies the document's bytes from number `from` on. The run of '#' in it
-// is where the runtime left room for our pid, as the container sees it. It
-// returns 0 behind the end.
+// state copies the state document from byte `from` on, with the run of '#' replaced
+// by our pid in the container's pid namespace. It returns the number of bytes, 0 at
+// the end.
 static size_t state(const struct op *o, size_t from, char *buf, size_t size)
 {
 	const char *d = data(o);
@@ -98,18 +98,18 @@ static int64_t now(void)
 	return t.sec * 1000 + t.nsec / 1000000;
 }
 
-// end kills a hook and what it has started. It may not have a group of its own
-// yet.
+// end kills a hook and what it has started. The hook may not have its own process
+// group yet.
 static void end(long pid)
 {
 	sys(kill, -pid, SIGKILL);
 	sys(kill, pid, SIGKILL);
 }
 
-// converse feeds the hook its state, keeps the end of what it prints, and
-// watches the clock until it has exited. It does not wait for the pipes of
-// what a hook left behind. A runtime that is gone takes hook and container with
-// it.
+// converse writes the state to the hook, keeps the end of its output, and enforces
+// the timeout, until the hook has exited. It does not wait for processes that the
+// hook left behind with its pipes. If the runtime is gone, it kills the hook and
+// exits.
 static int converse(const struct op *o, long pid, int in, int out, int *status)
 {
 	size_t sent = 0, have = 0;
@@ -145,9 +145,9 @@ static int converse(const struct op *o, long pid, int in, int out, int *status)
 			}
 		}
 		done = p[0].revents != 0;
-		// No longer than a full pipe lasts: a hook that prints without end is not to keep us from the clock.
+		// Read at most a full pipe at a time: a hook that prints without end must not keep us from the timeout.
 		for (int i = 0; out >= 0 && i < 65536 / OUTPUT + 1 && (n = sys(read, out, part, sizeof part)) > 0; i++) {
-			if (n + have > OUTPUT) { // keep the last words: they tell why
+			if (n + have > OUTPUT) { // keep the end, which says why it failed
 				size_t cut = n + have - OUTPUT;
 				cut = cut > have ? have : cut;
 				memmove(text, text + cut, have - cut);
@@ -156,7 +156,7 @@ static int converse(const struct op *o, long pid, int in, int out, int *status)
 			memcpy(text + have, part, n);
 			have += n;
 			if (done && have == OUTPUT)
-				break; // enough of a hook whose offspring prints without end
+				break; // its descendants may print without end
 		}
 		if (n == 0)
 			out = -1;
@@ -174,7 +174,7 @@ static int converse(const struct op *o, long pid, int in, int out, int *status)
 	return r;
 }
 
-// sigpipe sets what a hook that does not read its stdin does to us.
+// sigpipe sets the action for SIGPIPE, which a hook that does not read its stdin causes.
 static void sigpipe(long handler)
 {
 	struct { long handler, flags, restorer; uint64_t mask; } sa = { handler, 0, 0, 0 };
@@ -182,12 +182,13 @@ static void sigpipe(long handler)
 }
 
 // A confined hook is not executed at once: its process goes on with the program,
-// past the other hooks, and when it comes to OP_EXEC it has all that confines the
-// user's program. We ourselves could not watch it under such limits.
+// skips the other hooks, and is confined as the user's program will be when it comes
+// to OP_EXEC. The child itself stays unconfined meanwhile: it could not watch the
+// hook otherwise.
 int op_hook(const struct op *o)
 {
 	if (hook)
-		return 0; // another one's
+		return 0; // this process becomes another hook
 	int in[2], out[2], status = 0;
 	long r = sys(pipe2, in, O_CLOEXEC | O_NONBLOCK);
 	if (!r)

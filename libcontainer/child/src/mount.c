@@ -1,9 +1,9 @@
-// Mounts. A file system is made detached (fsopen, fsmount) or comes as a
-// detached clone from the runtime (open_tree), and is attached with move_mount
-// to a descriptor of its destination: no name is resolved twice.
+// Mounts. A mount is detached at first: a new file system (fsopen, fsmount), or the
+// clone of a source (open_tree), made here or by the runtime. move_mount attaches it
+// to a descriptor of its destination, so no name is resolved twice.
 #include "child.h"
 
-// new_fs makes a file system that has neither source nor options, detached.
+// new_fs makes a detached mount of a new file system without source and options.
 int new_fs(const char *type)
 {
 	int fs = sys(fsopen, type, FSOPEN_CLOEXEC);
@@ -21,8 +21,8 @@ int attach(int mount, int dest)
 	return sys(move_mount, mount, "", dest, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 }
 
-// fs_log keeps the kernel's own message about a file system context: it names
-// the parameter it did not like, which an errno cannot.
+// fs_log stores the kernel's message about a file system context for the report: it
+// names the parameter that was refused, which an errno cannot.
 static int fs_log(int fs, int err)
 {
 	char buf[256];
@@ -31,14 +31,14 @@ static int fs_log(int fs, int err)
 		buf[n] = 0;
 		if (buf[n - 1] == '\n')
 			buf[n - 1] = 0;
-		say(buf + 2); // "e ", "w " or "i " comes first
+		say(buf + 2); // the message begins with "e ", "w " or "i "
 		failed_detail = D_FS_LOG;
 	}
 	sys(close, fs);
 	return err;
 }
 
-// fs_params gives the options S[first...end] to a file system context.
+// fs_params sets the options S[first] to S[end-1] in a file system context.
 static int fs_params(int fs, const struct op *o, uint32_t first, uint32_t end)
 {
 	char key[256];
@@ -58,8 +58,8 @@ static int fs_params(int fs, const struct op *o, uint32_t first, uint32_t end)
 	return 0;
 }
 
-// host_tree clones the host's own mount of a file system that a user namespace
-// gets no new one of: the attributes and the propagation hold for all of it.
+// host_tree clones the host's tree of a file system that a user namespace may not
+// mount anew, and sets the attributes and the propagation of all its mounts.
 static int host_tree(const struct op *o)
 {
 	struct mount_attr_ m = { .set = o->n[1], .propagation = o->n[2] };
@@ -76,7 +76,7 @@ static int host_tree(const struct op *o)
 	return r;
 }
 
-// label_root gives the root of a new file system an SELinux label.
+// label_root sets the SELinux label of the root of a new file system.
 static int label_root(int mount, const char *label)
 {
 	int dir = sys(openat, mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
@@ -87,7 +87,8 @@ static int label_root(int mount, const char *label)
 	return r;
 }
 
-// S0 type, S1 source, S2... options, N0 attributes, A out, flags and data see plan.
+// A out, S0 type, S1 source, S2... options, N0 attributes. FSMOUNT_LABEL: the last
+// string is the label of the root. Data, N1, N2: see host_tree.
 int op_fsmount(const struct op *o)
 {
 	uint32_t labelled = o->flags & FSMOUNT_LABEL;
@@ -114,8 +115,8 @@ int op_fsmount(const struct op *o)
 	return labelled ? label_root(r, str(o, o->nstrings - 1)) : 0;
 }
 
-// open_tree_in clones what is at path inside root, wherever symlinks point;
-// with AT_SYMLINK_NOFOLLOW a symlink at path itself.
+// open_tree_in clones what is at path, which is resolved inside root; with
+// AT_SYMLINK_NOFOLLOW, a symlink at path itself.
 int open_tree_in(int root, const char *path, uint64_t flags)
 {
 	int fd = open_in(root, path, flags & AT_SYMLINK_NOFOLLOW ? O_PATH | O_NOFOLLOW : O_PATH, 0);
@@ -126,7 +127,7 @@ int open_tree_in(int root, const char *path, uint64_t flags)
 	return r;
 }
 
-// open_tree_at opens the path S0 from B on.
+// open_tree_at opens the path S0, relative to B.
 int open_tree_at(const struct op *o)
 {
 	long fd = sys(open_tree, fd_of(o->b), str(o, 0), o->n[0]);
@@ -136,7 +137,7 @@ int open_tree_at(const struct op *o)
 	return 0;
 }
 
-// put_off marks the slot of what could not be opened, if it is tried again.
+// put_off marks the slot of a source on an unbindable mount, which again() opens later.
 static int put_off(const struct op *o, int r)
 {
 	if (r != -EINVAL || !(o->flags & OPEN_LATER))
@@ -145,8 +146,8 @@ static int put_off(const struct op *o, int r)
 	return 0;
 }
 
-// A out, B directory, S0 path (not of what was found), N0 flags. What was found is
-// closed: it leads to the host's tree.
+// A out, B directory, S0 path, N0 flags. With OPEN_FOUND there is no path: B itself is
+// cloned, and closed, since it gives access to the host's tree.
 int op_opentree(const struct op *o)
 {
 	long fd;
@@ -185,8 +186,8 @@ int op_setattr(const struct op *o)
 	return r == -EPERM && o->flags & SETATTR_TRY ? 0 : r;
 }
 
-// destination opens where a mount of the given kind goes, making it if need
-// be, and refuses places where a mount would open a hole.
+// destination opens the place where a mount of the given kind goes. It makes it if
+// need be, and refuses places where a mount would weaken the container's isolation.
 static int destination(int root, const char *path, uint32_t kind, uint32_t flags, int *existed)
 {
 	uint64_t strict = flags & (ATTACH_ORDINARY | ATTACH_NO_LINK) ? RESOLVE_NO_SYMLINKS : 0;
@@ -212,8 +213,8 @@ static int destination(int root, const char *path, uint32_t kind, uint32_t flags
 	return fd;
 }
 
-// fits refuses what move_mount(2) calls an invalid argument: a directory on a
-// file, or a file on a directory.
+// fits refuses to mount a directory on a file, or a file on a directory, for which
+// move_mount(2) would only return EINVAL.
 static int fits(int mount, int dest)
 {
 	struct stat_ a, b;
@@ -225,8 +226,8 @@ static int fits(int mount, int dest)
 	return r;
 }
 
-// inherit_mode gives a tmpfs the mode of the directory that it hides, unless the
-// whole file system is read-only.
+// inherit_mode sets the mode of a tmpfs to that of the directory that it hides,
+// unless the file system is read-only.
 static int inherit_mode(int mount, int dest)
 {
 	struct stat_ st;
@@ -241,12 +242,13 @@ static int inherit_mode(int mount, int dest)
 	return r == -EROFS ? 0 : r;
 }
 
-// A mount, B root (or a path of the host), S0 destination.
+// A mount, B root, S0 destination. Without B, S0 is a path on the host, or empty for
+// the working directory.
 int op_attach(const struct op *o)
 {
 	struct stat_ st;
 	int mount = slot[o->a], dest, existed = 1;
-	if (o->b < 0 && !*str(o, 0)) // no permission is needed there, as no name is looked up
+	if (o->b < 0 && !*str(o, 0)) // this needs no permission, as no name is looked up
 		return attach(mount, AT_FDCWD);
 	if (o->b < 0) {
 		dest = sys(openat, AT_FDCWD, str(o, 0), O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
@@ -271,7 +273,7 @@ int op_attach(const struct op *o)
 	return r;
 }
 
-// reconfigure changes options of the file system of a mount.
+// reconfigure changes the options of the file system of a mount.
 static int reconfigure(int mount, const struct op *o)
 {
 	int fs = sys(fspick, mount, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
@@ -286,8 +288,8 @@ static int reconfigure(int mount, const struct op *o)
 	return 0;
 }
 
-// B root: what is mounted at S0, which goes into A; else A is the mount. S1...
-// options of its file system.
+// With B, a root: opens what is mounted at S0 into A. Else A is the mount already.
+// S1... options of its file system, N0, N1, N2 attributes.
 int op_remount(const struct op *o)
 {
 	long r = o->b < 0 ? 0 : open_in(slot[o->b], str(o, 0), O_PATH, 0);
@@ -301,14 +303,14 @@ int op_remount(const struct op *o)
 	return r;
 }
 
-// clone_of copies one attached mount, so that it can stand in a second place.
+// clone_of clones one attached mount, to attach it at a second place.
 static int clone_of(int mount)
 {
 	return sys(open_tree, mount, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 }
 
-// cover attaches the mount itself the first time, and a copy of it after that:
-// one serves all masks of its kind.
+// cover attaches the mount itself the first time, and a clone of it after that: one
+// mount serves all masks of its kind.
 static int cover(int mount, int dest, int *attached)
 {
 	int m = *attached ? clone_of(mount) : mount;
@@ -346,16 +348,16 @@ static int mask_dir(const struct op *o, int dest)
 	return dir < 0 ? dir : cover(dir, dest, &attached);
 }
 
-// seal makes what is the host's own inode, seen through a detached mount, one
-// that can be read and written, but not changed: a device is written to through
-// a read-only mount all the same. Nor is a mount on it seen on the host.
+// seal makes a detached mount of a host's device node read-only: the device can still
+// be read and written, but not the attributes of its inode, which is the host's. The
+// mount also becomes private, so that a mount on it does not propagate to the host.
 int seal(int mount)
 {
 	struct mount_attr_ m = { .set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, .propagation = MS_PRIVATE };
 	return sys(mount_setattr, mount, "", AT_EMPTY_PATH, &m, sizeof m);
 }
 
-// mask_file covers a file with the host's null device.
+// mask_file covers a file with a null device.
 static int mask_file(int null, int dest)
 {
 	static int attached;
@@ -367,8 +369,8 @@ static int mask_file(int null, int dest)
 	return r ? r : cover(null, dest, &attached);
 }
 
-// A a detached mount of the host's /dev/null, B root, S0 path, S1... options. A
-// path that does not exist needs no mask.
+// A detached mount of a null device, B root, S0 path, S1... options of the tmpfs over
+// a directory. A path that does not exist needs no mask.
 int op_mask(const struct op *o)
 {
 	struct stat_ st;

@@ -1,14 +1,14 @@
-// Changing the root: by pivot_root(2), or by moving the mount, for hosts whose
-// root is a ramdisk, which pivot_root(2) refuses.
+// Changing the root: by pivot_root(2), or by moving the mount (MS_MOVE), for hosts
+// whose root is a ramdisk, which pivot_root(2) refuses.
 //
-// A moved root leaves the host's tree in the mount namespace, below it. Nobody
-// gets there; but the kernel lets a user namespace mount a proc or a sysfs only
-// where one can be seen whole (mount_too_revealing), and would take the host's
-// for that: masks would be worth nothing. So these go, or are covered.
+// After MS_MOVE the host's tree is still in the mount namespace, under the new root.
+// Nobody can reach it. But the kernel lets a user namespace mount a proc or a sysfs
+// if one is fully visible in the mount namespace (mount_too_revealing), and the
+// host's would count: masks would have no effect. So these are unmounted, or covered.
 #include "child.h"
 
-// pivot_root(2)'s own recipe for one directory: the old root ends up on top of
-// the new one and is detached from there.
+// As pivot_root(2) describes it for pivot_root(".", "."): the old root ends up on top
+// of the new one, and is detached there.
 int op_pivot(const struct op *o)
 {
 	long r = sys(fchdir, slot[o->a]);
@@ -19,9 +19,9 @@ int op_pivot(const struct op *o)
 	return r ? r : sys(chdir, "/");
 }
 
-enum { TABLE = 16 << 20 }; // of address space; memory is what is read
+enum { TABLE = 16 << 20 }; // of address space; memory is used only for what is read
 
-// skip goes n words on.
+// skip returns the place n words further on.
 static char *skip(char *line, int n)
 {
 	while (n--) {
@@ -33,7 +33,7 @@ static char *skip(char *line, int n)
 	return line;
 }
 
-// cut ends a word with NUL.
+// cut terminates a word with NUL.
 static void cut(char *p)
 {
 	while (*p && *p != ' ')
@@ -54,7 +54,7 @@ static int same(const char *a, const char *b, size_t n)
 	return len_(a) >= n && !memcmp(a, b, n);
 }
 
-// unescape undoes the table's octal numbers.
+// unescape decodes the octal escapes of mountinfo.
 static void unescape(char *s)
 {
 	char *d = s;
@@ -69,15 +69,15 @@ static void unescape(char *s)
 	*d = 0;
 }
 
-// hide takes a mount away, or, where it came with a less privileged namespace
-// and is locked, covers it. One that has another mount on it is covered already.
-// The path is looked up once: a directory on the way may be others'.
+// hide unmounts a mount, or covers it if it is locked, as in a less privileged mount
+// namespace. A mount that has another one on it is covered already. The path is
+// looked up once, since others may control a directory on the way.
 static int hide(const char *path, uint64_t id)
 {
 	struct stat_ st;
 	int fd = sys(openat, AT_FDCWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (fd == -ENOENT || fd == -ENOTDIR)
-		return 0; // it went with another one
+		return 0; // it was unmounted together with another one
 	if (fd < 0)
 		return fd;
 	long r = stat_of(fd, "", AT_EMPTY_PATH, &st);
@@ -90,8 +90,8 @@ static int hide(const char *path, uint64_t id)
 	return r;
 }
 
-// entry looks at a line: id, parent, device, root, mount point, options ...
-// "-" type source options (proc_pid_mountinfo(5)). root is the container's.
+// entry handles one line: id, parent, device, root, mount point, options ...
+// "-" type source options (proc_pid_mountinfo(5)). root is the container's root.
 static int entry(char *line, const char *root)
 {
 	char *tail = line;
@@ -102,11 +102,11 @@ static int entry(char *line, const char *root)
 	size_t n = len_(root);
 	char *of = skip(line, 3), *point = skip(line, 4);
 	if (!same(of, "/ ", 2))
-		return 0; // not the whole of it
+		return 0; // only a part of the file system
 	cut(point);
 	unescape(point);
 	if (same(point, root, n) && (point[n] == '/' || !point[n]))
-		return 0; // the container's own
+		return 0; // a mount of the container
 	int r = hide(point, number(line));
 	if (r) {
 		say(point);
@@ -115,8 +115,8 @@ static int entry(char *line, const char *root)
 	return r;
 }
 
-// hide_all begins with the last line, where the uppermost of several mounts at
-// one place is.
+// hide_all begins with the last line: of several mounts at one place, the uppermost
+// comes last.
 static int hide_all(char *table, const char *root)
 {
 	int fd = sys(openat, AT_FDCWD, "/proc/self/mountinfo", O_RDONLY | O_CLOEXEC, 0);

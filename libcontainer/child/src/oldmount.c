@@ -1,13 +1,13 @@
-// mount(2), for flags and option strings that fsconfig cannot carry. It takes
-// a name, and a mount that it has made is found by its name again. So it gets
-// one that nobody else can lead elsewhere: of a directory in a file system of
-// our own. What is mounted there is cloned from there, detached as any other.
+// mount(2), for flags and option strings that fsconfig(2) cannot express. It takes a
+// path, and the mount that it makes can be found only by the path again. So the path
+// is one that nobody else can redirect: a directory in a new file system of our own.
+// From there, the mount is cloned, and is then detached like any other.
 #include "child.h"
 
 // The name of the directory.
 static const char *const name = "m";
 
-// fd_path writes the name of a descriptor below the runtime's own /proc.
+// fd_path writes the path of a descriptor in the host's /proc.
 static const char *fd_path(char path[32], int fd)
 {
 	char *p = path + 31;
@@ -20,16 +20,16 @@ static const char *fd_path(char path[32], int fd)
 	return p;
 }
 
-// leave takes away what enter has put on the root, with all that is below it.
+// leave unmounts what enter has attached to the root, with all mounts below it.
 static int leave(int mount)
 {
 	char path[32];
 	return sys(umount2, fd_path(path, mount), MNT_DETACH);
 }
 
-// enter attaches a new file system with one directory on the root, since a mount
-// that is detached cannot be mounted on, and covers it with a copy of the root:
-// sources below the rootfs's path are found there as before.
+// enter attaches a new file system with one directory to the root, since nothing can
+// be mounted on a detached mount. It covers that with a clone of the root, so that
+// sources below the path of the rootfs are found there as before.
 static int enter(int root, int *top)
 {
 	int place = new_fs("tmpfs");
@@ -80,8 +80,9 @@ int op_mount(const struct op *o)
 	return mount < 0 ? mount : r;
 }
 
-// A mount, B the host's /proc. OPTIONAL: what is not attached is no error. The
-// mount goes by its descriptor: a name of the container could lead elsewhere.
+// A mount, B the host's /proc. OPTIONAL: it is not an error if the mount is not
+// attached. It is unmounted by its descriptor: a path in the container could lead
+// elsewhere.
 int op_unmount(const struct op *o)
 {
 	char path[32];

@@ -1,14 +1,13 @@
-// Paths inside a root directory. The image that fills the root is hostile: its
-// symlinks may point anywhere, and another process may exchange them while we
-// look (CVE-2021-30465, CVE-2025-52881, CVE-2026-41579). So a path is resolved
-// once, by openat2 inside the root, to a descriptor, and only the descriptor is
-// used afterwards.
+// Paths inside a root directory. The content of the root is hostile: its symlinks may
+// point anywhere, and another process may exchange them while they are looked up
+// (CVE-2021-30465, CVE-2025-52881, CVE-2026-41579). So openat2 resolves a path once,
+// inside the root, to a descriptor, and only the descriptor is used afterwards.
 #include "child.h"
 
 int open_in(int root, const char *path, uint64_t flags, uint64_t resolve)
 {
 	struct open_how_ how = { .flags = flags | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve };
-	int tries = 2000; // openat2 answers EAGAIN when a rename anywhere raced with ".."
+	int tries = 2000; // openat2 returns EAGAIN if a rename anywhere races with ".."
 	long r;
 	do
 		r = sys(openat2, root, path, &how, sizeof how);
@@ -34,8 +33,8 @@ long fs_magic(int fd)
 	return r ? r : buf[0];
 }
 
-// splice replaces the component at [from, to) of path, which is a symlink, by
-// its target.
+// splice replaces the component of path at [from, to), which is a symlink, by its
+// target.
 static int splice(char *path, int from, int to, const char *target, int n)
 {
 	char rest[PATH_MAX];
@@ -49,9 +48,9 @@ static int splice(char *path, int from, int to, const char *target, int n)
 	return 0;
 }
 
-// make_one makes the component name below dir. What is already there but could
-// not be resolved is a dangling symlink: images have them (/etc/mtab), and they
-// are followed as the container would follow them.
+// make_one makes the component of path at [from, to) in dir. If it exists and could
+// not be resolved, it is a dangling symlink, as images have them (/etc/mtab): its
+// target is put into path, so that it is followed as in the container.
 static int make_one(int dir, char *path, int from, int to, uint32_t kind)
 {
 	char target[PATH_MAX];
@@ -62,15 +61,15 @@ static int make_one(int dir, char *path, int from, int to, uint32_t kind)
 		r = sys(readlinkat, dir, path + from, target, sizeof target);
 		path[to] = c;
 		if (r == -EINVAL)
-			return 0; // made by somebody else meanwhile
+			return 0; // another process has made it meanwhile
 		return r < 0 ? r : r == sizeof target ? -ENAMETOOLONG : splice(path, from, to, target, r);
 	}
 	path[to] = c;
 	return r;
 }
 
-// missing finds the first component of path that cannot be resolved, and opens
-// the directory it should be in.
+// missing finds the first component of path that cannot be resolved, and opens the
+// directory that it should be in.
 static int missing(int root, char *path, int *from, int *to)
 {
 	int dir = -ENOENT;
@@ -96,12 +95,12 @@ static int missing(int root, char *path, int *from, int *to)
 			return fd;
 		sys(close, fd);
 		if (!c)
-			return -EEXIST; // all there now
+			return -EEXIST; // all of it exists now
 	}
 }
 
-// make_in opens path inside root, making what is missing: directories, and for
-// the last component a directory or an empty file.
+// make_in opens path inside root, and makes what is missing: directories, and as the
+// last component a directory or an empty file.
 int make_in(int root, const char *path, uint32_t kind)
 {
 	char buf[PATH_MAX];
@@ -134,8 +133,8 @@ int make_in(int root, const char *path, uint32_t kind)
 	return -ELOOP;
 }
 
-// parent_in opens the directory of path inside root, making it if need be, and
-// points base at the last component.
+// parent_in opens the parent directory of path inside root, which it makes if need
+// be, and points base at the last component.
 int parent_in(int root, const char *path, const char **base)
 {
 	char buf[PATH_MAX];

@@ -1,4 +1,4 @@
-// The user's process: who it is, what it may do, and its start.
+// The user's process: its namespaces, identity, privileges, and its start.
 #include "child.h"
 
 static const char *chosen;   // the executable that lookup found
@@ -7,8 +7,8 @@ static int chdir_as_root;    // the first chdir worked
 
 static char *put(char *p, const char *s) { while (*s) *p++ = *s++; *p = 0; return p; }
 
-// After joining or making a pid namespace, only a new child is in it. It is
-// the runtime's own child (CLONE_PARENT), so that the runtime can wait for it.
+// After joining or making a pid namespace, only a new child process is in it. It
+// becomes the runtime's child (CLONE_PARENT), so that the runtime can wait for it.
 int op_fork(const struct op *o)
 {
 	(void)o;
@@ -16,10 +16,10 @@ int op_fork(const struct op *o)
 	if (pid < 0)
 		return pid;
 	if (pid == 0)
-		return answer(M_FORKED); // the runtime knows us now
+		return answer(M_FORKED); // the runtime knows this process now
 	failed_value = pid;
 	long r = report(M_FORKED, -1);
-	if (r < 0) { // nobody knows of the other, which would wait for ever
+	if (r < 0) { // the runtime does not know the new process, which would wait for ever
 		sys(kill, pid, SIGKILL);
 		return r;
 	}
@@ -53,15 +53,16 @@ int write_file(int dir, const char *path, const char *value, uint64_t resolve)
 	return r < 0 ? r : r == n ? 0 : -EIO;
 }
 
-// To be a worse victim takes no privilege, to be a better one than before does.
+// Raising the value takes no privilege; lowering it may take CAP_SYS_RESOURCE
+// (proc_pid_oom_score_adj(5)).
 int op_oomscore(const struct op *o)
 {
 	int r = write_file(AT_FDCWD, "/proc/self/oom_score_adj", str(o, 0), 0);
 	return (o->flags & OPTIONAL) && (r == -EACCES || r == -EPERM) ? 0 : r;
 }
 
-// Offsets can be written as long as nobody is in the time namespace
-// (time_namespaces(7)); unshare(2) has made it for our children only.
+// The offsets can be written as long as no process is in the time namespace
+// (time_namespaces(7)); unshare(2) makes it for children only, so it is joined after.
 int op_timens(const struct op *o)
 {
 	long r = *str(o, 0) ? write_file(AT_FDCWD, "/proc/self/timens_offsets", str(o, 0), 0) : 0;
@@ -75,8 +76,8 @@ int op_timens(const struct op *o)
 	return r;
 }
 
-// A procfs of our own: below it there is nothing but the kernel, so a path
-// cannot be led elsewhere (CVE-2025-52881).
+// A is a procfs of our own. Nothing can be mounted over its files, so a path in it
+// cannot lead elsewhere (CVE-2025-52881).
 int op_write(const struct op *o)
 {
 	if (o->a < 0)
@@ -84,9 +85,9 @@ int op_write(const struct op *o)
 	return write_file(slot[o->a], str(o, 0), str(o, 1), RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS);
 }
 
-// Stdio belongs to the user, but /dev/null and its like are everybody's. The group stays,
-// and what cannot be given (a read-only file system, an unmapped owner) stays
-// as it is.
+// Changes the owner of stdio to the user, except for /dev/null and the like, which
+// belong to everybody. The group stays. If the owner cannot be changed (a read-only
+// file system, an unmapped owner), it stays as well.
 int op_stdio(const struct op *o)
 {
 	for (int i = 0; i < 3; i++)
@@ -102,9 +103,9 @@ int op_bounding(const struct op *o)
 			continue;
 		long r = sys(prctl, PR_CAPBSET_DROP, cap, 0, 0, 0);
 		if (r == -EINVAL)
-			break; // past the kernel's last capability
+			break; // after the kernel's last capability
 		if (r == -EPERM && sys(prctl, PR_CAPBSET_READ, cap, 0, 0, 0) == 0)
-			continue; // not there to be dropped
+			continue; // it is not in the set anyway
 		if (r)
 			return r;
 	}
@@ -133,8 +134,8 @@ int op_ambient(const struct op *o)
 	return 0;
 }
 
-// A working directory may be open to root alone or to the user alone, so it is
-// entered before and after the change of user; one of the two must work.
+// Root alone may have access to the working directory, or the user alone. So it is
+// entered before and after the change of user; one of the two must succeed.
 int op_chdir(const struct op *o)
 {
 	char buf[PATH_MAX];
@@ -154,17 +155,17 @@ int op_chdir(const struct op *o)
 	}
 	if (r && !(r == -EACCES && chdir_as_root))
 		return r;
-	// The kernel says "(unreachable)" for a directory outside the root, which
-	// /proc/self/fd/N of a leaked descriptor would be (CVE-2024-21626).
+	// For a directory outside the root, getcwd returns "(unreachable)" and the path.
+	// /proc/self/fd/N of a leaked descriptor would be one (CVE-2024-21626).
 	r = sys(getcwd, buf, sizeof buf);
 	if (r == -ENOENT || (r > 0 && buf[0] != '/'))
 		return detailed(D_OUTSIDE, EPERM);
 	return r < 0 ? r : 0;
 }
 
-// S... where to look. The user must be able to execute it. In a
-// search of PATH, a file that cannot be executed is passed over, and told of
-// if there is no other (execvp(3)).
+// S... candidates. The user must be able to execute the file. In a search of PATH, a
+// file that cannot be executed is skipped, and reported if there is no other
+// (execvp(3)).
 int op_lookup(const struct op *o)
 {
 	struct stat_ st;
@@ -190,7 +191,7 @@ int op_lookup(const struct op *o)
 	return -err;
 }
 
-// field returns the n-th colon-separated field of a line and its end.
+// field returns the n-th colon-separated field of a line, counted from 0, and its end.
 static char *field(char *line, int n, char **end)
 {
 	char *p = line;
@@ -227,11 +228,11 @@ static int home_line(char *line, uint64_t uid)
 	return 1;
 }
 
-// How much of /etc/passwd is read: the entries of 100,000 users, in a few
-// milliseconds. The file is the image's, and may be without end.
+// How much of /etc/passwd is read, in bytes: the entries of 100,000 users, in a few
+// milliseconds. The file is part of the image, and may be endless.
 enum { PASSWD_MAX = 10 << 20 };
 
-// HOME comes from the container's own /etc/passwd; "/" without an entry there.
+// Takes HOME from the container's own /etc/passwd; "/" if there is no entry.
 int op_home(const struct op *o)
 {
 	char line[PAGE];
@@ -266,7 +267,7 @@ int op_home(const struct op *o)
 		}
 		have = line + have - start;
 		if (have == sizeof line - 1)
-			have = 0; // an over-long line is no entry
+			have = 0; // an overlong line is not an entry
 		memmove(line, start, have);
 	}
 	line[have] = 0;
@@ -275,9 +276,9 @@ int op_home(const struct op *o)
 	return 0;
 }
 
-// procfs opens a procfs of our own. Where the kernel refuses a new one (an LSM
-// around us, a user namespace that does not own the pid namespace), it is the
-// container's /proc, if that is the root of one.
+// procfs makes a procfs of our own. If the kernel refuses that (because of an LSM, or
+// in a user namespace that does not own the pid namespace), it opens the container's
+// /proc, provided that this is the root of a procfs.
 static int procfs(void)
 {
 	struct stat_ st;
@@ -293,8 +294,8 @@ static int procfs(void)
 	return detailed(D_NOT_PROC, EPERM);
 }
 
-// A out, S... attribute files, the preferred one first. Nothing that is mounted
-// in the procfs is passed.
+// A out, S... attribute files, the preferred one first. A mount on the procfs is not
+// crossed (RESOLVE_NO_XDEV).
 int op_attr(const struct op *o)
 {
 	struct open_how_ how = { .flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW, .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS };
@@ -309,16 +310,17 @@ int op_attr(const struct op *o)
 	return r < 0 ? r : 0;
 }
 
-// The kernel takes a label in one write.
+// The kernel requires that a label is written by one write(2).
 int op_label(const struct op *o)
 {
 	long n = len_(str(o, 0)), r = sys(write, slot[o->a], str(o, 0), n);
 	return r < 0 ? r : r == n ? 0 : -EIO;
 }
 
-// move_fds gives n descriptors, in a row from first on, the numbers in to, which
-// ascend. Those that go down come first, from the lowest on, and those that go
-// up from the highest on: so none takes the place of one that has yet to move.
+// move_fds moves the n consecutive descriptors from first on to the numbers in to,
+// which ascend. It moves those whose number decreases first, beginning with the
+// lowest, then those whose number increases, beginning with the highest: so none
+// replaces one that has yet to be moved.
 static long move_fds(int first, const int *to, int n)
 {
 	long r = 0;
@@ -330,13 +332,14 @@ static long move_fds(int first, const int *to, int n)
 	return r < 0 ? r : 0;
 }
 
-// The descriptors that the caller passes on get the numbers that they have
-// there; every other one is closed, not only marked: execve resolves its path
-// while marked ones are still open (CVE-2024-21626). The handshake's socket
-// alone stays, marked: it leads to no file system, and tells of a failing execve.
+// The descriptors that the caller passes on get the numbers that they have in the
+// caller. Every other one is closed, not only marked close-on-exec: execve resolves
+// its path while those are still open (CVE-2024-21626). Only the handshake's socket
+// stays, marked: it gives no access to a file system, and is needed to report a
+// failing execve.
 int op_keepfds(const struct op *o)
 {
-	int n = hook ? 0 : o->data_len / 4, first = n ? slot[o->a] : 3, next = 3; // they are for the program
+	int n = hook ? 0 : o->data_len / 4, first = n ? slot[o->a] : 3, next = 3; // a hook gets none of them
 	const int *to = data(o);
 	int last = n && to[n - 1] > first + n ? to[n - 1] : first + n;
 	long s = sys(fcntl, slot[SLOT_SOCKET], F_DUPFD_CLOEXEC, last + 3);
@@ -352,12 +355,12 @@ int op_keepfds(const struct op *o)
 	return r ? r : sys(close_range, s + 1, ~0u, 0);
 }
 
-static uint64_t files[2]; // RLIMIT_NOFILE of before, soft and hard, if we have changed it
+static uint64_t files[2]; // the original RLIMIT_NOFILE, soft and hard, if it has been changed
 
 int files_as_before(void) { return files[1] ? sys(prlimit64, 0, RLIMIT_NOFILE, files, 0) : 0; }
 
-// op_files raises the soft limit on descriptors where it is lower than what the
-// program needs.
+// op_files raises the soft limit on descriptors if it is lower than what the launch
+// program needs; N0 0 restores it.
 int op_files(const struct op *o)
 {
 	uint64_t old[2];
@@ -373,8 +376,8 @@ int op_files(const struct op *o)
 	return r;
 }
 
-// A listening socket. start connects to it; from then on it is start that
-// hears of failures, and of success by the end of the connection at execve.
+// A is a listening socket, to which start connects. From then on, failures are
+// reported to start; success is the end of the connection at execve.
 int op_listen(const struct op *o)
 {
 	long c;
@@ -385,10 +388,10 @@ int op_listen(const struct op *o)
 	sys(close, slot[SLOT_SOCKET]);
 	slot[SLOT_SOCKET] = c;
 	long r = report(M_STARTED, -1);
-	return r < 0 && r != -EPIPE ? r : 0; // a start that is gone has started it all the same
+	return r < 0 && r != -EPIPE ? r : 0; // start may be gone: the container has been started all the same
 }
 
-// decimal writes a number after what is there.
+// decimal writes a decimal number at p, and returns its end.
 static char *decimal(char *p, unsigned long n)
 {
 	char digits[20], *d = digits + sizeof digits - 1;

@@ -1,7 +1,7 @@
-// The filter of the user's program, and its listener.
+// The seccomp filter of the user's program, and its listener.
 #include "child.h"
 
-enum { // clone(2): a thread
+enum { // flags of clone(2) for a thread
 	CLONE_VM = 0x100, CLONE_FS = 0x200, CLONE_FILES = 0x400, CLONE_SIGHAND = 0x800, CLONE_THREAD = 0x10000, CLONE_SYSVSEM = 0x40000,
 };
 
@@ -22,7 +22,7 @@ __asm__(".globl thread_\nthread_:\n\taddi a1,a1,-16\n\tsd a2,0(a1)\n\tli a2,0\n\
 static int listener; // 0 until seccomp(2) has returned
 static int sent;     // the runtime has the listener
 
-// messenger is a thread without the filter.
+// messenger runs as a thread without the filter, and sends the listener.
 static void __attribute__((noreturn)) messenger(void)
 {
 	static const struct timespec_ moment = { 0, 20000 };
@@ -31,24 +31,24 @@ static void __attribute__((noreturn)) messenger(void)
 		sys(nanosleep, &moment, 0);
 	if (fd > 0) {
 		if (report(M_LISTENER, fd) < 0)
-			sys(exit_group, 1); // the runtime is gone, and there is no agent to answer the other thread
+			sys(exit_group, 1); // the runtime is gone, so no agent would answer the other thread
 		__atomic_store_n(&sent, 1, __ATOMIC_RELEASE);
 	}
 	for (;;)
 		sys(exit, 0);
 }
 
-// load_with_listener loads a filter that has system calls wait for an agent.
-// Whatever we call once it is loaded may be among them, and the agent gets the
-// listener from us: a sendmsg that waits for it waits for ever. So another
-// thread, which is not filtered, sends it, and this one makes no system call
-// until that is done: it watches the memory that the two share, for the time
-// of one sendmsg. (Were the runtime to fetch it by pidfd_getfd(2) it would need
-// the right to trace us, which without CAP_SYS_PTRACE it has not, and we would
-// have to wait for it no less.)
+// load_with_listener loads a filter that makes system calls wait for an agent. Once
+// it is loaded, any system call of ours may be among them, and the agent gets the
+// listener from us: if the sendmsg had to wait for the agent, it would wait for ever.
+// So another thread, which is not filtered, sends the listener. Until that is done,
+// this thread makes no system call: it polls the memory that the two share, for the
+// time of one sendmsg. (The runtime could fetch the listener by pidfd_getfd(2), but
+// that takes permission to trace us, which it lacks without CAP_SYS_PTRACE, and we
+// would have to wait just the same.)
 //
-// A thread leaves nothing behind, neither a zombie nor a SIGCHLD. What closes
-// the descriptor is OP_KEEPFDS.
+// A thread leaves neither a zombie nor a SIGCHLD behind. OP_KEEPFDS closes the
+// descriptor.
 static int load_with_listener(const struct op *o, const void *prog)
 {
 	static char stack[8192] __attribute__((aligned(16)));

@@ -1,6 +1,6 @@
-// The child's whole world outside itself: system calls, and the few string
-// functions that a program without a C library needs. Every call returns the
-// kernel's own answer, -errno on failure.
+// All that the child needs from outside: system calls, and the few string functions
+// that a program without a C library needs. Every system call returns the kernel's
+// result, -errno on failure.
 #ifndef SYS_H
 #define SYS_H
 
@@ -38,15 +38,15 @@ static inline long sys6(long n, long a, long b, long c, long d, long e, long f)
 #error "no system call interface for this architecture"
 #endif
 
-// sys_ is sys6 that remembers a refusal.
+// sys_ is sys6, and remembers the number of a call that was refused.
 long sys_(long n, long a, long b, long c, long d, long e, long f);
 
 #define SYS_(n, a, b, c, d, e, f, ...) sys_(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 #define sys(n, ...) SYS_(__NR_##n, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0)
 
-// Constants of the kernel's interface. The kernel's own headers contradict
-// each other where several are included, so the few that are needed stand
-// here under their own names.
+// Constants of the kernel's interface. The kernel's headers conflict with each other
+// if several are included, so the few constants that are needed are defined here,
+// under their usual names.
 enum {
 	AT_FDCWD = -100, AT_SYMLINK_NOFOLLOW = 0x100, AT_EACCESS = 0x200, AT_EMPTY_PATH = 0x1000, AT_RECURSIVE = 0x8000,
 	O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0100, O_EXCL = 0200, O_NOCTTY = 0400, O_NONBLOCK = 04000,
@@ -85,7 +85,7 @@ enum {
 	DT_DIR = 4,
 };
 
-struct stat_ { // of statx(2): the one layout that all architectures share
+struct stat_ { // of statx(2), whose layout is the same on all architectures
 	uint32_t mask, blksize;
 	uint64_t attributes;
 	uint32_t nlink, uid, gid;
@@ -105,7 +105,7 @@ struct msghdr_ { void *name; int namelen; struct iovec_ *iov; size_t iovlen; voi
 static inline size_t len_(const char *s) { size_t n = 0; while (s[n]) n++; return n; }
 static inline int eq(const char *a, const char *b) { while (*a && *a == *b) a++, b++; return *a == *b; }
 
-// The compiler may call these four for copies and comparisons of its own.
+// The compiler may generate calls of these four.
 void *memcpy(void *, const void *, size_t);
 void *memmove(void *, const void *, size_t);
 void *memset(void *, int, size_t);
