@@ -242,3 +242,33 @@ func (l *lister) phase(name string, emit func(p *program.Program)) {
 func (l *lister) end() string {
 	return fmt.Sprintf("inherits %d, of %d\n%s", l.prog.Inherited, l.prog.Slots, l.text.String())
 }
+
+// An error names the source of a bind as config.json has it, also where the child
+// clones it from a stage, and explains why a source cannot be cloned.
+func TestSourcesAreNamed(t *testing.T) {
+	p := new(program.Program)
+	r := of(bind("/src/a", "/a"))
+	r.Path, r.Masked = "/b/rootfs", []string{"/proc/kcore"}
+	tree := New(r, Setting{NewMounts: true, UserNS: true, Host: aHost}, p)
+	tree.Approach(p)
+	tree.Attach(p)
+	tree.Mounts(p)
+	ofRoot := new(program.Program)
+	New(r, Setting{NewMounts: true, Host: aHost}, ofRoot).Mounts(ofRoot)
+	named, explained := 0, 0
+	for _, e := range slices.Concat(p.Ops, ofRoot.Ops) {
+		op, ok := e.Operation.(program.OpenTree)
+		if !ok {
+			continue
+		}
+		if op.Path == "0" && e.What() == "open the source /src/a" {
+			named++
+		}
+		if op.Path == "/dev/null" && op.Because != nil {
+			explained++
+		}
+	}
+	if named != 1 || explained != 1 {
+		t.Errorf("%d sources named, %d null devices explained, in\n%s", named, explained, p)
+	}
+}

@@ -197,7 +197,7 @@ func (t *Tree) openNull(p *program.Program) {
 		p.Add("linux.maskedPaths", program.OpenTree{Out: t.null, From: t.stage, Path: laidNull, Flags: cloneMount})
 		return
 	}
-	p.Add("linux.maskedPaths", program.OpenTree{Out: t.null, Path: "/dev/null", Flags: cloneMount | unix.AT_SYMLINK_NOFOLLOW})
+	p.Add("linux.maskedPaths", program.OpenTree{Out: t.null, Path: "/dev/null", Flags: cloneMount | unix.AT_SYMLINK_NOFOLLOW, Because: hostPath("/dev/null")})
 }
 
 // maskOptions are those of the tmpfs over masked directories.

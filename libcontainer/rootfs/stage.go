@@ -127,7 +127,7 @@ func (t *Tree) enterStage(p *program.Program) {
 // the mount namespace is copied, and what is unbindable could not be cloned: so
 // its propagation is set now.
 func (t *Tree) unstage(p *program.Program, m *mount) {
-	p.Add(m.Field, program.OpenTree{Out: m.slot, From: t.stage, Path: m.name, Flags: cloneTree | noFollow(m)})
+	p.Add(m.Field, program.OpenTree{Out: m.slot, From: t.stage, Path: m.name, Flags: cloneTree | noFollow(m), Source: m.Source})
 	t.propagate(p, m, m.slot)
 }
 
