@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// CapabilityNames are the kernel's, by number (capabilities(7)).
+// CapabilityNames are the kernel's names, by number (capabilities(7)).
 var CapabilityNames = [...]string{
 	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETGID",
 	"CAP_SETUID", "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN",
@@ -24,6 +24,5 @@ func CapabilityName(number int) string {
 	return fmt.Sprintf("capability %d", number)
 }
 
-// CapabilityNumber is the number of a capability; -1 if there is none of that
-// name.
+// CapabilityNumber returns the number of a capability; -1 if none has that name.
 func CapabilityNumber(name string) int { return slices.Index(CapabilityNames[:], name) }

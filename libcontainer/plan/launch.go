@@ -1,7 +1,7 @@
-// Package plan holds the two descriptions of a launch: the [Launch], what a
-// config.json asks for with every word resolved to a value (pure, the same on
-// every host), and the [Program], the flat list of operations that the child
-// interpreter runs on this host.
+// Package plan has the [Launch]: what a config.json asks for, with every word resolved
+// to a value, and the same on every host. It also has the vocabularies that several
+// packages share. From a Launch, package launch makes the program that the child runs on
+// this host.
 //
 // Nothing in this package makes a system call.
 package plan
@@ -15,20 +15,20 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Launch is the intent of one create or exec: config.json compiled. Flags are
-// integers, paths are clean, ids are checked; nothing in it depends on the host.
+// Launch is the compiled config.json of one create or exec. Flags are integers, paths
+// are clean, ids are checked; nothing in it depends on the host.
 //
-// Sections that a single facility consumes whole (resources, seccomp, hooks,
-// network devices, intelRdt) keep runtime-spec's own types: there is no second
-// config type.
+// Sections that a single facility uses as a whole (resources, seccomp, hooks, network
+// devices, intelRdt) keep the types of runtime-spec, rather than being copied into types
+// of our own.
 type Launch struct {
 	ID          string            // container id
 	Bundle      string            // absolute path of the bundle
 	OCIVersion  string            // config.json's ociVersion, for the state document
 	Annotations map[string]string // config.json's annotations
 
-	// Joined tells an exec (into the namespaces of a container that exists)
-	// from a create: there are no rootfs operations then.
+	// Joined is true for an exec, which joins the namespaces of an existing
+	// container and so has no rootfs operations, and false for a create.
 	Joined bool
 
 	Namespaces  []Namespace  // in the order in which they are to be entered
@@ -42,9 +42,9 @@ type Launch struct {
 	NetDevices  map[string]specs.LinuxNetDevice
 	IntelRdt    *specs.LinuxIntelRdt
 	Seccomp     *specs.LinuxSeccomp
-	// SeccompStrict: a system call that nobody knows is an error.
+	// SeccompStrict: an unknown system call is an error.
 	SeccompStrict bool
-	SeccompAgent  string // JSON path of what Seccomp.ListenerPath comes from
+	SeccompAgent  string // JSON path of the field that Seccomp.ListenerPath comes from
 	SeccompRaw    []byte // a filter, as struct sock_filter, in place of Seccomp
 	Hooks         specs.Hooks
 	Process       Process
@@ -63,11 +63,11 @@ type UserMaps struct {
 	UID, GID []specs.LinuxIDMapping
 }
 
-// Empty reports that no mapping is given.
+// Empty reports whether no mapping is given.
 func (m UserMaps) Empty() bool { return len(m.UID) == 0 && len(m.GID) == 0 }
 
-// IDRanges names the ids that a list of mappings has in the namespace, for
-// errors: "0-65535, 70000".
+// IDRanges lists, for errors, the ids inside the namespace that a list of mappings has:
+// "0-65535, 70000".
 func IDRanges(list []specs.LinuxIDMapping) string {
 	if len(list) == 0 {
 		return "none"
@@ -104,7 +104,7 @@ type Sysctl struct {
 	Value string
 }
 
-// Rootfs is everything that happens in the mount namespace.
+// Rootfs describes everything that is done in the mount namespace.
 type Rootfs struct {
 	Path        string // absolute path of the root file system on the host; empty when there is no new mount namespace to build
 	Readonly    bool   // root.readonly
@@ -137,15 +137,16 @@ type Mount struct {
 	AttrSet, AttrClear       uint64
 	RecAttrSet, RecAttrClear uint64
 
-	// AttrUnnamed are attributes that a bind does not take over from its
-	// source, unless they are locked: the options name others, and not these.
+	// AttrUnnamed are attributes that no option of a bind names, although its
+	// options name others. The bind does not take these over from its source, unless
+	// they are locked.
 	AttrUnnamed uint64 `json:",omitempty"`
 
 	Propagation []uint64 // MS_PRIVATE|MS_REC ..., in the order given
 	Data        []string // options for the file system: "key" or "key=value"
 	CopyUp      bool     // tmpcopyup: copy what the tmpfs hides into it
 
-	CopyLink        bool `json:",omitempty"` // copy-symlink: a source that is a symlink is made anew, not mounted
+	CopyLink        bool `json:",omitempty"` // copy-symlink: a source that is a symlink is copied, not mounted
 	SourceLink      bool `json:",omitempty"` // src-nofollow: a source that is a symlink is mounted itself
 	DestinationLink bool `json:",omitempty"` // dest-nofollow: a destination that is a symlink is mounted on itself
 
@@ -167,20 +168,20 @@ type Device struct {
 	UID, GID     uint32
 }
 
-// Cgroup says where the container's cgroup is to be and what limits it has.
+// Cgroup says where the container's cgroup is made and what limits it has.
 type Cgroup struct {
 	Path      string // linux.cgroupsPath as given; empty for the default
-	Systemd   bool   // the systemd driver: Path is "slice:prefix:name", which Unit and Slice have
+	Systemd   bool   // the systemd driver: Path is "slice:prefix:name", from which Unit and Slice come
 	Unit      string // the unit to make: "skiff-web.scope", or a slice
 	Slice     string // the slice that it is in
 	Subgroup  string // the container's cgroup is this one below the unit's; empty: it is the unit's
-	Delegate  string // a cgroup below the container's, for it to manage, where its processes begin; empty for none
+	Delegate  string // a cgroup below the container's, which the container manages and in which its processes start; empty for none
 	Resources *specs.LinuxResources
 	Mounted   bool // a cgroup file system is mounted read-write on /sys/fs/cgroup (delegation)
 	// Exec only: sub-cgroup for the process, by controller ("" for cgroup v2).
 	Sub map[string]string
-	// SystemdProps are properties of the unit, name to GVariant text, which is
-	// checked: org.systemd.property.* annotations.
+	// SystemdProps maps names of the unit's properties to their checked GVariant
+	// text; they come from org.systemd.property.* annotations.
 	SystemdProps map[string]string
 }
 
@@ -190,9 +191,9 @@ type Process struct {
 	Args        []string
 	Env         []string // last of each name wins, order of first appearance kept
 	Cwd         string
-	ListenPID   bool // its own pid goes into LISTEN_PID
+	ListenPID   bool // LISTEN_PID is set to its own pid
 	Terminal    bool
-	ConsoleRows uint16 // 0: leave
+	ConsoleRows uint16 // 0: unchanged
 	ConsoleCols uint16
 	UID, GID    uint32
 	Groups      []uint32

@@ -7,15 +7,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// NamespaceType is a kind of namespaces.
+// NamespaceType is one type of namespace.
 type NamespaceType struct {
 	Type specs.LinuxNamespaceType
 	Flag uint64 // CLONE_NEW*
 	File string // in /proc/PID/ns; /proc/sys/user has its limit as max_FILE_namespaces
 }
 
-// NamespaceTypes are all kinds, in the order in which they are entered: the user
-// namespace owns the others, and the mount namespace hides the host's tree.
+// NamespaceTypes are all types, in the order in which they are entered: the user
+// namespace comes first because it owns the others, the mount namespace last because it
+// hides the host's tree.
 var NamespaceTypes = [...]NamespaceType{
 	{specs.UserNamespace, unix.CLONE_NEWUSER, "user"},
 	{specs.TimeNamespace, unix.CLONE_NEWTIME, "time"},
@@ -27,11 +28,11 @@ var NamespaceTypes = [...]NamespaceType{
 	{specs.MountNamespace, unix.CLONE_NEWNS, "mnt"},
 }
 
-// listed are the indices of NamespaceTypes in the order in which messages name
-// them: the best known first.
+// listed has the indices of NamespaceTypes in the order in which messages name them, the
+// best known first.
 var listed = [len(NamespaceTypes)]int{0, 7, 5, 4, 2, 3, 6, 1}
 
-// NamespacesOf are the kinds that CLONE_NEW* flags name, as messages list them.
+// NamespacesOf returns the types that CLONE_NEW* flags name, in the order of messages.
 func NamespacesOf(flags uint64) (list []NamespaceType) {
 	for _, i := range listed {
 		if flags&NamespaceTypes[i].Flag != 0 {
@@ -41,7 +42,7 @@ func NamespacesOf(flags uint64) (list []NamespaceType) {
 	return list
 }
 
-// NamespaceNames names the namespaces of CLONE_NEW* flags, as config.json does.
+// NamespaceNames returns config.json's names for the namespaces of CLONE_NEW* flags.
 func NamespaceNames(flags uint64) string {
 	var names []string
 	for _, n := range NamespacesOf(flags) {

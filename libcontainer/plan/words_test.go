@@ -50,8 +50,8 @@ func TestNamespaceNames(t *testing.T) {
 	}
 }
 
-// Each kind is there once, has one flag of its own, and the kernel has its file
-// and its limit.
+// Each type is listed once and has one flag of its own, and the kernel has its file and
+// its limit.
 func TestNamespaceTypes(t *testing.T) {
 	var all uint64
 	for _, n := range NamespaceTypes {

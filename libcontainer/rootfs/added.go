@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Added is the tree of a container that runs, to which the mounts of r come. All
-// are made before one is attached: sources and new file systems while the child is
-// still in a mount namespace where nothing is the container's to change.
+// Added returns a tree of the mounts of r that are added to a running container. All
+// are made before any is attached, sources and new file systems alike, while the child
+// is still in a mount namespace in which the container can change nothing.
 func Added(r plan.Rootfs, on Setting, p *program.Program) (*Tree, error) {
 	t := newTree(decide(r, env{Setting: on, added: true}))
 	for i := range t.mounts {
@@ -27,7 +27,7 @@ func Added(r plan.Rootfs, on Setting, p *program.Program) (*Tree, error) {
 	return t, nil
 }
 
-// addable refuses what cannot be added to a container that runs.
+// addable refuses what cannot be added to a running container.
 func (t *Tree) addable(m *mount) error {
 	switch {
 	case m.way == change:
@@ -53,9 +53,9 @@ func (t *Tree) addable(m *mount) error {
 	return nil
 }
 
-// Clone adds the operations that clone the sources which the runtime has not
-// opened, or which have been laid out, with the flags that the mount namespace that
-// we are in now has locked.
+// Clone adds the operations that clone the sources which the runtime has not opened,
+// or which have been laid out. The clones have the flags that the child's present
+// mount namespace has locked.
 func (t *Tree) Clone(p *program.Program) {
 	if t.stages {
 		t.enterStage(p)
@@ -80,15 +80,15 @@ func (t *Tree) MakeNew(p *program.Program) {
 	}
 }
 
-// Each goes through the mounts in the order of the list.
+// Each calls f with each mount, in the order of the list.
 func (t *Tree) Each(f func(mount program.Slot)) {
 	for i := range t.mounts {
 		f(t.mounts[i].slot)
 	}
 }
 
-// Fields are the JSON paths of the mounts that [Tree.Each] goes through: one entry
-// of the list may be several mounts.
+// Fields returns the JSON paths of the mounts that [Tree.Each] goes through: one entry
+// of config.json's list may become several mounts.
 func (t *Tree) Fields() (fields []string) {
 	for i := range t.mounts {
 		fields = append(fields, t.mounts[i].Field)
@@ -97,7 +97,7 @@ func (t *Tree) Fields() (fields []string) {
 }
 
 // AttachAll adds the operations that attach all mounts in the container's mount
-// namespace, where we are now.
+// namespace, which the child is in by then.
 func (t *Tree) AttachAll(p *program.Program) {
 	p.Add("", program.OpenTree{Out: t.Root, Path: "/", Flags: unix.OPEN_TREE_CLOEXEC})
 	for i := range t.mounts {

@@ -10,10 +10,10 @@ import (
 type attr struct {
 	unix.MountAttr
 	recursive bool
-	try       bool // to be refused is no error
+	try       bool // a refusal is not an error
 }
 
-// operation is the one that makes the call.
+// operation returns the operation that makes the call.
 func (a *attr) operation(m *mount, src program.Slot) program.SetAttr {
 	op := program.SetAttr{
 		Mount: src, Attributes: program.Attributes{Set: a.Attr_set, Clear: a.Attr_clr, Propagation: a.Propagation},
@@ -28,20 +28,20 @@ func (a *attr) operation(m *mount, src program.Slot) program.SetAttr {
 	return op
 }
 
-// makesWritable reports whether the call takes the read-only flag off a bind,
-// which is no error where it is locked: engines add rw themselves.
+// makesWritable reports whether the call clears the read-only flag of a bind. It is
+// not an error if that flag is locked, since engines add rw themselves.
 func (a *attr) makesWritable() bool {
 	return !a.recursive && !a.try && a.Attr_clr&unix.MOUNT_ATTR_RDONLY != 0
 }
 
-// attributes are the calls that give the clone of a source its flags: first its
+// attributes returns the calls that give the clone of a source its flags: first its
 // propagation, so that it is no longer a peer of the host's mount, then what the
-// options say. On a stage their own propagation is left for later.
+// options say. On a stage the options' propagation is set later.
 func (d *decisions) attributes(m *mount) []attr {
 	var as []attr
 	var has uint64 // the propagation that all of the clone is known to have
 	if m.way == find {
-		has = unix.MS_SLAVE // or private, if there is no master; see S3
+		has = unix.MS_SLAVE // or private, if there is no master: see S3
 	}
 	base, own := d.base, m.Propagation // P3
 	if m.name != "" {
@@ -80,11 +80,11 @@ func (d *decisions) attributes(m *mount) []attr {
 	return as
 }
 
-// loses decides which flags of its source a bind is to lose since no option names
-// them: those to clear, and those to try. The source's flags are locked for a
-// container with a user namespace of its own, and stay, also where the runtime
-// could clear them; nosymfollow is never locked. In the runtime's own user
-// namespace they are locked if the mount has come from outside.
+// loses decides which flags of its source a bind loses because no option names them:
+// clr has those to clear, try those to clear if they are not locked. A container with
+// a user namespace finds its source's flags locked, and keeps them even where the
+// runtime could clear them; nosymfollow is never locked. If the runtime itself is in
+// a user namespace, flags are locked on mounts that come from outside.
 func (d *decisions) loses(m *plan.Mount) (clr, try uint64) {
 	switch {
 	case d.UserNS || d.ByChild:
@@ -95,8 +95,8 @@ func (d *decisions) loses(m *plan.Mount) (clr, try uint64) {
 	return m.AttrUnnamed, 0 // U3
 }
 
-// cutsOff reports whether the first propagation that the options name ends the
-// clone's being a peer, as the base does.
+// cutsOff reports whether the first propagation that the options name takes the
+// clone out of its peer group, as the base propagation does.
 func cutsOff(m *mount, own []uint64) bool {
 	return len(own) > 0 && own[0]&(unix.MS_PRIVATE|unix.MS_UNBINDABLE) != 0 && (own[0]&unix.MS_REC != 0 || !m.Recursive)
 }

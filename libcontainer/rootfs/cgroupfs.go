@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CgroupView is what a mount of type cgroup shows: the cgroups of this host.
+// CgroupView describes what a mount of type cgroup shows: the cgroups of this host.
 type CgroupView struct {
 	Namespace   bool        // the container has a cgroup namespace of its own
 	Unified     string      // cgroup v2: where the host has it mounted; empty on a v1 or hybrid host
@@ -18,16 +18,16 @@ type CgroupView struct {
 // Hierarchy is one mounted cgroup v1 hierarchy.
 type Hierarchy struct {
 	Name    string   // directory name: "cpu,cpuacct" or "systemd"
-	Options []string // to mount it: "cpu", "cpuacct", or "none", "name=systemd"
+	Options []string // mount options: "cpu", "cpuacct", or "none", "name=systemd"
 	Path    string   // the container's directory on the host
 }
 
 // expandCgroups resolves mounts of type cgroup for this host, and leaves the
 // others as they are.
 //
-// In a user namespace what is bound is read-only: without a cgroup namespace
-// it is the host's own mount, in which an ordinary user's container might have
-// more rights than it should (CVE-2023-25809).
+// Where a user namespace is involved and the container has no cgroup namespace, these
+// mounts are read-only: they are binds of the host's own, in which an ordinary user's
+// container might have more rights than it should (CVE-2023-25809).
 func expandCgroups(mounts []plan.Mount, on *Setting) []mount {
 	out := make([]mount, 0, len(mounts))
 	view := on.Cgroup
@@ -50,10 +50,10 @@ func expandCgroups(mounts []plan.Mount, on *Setting) []mount {
 	return out
 }
 
-// unified shows cgroup v2: a mount of its own inside a cgroup namespace, else
-// all of the host's, whose paths /proc/PID/cgroup has then. That is a bind, as
-// in the host's own cgroup namespace a new mount would set the options that all
-// mounts of cgroup v2 share, such as nsdelegate, to its own.
+// unified shows cgroup v2: by a new mount inside a cgroup namespace, and otherwise by a
+// bind of the host's whole hierarchy, which the paths in /proc/PID/cgroup then refer
+// to. A new mount in the host's cgroup namespace would change the options that all
+// mounts of cgroup v2 share, such as nsdelegate.
 func unified(m plan.Mount, view CgroupView) plan.Mount {
 	if view.Namespace || view.Unified == "" {
 		m.Type, m.Source, m.Data = "cgroup2", "cgroup", nil
@@ -63,8 +63,8 @@ func unified(m plan.Mount, view CgroupView) plan.Mount {
 	return m
 }
 
-// hierarchies shows cgroup v1: a tmpfs with one directory a hierarchy, and a
-// link for each controller of a joint one.
+// hierarchies shows cgroup v1: a tmpfs with one directory per hierarchy, and a symlink
+// for each controller of a hierarchy that has several.
 func hierarchies(m plan.Mount, view CgroupView) []mount {
 	top := m
 	top.Type, top.Source = "tmpfs", "tmpfs"

@@ -8,8 +8,8 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 )
 
-// A mount of type cgroup is the host's version of cgroups. Without a cgroup
-// namespace it is all of v2, and the container's own part of v1.
+// A mount of type cgroup shows the version of cgroups that the host has. Without a cgroup
+// namespace it shows the whole hierarchy of v2, or the container's own part of v1.
 func TestExpandCgroups(t *testing.T) {
 	v1 := []Hierarchy{{Name: "cpu,cpuacct", Options: []string{"cpu", "cpuacct"}, Path: "/cg/cpu,cpuacct/web"}, {Name: "systemd", Options: []string{"none", "name=systemd"}, Path: "/cg/systemd/web"}}
 	for name, c := range map[string]struct {

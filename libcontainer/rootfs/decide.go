@@ -9,103 +9,103 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// decide decides all of a tree, before anything is opened; the phases ([Tree.Open],
-// [Tree.Approach], [Tree.Make] ...) carry it out. Of the rules for one thing the first
-// that holds is the answer.
+// decide makes all decisions about a tree before anything is opened; the phases
+// ([Tree.Open], [Tree.Approach], [Tree.Make] ...) carry them out. Of the rules that
+// answer one question, the first that applies wins.
 //
 // How is a mount made?
 //
-//	W1   cloneAhead   a bind that is added to a container that runs
-//	W2   link         a bind with copy-symlink, whose source is a symlink
+//	W1   cloneAhead   a bind that is added to a running container
+//	W2   link         a bind with copy-symlink whose source is a symlink
 //	W3   change       a remount
-//	W4   create       what is no bind
+//	W4   create       anything else that is not a bind
 //	W5   cloneInside  the source is in the rootfs
 //	W6   cloneAhead   the container gets no new mount namespace
 //	W7   layOut       the runtime may not clone mounts, and the tree is tight
 //	W8   find         the runtime may not clone mounts
-//	W9   cloneAhead   the source is below /proc, whose self is another one for the child, or cannot be found: the runtime says why
+//	W9   cloneAhead   the source is below /proc, where self is another process for the child, or it cannot be found: the runtime reports why
 //	W10  layOut       there is a stage
-//	W11  find         it comes after one that waits, and mounts need not stay peers of the host's
+//	W11  find         it follows a mount that waits, and mounts need not stay peers of the host's
 //	W12  cloneBefore  any other bind
 //
-// What waits for the container's tree?
+// Which mounts wait until the container's tree is there?
 //
 //	A1   cloneInside
-//	A2   create by mount(2), which makes and attaches at once
-//	A3   create with a source or an option that leads into the rootfs, perhaps to a mount of the list
-//	A4   what comes after one of these
+//	A2   create by mount(2), which makes and attaches a mount in one step
+//	A3   create with a source or an option that leads into the rootfs, perhaps onto an earlier mount of the list
+//	A4   any that follows one of these, except a link
 //
-// When is it cloned or made, and so by whom?
+// In which phase is it cloned or made? The phase also says who does it.
 //
-//	T1   atOpen       cloneAhead of a runtime that may clone mounts
+//	T1   atOpen       cloneAhead, if the runtime may clone mounts
 //	T2   atAttach     any other cloneAhead
 //	T3   atMake       cloneBefore
 //	T4   atMake       layOut, unless the tree is tight
 //	T5   atStage      any other layOut, one by one
-//	T6   atMake       create in a container that runs
-//	T7   atMake       create, if a bind is cloned before, and it does not wait
+//	T6   atMake       create in a running container
+//	T7   atMake       create that does not wait, if any bind is cloneBefore
 //	T8   inTurn       any other
 //
-// Who maps the ids of an idmapped mount?
+// Who makes it an idmapped mount?
 //
-//	I1   mapRefused   nobody, of a bind where the runtime may not clone mounts
-//	I2   unmapped     a link and a remount have none
-//	I3   mapByRuntime what it clones itself
-//	I4   mapAsked     in a tight tree, which has no room for the descriptors of user namespaces
-//	I5   mapAsked     cloneInside in a user namespace, which need not own the file system
-//	I6   mapByChild   any other
+//	I1   mapRefused   nobody, if it is a bind and the runtime may not clone mounts
+//	I2   unmapped     nobody, if it is a link or a remount
+//	I3   mapByRuntime the runtime, if it clones the mount itself
+//	I4   mapAsked     the runtime, asked by the child, in a tight tree, which has no room for descriptors of user namespaces
+//	I5   mapAsked     likewise for cloneInside in a user namespace, which need not own the file system
+//	I6   mapByChild   the child, in any other case
 //
-// Which propagation does the clone of a source get first, before its own?
+// Which propagation does the clone of a source get first, before that of its options?
 //
 //	P1   none         if mounts are to stay peers of the host's
-//	P2   its own      the first that its options name, if it is no peer by that; on a stage its own come later
-//	P3   base         else: MS_PRIVATE if the root's is to be so, or MS_SLAVE, which find has already
+//	P2   its own      the first that its options name, if that ends peering; on a stage the options' propagation comes later
+//	P3   base         otherwise: MS_PRIVATE if the root's is to be private, else MS_SLAVE, which a mount of find already has
 //
-// Which flags does it lose since no option names them?
+// Which flags of its source does the clone lose because no option names them?
 //
-//	U1   nosymfollow  for a new user namespace, and of a runtime that may not clone mounts
-//	U2   all          that are not locked, in a user namespace
-//	U3   all          else
+//	U1   nosymfollow  if the container has a user namespace, or the runtime may not clone mounts
+//	U2   all          that are not locked, if the runtime is in a user namespace
+//	U3   all          otherwise
 //
-// What else is there of a mount?
+// What else is decided about a mount?
 //
-//	M1   late         a new tmpfs becomes read-only when all is made below it
-//	M2   byMount      mount(2) makes what fsconfig(2) cannot say
-//	M3   borrows      in a user namespace the host's tree is bound where no new one is allowed
-//	M4   closes       a tight tree does when it is done, unless it is late or remounted
-//	M5   stands       a remount is of the last mount of the list at its destination, unless one covers it since
-//	M6   retried      what is cloned atMake, but in a tight tree, if its mount is unbindable
-//	M7   name         what is laid out goes to the stage, and a source that the runtime has cloned
+//	M1   late         a read-only tmpfs becomes read-only only when everything below it is made
+//	M2   byMount      mount(2) makes what fsconfig(2) cannot express
+//	M3   borrows      in a user namespace the host's tree is bound where a new file system is not allowed
+//	M4   closes       a tight tree closes a mount that is done, unless it is late or will be remounted
+//	M5   stands       a remount changes the last mount of the list at its destination, unless a later one covers that
+//	M6   retried      a bind that is cloned atMake is tried again if its mount is unbindable, except in a tight tree
+//	M7   name         layOut gives a mount a name on the stage, and so does cloneAhead if there is a stage
 //
-// And of the tree itself?
+// And about the tree itself?
 //
-//	R1   tight        there is room for fewer descriptors than there may be
-//	R2   stages       for a new mount namespace and a user namespace, of a runtime that may clone mounts
-//	R3   stages       or likewise for a tight tree, whose mounts need not stay peers
-//	R4   never        the root, for a container that runs
-//	R5   atAttach     that of a runtime which may not clone mounts
-//	R6   atStage      one on an unbindable mount, if there is a stage
-//	R7   atAttach     one on an unbindable mount
-//	R8   atOpen       any other
-//	N1   never        the null device, if nothing is masked
-//	N2   atAttach     that of a runtime which may not clone mounts: the host's
-//	N3   atStage      that of a user namespace with a stage: a new one
-//	N4   inTurn       that of any other new mount namespace, after the mounts: the host's
-//	N5   atOpen       that of any other: the host's
-//	D1   never        device nodes, if /dev is a bind, or for a container that runs
-//	D2   atStage      those of a user namespace with a stage: new ones
-//	D3   atOpen       those of one without: the host's
-//	D4   inTurn       any others: new ones
-//	D5   hostNodes    or the host's where those are refused, in a user namespace or to an ordinary user
-//	S1   0            the propagation in a mount namespace that is shared stays
-//	S2   MS_PRIVATE   that where a root on an unbindable mount is cloned
-//	S3   MS_SLAVE     that of a stage, and where sources are found: what is unbindable stays so
-//	S4   base         any other
-//	B1   makesFirst   Make makes the mount namespace if a source is cloned before
-//	B2   makesFirst   or for a stage without a user namespace
-//	B3   approaches   the root is attached at the working directory, which a stage is
-//	B4   approaches   or the rootfs in a user namespace, if the mount namespace is joined and the runtime may clone mounts
-//	B5   guards       a recursive source that is found must not bring the root along
+//	R1   tight        there is room for fewer descriptors than the tree may need
+//	R2   stages       for a new mount namespace and a user namespace, if the runtime may clone mounts
+//	R3   stages       likewise for a tight tree whose mounts need not stay peers
+//	R4   never        the root, for a running container
+//	R5   atAttach     the root, if the runtime may not clone mounts
+//	R6   atStage      a root on an unbindable mount, if there is a stage
+//	R7   atAttach     any other root on an unbindable mount
+//	R8   atOpen       any other root
+//	N1   never        the null device, if nothing is masked, or for a running container
+//	N2   atAttach     the host's, if the runtime may not clone mounts
+//	N3   atStage      a new one, for a user namespace with a stage
+//	N4   inTurn       the host's, after the mounts, for any other new mount namespace
+//	N5   atOpen       the host's, in any other case
+//	D1   never        device nodes, if /dev is a bind, or for a running container
+//	D2   atStage      new ones, for a user namespace with a stage
+//	D3   atOpen       the host's, for a user namespace without a stage, if the runtime may clone mounts
+//	D4   inTurn       new ones, in any other case
+//	D5   hostNodes    the host's where new ones are refused, if the runtime is in a user namespace or may not clone mounts
+//	S1   0            a mount namespace that is shared keeps its propagation
+//	S2   MS_PRIVATE   where a root on an unbindable mount is cloned
+//	S3   MS_SLAVE     on a stage, and where sources are found: what is unbindable stays so
+//	S4   base         in any other case
+//	B1   makesFirst   Make makes the mount namespace if any bind is cloneBefore
+//	B2   makesFirst   or if there is a stage without a user namespace
+//	B3   approaches   the root is attached at the working directory if there is a stage
+//	B4   approaches   or in a user namespace, if the mount namespace is joined and the runtime may clone mounts
+//	B5   guards       a recursive source of find must not bring the root along
 func decide(r plan.Rootfs, e env) decisions {
 	d := decisions{env: e, plan: r, mounts: expandCgroups(r.Mounts, &e.Setting), base: unix.MS_SLAVE}
 	if r.Propagation&unix.MS_PRIVATE != 0 {
@@ -132,10 +132,10 @@ func decide(r plan.Rootfs, e env) decisions {
 	return d
 }
 
-// way decides how m is made; after: one that waits comes before it.
+// way decides how m is made; after says that a mount before it waits.
 func (d *decisions) way(m *mount, after bool) (_ way, target string) {
 	if m.CopyLink && m.Bind && !m.Remount && !d.added {
-		target, _ = d.Host.Readlink(m.Source) // no symlink, or it is told of when it is opened
+		target, _ = d.Host.Readlink(m.Source) // not a symlink, or opening it will report the error
 	}
 	switch {
 	case m.Bind && !m.Remount && d.added:
@@ -181,7 +181,7 @@ func (d *decisions) needsTree(m *mount) bool {
 	return false
 }
 
-// decideTree decides of the tree what depends on how its mounts are made.
+// decideTree decides what depends, for the tree, on how its mounts are made.
 func (d *decisions) decideTree() {
 	d.makesFirst = d.has[cloneBefore] || d.stages && !d.UserNS     // B1, B2
 	d.approaches = d.stages || d.UserNS && !d.Shared && !d.ByChild // B3, B4
@@ -237,7 +237,7 @@ func (d *decisions) opensNodes() when {
 }
 
 // propagates decides the propagation of all mounts in the container's mount
-// namespace, or in the stage's.
+// namespace, or with stage in the stage's.
 func (d *decisions) propagates(stage bool) uint64 {
 	switch {
 	case d.Shared:
@@ -250,7 +250,7 @@ func (d *decisions) propagates(stage bool) uint64 {
 	return d.base // S4
 }
 
-// decideMount decides the rest of mount i; remounted are the destinations of remounts.
+// decideMount decides the rest about mount i; remounted are the destinations of remounts.
 func (d *decisions) decideMount(i int, remounted []string) {
 	m := &d.mounts[i]
 	m.index, m.stands = i, -1
@@ -316,8 +316,8 @@ func (d *decisions) mapsIDs(m *mount) ids {
 	return mapByChild // I6
 }
 
-// remounted are the destinations of remounts, for which a mount has to stay open,
-// sorted; none where all do.
+// remounted lists, sorted, the destinations of remounts, whose mounts must stay
+// open; it is empty unless the tree is tight, since otherwise all mounts stay open.
 func (d *decisions) remounted() (list []string) {
 	for i := range d.mounts {
 		if m := &d.mounts[i]; m.Remount && d.tight {

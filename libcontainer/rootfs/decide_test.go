@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Where trees are made in the rows.
+// The settings in which the rows make trees.
 var (
 	onHost      = env{Setting: Setting{NewMounts: true}}
 	inUserns    = env{Setting: Setting{NewMounts: true, UserNS: true}}
@@ -47,7 +47,7 @@ var (
 	flagless = bind("/src/a", "/a", unnamed(unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOSYMFOLLOW))
 )
 
-// Each row is of a rule, in which its last mount, or the tree, is decided so.
+// Each row names a rule, and what it decides about the last mount or about the tree.
 var decided = []struct {
 	rules string
 	name  string
@@ -240,7 +240,7 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// Each rule has a row, and each row is of rules.
+// Each rule has a row, and each row names rules that exist.
 func TestRules(t *testing.T) {
 	text, err := os.ReadFile("decide.go")
 	if err != nil {
@@ -272,12 +272,12 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// split splits what is wanted at spaces that are not in brackets.
+// split splits the expected facts at spaces outside brackets.
 func split(want string) []string {
 	return regexp.MustCompile(`[^ \[]+(\[[^\]]*\])?`).FindAllString(want, -1)
 }
 
-// factsOf names what is decided of the tree and of its last mount.
+// factsOf names what is decided about the tree and about its last mount.
 func factsOf(d *decisions) (facts []string) {
 	is := func(name string, holds bool) {
 		if !holds {
@@ -327,8 +327,8 @@ var (
 	propagationNames = map[uint64]string{0: "0", unix.MS_PRIVATE: "private", unix.MS_SLAVE: "slave", unix.MS_SHARED: "shared", unix.MS_UNBINDABLE: "unbindable"}
 )
 
-// attrNames writes calls as "slave/tree +0x1-0x2 -0x4?": what is set and cleared, of
-// the whole tree, and tried.
+// attrNames formats calls like "slave/tree +0x1-0x2 -0x4?": a propagation, + for what is
+// set, - for what is cleared, /tree for the whole tree, ? for what is only tried.
 func attrNames(attrs []attr) []string {
 	var names []string
 	for _, a := range attrs {

@@ -8,8 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Devices adds the device nodes, the links of runtime-linux.md ("Dev symbolic
-// links") and /dev/ptmx. It ends what [Tree.Mounts] has begun.
+// Devices adds the operations that make the device nodes, the links of
+// runtime-linux.md ("Dev symbolic links") and /dev/ptmx. It comes after [Tree.Mounts],
+// and closes the stage.
 func (t *Tree) Devices(p *program.Program) {
 	if t.fillsDev {
 		t.makeDevices(p)
@@ -42,7 +43,7 @@ func (t *Tree) makeDevices(p *program.Program) {
 	}
 }
 
-// mknod is the operation that makes a device.
+// mknod returns the operation that makes a device node.
 func mknod(d *plan.Device) program.Mknod {
 	return program.Mknod{Path: d.Path, Mode: d.Mode, Major: d.Major, Minor: d.Minor, UID: d.UID, GID: d.GID}
 }

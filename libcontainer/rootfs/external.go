@@ -5,8 +5,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// External lists the mounts whose contents are not the container's own: binds,
-// of which a checkpoint has the place alone.
+// External lists the mounts whose contents are not the container's own: binds, of
+// which a checkpoint has only the mount point.
 func External(r plan.Rootfs, view CgroupView, host Host) (list []plan.Mount) {
 	d := decide(r, env{Setting: Setting{Cgroup: view, Host: host}})
 	for i := range d.mounts {
@@ -17,8 +17,8 @@ func External(r plan.Rootfs, view CgroupView, host Host) (list []plan.Mount) {
 	return list
 }
 
-// NodeName is what a device in a user namespace, which is a mount there, is
-// called in the images of a checkpoint.
+// NodeName returns the name that a device in a user namespace, where it is a mount,
+// has in the images of a checkpoint.
 func NodeName(d *plan.Device) string { return "node:" + d.Path }
 
 // OwnDevices lists the devices that are mounts in a user namespace.

@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The mounts that a checkpoint has the place of alone are binds, those of cgroups, too.
+// The mounts of which a checkpoint has only the mount point are binds, including those
+// that mounts of cgroups become.
 func TestExternal(t *testing.T) {
 	r := of(
 		source, tmpfs, linked, inside,
@@ -46,8 +47,8 @@ func TestOwnDevices(t *testing.T) {
 	}
 }
 
-// Mounts that are added have a slot and a field each, also those that one entry of the
-// list becomes.
+// Each mount that is added has a slot and a field, even if one entry of the list becomes
+// several mounts.
 func TestAddedMounts(t *testing.T) {
 	r := of(fileSystem("cgroup", "/cg"), bind("/src/a", "/a"))
 	for i := range r.Mounts {
@@ -71,7 +72,7 @@ func TestAddedMounts(t *testing.T) {
 	}
 }
 
-// A symlink that is to be made anew is no mount.
+// A symlink that is to be copied cannot be added: it is not a mount.
 func TestAddedLink(t *testing.T) {
 	for source, want := range map[string]string{
 		"/src/a":    "",
@@ -86,7 +87,7 @@ func TestAddedLink(t *testing.T) {
 	}
 }
 
-// The places for mounts are made where they lead to: in the rootfs, and in sources.
+// Mount points are made where their paths lead: in the rootfs, and in sources of binds.
 func TestMakePoints(t *testing.T) {
 	root, source := mounted(t), mounted(t)
 	file := filepath.Join(source, "file")

@@ -16,8 +16,8 @@ import (
 
 var update = goflag.Bool("update", false, "write the listings in testdata anew")
 
-// TestListings compares the programs for many lists of mounts with the files of
-// testdata/listings. There is one for each setting in which a tree is made.
+// TestListings compares the programs for many lists of mounts with the files in
+// testdata/listings. There is one file for each setup in which a tree is made.
 func TestListings(t *testing.T) {
 	for _, at := range setups {
 		file := strings.ReplaceAll(at.name, " ", "-")
@@ -38,7 +38,7 @@ func TestListings(t *testing.T) {
 	}
 }
 
-// compareListings names each case whose listing differs, with the first line that
+// compareListings reports each case whose listing differs, with the first line that
 // does.
 func compareListings(t *testing.T, got, want map[string]string) {
 	t.Helper()
@@ -63,7 +63,7 @@ func lineAt(lines []string, i int) string {
 	return "(no line)"
 }
 
-// sections splits a file of listings by the name of the case.
+// sections splits a file of listings into those of its cases, by name.
 func sections(text string) map[string]string {
 	all := make(map[string]string)
 	for s := range strings.SplitSeq(text, "== ") {
@@ -74,17 +74,17 @@ func sections(text string) map[string]string {
 	return all
 }
 
-// setup is where a tree is made.
+// setup describes where a tree is made.
 type setup struct {
 	name        string
 	on          Setting
 	propagation uint64 // linux.rootfsPropagation
-	added       bool   // the mounts come to a container that runs
-	like        string // the setup where most listings are the same: these are not repeated
-	main        bool   // list the main cases alone
+	added       bool   // the mounts are added to a running container
+	like        string // a setup whose listings are not repeated where they are the same
+	main        bool   // list only the main cases
 }
 
-// file is what is listed in this setup.
+// file returns the listings of this setup.
 func (at *setup) file() string {
 	like := slices.IndexFunc(setups, func(s setup) bool { return s.name == at.like })
 	var b strings.Builder
@@ -172,7 +172,7 @@ type lister struct {
 	seen  int
 }
 
-// whole follows the program of a new container: see launch.
+// whole lists the phases of a new container in the order of package launch.
 func (l *lister) whole(r plan.Rootfs, on Setting) string {
 	tree := New(r, on, l.prog)
 	if on.UserNS {
@@ -197,7 +197,7 @@ func approach(on Setting) string {
 	return "approach"
 }
 
-// added follows the program of mounts that are added.
+// added lists the phases of mounts that are added, in the order of package launch.
 func (l *lister) added(r plan.Rootfs, on Setting) string {
 	r.Mounts = slices.DeleteFunc(slices.Clone(r.Mounts), func(m plan.Mount) bool { return m.CopyLink }) // see TestAddedLink
 	tree, err := Added(r, on, l.prog)
@@ -215,7 +215,7 @@ func (l *lister) added(r plan.Rootfs, on Setting) string {
 	return l.end()
 }
 
-// phase lists what emit adds.
+// phase lists the operations that emit adds.
 func (l *lister) phase(name string, emit func(p *program.Program)) {
 	emit(l.prog)
 	all := l.prog.String()
@@ -238,7 +238,7 @@ func (l *lister) phase(name string, emit func(p *program.Program)) {
 	}
 }
 
-// end puts the number of descriptors before the list.
+// end returns the list, with the number of descriptors before it.
 func (l *lister) end() string {
 	return fmt.Sprintf("inherits %d, of %d\n%s", l.prog.Inherited, l.prog.Slots, l.text.String())
 }

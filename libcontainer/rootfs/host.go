@@ -6,18 +6,18 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 )
 
-// Host answers what has to be known of the host's files before anything is opened.
+// Host answers questions about the host's files before anything is opened.
 type Host struct {
-	// Findable reports whether path leads to a file, through no magic link of
-	// proc; with follow also where it is a symlink itself.
+	// Findable reports whether path leads to a file without a magic link of proc
+	// on the way. With follow, a symlink at path itself is followed.
 	Findable func(path string, follow bool) bool
-	// Readlink gives the target of a symlink.
+	// Readlink returns the target of a symlink.
 	Readlink func(path string) (string, error)
-	// Exists reports whether there is a file of this name.
+	// Exists reports whether a file of that name exists.
 	Exists func(path string) bool
 }
 
-// TheHost is the host that the runtime is on.
+// TheHost is the host that the runtime runs on.
 var TheHost = Host{Findable: sys.Findable, Readlink: os.Readlink, Exists: exists}
 
 func exists(path string) bool {

@@ -14,9 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mapIDs makes the detached mount f, or all of its tree, an idmapped one
-// (mount_setattr(2), Linux 5.12). It takes CAP_SYS_ADMIN in the user namespace
-// that the file system was mounted in.
+// mapIDs makes the detached mount f, or its whole tree, an idmapped mount
+// (mount_setattr(2), Linux 5.12). This needs CAP_SYS_ADMIN in the user namespace that
+// the file system was mounted in.
 func mapIDs(m *mount, f *os.File, ns UserNamespaces) error {
 	u, err := ns(m.IDMap)
 	if err != nil {
@@ -27,13 +27,13 @@ func mapIDs(m *mount, f *os.File, ns UserNamespaces) error {
 	return IDMapError(m.Source, m.IDMap.Recursive, err)
 }
 
-// askMapped lets the child ask the runtime for it.
+// askMapped has the child ask the runtime to do what mapIDs does.
 func (t *Tree) askMapped(p *program.Program, m *mount, src program.Slot) {
 	p.Add(m.Field, program.IDMap{Mount: src, Index: m.index})
 }
 
-// MapAsked maps the detached mount f, which the child has sent for the mount
-// number i.
+// MapAsked makes the detached mount f, which the child has sent for mount i, an
+// idmapped mount.
 func (t *Tree) MapAsked(i int64, f *os.File, ns UserNamespaces) error {
 	if i < 0 || i >= int64(len(t.mounts)) || t.mounts[i].ids != mapAsked {
 		return fmt.Errorf("handshake: mount %d is not to be idmapped", i)
@@ -45,7 +45,7 @@ func (t *Tree) MapAsked(i int64, f *os.File, ns UserNamespaces) error {
 	return nil
 }
 
-// mapTree lets the child do what mapIDs does.
+// mapTree has the child do what mapIDs does.
 func (t *Tree) mapTree(p *program.Program, m *mount, src program.Slot) {
 	p.Add(m.Field, program.SetAttr{
 		Mount: src, IDs: m.userNS, Attributes: program.Attributes{Set: unix.MOUNT_ATTR_IDMAP}, Tree: m.IDMap.Recursive,
@@ -53,8 +53,8 @@ func (t *Tree) mapTree(p *program.Program, m *mount, src program.Slot) {
 	})
 }
 
-// Explain finds out on the host why the source of a bind could not be cloned, or
-// get its flags.
+// Explain finds out on the host why the source of a bind could not be cloned, or not
+// be given its flags.
 func (m *mount) Explain(e program.Entry, f wire.Message) error {
 	o, ok := e.Operation.(program.SetAttr)
 	if !ok {
@@ -71,7 +71,7 @@ func (m *mount) Explain(e program.Entry, f wire.Message) error {
 	return nil
 }
 
-// hostPath is a path of the host that is to be cloned.
+// hostPath is a path of the host whose mount is cloned.
 type hostPath string
 
 // Explain finds out whether its mount is unbindable.
@@ -82,8 +82,8 @@ func (s hostPath) Explain(e program.Entry, f wire.Message) error {
 	return fmt.Errorf("%s: %s: %w", e.Field, e.What(), BindError(string(s), f.Errno))
 }
 
-// IDMapError explains that the mount of source, or with recursive one of its
-// tree, could not be made an idmapped one; nil if err is.
+// IDMapError explains why the mount of source, or with recursive one of its tree,
+// could not be made an idmapped mount. It returns nil if err is nil.
 func IDMapError(source string, recursive bool, err error) error {
 	switch {
 	case errors.Is(err, unix.EINVAL):
@@ -100,7 +100,7 @@ func IDMapError(source string, recursive bool, err error) error {
 	return err
 }
 
-// checkMapped refuses idmapped binds where the runtime has no privileges.
+// checkMapped refuses idmapped binds where the runtime lacks the privileges.
 func (t *Tree) checkMapped() error {
 	for i := range t.mounts {
 		if m := &t.mounts[i]; m.ids == mapRefused {
@@ -120,7 +120,7 @@ func fsType(path string) string {
 	return m.Type
 }
 
-// BindError explains that the mount of path cannot be cloned.
+// BindError explains why the mount of path cannot be cloned.
 func BindError(path string, err error) error {
 	if !errors.Is(err, unix.EINVAL) {
 		return err
@@ -132,7 +132,7 @@ func BindError(path string, err error) error {
 	return fmt.Errorf("%w (the mount on %s is unbindable: mount --make-private %s)", err, m.Point, m.Point)
 }
 
-// mountOf is the mount that path is on.
+// mountOf returns the mount that path is on.
 func mountOf(path string) (proc.Mount, error) {
 	id, err := sys.MountID(path)
 	if err != nil {
@@ -141,7 +141,8 @@ func mountOf(path string) (proc.Mount, error) {
 	return sys.MountByID(id)
 }
 
-// A flag of a mount: the option that clears it, and how statfs(2) shows it.
+// lockable are the flags of a mount that can be locked: the option that clears one,
+// its attribute, and how statfs(2) shows it.
 var lockable = [...]struct {
 	option string
 	attr   uint64
@@ -155,7 +156,7 @@ var lockable = [...]struct {
 	{"access time", unix.MOUNT_ATTR__ATIME, unix.ST_NOATIME | unix.ST_RELATIME},
 }
 
-// clearing names the options that clear the attributes, with commas between.
+// clearing names the options that clear the attributes, separated by commas.
 func clearing(attrs uint64) string {
 	var names []string
 	for _, l := range lockable {
@@ -166,9 +167,9 @@ func clearing(attrs uint64) string {
 	return strings.Join(names, ",")
 }
 
-// Locked picks from options, as clearing gives them, those that would clear a
-// flag which the mount of source has. A mount that comes from a more
-// privileged mount namespace keeps its flags (mount_namespaces(7)).
+// Locked selects from options, in the form of clearing, those that would clear a flag
+// which the mount of source has. A mount that comes from a more privileged mount
+// namespace keeps its flags (mount_namespaces(7)).
 func Locked(source, options string) string {
 	var st unix.Statfs_t
 	if unix.Statfs(source, &st) != nil {
@@ -185,8 +186,8 @@ func Locked(source, options string) string {
 	return strings.Join(names, ", ")
 }
 
-// LockedError says which options of a mount ask for what is locked; nil if
-// none does.
+// LockedError names the options that would clear a locked flag; it is nil if there
+// are none.
 func LockedError(source, options string) error {
 	names := Locked(source, options)
 	if names == "" {
@@ -195,12 +196,12 @@ func LockedError(source, options string) error {
 	return fmt.Errorf("%s: the mount of %s has a flag that this option would clear, and it is locked: %w (only who mounted it can clear it; leave the option out)", names, source, unix.EPERM)
 }
 
-// StaysReadonly says that a bind with the option rw is read-only all the same.
+// StaysReadonly is the warning that a bind with the option rw stays read-only.
 func StaysReadonly(source string) string {
 	return fmt.Sprintf("rw: the mount of %s is read-only, and that is locked: it stays so (only who mounted it can clear it)", source)
 }
 
-// refused explains an attribute that could not be set.
+// refused explains why attributes could not be set.
 func refused(m *mount, a *attr, err error) error {
 	if errors.Is(err, unix.EPERM) {
 		if locked := LockedError(m.Source, clearing(a.Attr_clr)); locked != nil {

@@ -20,7 +20,7 @@ func TestClearing(t *testing.T) {
 	}
 }
 
-// Of the options given, those are named that the mount has the flag of.
+// Locked names those of the options whose flags the mount has.
 func TestLockedError(t *testing.T) {
 	var st unix.Statfs_t
 	if err := unix.Statfs("/proc", &st); err != nil {

@@ -13,14 +13,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The tests run as root of a user namespace with a mount namespace, in one of
-// another, which has locked a mount: so they can clone mounts, whoever runs them,
-// and there is a flag that they cannot clear.
+// The tests run as root of a user namespace with its own mount namespace, inside another
+// one that has locked a mount. So they can clone mounts whoever runs them, and there is a
+// mount with a flag that they cannot clear.
 //
 //	outer -> locker, mounts on lockedDir -> tests
 //
-// Where the host allows no such namespace, they run as they are, and those that
-// need it say why they do not ([needNamespaces]).
+// Where the host allows no such namespaces, the tests run without, and those that need
+// them are skipped with the reason ([needNamespaces]).
 const (
 	stageVariable  = "SKIFF_ROOTFS_STAGE"
 	lockedVariable = "SKIFF_ROOTFS_LOCKED" // a directory: read-only and nosuid, both locked
@@ -66,10 +66,10 @@ func main(m *testing.M) int {
 	return m.Run()
 }
 
-// noStage is the exit status of a stage that has not come to the tests.
+// noStage is the exit status of a process that could not get as far as the tests.
 const noStage = 77
 
-// enter runs this program again, as root of new namespaces.
+// enter runs this program again as root of new namespaces.
 func enter(name string) (code int, err error) {
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
@@ -88,7 +88,8 @@ func inNamespaces(flags uintptr) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Cloneflags: flags, UidMappings: one(os.Getuid()), GidMappings: one(os.Getgid()), Pdeathsig: syscall.SIGKILL}
 }
 
-// lockDirectory mounts something on dir whose flags a namespace below cannot clear.
+// lockDirectory mounts a file system on dir with flags that a user namespace below
+// cannot clear.
 func lockDirectory(dir string) error {
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, ""); err != nil {
 		return err
@@ -106,7 +107,7 @@ func needNamespaces(t *testing.T) {
 	}
 }
 
-// namespaceFile is a user namespace of its own, to map ids with.
+// namespaceFile returns a new user namespace to map ids with.
 func namespaceFile(t *testing.T) *os.File {
 	t.Helper()
 	cmd := exec.Command("/proc/self/exe")
@@ -128,7 +129,7 @@ func namespaceFile(t *testing.T) *os.File {
 	return f
 }
 
-// mounted is a directory with a new tmpfs.
+// mounted returns a directory with a new tmpfs on it.
 func mounted(t *testing.T) string {
 	t.Helper()
 	needNamespaces(t)

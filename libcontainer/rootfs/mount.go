@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mount adds the operations of one mount. Its way to the system call: here,
-// then bind or one of the three functions below, then the operations of child/mount.c.
+// mount adds the operations of one mount. To follow it to the system call: from here
+// to bind, fsmount or remount, and from there to the operations in child/src/mount.c.
 func (t *Tree) mount(p *program.Program, m *mount) {
 	switch {
 	case m.way == link:
@@ -29,7 +29,7 @@ func (t *Tree) mount(p *program.Program, m *mount) {
 	}
 }
 
-// newFS makes a new file system, detached.
+// newFS makes a new file system as a detached mount.
 func (t *Tree) newFS(p *program.Program, m *mount) {
 	set := m.AttrSet | m.RecAttrSet
 	if m.late {
@@ -52,7 +52,7 @@ func (t *Tree) newFS(p *program.Program, m *mount) {
 	}
 }
 
-// fsopen makes a file system by fsopen(2), with attributes.
+// fsopen makes a file system by fsopen(2), with its attributes.
 func (t *Tree) fsopen(p *program.Program, m *mount, set uint64) {
 	op := program.FSMount{Out: m.slot, Type: m.Type, Source: m.Source, Options: append(parameters(m), t.label(m)...), Set: set, Label: t.rootLabel(m), On: m.Destination}
 	if m.borrows {
@@ -63,7 +63,7 @@ func (t *Tree) fsopen(p *program.Program, m *mount, set uint64) {
 	p.Add(m.Field, op)
 }
 
-// fsmount attaches a new file system, which is made now if that has not been done.
+// fsmount attaches a new file system, and makes it first unless that has been done.
 func (t *Tree) fsmount(p *program.Program, m *mount) {
 	if m.when == inTurn {
 		t.newFS(p, m)
@@ -72,9 +72,9 @@ func (t *Tree) fsmount(p *program.Program, m *mount) {
 	t.propagate(p, m, m.slot)
 }
 
-// label is the option that has SELinux take all files of a new mount for ones
-// with linux.mountLabel; empty for those file systems that give their files
-// labels themselves, and where config.json has an option of its own.
+// label returns the option that makes SELinux treat all files of a new mount as
+// labelled with linux.mountLabel. It is empty for file systems that label their files
+// themselves, and where config.json has such an option of its own.
 func (t *Tree) label(m *mount) []string {
 	if t.plan.MountLabel == "" {
 		return nil
@@ -89,8 +89,9 @@ func (t *Tree) label(m *mount) []string {
 	return []string{t.plan.MountLabel}
 }
 
-// rootLabel is the SELinux label of the root of an mqueue, which takes no option: the container's program could
-// make no queue in it else. Empty for others.
+// rootLabel returns the SELinux label of the root of an mqueue, which takes no such
+// option: without the label the container's program could make no queue in it. It is
+// empty for other file systems.
 func (t *Tree) rootLabel(m *mount) string {
 	if m.Type != "mqueue" {
 		return ""
@@ -99,7 +100,7 @@ func (t *Tree) rootLabel(m *mount) string {
 	return label
 }
 
-// quoted are options for mount(2), where a comma ends one that is not quoted.
+// quoted quotes options for mount(2), where a comma ends a value without quotes.
 func quoted(options []string) (list []string) {
 	for _, o := range options {
 		key, value, _ := strings.Cut(o, "=")
@@ -117,8 +118,8 @@ func isContext(option string) bool {
 	return false
 }
 
-// unquoted is an option for fsconfig(2), where the value of a context has no
-// quotes: others may have some of their own.
+// unquoted returns an option for fsconfig(2): the value of a context loses its
+// quotes, and any other option stays as it is, since quotes may be part of it.
 func unquoted(option string) string {
 	key, value, _ := strings.Cut(option, "=")
 	if n := len(value); n > 1 && value[0] == '"' && value[n-1] == '"' && isContext(option) {
@@ -127,11 +128,11 @@ func unquoted(option string) string {
 	return option
 }
 
-// hostTree is the place on the host of a file system of which a user namespace
-// may have no new mount: sysfs belongs to a network namespace, proc to a pid
-// namespace, mqueue to an ipc namespace, and what is covered on the host must
-// stay covered. The host's own tree is bound then, with the given attributes.
-// All of sysfs is read-only: cgroups are below it (CVE-2023-25809).
+// hostTree returns where the host has a file system that a user namespace may be
+// refused: sysfs belongs to a network namespace, proc to a pid namespace, mqueue to an
+// ipc namespace, and what is covered on the host must stay covered. Then the host's own
+// tree is bound instead, with the given attributes. All of sysfs is read-only, because
+// cgroups are below it (CVE-2023-25809).
 func hostTree(fsType string, attr uint64) (path string, attrs uint64) {
 	switch fsType {
 	case "proc":
@@ -144,8 +145,8 @@ func hostTree(fsType string, attr uint64) (path string, attrs uint64) {
 	return "", 0
 }
 
-// mount2 makes a file system by mount(2), see needsMount2, and then gives its
-// mount the attributes.
+// mount2 makes a file system by mount(2), and then sets the attributes of its mount:
+// see needsMount2.
 func (t *Tree) mount2(p *program.Program, m *mount, set uint64) {
 	flags := m.SuperSet
 	if set&m.AttrSet&unix.MOUNT_ATTR_RDONLY != 0 {
@@ -156,10 +157,10 @@ func (t *Tree) mount2(p *program.Program, m *mount, set uint64) {
 	p.Add(m.Field, program.SetAttr{Mount: m.slot, Attributes: program.Attributes{Set: set, Clear: unix.MOUNT_ATTR__ATIME}, On: m.Destination})
 }
 
-// remount changes what is mounted at the destination: the file system and its
-// mount, with bind the mount alone (mount(8)). Others may share a volume that the
-// destination is in, and exchange names there: so a mount of the list is known
-// by its descriptor, and any other is looked up once.
+// remount changes what is mounted at the destination: the file system and its mount,
+// or with bind only the mount (mount(8)). The destination may be in a volume that is
+// shared with others, who could swap names there. So a mount of the list is reached by
+// its descriptor, and any other is looked up only once.
 func (t *Tree) remount(p *program.Program, m *mount) {
 	var root, at program.Slot
 	if m.stands >= 0 {
@@ -185,9 +186,8 @@ func (t *Tree) remount(p *program.Program, m *mount) {
 	}
 }
 
-// standing is the mount of the list that stands at the destination of remount i
-// when its turn comes; -1 if none has been made there, or another one covers it
-// since.
+// standing returns the index of the mount that is at the destination of remount i
+// when its turn comes; -1 if the list has made none there, or a later one covers it.
 func standing(mounts []mount, i int) int {
 	at, m := -1, &mounts[i]
 	for j := range mounts[:i] {
@@ -212,9 +212,9 @@ func (t *Tree) propagate(p *program.Program, m *mount, fs program.Slot) {
 	}
 }
 
-// needsMount2 reports whether there is something that fsconfig(2) cannot say: i_version, which has no name
-// there, strings of 256 bytes and more (overlay's lowerdir), and those with a
-// comma that the file system is to find itself.
+// needsMount2 reports whether a mount has something that fsconfig(2) cannot express:
+// i_version, which has no name there, a value of 256 bytes or more (overlay's
+// lowerdir), or an option with a comma, which the file system itself has to split.
 func needsMount2(m *mount) bool {
 	if m.SuperSet&unix.MS_I_VERSION != 0 {
 		return true
@@ -228,8 +228,8 @@ func needsMount2(m *mount) bool {
 	return false
 }
 
-// parameters are the file system's options, with the superblock flags that
-// have a name there.
+// parameters returns the file system's options, and the names of those superblock
+// flags that have one.
 func parameters(m *mount) []string {
 	s := slices.Clone(m.Data)
 	for i := range s {
@@ -252,13 +252,13 @@ func parameters(m *mount) []string {
 		}
 	}
 	if m.AttrSet&unix.MOUNT_ATTR_RDONLY != 0 && onDevice(m.Type) {
-		s = append(s, "ro") // the superblock as well: the medium may be read-only
+		s = append(s, "ro") // the superblock as well, since the medium may be read-only
 	}
 	return s
 }
 
-// onDevice reports whether a file system has a superblock of its own to protect,
-// and not one that the kernel shares between mounts.
+// onDevice reports whether a file system has a superblock that has to be protected
+// itself, rather than one that the kernel provides.
 func onDevice(fsType string) bool {
 	switch fsType {
 	case "tmpfs", "proc", "sysfs", "mqueue", "devpts", "cgroup", "cgroup2", "bind", "":
@@ -267,9 +267,9 @@ func onDevice(fsType string) bool {
 	return true
 }
 
-// placeOf says where this mount may go. proc and sysfs only on a plain
-// directory (CVE-2019-19921); on /proc nothing but a procfs (CVE-2019-16884),
-// below it only the files that specconv lets through.
+// placeOf decides where this mount may go: proc and sysfs only on a plain directory
+// (CVE-2019-19921), on /proc nothing but a procfs (CVE-2019-16884), and below /proc only
+// the files that specconv allows.
 func placeOf(m *mount) program.Place {
 	place := program.Place{OnLink: m.DestinationLink}
 	switch {

@@ -10,17 +10,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Warn is told of what does not stop the launch.
+// Warn is called with problems that do not stop the launch.
 type Warn func(format string, args ...any)
 
-// UserNamespaces gives user namespaces with the mappings of mounts, each a
-// descriptor of its own.
+// UserNamespaces returns a user namespace with the id mappings of a mount; each call
+// returns a new descriptor.
 type UserNamespaces func(m *plan.IDMap) (*os.File, error)
 
 // Open opens what [New] reserved slots for, in the order of the slots: user
 // namespaces for mounts that the child maps, the root, the host's /dev/null,
-// device nodes, the sources of binds. The caller closes them; on error nothing
-// stays open.
+// device nodes, the sources of binds. The caller closes them; on error none stays
+// open.
 func (t *Tree) Open(ns UserNamespaces, warn Warn) (files []*os.File, err error) {
 	defer func() {
 		if err != nil {
@@ -121,8 +121,8 @@ func openNull() (*os.File, error) {
 	return null, nil
 }
 
-// openNode clones the host's node of a device: a FIFO, which anybody
-// may make, needs none.
+// openNode clones the host's node of a device. A FIFO needs none, since anybody may
+// make one; its descriptor only fills the slot.
 func openNode(d *plan.Device) (*os.File, error) {
 	field := d.Field
 	if field == "" {
@@ -162,7 +162,7 @@ func (t *Tree) openSource(m *mount, ns UserNamespaces, warn Warn) (*os.File, err
 	return f, nil
 }
 
-// setAttr does what OpSetAttr does.
+// setAttr does in the runtime what program.SetAttr does in the child.
 func setAttr(m *mount, f *os.File, a attr, warn Warn) error {
 	err := sys.MountSetattr(f, a.recursive, a.MountAttr)
 	if errors.Is(err, unix.EPERM) && a.makesWritable() {

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// opening opens what a tree of r has reserved slots for.
+// opening makes a tree of r, and opens what it has reserved slots for.
 func opening(t *testing.T, r plan.Rootfs, on Setting, ns UserNamespaces) (files []*os.File, warnings []string, err error) {
 	t.Helper()
 	on.Host = TheHost
@@ -34,7 +34,7 @@ func opening(t *testing.T, r plan.Rootfs, on Setting, ns UserNamespaces) (files 
 
 func noUserNamespace(*plan.IDMap) (*os.File, error) { return nil, errors.New("no user namespace") }
 
-// What is opened comes in the order of the slots: user namespaces, root, null device,
+// Open returns files in the order of the slots: user namespaces, root, null device,
 // device nodes, sources.
 func TestOpenOrder(t *testing.T) {
 	root, source := mounted(t), mounted(t)
@@ -66,7 +66,7 @@ func TestOpenOrder(t *testing.T) {
 	}
 }
 
-// A source that the runtime opens has the flags of the options, and its tree.
+// A source that the runtime opens has the flags of its options, and the mounts below it.
 func TestOpenAttributes(t *testing.T) {
 	root, source := mounted(t), mounted(t)
 	files, warnings, err := opening(t, plan.Rootfs{Path: root, Mounts: mounts(
@@ -87,7 +87,8 @@ func TestOpenAttributes(t *testing.T) {
 	}
 }
 
-// An option that would clear a locked flag is an error that names it; rw is none.
+// An option that would clear a locked flag is an error that names the option; rw is not
+// an error.
 func TestOpenLocked(t *testing.T) {
 	root := mounted(t)
 	locked := os.Getenv(lockedVariable)
@@ -99,14 +100,14 @@ func TestOpenLocked(t *testing.T) {
 	if !errors.Is(err, unix.EPERM) || !strings.HasPrefix(err.Error(), "mounts[0].options: suid: ") {
 		t.Errorf("error %v", err)
 	}
-	// A flag that no option names is tried by a root of a user namespace.
+	// Root in a user namespace tries to clear a flag that no option names.
 	_, _, err = opening(t, plan.Rootfs{Path: root, Mounts: mounts(bind(locked, "/s", unnamed(unix.MOUNT_ATTR_NOSUID)))}, Setting{Inside: true}, noUserNamespace)
 	if err != nil {
 		t.Errorf("error %v", err)
 	}
 }
 
-// A runtime maps the ids of what it opens itself.
+// The runtime makes the sources that it opens idmapped mounts itself.
 func TestOpenMapped(t *testing.T) {
 	root, source := mounted(t), mounted(t)
 	r := plan.Rootfs{Path: root, Mounts: mounts(bind(source, "/s", mappedTree))}
@@ -150,7 +151,7 @@ func TestMapAsked(t *testing.T) {
 	}
 }
 
-// What cannot be opened is told of by its field, and nothing stays open.
+// The error about what cannot be opened names its field, and nothing stays open.
 func TestOpenErrors(t *testing.T) {
 	dir := t.TempDir()
 	file, link := filepath.Join(dir, "file"), filepath.Join(dir, "link")
@@ -188,7 +189,7 @@ func TestOpenErrors(t *testing.T) {
 	}
 }
 
-// A rootfs on an unbindable mount is left to the child that has a new mount namespace.
+// A rootfs on an unbindable mount is left to a child with a new mount namespace.
 func TestOpenUnbindable(t *testing.T) {
 	dir := mounted(t)
 	if err := unix.Mount("", dir, "", unix.MS_UNBINDABLE, ""); err != nil {
@@ -206,8 +207,8 @@ func TestOpenUnbindable(t *testing.T) {
 	}
 }
 
-// A runtime that cannot clone mounts at all leaves the root to the child, too, that has
-// been left to it for another reason before.
+// A runtime that may not clone mounts leaves the root to the child, even if the root was
+// left to the child for another reason before.
 func TestRootByChildOfUser(t *testing.T) {
 	p := new(program.Program)
 	tree := New(plan.Rootfs{Path: "/b/rootfs", Masked: []string{"/proc/kcore"}}, Setting{NewMounts: true, ByChild: true, RootByChild: true, Host: aHost}, p)

@@ -7,8 +7,8 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 )
 
-// fsconfig(2) takes a context without the quotes that mount(2) needs; what has
-// commas otherwise goes to mount(2).
+// fsconfig(2) takes a context without the quotes that mount(2) needs. Any other option
+// with a comma makes the mount use mount(2).
 func TestParameters(t *testing.T) {
 	for _, c := range []struct {
 		data   []string

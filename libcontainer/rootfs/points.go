@@ -14,26 +14,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Points knows where mounts are in a container that does not run. A path of the
-// container leads through the rootfs and through sources of binds, as it would
-// when all is mounted. What is on a file system of the container's own is in the
-// checkpoint, and is taken to have no symlinks.
+// Points finds the mount points of a container that is not running. A path of the
+// container is resolved through the rootfs and the sources of binds, as it would be if
+// everything were mounted. File systems of the container's own are in the checkpoint;
+// they are assumed to have no symlinks.
 type Points struct {
 	root   place
-	mounts map[string]*os.Root // what is mounted, by its point; nil: of the checkpoint, or no directory
+	mounts map[string]*os.Root // what is mounted, by mount point; nil: it is in the checkpoint, or not a directory
 	open   []*os.File          // sources, detached
 }
 
-// place is where a path leads.
+// place is what a path leads to.
 type place struct {
-	dir   *os.Root // the tree that it is in; nil: the checkpoint has it
-	name  string   // in dir, no symlink on the way
+	dir   *os.Root // the tree that it is in; nil: it is in the checkpoint
+	name  string   // in dir, without symlinks on the way
 	point string   // in the container
 }
 
-// MakePoints makes what is missing of the places for mounts, in the rootfs and
-// in the sources of binds, as when a container is created; but it mounts nothing:
-// a restore mounts by itself. The caller has to close the result.
+// MakePoints makes the mount points that are missing in the rootfs and in the sources
+// of binds, as the creation of a container does. It mounts nothing, since a restore
+// mounts by itself. The caller has to close the result.
 func MakePoints(r plan.Rootfs, host Host) (_ *Points, err error) {
 	root, err := os.OpenRoot(r.Path)
 	if err != nil {
@@ -52,8 +52,8 @@ func MakePoints(r plan.Rootfs, host Host) (_ *Points, err error) {
 		}
 	}
 	if r.Readonly {
-		// CRIU, too, changes the root by pivot_root, and when it is read-only
-		// already puts the old one on a tmpfs here.
+		// CRIU uses pivot_root, too; if the new root is read-only by then, it puts
+		// the old one on a tmpfs here.
 		if err := root.Mkdir("tmp", 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 			return nil, fmt.Errorf("root.path: CRIU needs a directory tmp in a read-only root: %w", err)
 		}
@@ -61,7 +61,7 @@ func MakePoints(r plan.Rootfs, host Host) (_ *Points, err error) {
 	return p, nil
 }
 
-// Close closes what is open.
+// Close closes the descriptors of p.
 func (p *Points) Close() {
 	for _, dir := range p.mounts {
 		if dir != nil {
@@ -74,13 +74,13 @@ func (p *Points) Close() {
 	p.root.dir.Close()
 }
 
-// Of finds where destination leads.
+// Of resolves destination to a path of the container without symlinks.
 func (p *Points) Of(destination string) (string, error) {
 	at, err := p.find(destination)
 	return at.point, err
 }
 
-// add makes the place of a mount, which is in the way of all that follow.
+// add makes the mount point of a mount, which later paths are resolved through.
 func (p *Points) add(m *mount) error {
 	switch m.way {
 	case change:
@@ -103,7 +103,7 @@ func (p *Points) add(m *mount) error {
 	return nil
 }
 
-// link makes the symlink that stands for a mount (copy-symlink).
+// link makes the symlink that takes the place of a mount (copy-symlink).
 func (p *Points) link(m *plan.Mount, target string) error {
 	at, err := p.find(path.Dir(m.Destination))
 	if err == nil && at.dir != nil {
@@ -118,9 +118,9 @@ func (p *Points) link(m *plan.Mount, target string) error {
 	return fmt.Errorf("%s.destination: %w", m.Field, err)
 }
 
-// source opens the source of a bind as the container would have it: with the
-// mounts below it or without them. It is nil for what is no directory, and for a
-// file system of the container's own.
+// source opens the source of a bind as the container would see it: with or without the
+// mounts below it. It is nil if that is not a directory, and for a file system of the
+// container's own.
 func (p *Points) source(m *plan.Mount) (_ *os.Root, isDir bool, err error) {
 	if !m.Bind {
 		return nil, true, nil
@@ -146,8 +146,8 @@ func (p *Points) source(m *plan.Mount) (_ *os.Root, isDir bool, err error) {
 	return dir, true, err
 }
 
-// find finds where a path of the container leads. Nobody but who can write to the
-// trees is in the way, and an [os.Root] is never left.
+// find resolves a path of the container. Only someone who can write to the trees can
+// interfere, and the path never leaves an [os.Root].
 func (p *Points) find(name string) (place, error) {
 	todo, way := components(name), []place{p.root}
 	for links := 0; len(todo) > 0; {
@@ -176,7 +176,7 @@ func (p *Points) find(name string) (place, error) {
 	return way[len(way)-1], nil
 }
 
-// step goes to one name in a directory; or it finds a symlink there.
+// step looks up one name in a directory. If that is a symlink, link is its target.
 func (p *Points) step(dir place, name string) (at place, link string, err error) {
 	at = place{dir: dir.dir, name: path.Join(dir.name, name), point: path.Join(dir.point, name)}
 	if mounted, ok := p.mounts[at.point]; ok {
@@ -196,8 +196,8 @@ func (p *Points) step(dir place, name string) (at place, link string, err error)
 	return at, link, err
 }
 
-// components are the names in a path; those of ".." are left in it, since what
-// comes before may be a symlink.
+// components returns the names in a path. It keeps "..", since the name before it may
+// be a symlink.
 func components(name string) (all []string) {
 	for c := range strings.SplitSeq(name, "/") {
 		if c != "" && c != "." {
@@ -207,7 +207,7 @@ func components(name string) (all []string) {
 	return all
 }
 
-// make makes a directory or an empty file there if nothing is there yet.
+// make makes a directory or an empty file unless something is there already.
 func (at *place) make(isDir bool) error {
 	if at.dir == nil {
 		return nil

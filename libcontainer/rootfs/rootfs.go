@@ -1,14 +1,14 @@
 // Package rootfs makes the operations that build a container's file system
 // tree: mounts, devices, links, masked and read-only paths.
 //
-// The sources of binds are found as the host has them, before anything of the
-// container is mounted: so no path of the host is resolved inside the
-// container, and no path of the image outside it. They are cloned as detached
-// mounts, in the runtime's mount namespace: by the child before it makes its own
-// ([Tree.Make], [Tree.Approach]), or by the runtime, where the child has not its
-// rights ([Tree.Open]). A runtime without privileges over its mount namespace can clone
-// no mount: then the child finds them, as soon as it has a mount namespace of
-// its own and before it gives up the caller's user id.
+// Sources of binds are looked up on the host, before anything of the container is
+// mounted: so no path of the host is resolved inside the container, and no path of
+// the image outside it. They are cloned as detached mounts in the runtime's mount
+// namespace: by the child before it makes its own ([Tree.Make], [Tree.Approach]), or
+// by the runtime where the child lacks its privileges ([Tree.Open]). A runtime without
+// privileges over its mount namespace cannot clone mounts. Then the child opens the
+// sources as soon as it has a mount namespace of its own, before it gives up the
+// caller's user id.
 package rootfs
 
 import (
@@ -17,27 +17,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Tree is the rootfs of one launch, on its way to operations.
+// Tree is the rootfs of one launch while its operations are made.
 type Tree struct {
 	decisions
 
 	nodes []program.Slot // the host's device nodes, to bind
-	stage program.Slot   // the directory that has what was laid out; NoSlot without it
+	stage program.Slot   // the directory with what was laid out; NoSlot if there is none
 	Root  program.Slot   // the root directory; valid in all operations after [Tree.Attach]
 	null  program.Slot
-	late  []program.Entry // read-only flags that wait until nothing has to be made below
+	late  []program.Entry // read-only flags that are set when everything below is made
 }
 
-// mount is one mount of the list, and its descriptors.
+// mount is one mount of the list with its descriptors.
 type mount struct {
 	plan.Mount // cgroup mounts resolved for this host
 	decision
-	slot   program.Slot // of the mount, or of its source
+	slot   program.Slot // of the mount or of its source
 	userNS program.Slot // of the user namespace that the child maps its ids with
 	links  [][2]string  // symlinks to make in it: target, path from its root
 }
 
-// Setting is what the tree has to know of the launch.
+// Setting is what the tree needs to know about the launch.
 type Setting struct {
 	// Shared: the container has the runtime's own mount namespace. The tree is
 	// then mounted on the host, on the rootfs's path, and the root is changed
@@ -46,16 +46,16 @@ type Setting struct {
 	// NewMounts: the container has a new mount namespace, a copy of the
 	// runtime's.
 	NewMounts bool
-	// UserNS: the container has a user namespace, in which no device node can
-	// be made, and not each file system.
+	// UserNS: the container has a user namespace, in which neither device nodes
+	// nor some file systems can be made.
 	UserNS bool
-	// Owner gives the ids of the host for those of a device in the container's
-	// user namespace, root's for one that is not mapped; nil where the mappings
-	// are not known.
+	// Owner translates a device's ids in the container's user namespace to ids of
+	// the host: root's for one that is not mapped. It is nil if the mappings are not
+	// known.
 	Owner func(uid, gid uint32) (hostUID, hostGID uint32)
-	// Inside: so has the runtime.
+	// Inside: the runtime is itself in a user namespace other than the host's.
 	Inside bool
-	// ByChild: the runtime may not clone mounts; the child opens the sources.
+	// ByChild: the runtime may not clone mounts, so the child opens the sources.
 	ByChild bool
 	// RootByChild: the rootfs is on an unbindable mount, see [ErrRootByChild].
 	RootByChild bool
@@ -67,7 +67,7 @@ type Setting struct {
 }
 
 // New decides how the tree is made on this host, and reserves the slots of what
-// [Tree.Open] will open. It opens nothing itself.
+// [Tree.Open] and the child will open. It opens nothing itself.
 func New(r plan.Rootfs, on Setting, p *program.Program) *Tree {
 	t := newTree(decide(r, env{Setting: on, used: p.Slots}))
 	t.inherit(p)
@@ -93,7 +93,7 @@ func newTree(d decisions) *Tree {
 	return t
 }
 
-// inherit reserves the slots of what the runtime opens, see [Tree.Open].
+// inherit reserves the slots of what the runtime opens, in the order of [Tree.Open].
 func (t *Tree) inherit(p *program.Program) {
 	for i := range t.mounts {
 		if m := &t.mounts[i]; m.ids == mapByChild {
@@ -119,7 +119,7 @@ func (t *Tree) inherit(p *program.Program) {
 	p.Inherit(0)
 }
 
-// fill reserves the slots of those mounts that the child opens.
+// fill reserves the slots of those selected mounts that the child opens.
 func (t *Tree) fill(p *program.Program, which func(m *mount) bool) {
 	for i := range t.mounts {
 		if m := &t.mounts[i]; which(m) && m.way != link && m.way != change {
@@ -128,13 +128,13 @@ func (t *Tree) fill(p *program.Program, which func(m *mount) bool) {
 	}
 }
 
-// Spare is how many descriptors the child needs besides those of the program:
-// what it opens for a moment, and the numbers it makes room for.
+// Spare is how many descriptors the child needs in addition to those of the program:
+// for what it opens briefly, and for the numbers that it makes room for.
 const Spare = 24
 
-// Approach makes the directory where the root goes the working directory, for
-// [Tree.Attach]: the root of a user namespace may have no way there. It is the
-// rootfs's own, or one with what has been laid out.
+// Approach makes the directory where the root will be attached the working
+// directory, for [Tree.Attach]: root in a user namespace may be unable to reach it.
+// That is the rootfs itself, or the stage if there is one.
 func (t *Tree) Approach(p *program.Program) {
 	switch {
 	case t.stages:
@@ -144,8 +144,8 @@ func (t *Tree) Approach(p *program.Program) {
 	}
 }
 
-// Attach adds the operations that attach the root at its path on the host: in
-// a user namespace while we still are the user who may go there.
+// Attach adds the operations that attach the root at its path on the host. In a
+// user namespace this happens while the child is still the user who may go there.
 func (t *Tree) Attach(p *program.Program) {
 	if t.propagation != 0 {
 		p.Add("", program.Propagate{Path: "/", Propagation: t.propagation, Tree: true})
@@ -175,7 +175,7 @@ func (t *Tree) openRootByChild(p *program.Program) {
 	p.Add("root.path", program.SetAttr{Mount: t.Root, Attributes: program.Attributes{Propagation: t.base}, Tree: true})
 }
 
-// openByChild adds the operations that open what [Tree.Open] opens elsewhere.
+// openByChild adds the operations that open what [Tree.Open] otherwise opens.
 func (t *Tree) openByChild(p *program.Program) {
 	if t.rootAt == atAttach {
 		t.openRootByChild(p)
@@ -190,8 +190,8 @@ func (t *Tree) openByChild(p *program.Program) {
 	}
 }
 
-// openNull lets the child clone a null device, the host's where none was laid
-// out; that it is the null device is checked where it is used.
+// openNull has the child clone a null device: the one on the stage, or else the
+// host's. Whoever uses it checks that it is the null device.
 func (t *Tree) openNull(p *program.Program) {
 	if t.nullAt == atStage {
 		p.Add("linux.maskedPaths", program.OpenTree{Out: t.null, From: t.stage, Path: laidNull, Flags: cloneMount})
@@ -200,7 +200,7 @@ func (t *Tree) openNull(p *program.Program) {
 	p.Add("linux.maskedPaths", program.OpenTree{Out: t.null, Path: "/dev/null", Flags: cloneMount | unix.AT_SYMLINK_NOFOLLOW, Because: hostPath("/dev/null")})
 }
 
-// maskOptions are those of the tmpfs over masked directories.
+// maskOptions returns the options of the tmpfs over masked directories.
 func (t *Tree) maskOptions() []string {
 	if t.plan.MountLabel == "" {
 		return nil
@@ -208,8 +208,7 @@ func (t *Tree) maskOptions() []string {
 	return []string{t.plan.MountLabel}
 }
 
-// Mounts adds the operations that make all mounts, in the order of
-// config.json.
+// Mounts adds the operations that attach all mounts, in the order of config.json.
 func (t *Tree) Mounts(p *program.Program) {
 	for i := range t.mounts {
 		t.mount(p, &t.mounts[i])
@@ -232,13 +231,13 @@ func (t *Tree) Enter(p *program.Program) {
 	}
 }
 
-// Seal adds what must wait until the tree is complete: read-only flags,
-// masks, and the root's own propagation.
+// Seal adds what must wait until the tree is complete: read-only flags, masks, and
+// the root's own propagation.
 func (t *Tree) Seal(p *program.Program) {
 	p.Ops = append(p.Ops, t.late...)
 	masked := make(map[string]bool, len(t.plan.Masked))
 	masks := unlessIn(masked, t.plan.Masked)
-	for _, i := range unlessIn(masked, t.plan.ReadonlyP) { // what is masked needs no other mount below the mask
+	for _, i := range unlessIn(masked, t.plan.ReadonlyP) { // a masked path needs no second mount under its mask
 		p.Add(plan.At("linux.readonlyPaths", i), program.Readonly{Root: t.Root, Path: t.plan.ReadonlyP[i]})
 	}
 	for _, i := range masks {
@@ -252,7 +251,8 @@ func (t *Tree) Seal(p *program.Program) {
 	}
 }
 
-// unlessIn lists the places of paths that are not in the set, and adds them to it.
+// unlessIn lists the indices of paths that are not in the set, and adds these paths
+// to it.
 func unlessIn(set map[string]bool, paths []string) (places []int) {
 	for i, path := range paths {
 		if !set[path] {

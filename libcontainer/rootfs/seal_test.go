@@ -8,8 +8,8 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/program"
 )
 
-// A path is masked or made read-only once, under the field that names it first;
-// one that is masked is not made read-only besides.
+// A path is masked or made read-only only once, under the field that names it first. A
+// path that is masked is not made read-only as well.
 func TestSealOnce(t *testing.T) {
 	for name, c := range map[string]struct{ masked, readonly, want []string }{
 		"none":            {nil, nil, nil},

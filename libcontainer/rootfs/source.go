@@ -7,15 +7,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MakesFirst reports whether the mount namespace is not to be made before
-// [Tree.Make] is called, which does so.
+// MakesFirst reports whether [Tree.Make] makes the mount namespace, so that the
+// caller must not.
 func (t *Tree) MakesFirst() bool { return t.makesFirst }
 
-// Make adds the operations that make the mounts, detached and in the order of
-// config.json, while the child is still in the runtime's mount namespace: what
-// is shared or unbindable there is so for it, and nothing of the container is
-// in sight. What comes after a mount that needs the container's tree waits, too.
-// Then the child makes its own mount namespace.
+// Make adds the operations that make detached mounts, in the order of config.json,
+// while the child is still in the runtime's mount namespace: there, mounts are shared
+// or unbindable as they are for the runtime, and nothing of the container is visible.
+// A mount that needs the container's tree waits, and so do all that follow it. Then
+// the child makes its own mount namespace.
 func (t *Tree) Make(p *program.Program) {
 	if t.stages {
 		t.layOutBefore(p)
@@ -37,8 +37,9 @@ func unshareMounts(p *program.Program) {
 	p.Add("linux.namespaces", program.Unshare{Namespaces: unix.CLONE_NEWNS})
 }
 
-// find adds the operations that find the sources that are cloned in turn, while
-// nothing of the container is there, and we still are the user who may go there.
+// find adds the operations that open the sources which are cloned in turn, while
+// nothing of the container is mounted and the child is still the user who may reach
+// them.
 func (t *Tree) find(p *program.Program) {
 	for i := range t.mounts {
 		if m := &t.mounts[i]; m.way == find {
@@ -47,10 +48,10 @@ func (t *Tree) find(p *program.Program) {
 	}
 }
 
-// guard adds the operations that put an unbindable mount where the root is to
-// be attached: a recursive bind of a directory above, which is cloned when the
-// root is there, ends at it (mount_namespaces(7)). It brings along neither the
-// root nor the mounts in it, which nothing would mask there.
+// guard adds the operations that put an unbindable mount where the root will be
+// attached. A recursive bind of a directory above, which is cloned when the root is
+// there, stops at it (mount_namespaces(7)). So it brings along neither the root nor
+// the mounts in it, which nothing would mask there.
 func (t *Tree) guard(p *program.Program) {
 	const field = "root.path"
 	if !t.guards {
@@ -69,7 +70,7 @@ const (
 	cloneTree  = cloneMount | unix.AT_RECURSIVE
 )
 
-// bind attaches a source, which is cloned now if that has not been done.
+// bind attaches a source, and clones it first unless that has been done.
 func (t *Tree) bind(p *program.Program, m *mount) {
 	switch {
 	case m.when == inTurn:
@@ -80,7 +81,7 @@ func (t *Tree) bind(p *program.Program, m *mount) {
 	p.Add(m.Field, program.Attach{Mount: m.slot, Root: t.Root, Destination: m.Destination, Place: m.place})
 }
 
-// noFollow is the flag of open_tree(2) for a source that may be a symlink.
+// noFollow returns the flag of open_tree(2) for a source that may be a symlink.
 func noFollow(m *mount) uint64 {
 	if m.SourceLink {
 		return unix.AT_SYMLINK_NOFOLLOW
@@ -88,7 +89,7 @@ func noFollow(m *mount) uint64 {
 	return 0
 }
 
-// openTree lets the child clone the source of a bind, and give it its flags.
+// openTree has the child clone the source of a bind and give it its flags.
 func (t *Tree) openTree(p *program.Program, m *mount, src program.Slot) {
 	flags := cloneMount | noFollow(m)
 	if m.Recursive {
@@ -96,7 +97,7 @@ func (t *Tree) openTree(p *program.Program, m *mount, src program.Slot) {
 	}
 	op := program.OpenTree{Out: src, Path: m.Source, Flags: flags, Source: m.Source, Because: m}
 	switch m.way {
-	case cloneInside: // the rootfs's own path may be closed to us by now
+	case cloneInside: // the child may not be able to reach the rootfs's path any more
 		op.From, op.InRoot = t.Root, true
 		op.Path = "/" + strings.TrimPrefix(strings.TrimPrefix(m.Source, t.plan.Path), "/")
 	case find:

@@ -9,21 +9,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrRootByChild says that the runtime cannot clone the rootfs, which is on an
-// unbindable mount. In a mount namespace of its own the child can.
+// ErrRootByChild means that the runtime cannot clone the rootfs, which is on an
+// unbindable mount. The child can, in a mount namespace of its own.
 var ErrRootByChild = errors.New("root.path: the rootfs is on an unbindable mount")
 
-// layOutBefore lays out the root, the sources of binds and device nodes in a mount
-// namespace of the caller's own user namespace, below the working directory. A
-// new mount namespace of a less privileged user takes the working directory
-// along, and locks what it copies: flags of the host's mounts cannot be cleared
-// there, nor can what they cover be uncovered (mount_namespaces(7)). Detached
-// mounts that are brought in otherwise are not locked.
+// layOutBefore makes the stage: it lays out the root, the sources of binds and device
+// nodes in a mount namespace of the caller's own user namespace, below the working
+// directory. The mount namespace that the child makes next, for a less privileged user
+// namespace, is a copy of it, and the kernel locks what it copies: there, flags of the
+// host's mounts cannot be cleared, and what they cover cannot be uncovered
+// (mount_namespaces(7)). Detached mounts that came in any other way would not be locked.
 //
-// The sources are cloned before, in the runtime's mount namespace, as in
-// [Tree.Make]. Where there is no room for the descriptors of all, they are
-// cloned and laid out one by one: this is why a container without user namespace
-// may have a stage, too.
+// The sources are cloned first, in the runtime's mount namespace, as in [Tree.Make].
+// Where there is no room for all of their descriptors, they are cloned and laid out
+// one by one: this is why a container without a user namespace may have a stage, too.
 func (t *Tree) layOutBefore(p *program.Program) {
 	for i := range t.mounts {
 		if m := &t.mounts[i]; m.way == layOut && m.when == atMake {
@@ -41,16 +40,16 @@ func (t *Tree) layOutBefore(p *program.Program) {
 	t.layOut(p)
 }
 
-// Names of what is laid out besides the sources of binds, which have numbers.
+// Names on the stage; the sources of binds have numbers.
 const (
 	laidRoot = "root"
 	laidNull = "null"
 	laidNode = "node" // and a number
 )
 
-// layOut makes a directory where the root is to be attached, with what is laid
-// out. As long as sources are cloned, it is unbindable: a recursive bind of a
-// directory above is not to bring it along.
+// layOut mounts a directory where the root will be attached, and lays out everything
+// in it. While sources are being cloned it is unbindable, so that a recursive bind of a
+// directory above does not bring it along.
 func (t *Tree) layOut(p *program.Program) {
 	const field = "root.path"
 	t.stage = p.NewSlot()
@@ -90,10 +89,10 @@ func (t *Tree) layOut(p *program.Program) {
 	}
 }
 
-// layNodes makes device nodes, which a user namespace refuses, before it: they are
-// the container's own, with the owner and the mode that the configuration has, on a
-// file system in which nodes are devices. Where that is refused to the runtime, too,
-// as in a container, the host's are laid out.
+// layNodes makes device nodes before the user namespace, which would refuse them. They
+// are the container's own, with the owner and the mode of the configuration, on a file
+// system that allows devices. Where the runtime may not make them either, as in a
+// container, the host's nodes are laid out.
 func (t *Tree) layNodes(p *program.Program) {
 	for i := range t.plan.Devices {
 		if d := &t.plan.Devices[i]; t.nodesAt == atStage && d.Mode&unix.S_IFMT != unix.S_IFIFO {
@@ -114,8 +113,8 @@ func (t *Tree) layNode(p *program.Program, d *plan.Device, name string) {
 	p.Add(d.Field, op)
 }
 
-// enterStage opens the root again as [Tree.Approach] has laid it out: it is locked
-// now. All else waits for its turn.
+// enterStage opens the stage, and on it the root that [Tree.Approach] has laid out,
+// which is locked now. Everything else is opened in its turn.
 func (t *Tree) enterStage(p *program.Program) {
 	if t.rootAt != never {
 		p.Add("root.path", program.OpenTree{Out: t.Root, Path: laidRoot, Flags: cloneTree})
@@ -123,15 +122,15 @@ func (t *Tree) enterStage(p *program.Program) {
 	p.Add("root.path", program.OpenTree{Out: t.stage, Path: ".", Flags: unix.OPEN_TREE_CLOEXEC})
 }
 
-// unstage clones a source that was laid out. What is shared becomes a slave when
-// the mount namespace is copied, and what is unbindable could not be cloned: so
-// its propagation is set now.
+// unstage clones a source that was laid out, and sets its propagation only now: a
+// shared mount becomes a slave when the mount namespace is copied, and an unbindable
+// one could not be cloned.
 func (t *Tree) unstage(p *program.Program, m *mount) {
 	p.Add(m.Field, program.OpenTree{Out: m.slot, From: t.stage, Path: m.name, Flags: cloneTree | noFollow(m), Source: m.Source})
 	t.propagate(p, m, m.slot)
 }
 
-// leaveStage closes the directory, which leads to the host's tree.
+// leaveStage closes the stage, through which the host's tree can be reached.
 func (t *Tree) leaveStage(p *program.Program) {
 	if t.stage != program.NoSlot {
 		p.Add("", program.Close{File: t.stage})

@@ -13,7 +13,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/netdev"
 )
 
-// newerError is of a record that is not damaged, and has a form that this version
+// newerError reports a record that is not damaged, but has a form that this version
 // does not know.
 type newerError struct {
 	form   int
@@ -57,9 +57,9 @@ func decode(b []byte) (*Record, error) {
 	return r, nil
 }
 
-// formOf reads the version of a record's form from its first line. A version that
-// is not known counts as one of a newer skiff only if the checksum is right: else
-// the line itself may be damaged.
+// formOf reads the version of a record's form from its first line. An unknown version
+// is taken for that of a newer skiff only if the checksum is right, since otherwise the
+// line itself may be damaged.
 func formOf(b, head []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, errors.New("it is empty")
@@ -77,7 +77,7 @@ func formOf(b, head []byte) (int, error) {
 	return form, nil
 }
 
-// decodeLine reads one line, and keeps it as it is if its key is not known.
+// decodeLine reads one line. If its key is unknown, the line is kept as it is.
 func (r *Record) decodeLine(line string, form int) error {
 	if err := checkText(line); err != nil {
 		return err
@@ -100,7 +100,7 @@ func (r *Record) decodeLine(line string, form int) error {
 	return r.set(key, values)
 }
 
-// isKey reports whether a word can be the key of a newer version.
+// isKey reports whether a word can be a key, perhaps one of a newer version.
 func isKey(key string) bool {
 	for i := 0; i < len(key); i++ {
 		if c := key[i] | 0x20; (c < 'a' || c > 'z') && (i == 0 || key[i] < '0' || key[i] > '9') {
@@ -110,7 +110,7 @@ func isKey(key string) bool {
 	return key != ""
 }
 
-// checkText refuses bytes that no record has, since strings are quoted.
+// checkText refuses bytes that cannot be in a record, because strings are quoted.
 func checkText(line string) error {
 	if i := strings.IndexFunc(line, func(r rune) bool { return r < ' ' && r != '\n' || r == 0x7f }); i >= 0 || !utf8.ValidString(line) {
 		return errors.New("it is no text")
@@ -138,7 +138,8 @@ func fields(line string) (key string, values []string, err error) {
 	return key, values, nil
 }
 
-// arity is how many values a key has, or has at least; 0: it is not known.
+// arity returns how many values a key has, or with least how many it has at least. It
+// returns 0 for an unknown key.
 func arity(key string) (count int, least bool) {
 	switch key {
 	case "writer", "ociVersion", "id", "bundle", "rootfs", "created", "pid", "startTime", "inode", "bootID", "namespaces", "under",
@@ -158,7 +159,7 @@ func arity(key string) (count int, least bool) {
 	return 0, false
 }
 
-// set takes over the line of a key that is known.
+// set stores the values of a known key; it ignores that of [sumKey].
 func (r *Record) set(key string, v []string) (err error) {
 	if want, least := arity(key); len(v) < want || len(v) > want && !least {
 		return fmt.Errorf("%d values, expected %d", len(v), want)
@@ -231,7 +232,7 @@ func natural(s string) (int, error) {
 	return int(n), err
 }
 
-// about leaves of an operation's words the one that its errors need.
+// about keeps, of an operation's words, the one that error messages need.
 func about(words []string) []string {
 	if len(words) == 0 {
 		return nil

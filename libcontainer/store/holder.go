@@ -10,14 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Holder finds the process that holds the lock of the directory which has the
-// container's name now, by its number in the pid namespace of /proc; 0 if nobody
-// does, or nobody whom that /proc shows. Nothing is written down for it: the
-// kernel knows.
+// Holder returns the process that holds the lock of the directory which has the
+// container's name now, as a pid of the pid namespace of /proc. It returns 0 if no
+// process holds it, or none that /proc shows. The kernel knows the holder, so that no
+// file has to.
 //
-// By the time of the answer another process may hold the lock, or have the
-// number. Who wants to signal the holder opens a pidfd of it and asks again: if
-// the answer is still the same, the pidfd is that of the holder.
+// When it returns, another process may already hold the lock or have that pid. To
+// signal the holder, open its pidfd and ask again: if the answer is the same, the
+// pidfd is the holder's.
 func (e *Entry) Holder() (pid int, err error) {
 	dir, err := sys.OpenPath(e.path, unix.O_DIRECTORY|unix.O_NOFOLLOW)
 	if err != nil {
@@ -39,9 +39,8 @@ func (e *Entry) Holder() (pid int, err error) {
 	return holder(locks, dev, st.Ino), nil
 }
 
-// superblock is the device number of the file system that f is in, as
-// /proc/locks has it. That of stat(2) is another one where a file system has
-// several (btrfs).
+// superblock returns the device number of the file system that f is in, as /proc/locks
+// shows it. stat(2) returns another number on file systems that have several (btrfs).
 func superblock(f *os.File) (dev uint64, err error) {
 	id, err := sys.MountIDOf(f)
 	if err != nil {
@@ -54,9 +53,9 @@ func superblock(f *os.File) (dev uint64, err error) {
 	return unix.Mkdev(m.Major, m.Minor), nil
 }
 
-// holder finds who holds the flock(2) lock of a file in the text of /proc/locks
-// (proc_locks(5)); 0: nobody. Those who wait for it have an arrow after the
-// number of the line.
+// holder finds, in the text of /proc/locks (proc_locks(5)), the process that holds the
+// flock(2) lock of a file; 0 if there is none. Lines of processes that wait have an
+// arrow after the line's number.
 func holder(locks []byte, dev, inode uint64) int {
 	for line := range bytes.Lines(locks) {
 		f := bytes.Fields(line)

@@ -45,8 +45,8 @@ func TestHolderOf(t *testing.T) {
 	}
 }
 
-// TestMain makes this program, called so, one that holds a lock until its
-// standard input ends.
+// TestMain lets this program run as a helper that holds a lock until its standard input
+// ends.
 func TestMain(m *testing.M) {
 	if path := os.Getenv("STORE_TEST_HOLD"); path != "" {
 		e := &Entry{path: path, lock: -1}
@@ -60,7 +60,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// hold has another process hold the lock of e until release.
+// hold has another process hold the lock of e until release is called.
 func hold(t *testing.T, e *Entry) (pid int, release func()) {
 	t.Helper()
 	c := exec.Command("/proc/self/exe")
@@ -115,8 +115,8 @@ func TestHolder(t *testing.T) {
 	}
 }
 
-// TestLockOr waits for a lock whose holder gives it back, and for one whose
-// holder removes the container first.
+// TestLockOr waits for a lock whose holder releases it, and for one whose holder removes
+// the container first.
 func TestLockOr(t *testing.T) {
 	for _, removes := range []bool{false, true} {
 		root, e := entry(t)

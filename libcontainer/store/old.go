@@ -9,23 +9,23 @@ import (
 	"time"
 )
 
-// What older versions of skiff have written, in its order:
+// What older versions of skiff wrote, oldest first:
 //
 //	form 0  one JSON object, in a file of another name
 //	form 1  lines, without the last one; operations by number
 //	form 2  operations by name, in lines of the key "step", with numbers and words
-//	        that no error needs
+//	        that no error message needs
 //
-// Form 2 was then extended: the checksum, keys for what is new, and "tail" in place
-// of "step".
+// Form 2 was extended later: by the checksum, by keys for new facilities, and by "tail"
+// in place of "step".
 
-// oldFile is where form 0 was.
+// oldFile is the name of the file of form 0.
 const oldFile = "state.json"
 
-// oldStep is the key of an operation before "tail".
+// oldStep is the key of an operation before there was "tail".
 const oldStep = "step"
 
-// modern turns a line that is no longer written so into what is written now.
+// modern converts a line of an older version into the one that is written now.
 func modern(form int, key string, v []string) (string, []string, error) {
 	switch {
 	case key == oldStep && len(v) < 3:
@@ -38,8 +38,8 @@ func modern(form int, key string, v []string) (string, []string, error) {
 	return key, v, nil
 }
 
-// hasMaster reports whether a device of form 1 has the number of a master before
-// its addresses. These are the kernel's own, and begin with a byte that is no digit.
+// hasMaster reports whether a device of form 1 has the number of a master before its
+// addresses. An address is in the kernel's binary form, and does not begin with a digit.
 func hasMaster(v []string) bool {
 	if len(v) == 5 {
 		return false
@@ -48,8 +48,8 @@ func hasMaster(v []string) bool {
 	return err == nil
 }
 
-// steps1 has the names of the operations in the order in which form 1 has
-// numbered them, from 1. It never changes.
+// steps1 lists the names of the operations in the order in which form 1 numbers them,
+// from 1. It never changes.
 const steps1 = `nodump unshare setns fork sync await setsid keyring sethostname setdomainname
 	linkup write oomscore close becomeroot
 	propagate fsmount opentree setattr attach mount remount copyup pivot moveroot chroot mask readonly
@@ -58,9 +58,10 @@ const steps1 = `nodump unshare setns fork sync await setsid keyring sethostname 
 	chdir lookup home rlimit sched ioprio affinity personality mempolicy attr label keepfds listen exec
 	timens workdir`
 
-// nameSteps turns the numbers of the operations in forms 0 and 1 into names. When
-// form 1 was new there was no "attr", so those behind it had lower numbers. The
-// last operation of a tail, which is always "exec", tells.
+// nameSteps replaces the numbers of the operations in forms 0 and 1 by names. When form
+// 1 was new there was no "attr", so the operations after it had lower numbers. Which
+// numbering a record uses is seen from the last operation of a tail: it is always
+// "exec".
 func (r *Record) nameSteps() error {
 	names := strings.Fields(steps1)
 	before := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == "attr" })

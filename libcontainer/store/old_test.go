@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// What every version has written is read. The files never change: each was made by
-// the first version that wrote so, of what full has. The newest is first; lacks
-// takes away what the version did not have yet.
+// Records of every version can be read. The files never change: each was written by the
+// first version with that form, from the values of full. The newest is first; lacks
+// removes the values that the version did not have yet.
 func TestVersions(t *testing.T) {
 	nothing := func(*Record) {}
 	want := full()
@@ -42,7 +42,7 @@ func TestVersions(t *testing.T) {
 	judgeFile(t, "2/created.state", created(t, "2026-11-28T23:28:23.567769129Z", 123287))
 }
 
-// created is a container as it was made by create, without much in it.
+// created is the record of a simple container after create.
 func created(t *testing.T, when string, startTime uint64) *Record {
 	at, err := time.Parse(time.RFC3339Nano, when)
 	if err != nil {
@@ -60,7 +60,7 @@ func created(t *testing.T, when string, startTime uint64) *Record {
 	}
 }
 
-// judgeFile has a file read from a container's directory, and written again.
+// judgeFile reads a file as the record of a container, and writes it again.
 func judgeFile(t *testing.T, file string, want *Record) {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("testdata", file))
@@ -91,7 +91,7 @@ func judgeFile(t *testing.T, file string, want *Record) {
 	}
 }
 
-// All files of a form are in the test above, so that none of it is forgotten.
+// The test above has every file of testdata, so that none is forgotten.
 func TestVersionsKnown(t *testing.T) {
 	var have []string
 	for _, form := range []string{"0", "1", "2"} {
@@ -109,7 +109,7 @@ func TestVersionsKnown(t *testing.T) {
 	}
 }
 
-// A record of form 0 that is damaged is no reason to take the container for none.
+// A damaged record of form 0 still counts as a container.
 func TestDamagedForm0(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                 "unexpected end",

@@ -9,9 +9,9 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/netdev"
 )
 
-// Record is what is known of a container.
+// Record is what is known about a container.
 type Record struct {
-	Writer string // version of the skiff that wrote it; empty of one that did not say
+	Writer string // version of the skiff that wrote it; empty if that did not say
 
 	OCIVersion  string
 	ID          string
@@ -20,83 +20,82 @@ type Record struct {
 	Created     time.Time
 	Annotations map[string]string
 
-	// The first process; all zero while the container is being made.
+	// The first process; all are zero while the container is being made.
 	Pid       int
 	StartTime uint64 // clock ticks after boot, /proc/PID/stat; 0 where that is hidden
-	Inode     uint64 // of a pidfd, which no other process has until the next boot; 0 before Linux 6.9
-	BootID    string // a pid means nothing after a reboot; empty where /proc does not say
+	Inode     uint64 // of its pidfd, which no other process gets until the next boot; 0 before Linux 6.9
+	BootID    string // since a pid means nothing after a reboot; empty if /proc does not have it
 
-	Namespaces uint64            // CLONE_NEW* flags of what an exec joins
+	Namespaces uint64            // CLONE_NEW* flags of the namespaces that an exec joins
 	Cgroups    map[string]string // directory by controller; "" is cgroup v2
 	Unit       Unit
-	Under      uint64 // without a mount namespace: id of the mount that the container's root covers
+	Under      uint64 // without a mount namespace: id of the mount that is covered by the container's root
 	RDT        RDT
 	Network    Network
-	Mounts     []Mount // those that have been added since it was made, in order
+	Mounts     []Mount // those added to the running container, in order
 	Hooks      bool    // the configuration has poststart or poststop hooks
-	NoKeyring  bool    // its processes keep the session keyring of who starts them
-	Tail       []Step  // what is left to do at start, for its errors
-	First      int     // index of the first of these in the program
+	NoKeyring  bool    // its processes keep the session keyring of their starter
+	Tail       []Step  // what start still has to do, for its error messages
+	First      int     // index of Tail[0] in the program
 
-	unknown []string // lines with keys of a newer version of skiff, as they are
+	unknown []string // lines with keys of a newer version of skiff, unchanged
 }
 
-// Unit is systemd's unit with the container's cgroup.
+// Unit is the systemd unit that has the container's cgroup.
 type Unit struct {
-	Name string // empty: there is none
-	User bool   // it is of the user's systemd
+	Name string // empty if there is none
+	User bool   // it belongs to the user's systemd
 }
 
 // RDT is what the container has in resctrl.
 type RDT struct {
-	Class   string // directory of the class of service, for exec; empty without
-	Monitor string // directory of the monitoring group, which is removed with the container
-	Remove  bool   // so is the class
+	Class   string // directory of the class of service, for exec; empty if there is none
+	Monitor string // directory of the monitoring group, which is removed with the container; may be empty
+	Remove  bool   // the class is removed with the container, too
 }
 
-// Network is a move of network devices that has not ended.
+// Network is a move of network devices that is not finished.
 type Network struct {
-	Namespace string // path of the network namespace that they go to, if it has one
+	Namespace string // path of the network namespace that they are moved to, if it has one
 	Devices   []netdev.Device
 }
 
-// Mount is one that was added to a container.
+// Mount is a mount that was added to a running container.
 type Mount struct {
 	ID          uint64 // of the mount, see sys.LastingMountID
 	Destination string // clean
 }
 
-// Step is an operation that create has left to start, as far as an error message
-// needs to know it.
+// Step is what an error message needs to know about an operation that create has left
+// to start.
 type Step struct {
-	Op    string   // its name in listings
+	Op    string   // its name, as in listings
 	Field string   // JSON path of the config field that asked for it; may be empty
-	Words []string // what it is about: one string, or none
+	Words []string // what it acts on: one string, or none
 }
 
-// The record's form: a line with its version, then a line for each value, with
-// a key before it, then a line that says that the record is whole, and one with
-// a checksum (sum.go); strings are quoted as in Go. It is no JSON, because every
-// command reads it, and encoding/json takes longer to get ready than the rest of
-// most commands.
+// The record's form: a line with the version of the form, one line per value, which
+// begins with a key, a line that marks the end, and one with a checksum (sum.go).
+// Strings are quoted as in Go. It is not JSON, because every command reads it, and
+// encoding/json takes longer to initialize than the rest of most commands.
 //
-// Other versions of skiff read it, so these rules hold for all of them:
+// Other versions of skiff read the record, so all versions keep these rules:
 //
-//   - What an older version may ignore is a new key, never one more value of a
-//     key that there is. Lines with unknown keys are kept as they are, and written
-//     again after all others: the place of a new key's line means nothing.
-//   - What it may not ignore is a new version of the form. All forms have the first
-//     line, the key "writer", and the two last lines, so that any version can tell a
-//     newer form from damage, and say who wrote it; and id, pid, cgroup and unit
-//     mean the same in all, so that any version can end the container.
-//   - What is a number in this program alone, such as the kind of an operation, is
-//     kept as a word. Numbers of the kernel's (namespaces, mounts) are kept as they are.
+//   - What an older version may ignore gets a new key, and is never one more value of
+//     an existing key. Lines with unknown keys are kept unchanged, and written again
+//     after all others: the position of a new key's line has no meaning.
+//   - What it may not ignore needs a new version of the form. Later forms keep the
+//     first line, the key "writer" and the last two lines, so that any version can tell
+//     a newer form from damage, and say who wrote it. In all forms id, pid, cgroup and
+//     unit mean the same, so that any version can end the container.
+//   - A number that only this program defines, such as the kind of an operation, is
+//     stored as a word. Numbers of the kernel (namespaces, mounts) are stored as they are.
 //
-// A facility that has more than one value has them in one line, and in a struct of
-// its own. They are no text that the facility alone can read, since the store weighs
-// them when a record is damaged (salvage.go).
+// A facility with several values has them in one line and in one struct. They are not
+// an opaque string of the facility's, because the store compares them when a record is
+// damaged (salvage.go).
 //
-// What older versions have written, and how it is read, is in old.go.
+// What older versions wrote, and how it is read, is in old.go.
 const (
 	header  = "skiff state "
 	version = 2

@@ -14,7 +14,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/netdev"
 )
 
-// full is a record with all that one can have.
+// full is a record in which every value is set.
 func full() *Record {
 	return &Record{
 		Writer: "0.2.0", OCIVersion: "1.3.0", ID: "web", Bundle: "/b \"quoted\"\n", Rootfs: "/b/rootfs",
@@ -38,7 +38,7 @@ func full() *Record {
 	}
 }
 
-// The tests below are worth something only as long as full has everything.
+// The tests below depend on full having every value.
 func TestFull(t *testing.T) {
 	r := reflect.ValueOf(full()).Elem()
 	for i := range r.NumField() {
@@ -48,7 +48,7 @@ func TestFull(t *testing.T) {
 	}
 }
 
-// unsealed is a record without its checksum, as older versions write it.
+// unsealed returns a record without its checksum, as older versions wrote it.
 func unsealed(r *Record) string {
 	text := r.encode()
 	return string(text[:bytes.Index(text, sumBegins)+len("\nend\n")])
@@ -69,7 +69,7 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-// No number of an enumeration of ours is in a record: operations are words.
+// A record has no numbers that only this program defines: operations are words.
 func TestStepsAreWords(t *testing.T) {
 	text := string(full().encode())
 	for _, want := range []string{
@@ -129,7 +129,7 @@ func TestRecordRefused(t *testing.T) {
 	}
 }
 
-// What a newer version has written is kept, wherever it is and whatever it says.
+// Lines of a newer version are kept, whatever their position and content.
 func TestUnknownKeys(t *testing.T) {
 	lines := []string{`futureA "x y" 3`, `futureB`, `futureC "not closed`, `futureD [1, "2"]`, "futureE \xc3\xa9 \\"}
 	whole := full()
@@ -138,7 +138,7 @@ func TestUnknownKeys(t *testing.T) {
 	for _, line := range lines[1:] {
 		text = strings.Replace(text, "\npid", "\n"+line+"\npid", 1)
 	}
-	r, err := decode(append(seal([]byte(text)), lines[0]+"\n"...)) // behind the checksum, too
+	r, err := decode(append(seal([]byte(text)), lines[0]+"\n"...)) // even after the checksum
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +154,7 @@ func TestUnknownKeys(t *testing.T) {
 	}
 }
 
-// What this version writes says that it did, whoever has written it before.
+// A record names this version as its writer, whoever wrote it before.
 func TestWriter(t *testing.T) {
 	_, e := entry(t)
 	e.Writer = "1.2.3"
@@ -172,12 +172,12 @@ func TestWriter(t *testing.T) {
 	}
 }
 
-// newer is a record of a form that is not known yet.
+// newer returns a record of a form that is not known yet.
 func newer(form int, text string) []byte {
 	return seal(fmt.Appendf(nil, "%s%d\n%send\n", header, form, text))
 }
 
-// A form that is too new is refused with the version that wrote it.
+// A form that is too new is refused with an error that names the version that wrote it.
 func TestNewerForm(t *testing.T) {
 	for text, want := range map[string]string{
 		"writer \"9.8.7\"\nid \"web\"\n":             "skiff 9.8.7 wrote it, in form 7: this skiff reads forms up to 2",
@@ -195,8 +195,8 @@ func TestNewerForm(t *testing.T) {
 	}
 }
 
-// What ends a container is found in a form that is too new, which has nothing else
-// beside it.
+// What is needed to end a container is found in a form that is too new, even without the
+// spare record and the symlink.
 func TestNewerFormEnded(t *testing.T) {
 	_, e := entry(t)
 	text := newer(7, "writer \"9\"\nid \"web\"\npid 42\nstartTime 5\nbootID \"boot\"\n[new]\ncgroup \"\" \"/sys/fs/cgroup/web\"\nunit \"web.scope\" \"true\"\n")
@@ -212,8 +212,8 @@ func TestNewerFormEnded(t *testing.T) {
 	}
 }
 
-// Damage is never taken for another version's doing, whatever of the record is
-// left, and whatever single bit of it has changed.
+// Damage is never mistaken for a newer form, wherever the record is cut off, and whichever
+// single bit of it has changed.
 func TestDamageIsNoVersion(t *testing.T) {
 	for _, text := range [][]byte{full().encode(), newer(12, "writer \"9\"\nid \"web\"\n")} {
 		for n := range len(text) {
@@ -236,8 +236,8 @@ func judgeDamage(t *testing.T, b []byte, what string) {
 	}
 }
 
-// A record is cut off anywhere: that is seen, and what is left finds the
-// container if the lines for that are there.
+// A record that is cut off anywhere is detected, and what is left suffices to find the
+// container if it has the lines for that.
 func TestCutOff(t *testing.T) {
 	text := string(full().encode())
 	for n := range len(text) - 1 {
@@ -291,8 +291,7 @@ func FuzzRecord(f *testing.F) {
 	})
 }
 
-// Whatever single bit of a record is another, the record is not taken for that
-// of anything else.
+// Whichever single bit of a record changes, the record is never read as a different one.
 func TestFlippedBits(t *testing.T) {
 	text := full().encode()
 	for i := range len(text) * 8 {
@@ -308,8 +307,8 @@ func TestFlippedBits(t *testing.T) {
 	}
 }
 
-// An older version keeps the checksum as a line that it does not know, in front
-// of the last one, whatever else it changes.
+// An older version keeps the checksum as an unknown line, before the last one, whatever
+// else it changes.
 func TestSumOfBefore(t *testing.T) {
 	text := strings.Replace(unsealed(full()), "\nend\n", "\nsum \"0123456789abcdef\"\nend\n", 1)
 	if r, err := decode([]byte(text)); err != nil || !reflect.DeepEqual(r, full()) {
@@ -317,13 +316,13 @@ func TestSumOfBefore(t *testing.T) {
 	}
 }
 
-// The text of the symlink is that of any version.
+// The text of the symlink is read as any version wrote it.
 func TestLinked(t *testing.T) {
 	for text, want := range map[string]*Record{
 		"42 7/9 boot": {Pid: 42, StartTime: 7, Inode: 9, BootID: "boot"},
 		"42 0/9 ":     {Pid: 42, Inode: 9},
 		"42 7/0 boot": {Pid: 42, StartTime: 7, BootID: "boot"},
-		"42 7 boot":   {Pid: 42, StartTime: 7, BootID: "boot"}, // without the inode, as at first
+		"42 7 boot":   {Pid: 42, StartTime: 7, BootID: "boot"}, // without the inode, as in the first versions
 		"42 7/x boot": nil,
 		"42 /9 boot":  nil,
 		"0 7/9 boot":  nil,

@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// ErrDamaged is of a record that is of no use to this version of skiff: it is
-// damaged, or a newer version wrote it.
+// ErrDamaged means that this version of skiff cannot use a record: it is damaged, or a
+// newer version wrote it.
 var ErrDamaged = errors.New("the container's record is damaged")
 
 // damage is an error that says what is wrong with a record.
@@ -33,13 +33,13 @@ func (d *damage) Error() string {
 func (d *damage) Is(target error) bool { return target == ErrDamaged }
 func (d *damage) Unwrap() error        { return d.err }
 
-// damaged is what Read returns of a record that is of no use, in a file.
+// damaged is what Read returns if the record in file cannot be used.
 func (e *Entry) damaged(file string, err error) (*Record, error) {
 	return e.salvage(), &damage{filepath.Join(e.path, file), err}
 }
 
-// linkInit keeps what identifies the first process as the text of a symlink: one
-// system call makes it, and it is never half written.
+// linkInit stores what identifies the first process as the text of a symlink, because
+// one system call makes that, and it is never half written.
 func (e *Entry) linkInit(r *Record) error {
 	if r.Pid == 0 {
 		return nil
@@ -53,7 +53,7 @@ func (e *Entry) linkInit(r *Record) error {
 	return err
 }
 
-// linked reads what linkInit has written, and reports whether that is complete.
+// linked reads what linkInit wrote, and reports whether it is complete.
 func (r *Record) linked(text string) bool {
 	pid, rest, _ := strings.Cut(text, " ")
 	start, boot, ok := strings.Cut(rest, " ")
@@ -89,7 +89,7 @@ func (e *Entry) salvage() *Record {
 			continue
 		}
 		found := gather(string(b))
-		if found.ID != r.ID { // it is about another container, which must not be ended
+		if found.ID != r.ID { // it belongs to another container, which must not be ended
 			continue
 		}
 		if sealed, err := unseal(b); sealed && err == nil {
@@ -111,8 +111,8 @@ func (e *Entry) salvage() *Record {
 	return r
 }
 
-// gather reads the lines of a record that can be read, whatever its form. The
-// last one may have been cut off.
+// gather reads those lines of a record that can be read, whatever its form. The last
+// line may be incomplete.
 func gather(text string) *Record {
 	found := new(Record)
 	for line := range strings.Lines(text) {
@@ -128,9 +128,9 @@ func gather(text string) *Record {
 	return found
 }
 
-// agreed removes from records, none of which is sure, what they do not agree on, if
-// it names what delete kills, removes or unmounts. The first process needs no such
-// care: its start time distinguishes it from any other.
+// agreed removes, from records that have no right checksum, those values that they do
+// not agree on and that name what delete kills, removes or unmounts. The first process
+// needs no such care: its start time distinguishes it from any other.
 func agreed(all []*Record) []*Record {
 	if len(all) == 1 {
 		all = append(all, new(Record))
@@ -146,7 +146,7 @@ func (r *Record) agree(other *Record) {
 	if r.Unit != other.Unit {
 		r.Unit = Unit{}
 	}
-	if r.RDT.Class != other.RDT.Class || r.RDT.Monitor != other.RDT.Monitor { // what is to be removed is known at the end alone
+	if r.RDT.Class != other.RDT.Class || r.RDT.Monitor != other.RDT.Monitor { // Remove may differ: it is known only once the class is made
 		r.RDT = RDT{}
 	}
 	if r.Rootfs != other.Rootfs || r.Under != other.Under {
@@ -155,7 +155,7 @@ func (r *Record) agree(other *Record) {
 	r.Network.Devices = nil
 }
 
-// merge takes over what other knows.
+// merge takes over the values that other has.
 func (r *Record) merge(other *Record) {
 	for _, v := range [...]struct{ into, from *string }{
 		{&r.OCIVersion, &other.OCIVersion}, {&r.Bundle, &other.Bundle}, {&r.Rootfs, &other.Rootfs},

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// damages are what can have happened to a record, and what is then said of it.
+// damages lists what can happen to a record, and the resulting error.
 func damages() map[string]struct {
 	do   func(path string) error
 	want string
@@ -44,8 +44,7 @@ func damages() map[string]struct {
 	}
 }
 
-// Whatever has happened to the record of a container that was made, the
-// container is found.
+// Whatever has happened to the record of a finished container, the container is found.
 func TestDamages(t *testing.T) {
 	for name, d := range damages() {
 		t.Run(name, func(t *testing.T) {
@@ -74,8 +73,7 @@ func TestDamages(t *testing.T) {
 	}
 }
 
-// The record is damaged, and what should stand in for it, too: as much is found
-// as is left.
+// If what should replace a damaged record is damaged, too, whatever is left is found.
 func TestDamagedTwice(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -112,8 +110,7 @@ func TestDamagedTwice(t *testing.T) {
 	}
 }
 
-// What is left by a runtime that was killed before it had a record is none that
-// is damaged.
+// A runtime that was killed before it wrote a record does not leave a damaged one.
 func TestNoRecordYet(t *testing.T) {
 	_, e := entry(t)
 	if err := errors.Join(e.dir().Unlink(recordFile), e.dir().Write(spareFile, []byte("skiff st"), 0)); err != nil {
@@ -131,7 +128,7 @@ func TestNoRecordYet(t *testing.T) {
 	}
 }
 
-// A cgroup path that cannot be one is not gone by.
+// A cgroup path that cannot be valid is ignored.
 func TestSober(t *testing.T) {
 	r := gather("id \"web\"\ncgroup \"\" \"/sys/fs/cgroup/web\"\ncgroup \"a\" \"/\"\ncgroup \"b\" \"x/y\"\ncgroup \"c\" \"/a/../b\"\nrdt \"/r/web\" \"\" \"true\"\n")
 	r.sober()
@@ -140,8 +137,8 @@ func TestSober(t *testing.T) {
 	}
 }
 
-// The record and the spare one are damaged so that they can be read: what only
-// one of them has, where it names what is killed or removed, may be another's.
+// The record and the spare one are damaged, but readable. A value that only one of them
+// has, and that names what is killed or removed, may belong to another container.
 func TestAgreed(t *testing.T) {
 	rest := "unit \"web.scope\" \"false\"\nrdt \"/r/web\" \"/r/web/mon\" \"true\"\nrootfs \"/b\"\nunder 7\n"
 	change := func(from, to string) string { return strings.Replace(rest, from, to, 1) }
@@ -181,8 +178,8 @@ func TestAgreed(t *testing.T) {
 	}
 }
 
-// One record alone, with damage that cannot be seen, has nobody to agree with: only
-// the first process, which its start time identifies, is the container's.
+// A single record whose damage is not visible has no other to agree with. Only its first
+// process, which the start time identifies, is taken to be the container's.
 func TestAlone(t *testing.T) {
 	_, e := entry(t)
 	r := full()
@@ -200,8 +197,8 @@ func TestAlone(t *testing.T) {
 	}
 }
 
-// The devices of a container that is not yet made are brought back, by a record
-// that is sure.
+// The devices of a container that is not finished are moved back, according to a record
+// with a right checksum.
 func TestSalvagedDevices(t *testing.T) {
 	_, e := entry(t)
 	r := full()

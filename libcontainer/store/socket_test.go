@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The socket is there from create until the one start, and tells whether somebody
-// waits at it.
+// The socket exists from create until the only start, and shows whether a process waits
+// at it.
 func TestSocket(t *testing.T) {
 	_, e := entry(t)
 	expect := func(when string, waiting, waited bool) {

@@ -1,24 +1,24 @@
-// Package store keeps what the runtime knows of its containers between its
-// calls: one directory a container, below the root directory (/run/skiff).
+// Package store keeps what the runtime knows about its containers between
+// invocations: one directory per container, below the root directory (/run/skiff).
 //
 //	ID/state        the record, written before anything else is made
-//	ID/state.spare  the record to come while the container is made, then the one before
-//	ID/init         a symlink whose text is what finds the first process
+//	ID/state.spare  the next record while the container is made, afterwards the previous one
+//	ID/init         a symlink whose text identifies the first process
 //	ID/config.json  the configuration as it was when the container was made
-//	ID/notify/      mounted in the container, where a service manager wants to hear of it
+//	ID/notify/      mounted in the container if a service manager wants to be notified
 //	ID/start.sock   a created container's first process waits here for start
 //
-// A record is replaced by rename, so a reader sees the old one or the new one.
-// The spare one and the symlink are for a record that was damaged: they suffice
-// to find and end the container (salvage.go). Other versions of skiff read the
-// record, too: record.go has the rules for that.
+// A record is replaced by rename, so a reader sees either the old one or the new one.
+// If the record is damaged, the spare one and the symlink suffice to find and end the
+// container (salvage.go). Other versions of skiff read the record, too: record.go has
+// the rules for that.
 //
-// Whoever changes a container holds the lock of its directory, and reads and
-// writes through the descriptor that is locked. Only the holder of the lock
-// removes the directory. So whoever has waited for the lock of a directory that
-// was removed meanwhile finds nothing in it and can put nothing into it, whatever
-// has its name now: that is another container. A directory that has a record has
-// not been removed, so this needs no further look.
+// A process that changes a container holds the lock of its directory, and reads and
+// writes through the locked descriptor. Only the holder of the lock removes the
+// directory. A process may get the lock of a directory that was removed while it waited:
+// it finds nothing there and can put nothing there, even if another container has the
+// name by now. A directory that has a record has not been removed, so no further check
+// is needed.
 package store
 
 import (
@@ -40,9 +40,9 @@ const (
 	socketFile = "start.sock"
 )
 
-// Entry is a container's directory.
+// Entry is a container's directory, which may not exist.
 type Entry struct {
-	Writer string // version of this skiff, for the records that it writes
+	Writer string // version of this skiff, which is stored in the records that it writes
 
 	path string
 	lock int // descriptor that holds the lock, -1 without
@@ -71,7 +71,7 @@ func (e *Entry) Exists() bool {
 	return unix.Lstat(e.path, &st) == nil
 }
 
-// makeTries is how often Make begins again when another removes the directory
+// makeTries is how often Make starts over when another process removes the directory
 // before it is locked.
 const makeTries = 1000
 
@@ -92,8 +92,8 @@ func (e *Entry) Make(r *Record) (err error) {
 	return err
 }
 
-// tryMake makes the directory and the first record. The error is fs.ErrNotExist
-// if another has removed the directory before it was locked.
+// tryMake makes the directory and the first record. The error is fs.ErrNotExist if
+// another process removed the directory before it was locked.
 func (e *Entry) tryMake(text []byte) error {
 	if err := e.mkdir(); err != nil {
 		return err
@@ -125,9 +125,9 @@ func (e *Entry) mkdir() error {
 	return nil
 }
 
-// writeFirst writes the record of a directory that had none. It has one if
-// another runtime has removed ours, made it again, and was done before we had
-// the lock: then it is that one's (fs.ErrExist).
+// writeFirst writes the record of a new directory. If there is one already, another
+// runtime removed our directory, made its own, and finished before we had the lock: the
+// directory is that runtime's (fs.ErrExist).
 func (e *Entry) writeFirst(text []byte) error {
 	d := e.dir()
 	if err := d.Write(spareFile, text, unix.O_EXCL); err != nil {
@@ -148,22 +148,22 @@ func (e *Entry) writeFirst(text []byte) error {
 	return err
 }
 
-// unsupported reports whether a file system (or an outer seccomp filter) does
-// not have a flag of renameat2(2).
+// unsupported reports whether err means that the file system, or a seccomp filter
+// around us, does not support a flag of renameat2(2).
 func unsupported(err error) bool {
 	return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS)
 }
 
-// Lock takes the lock of the directory that has the container's name now,
-// waiting for it. fs.ErrNotExist: what it waited for was the container's end.
-// Where it has not waited, the directory may have been removed just before:
-// [Entry.Read] tells.
+// Lock takes the lock of the directory that has the container's name now, and waits for
+// it if need be. The error is fs.ErrNotExist if the container was removed while it
+// waited. If it did not wait, the directory may have been removed just before:
+// [Entry.Read] finds that out.
 func (e *Entry) Lock() error {
 	return e.LockOr((*Directory).Wait)
 }
 
-// LockOr takes the lock. Each time that somebody else holds it, wait is called,
-// whose error is the end of it. fs.ErrNotExist as with [Entry.Lock].
+// LockOr takes the lock. As long as another process holds it, it calls wait, and stops
+// if that fails. The error is fs.ErrNotExist as with [Entry.Lock].
 func (e *Entry) LockOr(wait func(*Directory) error) error {
 	dir, err := e.open()
 	if err != nil {
@@ -192,7 +192,7 @@ func (e *Entry) LockOr(wait func(*Directory) error) error {
 	return nil
 }
 
-// Busy reports whether somebody else holds the lock.
+// Busy reports whether another process holds the lock.
 func (e *Entry) Busy() (bool, error) {
 	if e.lock >= 0 {
 		return false, nil
@@ -202,15 +202,14 @@ func (e *Entry) Busy() (bool, error) {
 		return false, err
 	}
 	defer unix.Close(dir.fd)
-	err = dir.flock(unix.LOCK_SH | unix.LOCK_NB) // two who look are not busy
+	err = dir.flock(unix.LOCK_SH | unix.LOCK_NB) // shared: two processes that ask do not count as busy
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return true, nil
 	}
 	return false, err
 }
 
-// Directory is an entry's directory that is open: another container may have its
-// name by now.
+// Directory is an entry's open directory: another container may have its name by now.
 type Directory struct {
 	fd   int
 	path string
@@ -224,7 +223,7 @@ func (e *Entry) open() (*Directory, error) {
 	return &Directory{fd, e.path}, nil
 }
 
-// Wait takes the lock when nobody else holds it any more.
+// Wait waits until no other process holds the lock, and takes it.
 func (d *Directory) Wait() error { return d.flock(unix.LOCK_EX) }
 
 func (d *Directory) flock(how int) error {
@@ -253,8 +252,8 @@ func (e *Entry) Unlock() {
 	}
 }
 
-// gone reports whether the container's name is no longer, or never was, that of
-// its directory: of the locked one, if there is a lock.
+// gone reports whether no directory has the container's name, or, if e is locked, one
+// other than the locked directory.
 func (e *Entry) gone() (bool, error) {
 	var named, locked unix.Stat_t
 	err := unix.Lstat(e.path, &named)
@@ -273,7 +272,7 @@ func (e *Entry) gone() (bool, error) {
 	return named.Dev != locked.Dev || named.Ino != locked.Ino, nil
 }
 
-// encode is a record as this skiff writes it.
+// encode returns a record as this skiff writes it.
 func (e *Entry) encode(r *Record) []byte {
 	r.Writer = e.Writer
 	return r.encode()
@@ -287,7 +286,7 @@ func (e *Entry) Write(r *Record) error {
 	return e.dir().Rename(spareFile, recordFile, 0)
 }
 
-// Prepare writes a record that [Entry.Commit] puts in the place of the other.
+// Prepare writes a record that [Entry.Commit] puts in place of the present one.
 func (e *Entry) Prepare(r *Record) error {
 	if err := e.linkInit(r); err != nil {
 		return err
@@ -305,8 +304,8 @@ func (e *Entry) Commit() error {
 	return err
 }
 
-// PutConfig stores the configuration of a container that is being made. Others do
-// not look for it until the record says that the container is made.
+// PutConfig stores the configuration of a container that is being made. Nobody else
+// reads it until the record says that the container is made.
 func (e *Entry) PutConfig(b []byte) error { return e.dir().Write(configFile, b, 0) }
 
 // ReplaceConfig replaces the configuration. The temporary file has a fixed name:
@@ -319,17 +318,16 @@ func (e *Entry) ReplaceConfig(b []byte) error {
 	return e.dir().Rename(temp, configFile, 0)
 }
 
-// maxFile is the size in bytes up to which a file is read as a record or a
-// configuration.
+// maxFile is the largest size, in bytes, of a record or a configuration.
 const maxFile = 64 << 20
 
-// Read returns the record. fs.ErrNotExist: there is no such container, or the
-// directory that was locked has been removed. [ErrDamaged]: the record is of no
-// use to this version of skiff; what Read returns beside that error is what is
-// known all the same, and it is enough to find and end the container.
+// Read returns the record. The error is fs.ErrNotExist if there is no such container,
+// or the directory was removed before it was locked. It is [ErrDamaged] if this version
+// of skiff cannot use the record; what Read returns beside that error is what is known
+// all the same, and it is enough to find and end the container.
 //
-// A directory without a record is one that has just been made, or whose maker
-// was killed at once: the record is then empty.
+// A directory without a record has just been made, or its maker was killed at once. The
+// record returned for it has only the id.
 func (e *Entry) Read() (*Record, error) {
 	b, err := e.dir().ReadRegular(recordFile, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -338,7 +336,7 @@ func (e *Entry) Read() (*Record, error) {
 	return e.judge(recordFile, b, err, decode)
 }
 
-// judge decodes a record that was read from a file, unless that has failed.
+// judge decodes the record b that was read from file; err is the error of the reading.
 func (e *Entry) judge(file string, b []byte, err error, decode func([]byte) (*Record, error)) (*Record, error) {
 	var r *Record
 	if err == nil {
@@ -353,7 +351,7 @@ func (e *Entry) judge(file string, b []byte, err error, decode func([]byte) (*Re
 	return r, nil
 }
 
-// recordless is what Read returns of a directory without a record.
+// recordless is what Read returns for a directory without a record.
 func (e *Entry) recordless() (*Record, error) {
 	gone, err := e.gone()
 	switch d := e.dir(); {
@@ -364,7 +362,7 @@ func (e *Entry) recordless() (*Record, error) {
 	case d.Has(oldFile):
 		b, err := d.ReadRegular(oldFile, maxFile)
 		return e.judge(oldFile, b, err, decode0)
-	case d.Has(initLink) || d.Has(configFile): // made after the record, and removed before it
+	case d.Has(initLink) || d.Has(configFile): // these are made after the record, and removed before it
 		return e.damaged(recordFile, errors.New("it is missing"))
 	}
 	return &Record{ID: e.id()}, nil
@@ -373,17 +371,17 @@ func (e *Entry) recordless() (*Record, error) {
 // Config returns the stored configuration.
 func (e *Entry) Config() ([]byte, error) { return e.dir().ReadRegular(configFile, maxFile) }
 
-// Remove removes the directory. The configuration goes first: one who finds the
-// rest knows that its poststop hooks have run. The record goes last, so that a
-// reader without the lock sees it as long as there is anything.
+// Remove removes the directory. The configuration is removed first: its absence means
+// that the poststop hooks have run. The record is removed last, so that a reader without
+// the lock sees it as long as anything is left.
 func (e *Entry) Remove() error {
 	for _, name := range [...]string{configFile, socketFile, initLink, spareFile, recordFile} {
 		_ = e.dir().Unlink(name)
 	}
 	err := unix.Rmdir(e.path)
 	if err == unix.ENOTEMPTY {
-		// A temporary file of a runtime that was killed, or the directory for
-		// notify, which a container may have filled.
+		// A file of an older version, a temporary file of a runtime that was killed,
+		// or the directory for notify, which a container may have filled.
 		return sys.RemoveTree(e.path)
 	}
 	if err != nil && err != unix.ENOENT {
@@ -398,8 +396,8 @@ func (e *Entry) Listen() (*os.File, error) {
 	if err != nil {
 		return nil, &os.PathError{Op: "socket", Path: e.socket(), Err: err}
 	}
-	// The path of a socket has 107 bytes at most; the lock's descriptor leads
-	// to the directory whatever its length.
+	// A socket's path has at most 107 bytes; the path through the lock's
+	// descriptor is short enough.
 	addr := fmt.Sprintf("/proc/self/fd/%d/%s", e.lock, socketFile)
 	if err := unix.Bind(s, &unix.SockaddrUnix{Name: addr}); err != nil {
 		unix.Close(s)
@@ -414,12 +412,12 @@ func (e *Entry) Listen() (*os.File, error) {
 
 func (e *Entry) socket() string { return filepath.Join(e.path, socketFile) }
 
-// Waiting reports whether the socket is there: start has not been called.
+// Waiting reports whether the socket exists, that is, start has not been called.
 func (e *Entry) Waiting() bool { return e.dir().Has(socketFile) }
 
-// Waited reports whether a process has the socket open, as the first process has
-// until it runs the user's program. A socket of another type cannot connect, and
-// is refused in another way if nobody has that one.
+// Waited reports whether a process has the socket open, as the first process does until
+// it runs the user's program. A socket of another type cannot connect, and the error
+// says whether anybody has the socket open.
 func (e *Entry) Waited() bool {
 	fd, err := sys.ConnectUnix(e.socket(), unix.SOCK_DGRAM)
 	if err == nil {
@@ -428,8 +426,8 @@ func (e *Entry) Waited() bool {
 	return errors.Is(err, unix.EPROTOTYPE)
 }
 
-// Connect connects to the waiting process. The socket's name goes as soon as
-// the connection stands, or nobody waits: there is one start.
+// Connect connects to the waiting process. It removes the socket's name as soon as it is
+// connected, or nobody waits: a container is started only once.
 func (e *Entry) Connect() (int, error) {
 	s, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -452,8 +450,8 @@ func (e *Entry) Connect() (int, error) {
 	return s, nil
 }
 
-// List returns the ids of all containers below root. The name of a directory
-// that is no container begins with a character that no id has.
+// List returns the ids of all containers below root. The names of directories that are
+// not containers begin with a character that no id has.
 func List(root string) ([]string, error) {
 	entries, err := os.ReadDir(root)
 	if err != nil {

@@ -29,7 +29,7 @@ func entry(t *testing.T) (root string, e *Entry) {
 	return root, e
 }
 
-// One command at a time is at work on a container: the next one waits.
+// Only one command at a time works on a container; the next one waits.
 func TestLockExcludes(t *testing.T) {
 	root, e := entry(t)
 	other := At(root, "web")
@@ -53,7 +53,7 @@ func TestLockExcludes(t *testing.T) {
 	}
 }
 
-// Who reads without the lock sees the old record or the new one, never a part.
+// A reader without the lock sees either the old record or the new one, never part of one.
 func TestWriteReplaces(t *testing.T) {
 	_, e := entry(t)
 	if err := e.Write(&Record{ID: "web", Pid: 1}); err != nil {
@@ -86,8 +86,8 @@ func TestWriteReplaces(t *testing.T) {
 	}
 }
 
-// Who has waited for the lock of a directory that is gone by then has nothing to
-// do with the next container of that id.
+// A process that gets the lock of a directory that was removed meanwhile cannot affect the
+// next container of that id.
 func TestLockOfRemoved(t *testing.T) {
 	root, e := entry(t)
 	late := At(root, "web")
@@ -116,7 +116,7 @@ func TestLockOfRemoved(t *testing.T) {
 	if err := <-locked; !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("locked after a wait: %v", err)
 	}
-	// Who has not waited does not look, and finds nothing.
+	// Without waiting, Lock does not check; then Read finds nothing.
 	late.lock = removed.fd
 	defer late.Unlock()
 	if r, err := late.Read(); !errors.Is(err, fs.ErrNotExist) {
@@ -135,7 +135,7 @@ func TestLockOfRemoved(t *testing.T) {
 	}
 }
 
-// A directory that one has made and another was quicker to lock is that one's.
+// A directory that one process makes and another locks first belongs to the second.
 func TestMakeLate(t *testing.T) {
 	root, quick := entry(t)
 	if err := quick.Prepare(&Record{ID: "web", Pid: 7, Bundle: "quick"}); err != nil {
@@ -157,7 +157,7 @@ func TestMakeLate(t *testing.T) {
 	if after := content(t, quick); !maps.Equal(before, after) {
 		t.Errorf("it was changed:\n%v\n%v", before, after)
 	}
-	// The same, while the other was killed before it was done.
+	// The same if the other process was killed before it was done.
 	if err := os.Remove(filepath.Join(quick.Path(), spareFile)); err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +170,7 @@ func TestMakeLate(t *testing.T) {
 	}
 }
 
-// content has the regular files of a container's directory.
+// content returns the regular files of a container's directory.
 func content(t *testing.T, e *Entry) map[string]string {
 	t.Helper()
 	all := make(map[string]string)
@@ -190,7 +190,7 @@ func content(t *testing.T, e *Entry) map[string]string {
 	return all
 }
 
-// Whoever makes a container has it for himself until he is done with it, however
+// A process that has made a container has exclusive use of it until it is done, however
 // many others make and remove it.
 func TestMakeExcludes(t *testing.T) {
 	root := t.TempDir()
@@ -250,7 +250,7 @@ func removeOnce(t *testing.T, root string) {
 	}
 }
 
-// The configuration is replaced whole, and leaves no other file.
+// The configuration is replaced as a whole, and no other file is left.
 func TestConfig(t *testing.T) {
 	_, e := entry(t)
 	if _, err := e.Config(); !errors.Is(err, fs.ErrNotExist) {
@@ -269,7 +269,7 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-// What is no directory, and the runtime's own, is no container.
+// Neither what is not a directory nor the runtime's own directories are containers.
 func TestList(t *testing.T) {
 	root, _ := entry(t)
 	for _, dir := range []string{"a", Private + "cache"} {
@@ -288,7 +288,7 @@ func TestList(t *testing.T) {
 	}
 }
 
-// Where no directory can be made the error says so, and nothing is left.
+// If no directory can be made, the error says so and nothing is left.
 func TestNotMade(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
@@ -309,7 +309,7 @@ func TestNotMade(t *testing.T) {
 	}
 }
 
-// A container that is restored has another first process than the one before.
+// A restored container has a different first process than before.
 func TestPrepareAgain(t *testing.T) {
 	_, e := entry(t)
 	for pid := 1; pid <= 2; pid++ {

@@ -8,13 +8,13 @@ import (
 	"strconv"
 )
 
-// A record ends with a line that has a checksum of all before it, for damage that
-// leaves lines which can be read: with one letter changed the record may name the
-// cgroup of another container, which delete would then end.
+// A record ends with a line that has a checksum of everything before it. It detects
+// damage that leaves all lines readable: with one letter changed, the record might name
+// the cgroup of another container, which delete would then end.
 //
 // The line comes after the last one, since older versions of skiff ignore it there.
 // When such a version writes the record again, it puts the line before the last one:
-// there the checksum is no longer right, and means nothing.
+// there the checksum has no meaning, and is ignored.
 const sumKey = "sum"
 
 var sumBegins = []byte("\n" + last + "\n" + sumKey + ` "`)

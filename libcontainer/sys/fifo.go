@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openToWrite opens a file at a path of the caller's choice. Where it is a FIFO,
-// somebody who reads it has the time to come that the other end of a socket has.
+// openToWrite opens a file at a path of the caller's choice for writing. If it is a FIFO,
+// it waits up to [peerWait] for a reader.
 func openToWrite(path string, flags int, mode uint32) (int, error) {
 	flags |= unix.O_WRONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
 	fd, err := unix.Open(path, flags, mode)
@@ -31,10 +31,9 @@ func isFIFO(path string) bool {
 	return unix.Stat(path, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFIFO
 }
 
-// ReadStream reads a file at a path of the caller's choice, limit bytes of it at
-// most. Where it is a FIFO, somebody who writes to it has the time to come that
-// the other end of a socket has; when the text comes is then the caller's matter,
-// as with standard input.
+// ReadStream reads at most limit bytes of a file at a path of the caller's choice. If it
+// is a FIFO, ReadStream waits up to [peerWait] for a writer to open it; how long the text
+// takes after that is up to the caller, as with standard input.
 func ReadStream(path string, limit int64) ([]byte, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -45,8 +44,8 @@ func ReadStream(path string, limit int64) ([]byte, error) {
 	return b, wrap("read", path, err)
 }
 
-// stream is a file that is read until its end, which a FIFO seems to have at
-// first: no writer has come yet.
+// stream is a file that is read to its end. A FIFO that no writer has opened yet looks as
+// if it were at its end.
 type stream struct {
 	fd    int
 	begun bool
@@ -75,15 +74,14 @@ func (s *stream) Read(b []byte) (int, error) {
 	}
 }
 
-// Appender is a file that is appended to. What is written is text of the
-// runtime's own, which is not worth more than a limited wait for a FIFO's
-// reader.
+// Appender is a file opened for appending. It gets text of the runtime's own, which is not
+// worth waiting for a FIFO's reader without limit.
 type Appender struct {
 	fd   int
 	path string
 }
 
-// Write appends all of b, or fails when no reader has taken it for a while.
+// Write appends all of b. It fails if a FIFO's reader does not read it within [peerWait].
 func (a *Appender) Write(b []byte) (int, error) {
 	for n, end := 0, time.Now().Add(peerWait); ; {
 		m, err := unix.Write(a.fd, b[n:])

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ReadFile reads a whole file. Unlike [os.ReadFile] it leaves the Go runtime's
-// poller alone, which costs a start more than the reading.
+// ReadFile reads a whole file. Unlike [os.ReadFile] it does not initialize the Go
+// runtime's poller, which would cost a start more than the reading does.
 func ReadFile(path string) ([]byte, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -19,16 +19,15 @@ func ReadFile(path string) ([]byte, error) {
 	return b, wrap("read", path, err)
 }
 
-// ReadText is [ReadFile] for text.
+// ReadText is [ReadFile] that returns a string.
 func ReadText(path string) (string, error) {
 	b, err := ReadFile(path)
 	return string(b), err
 }
 
-// ReadAll reads an open file to its end, in one call if it has less than size
-// bytes, and one more for the end. A read that gives less than was asked for is
-// not the end: procfs gives whole lines, a page of them at most. The error is the
-// bare errno.
+// ReadAll reads an open file to its end: if it has fewer than size bytes, by one read and
+// a second one that finds the end. A short read is not the end, because procfs returns
+// whole lines, and at most a page of them. The error is the bare errno.
 func ReadAll(fd, size int) ([]byte, error) {
 	b := make([]byte, 0, size)
 	for {
@@ -50,14 +49,14 @@ func read(fd int, b []byte) (n int, err error) {
 	return n, err
 }
 
-// Dir is where a file is that is named relative to it: an open directory, or
-// the working directory.
+// Dir is the directory of files that are named relative to it: an open one, or one that
+// is known by its path.
 type Dir struct {
-	FD   int    // unix.AT_FDCWD: the names are those of Path
+	FD   int    // unix.AT_FDCWD: it is not open, and names are joined to Path
 	Path string // for errors
 }
 
-// at gives the arguments of a system call about a file in the directory.
+// at returns the arguments of a system call for a file in the directory.
 func (d Dir) at(name string) (fd int, path string) {
 	if d.FD == unix.AT_FDCWD {
 		return d.FD, filepath.Join(d.Path, name)
@@ -65,9 +64,9 @@ func (d Dir) at(name string) (fd int, path string) {
 	return d.FD, name
 }
 
-// ReadRegular reads a file that was written as a whole, and has at most limit
-// bytes. Whatever has its name, nothing waits: neither for the other end of a
-// FIFO nor for the end of what has none. No symlink is followed.
+// ReadRegular reads a regular file of at most limit bytes. Whatever has that name, it does
+// not block: neither on the other end of a FIFO nor on a file without an end. It follows
+// no symlink.
 func (d Dir) ReadRegular(name string, limit int64) ([]byte, error) {
 	path := filepath.Join(d.Path, name)
 	at, rel := d.at(name)
@@ -103,14 +102,14 @@ func (d Dir) ReadRegular(name string, limit int64) ([]byte, error) {
 	return b, nil
 }
 
-// NotRegular is the error about something that should be a regular file.
+// NotRegular is the error for something that should be a regular file.
 type NotRegular struct{ Path, Kind string }
 
 func (e NotRegular) Error() string {
 	return e.Path + " is " + e.Kind + ", a regular file is expected"
 }
 
-// kindOf names a type of files; empty for a regular one.
+// kindOf names the type of a file; empty for a regular one.
 func kindOf(mode uint32) string {
 	switch mode & unix.S_IFMT {
 	case unix.S_IFREG:
@@ -127,7 +126,8 @@ func kindOf(mode uint32) string {
 	return "a device"
 }
 
-// Write writes a file with mode 0600, anew unless flags has O_EXCL.
+// Write writes a file with mode 0600. It overwrites an existing one unless flags has
+// O_EXCL.
 func (d Dir) Write(name string, b []byte, flags int) error {
 	at, rel := d.at(name)
 	fd, err := unix.Openat(at, rel, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC|flags, 0o600)
@@ -154,20 +154,20 @@ func (d Dir) Unlink(name string) error {
 	return wrap("unlink", filepath.Join(d.Path, name), unix.Unlinkat(at, rel, 0))
 }
 
-// Has reports whether there is a file of that name, whatever it is.
+// Has reports whether a file of any type has that name.
 func (d Dir) Has(name string) bool {
 	at, rel := d.at(name)
 	var st unix.Stat_t
 	return unix.Fstatat(at, rel, &st, unix.AT_SYMLINK_NOFOLLOW) == nil
 }
 
-// Link makes a symlink; there must be none.
+// Link makes a symlink; name must not exist.
 func (d Dir) Link(text, name string) error {
 	at, rel := d.at(name)
 	return wrap("symlink", filepath.Join(d.Path, name), unix.Symlinkat(text, at, rel))
 }
 
-// Linked is the text of a symlink.
+// Linked returns the text of a symlink.
 func (d Dir) Linked(name string) (string, error) {
 	at, rel := d.at(name)
 	b := make([]byte, 256)
@@ -178,8 +178,8 @@ func (d Dir) Linked(name string) (string, error) {
 	return string(b[:n]), nil
 }
 
-// WriteOnce writes b to a file that is there, by one call: files of procfs take no
-// second one. Like [ReadFile] it leaves the Go runtime's poller alone.
+// WriteOnce writes b to an existing file in one call, since files of procfs do not accept
+// a second one. Like [ReadFile] it does not initialize the Go runtime's poller.
 func WriteOnce(path string, b []byte) error {
 	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -8,8 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Reads that give less than they could, as those of procfs do, are not the end
-// of a file.
+// A short read, as from procfs, is not the end of a file.
 func TestReadFileReadsToTheEnd(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "fifo")
 	if err := unix.Mkfifo(path, 0o600); err != nil {
@@ -34,7 +33,7 @@ func TestReadFileReadsToTheEnd(t *testing.T) {
 	}
 }
 
-// writePieces writes each piece when the one before it has been read.
+// writePieces writes each piece once the one before it has been read.
 func writePieces(path string, piece []byte, n int) error {
 	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	if err != nil {

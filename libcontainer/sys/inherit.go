@@ -10,20 +10,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What a process inherits of skiff's caller, and should not: see
-// docs/INHERITED.md.
+// This file keeps processes from inheriting what they should not get from skiff's
+// caller: see docs/INHERITED.md.
 
-// OwnFiles marks all descriptors of the caller close-on-exec: what is started
-// gets those alone that it is given. All that skiff opens are marked already.
+// OwnFiles marks all descriptors of the caller close-on-exec, so that a new process gets
+// only those that it is given. Descriptors that skiff opens are marked already.
 var OwnFiles = sync.OnceValue(func() error {
 	return wrap("close_range", "", unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC))
 })
 
-// hookUmask is what hooks get, whatever the caller has.
+// hookUmask is the umask of hooks, whatever the caller's is.
 const hookUmask = 0o022
 
-// Afresh calls start, which starts a hook, so that it has none of the caller's
-// descriptors, signal dispositions, signal mask, umask.
+// Afresh calls start, which starts a hook, in such a way that the hook inherits none of
+// the caller's descriptors, signal dispositions, signal mask and umask.
 func Afresh(start func() error) error {
 	return WithTimerSlack(func() error {
 		if err := OwnFiles(); err != nil {
@@ -41,16 +41,16 @@ func Afresh(start func() error) error {
 	})
 }
 
-// leftIgnored are the signals that the Go runtime leaves as they were if the
-// caller ignores them.
+// leftIgnored are the signals that the Go runtime leaves ignored if the caller ignores
+// them.
 var leftIgnored = [...]unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGTSTP, unix.SIGCONT, unix.SIGTTIN, unix.SIGTTOU}
 
-// reserved are signals that C libraries keep to themselves and the Go runtime has
-// no use for. posix_spawn(3), by which make(1) starts programs, ignores one.
+// reserved are signals that C libraries reserve for themselves and the Go runtime does
+// not use. posix_spawn(3), with which make(1) starts programs, ignores one of them.
 var reserved = [...]unix.Signal{32, 33, 34}
 
-// forgetReserved has reserved signals do what they do by default: nobody sends
-// them to us, so they can stay so.
+// forgetReserved gives reserved signals their default disposition. Nobody sends them to
+// this process, so that need not be undone.
 func forgetReserved() {
 	var plain [4]uintptr
 	for _, s := range reserved {
@@ -59,9 +59,9 @@ func forgetReserved() {
 	runtime.KeepAlive(&plain)
 }
 
-// catchIgnored has signals that the caller ignores be caught, and passed over:
-// execve(2) resets what is caught, and not what is ignored. Not for long: a read
-// of the terminal from the background would be tried for ever.
+// catchIgnored catches and drops the signals that the caller ignores, because execve(2)
+// resets signals that are caught, but not those that are ignored. It must be undone
+// soon: otherwise a read from the terminal in the background would be retried for ever.
 func catchIgnored() (undo func()) {
 	var list []os.Signal
 	for _, s := range leftIgnored {
@@ -76,8 +76,8 @@ func catchIgnored() (undo func()) {
 	return func() { signal.Ignore(list...) }
 }
 
-// Ignored reports whether this process ignores a signal: its caller had it do
-// so, as nohup(1) does.
+// Ignored reports whether this process ignores a signal, because its caller did, as
+// nohup(1) does.
 func Ignored(s unix.Signal) bool {
 	const sigIgn, maskSize = 1, 8
 	var action [4]uintptr // its handler is the first field everywhere

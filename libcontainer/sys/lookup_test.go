@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A look-up is tried again for what passes, and not for ever.
+// A look-up is retried after a transient error, but not for ever.
 func TestAgain(t *testing.T) {
 	for _, c := range []struct {
 		err   error
@@ -23,7 +23,7 @@ func TestAgain(t *testing.T) {
 	}
 }
 
-// An errno is given as it is, for callers that look at it.
+// The errno is returned unwrapped, for callers that compare it.
 func TestOpenat2(t *testing.T) {
 	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC}
 	fd, err := Openat2(unix.AT_FDCWD, "/", &how)

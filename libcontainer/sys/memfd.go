@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Memfd returns an empty memfd that nothing can be executed from.
+// Memfd returns an empty memfd that cannot be executed.
 func Memfd(name string) (int, error) { return memfd(name, false) }
 
 func memfd(name string, executable bool) (int, error) {
@@ -24,8 +24,8 @@ func memfd(name string, executable bool) (int, error) {
 	return fd, wrap("memfd_create", name, err)
 }
 
-// SealedMemfd returns a memfd that holds data and can never change again, as
-// an executable or not (memfd_create(2)). Its number is at least minFD.
+// SealedMemfd returns a memfd that holds data and is sealed against any change
+// (memfd_create(2)); it may be executable. The descriptor's number is at least minFD.
 func SealedMemfd(name string, data []byte, executable bool, minFD int) (int, error) {
 	fd, err := memfd(name, executable)
 	if err != nil {
@@ -51,10 +51,10 @@ func SealedMemfd(name string, data []byte, executable bool, minFD int) (int, err
 	return fd, nil
 }
 
-// Executable gives data, a program, as a sealed memfd, or as a file without a
-// name where memfds may not be executed (sysctl vm.memfd_noexec=2): in scratch
-// or, if that is no place for it, in a directory that every system has. Its
-// number is at least minFD.
+// Executable returns a descriptor of a file that holds data, a program. It is a sealed
+// memfd, or, where memfds may not be executed (sysctl vm.memfd_noexec=2), a file without
+// a name in scratch, or, if that is unsuitable, in a directory that every system has.
+// The descriptor's number is at least minFD.
 func Executable(name string, data []byte, scratch string, minFD int) (int, error) {
 	fd, err := SealedMemfd(name, data, true, minFD)
 	if err == nil || !errors.Is(err, unix.EACCES) {
@@ -67,8 +67,8 @@ func Executable(name string, data []byte, scratch string, minFD int) (int, error
 	return fd, nil
 }
 
-// hiddenInOneOf puts data in a file without a name, in the first of dirs that
-// takes one and lets it be executed, and returns it open for reading.
+// hiddenInOneOf writes data to a file without a name, in the first of dirs in which that
+// is possible and files can be executed, and returns it open for reading.
 func hiddenInOneOf(dirs []string, data []byte, minFD int) (int, error) {
 	var errs []error
 	for _, dir := range dirs {

@@ -12,15 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What is known of a process by its pidfd is known whatever /proc shows: one
-// that hides the processes of others (hidepid), has less than all (subset), or is
-// that of an outer pid namespace, where the process has another number.
+// What a pidfd tells about a process does not depend on /proc, which may hide the
+// processes of others (hidepid), show less than everything (subset), or belong to an
+// outer pid namespace, where the process has another number.
 
 // Gone reports whether no process has the number pid.
 func Gone(pid int) bool { return unix.Kill(pid, 0) == unix.ESRCH }
 
-// PidfdInode is the inode number of a pidfd, which no other process has as long
-// as the machine runs; 0 if the kernel has no such numbers (pidfs, Linux 6.9).
+// PidfdInode returns the inode number of a pidfd, which no other process gets until the
+// next boot; 0 if the kernel has no such numbers (pidfs, Linux 6.9).
 func PidfdInode(pidfd *os.File) uint64 {
 	const pidfs = 0x50494446 // PID_FS_MAGIC of linux/magic.h
 	var fs unix.Statfs_t
@@ -32,7 +32,7 @@ func PidfdInode(pidfd *os.File) uint64 {
 	return st.Ino
 }
 
-// PidfdEnded reports whether the process has ended, with all of its threads
+// PidfdEnded reports whether the process and all of its threads have ended
 // (pidfd_open(2)).
 func PidfdEnded(pidfd *os.File) (ended bool, err error) {
 	poll := []unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}
@@ -40,9 +40,9 @@ func PidfdEnded(pidfd *os.File) (ended bool, err error) {
 	return poll[0].Revents != 0, wrap("poll", "pidfd", err)
 }
 
-// PidfdNumbers are the numbers of the process, as /proc has them: the first is
-// that in the pid namespace of /proc, the last that in its own. None: it cannot
-// be seen from there, or has ended.
+// PidfdNumbers returns the numbers of the process as /proc has them: the first is its
+// number in the pid namespace of /proc, the last that in its own. There are none if the
+// process is not visible from there, or has ended.
 func PidfdNumbers(pidfd *os.File) ([]int, error) {
 	path := fmt.Sprintf("/proc/self/fdinfo/%d", pidfd.Fd())
 	b, err := ReadFile(path)
@@ -52,8 +52,8 @@ func PidfdNumbers(pidfd *os.File) ([]int, error) {
 	return pidNumbers(string(b)), nil
 }
 
-// pidNumbers reads the line NSpid of a pidfd's fdinfo. A kernel without pid
-// namespaces has the line Pid alone.
+// pidNumbers reads the line NSpid of a pidfd's fdinfo. A kernel without pid namespaces
+// has only the line Pid.
 func pidNumbers(fdinfo string) (numbers []int) {
 	text, ok := proc.Value(fdinfo, proc.Colon, "NSpid")
 	if !ok {
@@ -69,14 +69,14 @@ func pidNumbers(fdinfo string) (numbers []int) {
 	return numbers
 }
 
-// ownProc reports whether /proc is that of our pid namespace.
+// ownProc reports whether /proc belongs to this process's pid namespace.
 var ownProc = sync.OnceValue(func() bool {
 	text, err := os.Readlink("/proc/self")
 	return err == nil && text == strconv.Itoa(os.Getpid())
 })
 
-// InProc is the number that /proc has for the process pid of our pid namespace;
-// 0 if it has none.
+// InProc returns the number that /proc has for the process pid of this pid namespace; 0
+// if it has none.
 func InProc(pid int) int {
 	if ownProc() {
 		return pid
@@ -98,8 +98,8 @@ func PidfdInProc(pidfd *os.File) int {
 	return numbers[0]
 }
 
-// ProcPath is the path of a file of the process pid of our pid namespace in
-// /proc. If /proc cannot have it, it is one of process 0, which there never is.
+// ProcPath returns the path in /proc of a file of the process pid of this pid namespace.
+// If /proc does not have the process, the path is one of process 0, which never exists.
 func ProcPath(pid int, file string) string {
 	return "/proc/" + strconv.Itoa(InProc(pid)) + "/" + file
 }
@@ -116,8 +116,8 @@ func IsNamespaceInit(pid int) bool {
 	return err == nil && len(numbers) > 1 && numbers[len(numbers)-1] == 1
 }
 
-// ProcFault says what is wrong with /proc as a whole, and what to do; empty if
-// nothing is.
+// ProcFault says what is wrong with /proc as a whole and what to do about it; empty if
+// nothing is wrong.
 func ProcFault() string {
 	var fs unix.Statfs_t
 	err := unix.Statfs("/proc", &fs)

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ReadStat reads the state of the process that has the number pid in /proc; nil
-// without an error if there is no such process, or none that /proc shows.
+// ReadStat reads the state of the process that has the number pid in /proc. It returns
+// nil without an error if there is no such process, or /proc hides it.
 func ReadStat(pid int) (*proc.Stat, error) {
 	path := fmt.Sprintf("/proc/%d/stat", pid)
 	b, err := ReadFile(path)
@@ -32,7 +32,8 @@ func ReadStat(pid int) (*proc.Stat, error) {
 	return &s, nil
 }
 
-// ReadMounts reads the mount table of a process: its number in /proc, or "self".
+// ReadMounts reads the mount table of a process: process is its number in /proc, or
+// "self".
 func ReadMounts(process string) (string, error) {
 	return ReadText("/proc/" + process + "/mountinfo")
 }
@@ -50,8 +51,8 @@ func MountByID(id uint64) (proc.Mount, error) {
 	return m, nil
 }
 
-// InUserNamespace tells that this process is in a user namespace other than
-// the host's, whose inode number is fixed (linux/nsfs.h, USER_NS_INIT_INO).
+// InUserNamespace reports whether this process is in a user namespace other than the
+// host's, whose inode number is fixed (linux/nsfs.h, USER_NS_INIT_INO).
 func InUserNamespace() bool { return inUserNamespace() }
 
 var inUserNamespace = sync.OnceValue(func() bool {
@@ -59,8 +60,8 @@ var inUserNamespace = sync.OnceValue(func() bool {
 	return unix.Stat("/proc/self/ns/user", &st) == nil && st.Ino != 0xEFFFFFFD
 })
 
-// BootID tells one boot of the machine from another; empty if the kernel does
-// not say.
+// BootID returns an id that differs for each boot of the machine; empty if it cannot be
+// read.
 func BootID() string { return bootID() }
 
 var bootID = sync.OnceValue(func() string {
@@ -71,14 +72,14 @@ var bootID = sync.OnceValue(func() string {
 	return strings.TrimSpace(string(b))
 })
 
-// unseen reports whether err is what /proc says of a process that has ended, or
-// that it hides (proc(5), hidepid).
+// unseen reports whether err is what /proc returns for a process that has ended, or that
+// it hides (proc(5), hidepid).
 func unseen(err error) bool {
 	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES)
 }
 
-// ThreadGroup is the process that a thread belongs to; 0 if the thread has
-// ended, or cannot be seen from this pid namespace.
+// ThreadGroup returns the process that a thread belongs to; 0 if the thread has ended, or
+// is not visible in this pid namespace.
 func ThreadGroup(tid int) (int, error) {
 	if pid, ok := threadGroup(tid); ok {
 		return pid, nil
@@ -101,7 +102,7 @@ func ThreadGroup(tid int) (int, error) {
 	return strconv.Atoi(id)
 }
 
-// threadGroup asks the kernel without /proc (PIDFD_GET_INFO, Linux 6.13).
+// threadGroup asks the kernel without using /proc (PIDFD_GET_INFO, Linux 6.13).
 func threadGroup(tid int) (pid int, ok bool) {
 	const thread = unix.O_EXCL // PIDFD_THREAD
 	fd, err := unix.PidfdOpen(tid, thread)
@@ -120,9 +121,9 @@ func threadGroup(tid int) (pid int, ok bool) {
 	return int(info.Tgid), err == nil
 }
 
-// PidsOfNamespace lists the processes that are in the pid namespace of pid,
-// and pid itself, as far as the caller may see, and /proc has the numbers that
-// they have here.
+// PidsOfNamespace lists the processes in the pid namespace of pid, and pid itself. It
+// lists only pid if /proc is that of another pid namespace, and leaves out processes whose
+// namespace the caller may not see.
 func PidsOfNamespace(pid int) ([]int, error) {
 	if !ownProc() {
 		return []int{pid}, nil
@@ -148,7 +149,7 @@ func PidsOfNamespace(pid int) ([]int, error) {
 	return pids, nil
 }
 
-// Comm is the name of a process (proc_pid_comm(5)); empty if there is none.
+// Comm returns the name of a process (proc_pid_comm(5)); empty if it cannot be read.
 func Comm(pid int) string {
 	b, err := ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 	if err != nil {
@@ -157,8 +158,8 @@ func Comm(pid int) string {
 	return strings.TrimSuffix(string(b), "\n")
 }
 
-// CommandLine is how a process was called, for a message: no more than begins
-// it; the name alone if there is no more.
+// CommandLine returns the beginning of a process's command line, for a message; the name
+// of the process if it has none.
 func CommandLine(pid int) string {
 	b, err := ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	if line := commandLine(b); err == nil && line != "" {
@@ -170,8 +171,8 @@ func CommandLine(pid int) string {
 // maxCommandLine bounds what CommandLine returns, in bytes.
 const maxCommandLine = 120
 
-// commandLine makes one line of /proc/PID/cmdline, which may hold anything: the
-// program without its directory, then the arguments.
+// commandLine makes one printable line of /proc/PID/cmdline, which may contain anything:
+// the program without its directory, then the arguments.
 func commandLine(b []byte) string {
 	first, _, _ := bytes.Cut(b, []byte{0})
 	b = b[bytes.LastIndexByte(first, '/')+1:]
@@ -190,8 +191,8 @@ func commandLine(b []byte) string {
 	return line
 }
 
-// KillGroups kills the process groups that children of the process parent lead,
-// but for those named one of spared.
+// KillGroups kills the process groups whose leaders are children of the process parent,
+// except for leaders with one of the names in spared.
 func KillGroups(parent int, spared ...string) error {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -209,14 +210,14 @@ func KillGroups(parent int, spared ...string) error {
 	return nil
 }
 
-// leads reports whether pid is a child of parent, and leads a process group.
+// leads reports whether pid is a child of parent and the leader of a process group.
 func leads(pid, parent int) bool {
 	st, err := ReadStat(pid)
 	return err == nil && st != nil && st.Parent == parent && st.Group == pid
 }
 
-// killGroup kills the group by the pidfd of its leader, which is looked at again
-// when the pidfd holds it.
+// killGroup kills the group through the pidfd of its leader, which it checks again once
+// the pidfd is open.
 func killGroup(pid, parent int) error {
 	pidfd, err := unix.PidfdOpen(pid, 0)
 	if err == unix.ESRCH {

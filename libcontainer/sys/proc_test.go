@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// A command line of another process is one line, whatever that has put there.
+// The command line of another process becomes one line, whatever it contains.
 func TestCommandLine(t *testing.T) {
 	for given, want := range map[string]string{
 		"":                                    "",
@@ -32,7 +32,7 @@ func TestCommandLine(t *testing.T) {
 	}
 }
 
-// The readers give what the kernel says of this very process.
+// The readers return what the kernel says about this process.
 func TestReadOwn(t *testing.T) {
 	st, err := ReadStat(os.Getpid())
 	if err != nil || st == nil || st.Parent != os.Getppid() || st.Threads < 1 || st.Ended() {

@@ -11,20 +11,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Publish writes b to a file at a path of the caller's choice, where somebody
-// may wait for it: who reads it reads all of b. remove undoes it.
+// Publish writes b to a file at a path of the caller's choice, where another process may
+// wait for it. Whoever reads the file reads all of b. remove undoes it.
 //
-// The file gets its name when it is written: a kill leaves nothing half done,
-// and there is no name beforehand that another could take. A regular file that
-// has the name is replaced: for this the new one is in scratch, a directory that
-// is removed with all that is in it, for the time of one system call, or, where
-// that is another file system, beside the old one, with a name that nobody can
-// guess. A symlink is replaced, too, as by runc, wherever it leads: root writes
-// to directories of users.
+// The file gets its name only when it is written: a kill leaves nothing half done, and
+// there is no temporary name that another user could take. A regular file of that name is
+// replaced. For this the new file gets a name, for the time of one system call, in
+// scratch, a directory that is removed with all its contents, or, if that is on another
+// file system, beside the old file, under a name that nobody can guess. A symlink is
+// replaced, too, wherever it leads, as by runc: root writes to directories of users.
 //
-// A device or a FIFO is written to, as by crun and youki: the caller cannot mean
-// that it becomes a regular file. So is one that a symlink leads to which is no
-// trick of another's ([meant]: /dev/stdout).
+// A device or a FIFO is written to, as by crun and youki, because the caller cannot want
+// it to become a regular file. The same holds for one behind a symlink, unless another
+// user may have made the symlink as a trick ([meant]; /dev/stdout is none).
 func Publish(path string, b []byte, mode uint32, scratch string) (remove func() error, err error) {
 	own := func() error { return removeOwn(path, b) }
 	err = publishNew(path, b, mode)
@@ -44,7 +43,7 @@ func Publish(path string, b []byte, mode uint32, scratch string) (remove func() 
 	return own, err
 }
 
-// PublishNew is Publish where there must be no file: unix.EEXIST.
+// PublishNew is [Publish] for a file that must not exist; the error is then unix.EEXIST.
 func PublishNew(path string, b []byte, mode uint32) error {
 	err := publishNew(path, b, mode)
 	if noUnnamed(err) {
@@ -53,8 +52,7 @@ func PublishNew(path string, b []byte, mode uint32) error {
 	return err
 }
 
-// publishNew writes a file without a name, and then names it (open(2),
-// O_TMPFILE).
+// publishNew writes a file without a name (open(2), O_TMPFILE), and then names it.
 func publishNew(path string, b []byte, mode uint32) error {
 	fd, err := unnamed(path, b, mode)
 	if err != nil {
@@ -76,13 +74,13 @@ func unnamed(path string, b []byte, mode uint32) (int, error) {
 	return fd, nil
 }
 
-// name gives a file without a name one that nobody has.
+// name gives a file without a name one that is not taken.
 func name(fd int, path string) error {
 	return unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", fd), unix.AT_FDCWD, path, unix.AT_SYMLINK_FOLLOW)
 }
 
-// noUnnamed reports whether err says that the file system has no files without
-// a name, or no second names, or that this is no file system at all.
+// noUnnamed reports whether err means that the file system does not support files
+// without a name, or hard links.
 func noUnnamed(err error) bool {
 	return errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EISDIR) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EPERM)
 }
@@ -119,7 +117,7 @@ func temporary(path string, b []byte, mode uint32, scratch string) (temp string,
 	return temp, err
 }
 
-// createNew writes a file that nobody has made before.
+// createNew writes a file that must not exist.
 func createNew(path string, b []byte, mode uint32) error {
 	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, mode)
 	if err != nil {
@@ -133,18 +131,18 @@ func createNew(path string, b []byte, mode uint32) error {
 	return nil
 }
 
-// removeOwn removes a file that still says what we have written.
+// removeOwn removes the file if its content is still b.
 func removeOwn(path string, b []byte) error {
 	dir := Dir{unix.AT_FDCWD, filepath.Dir(path)}
 	now, err := dir.ReadRegular(filepath.Base(path), int64(len(b)))
 	if err != nil || string(now) != string(b) {
-		return nil // another's by now
+		return nil // somebody else has replaced it
 	}
 	return dir.Unlink(filepath.Base(path))
 }
 
-// target finds what is at path and its type (S_IFMT): a regular file, a symlink
-// or nothing, which are all replaced, or what else there is, and its path.
+// target finds the type (S_IFMT) of what is at path. A regular file, a symlink or
+// nothing is to be replaced; anything else is returned with the path that leads to it.
 func target(path string) (to string, kind uint32) {
 	var st unix.Stat_t
 	if unix.Lstat(path, &st) != nil {
@@ -160,16 +158,16 @@ func target(path string) (to string, kind uint32) {
 	switch kind = st.Mode & unix.S_IFMT; {
 	case kind == unix.S_IFCHR, kind == unix.S_IFIFO:
 		return to, kind
-	case kind == unix.S_IFREG && !Findable(to, true): // a descriptor of our own
+	case kind == unix.S_IFREG && !Findable(to, true): // a descriptor of this process
 		return to, unix.S_IFCHR
 	}
 	return path, unix.S_IFLNK
 }
 
-// meant gives a path that leads where the symlink at path leads, if that is what
-// the caller means: a symlink of the caller's own or of root's, and one to a
-// descriptor of this process's. Another's may lead anywhere, and tomorrow
-// elsewhere.
+// meant returns a path to the target of the symlink at path, if the caller can be
+// assumed to mean the target: the symlink belongs to the caller or to root, or leads to a
+// descriptor of this process. A symlink of another user may lead anywhere, and may change
+// at any time.
 func meant(path string) (string, bool) {
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -178,7 +176,7 @@ func meant(path string) (string, bool) {
 	defer unix.Close(fd)
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(fd, &fs); err == nil && fs.Type == unix.PROC_SUPER_MAGIC {
-		return path, true // the kernel makes these
+		return path, true // the kernel makes the symlinks of proc
 	}
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
@@ -199,7 +197,7 @@ func meant(path string) (string, bool) {
 	return text, true
 }
 
-// writeInto writes to a file that is there.
+// writeInto appends to an existing file.
 func writeInto(path string, b []byte) error {
 	fd, err := openToWrite(path, unix.O_APPEND, 0)
 	if err != nil {
@@ -209,9 +207,8 @@ func writeInto(path string, b []byte) error {
 	return wrap("write", path, writeAll(fd, b))
 }
 
-// Append opens a file at a path of the caller's choice to append to it, and
-// makes it if it is not there. A symlink that is another's ([meant]) is not
-// followed.
+// Append opens a file at a path of the caller's choice for appending, and makes it if it
+// does not exist. It does not follow another user's symlink ([meant]).
 func Append(path string, mode uint32) (*Appender, error) {
 	const flags = unix.O_CREAT | unix.O_APPEND | unix.O_SYNC
 	fd, err := openToWrite(path, flags|unix.O_NOFOLLOW, mode)

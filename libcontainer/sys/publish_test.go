@@ -13,15 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestPublish publishes a file where there is something already.
+// TestPublish publishes a file at a path where something exists already.
 func TestPublish(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		lay   func(path, victim string) error
-		want  string // what path has then; "" is what is said in err
+		want  string // content of path afterwards; if it is "", err has the expected error
 		err   string
-		kept  bool // what was at path is there still
-		other bool // it is made by another user
+		kept  bool // what was at path is still there
+		other bool // another user made it
 	}{
 		{name: "nothing", lay: func(string, string) error { return nil }, want: "42"},
 		{name: "file", lay: func(path, _ string) error { return os.WriteFile(path, []byte("12345"), 0o600) }, want: "42"},
@@ -45,7 +45,7 @@ func TestPublish(t *testing.T) {
 			}
 			dir, scratch := filepath.Join(t.TempDir(), "d"), t.TempDir()
 			path, victim := filepath.Join(dir, "pid"), filepath.Join(scratch, "victim")
-			// The name that a guess would make it.
+			// The name that somebody might guess.
 			trap := filepath.Join(dir, fmt.Sprintf(".pid.%d", os.Getpid()))
 			if err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(victim, []byte("secret"), 0o600), c.lay(path, victim)); err != nil {
 				t.Fatal(err)
@@ -100,7 +100,7 @@ func expectFiles(t *testing.T, dir string, want ...string) {
 	}
 }
 
-// A FIFO gets the text; so does a descriptor of the process's own.
+// A FIFO gets the text, and so does a descriptor of this process.
 func TestPublishInPlace(t *testing.T) {
 	dir := t.TempDir()
 	fifo := filepath.Join(dir, "fifo")
@@ -141,7 +141,7 @@ func TestPublishInPlace(t *testing.T) {
 	expectFiles(t, dir, "fifo", "stdout")
 }
 
-// What another has written since is not removed.
+// A file that somebody else has written since is not removed.
 func TestPublishRemovesItsOwn(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pid")
 	remove, err := Publish(path, []byte("42"), 0o666, t.TempDir())
@@ -156,7 +156,7 @@ func TestPublishRemovesItsOwn(t *testing.T) {
 	}
 }
 
-// A file is replaced where scratch is another file system, or is not there.
+// A file is replaced even if scratch is on another file system, or does not exist.
 func TestPublishBeside(t *testing.T) {
 	for _, scratch := range []string{"/proc", "/no/such/directory"} {
 		dir := t.TempDir()
@@ -193,7 +193,7 @@ func TestPublishNew(t *testing.T) {
 	}
 }
 
-// Append follows the symlinks that the caller may be taken to mean.
+// Append follows those symlinks that the caller can be assumed to mean.
 func TestAppend(t *testing.T) {
 	dir := t.TempDir()
 	link, file := filepath.Join(dir, "link"), filepath.Join(dir, "file")

@@ -7,12 +7,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// call is a system call that a seccomp filter around skiff may forbid, as those
-// of container engines do, or that older kernels do not have.
+// call is a system call that older kernels lack, or that a seccomp filter around skiff
+// may forbid, as the filters of container engines do.
 type call struct {
 	name   string
 	number uintptr
-	asks   bool // it asks for CAP_SYS_ADMIN before it looks at its arguments
+	asks   bool // the kernel checks for CAP_SYS_ADMIN before it looks at the arguments
 }
 
 var calls = [...]call{
@@ -52,13 +52,13 @@ var calls = [...]call{
 	{"unshare", unix.SYS_UNSHARE, false},
 }
 
-// Refusal explains that a system call was refused, by its number.
+// Refusal explains why a system call was refused.
 type Refusal struct {
-	Words   string // what forbids it; empty if the kernel has its reasons
-	Certain bool   // else it is one of several causes
+	Words   string // what forbids the call; empty if it was the kernel that refused it
+	Certain bool   // false: it is one of several possible causes
 }
 
-// Refused looks why a system call has failed with errno.
+// Refused finds out why the system call of that number failed with errno.
 func Refused(number uintptr, errno error) Refusal {
 	for i := range calls {
 		if c := &calls[i]; c.number == number {
@@ -68,7 +68,7 @@ func Refused(number uintptr, errno error) Refusal {
 	return Refusal{}
 }
 
-// Explain adds to the error of a system call, by its name, what forbids it.
+// Explain adds to the error of the named system call what forbids the call.
 func Explain(name string, err error) error {
 	if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.ENOSYS) {
 		return err
@@ -81,7 +81,7 @@ func Explain(name string, err error) error {
 	return err
 }
 
-// Add adds the words to those of err, if there are any.
+// Add appends the words of r, if there are any, to err.
 func (r Refusal) Add(err error) error {
 	switch {
 	case r.Words == "":
@@ -100,11 +100,11 @@ func (c *call) refused(err error) Refusal {
 	return refusal(c, errno, tried{filtered: filtered(), again: c.try(), admin: admin()})
 }
 
-// tried is what decides whether a filter has refused a call.
+// tried has the facts that show whether a filter refused a call.
 type tried struct {
-	filtered bool       // there is a filter around us
-	again    unix.Errno // what the call says to arguments that make no sense
-	admin    bool       // the kernel lets us do what takes CAP_SYS_ADMIN
+	filtered bool       // this process has a seccomp filter
+	again    unix.Errno // the error of the call with invalid arguments
+	admin    bool       // the kernel lets this process do what needs CAP_SYS_ADMIN
 }
 
 func refusal(c *call, errno unix.Errno, t tried) Refusal {
@@ -120,22 +120,22 @@ func refusal(c *call, errno unix.Errno, t tried) Refusal {
 	return Refusal{fmt.Sprintf("a seccomp filter around skiff forbids the system call %s", c.name), t.admin || !c.asks}
 }
 
-// try makes the call with arguments that no kernel takes. A filter that looks at
-// the number alone refuses it nevertheless.
+// try makes the call with arguments that no kernel accepts. A filter that looks only at
+// the number refuses it with its own error all the same.
 func (c *call) try() unix.Errno {
 	const none = ^uintptr(0)
 	_, _, errno := unix.RawSyscall6(c.number, none, none, none, none, none, none)
 	return errno
 }
 
-// filtered reports whether we have a seccomp filter (prctl(2), PR_GET_SECCOMP).
+// filtered reports whether this process has a seccomp filter (prctl(2), PR_GET_SECCOMP).
 func filtered() bool {
 	mode, err := unix.PrctlRetInt(unix.PR_GET_SECCOMP, 0, 0, 0, 0)
 	return err == nil && mode == 2 // SECCOMP_MODE_FILTER
 }
 
-// admin reports whether we are root in the host's user namespace, with
-// CAP_SYS_ADMIN: one below may have a mount namespace that is not its own.
+// admin reports whether this process has CAP_SYS_ADMIN in the host's user namespace. In
+// a user namespace below, that one need not own the mount namespace.
 func admin() bool {
 	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData

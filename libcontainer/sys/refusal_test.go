@@ -55,10 +55,10 @@ func TestRefusalAdd(t *testing.T) {
 	}
 }
 
-// Arguments that make no sense have every call fail, whoever makes it, or change
-// nothing; and what the kernel lets us do is not taken for forbidden.
+// With invalid arguments every call fails, whoever makes it, or changes nothing. A call
+// that the kernel allows is not reported as forbidden.
 func TestCallsTried(t *testing.T) {
-	harmless := []string{"setresgid", "setresuid"} // -1: as it is
+	harmless := []string{"setresgid", "setresuid"} // -1 leaves an id unchanged
 	for i := range calls {
 		c := &calls[i]
 		if errno := c.try(); errno == 0 && !slices.Contains(harmless, c.name) {

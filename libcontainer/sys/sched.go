@@ -31,7 +31,7 @@ func SchedSetaffinity(tid int, mask []byte) error {
 	return errno(e)
 }
 
-// SchedGetaffinity gets the CPUs of the thread tid, 0 for this one.
+// SchedGetaffinity returns the CPUs of the thread tid, 0 for this one.
 func SchedGetaffinity(tid int) ([]byte, error) {
 	mask := make([]byte, 1<<13)
 	n, _, e := unix.RawSyscall(unix.SYS_SCHED_GETAFFINITY, uintptr(tid), uintptr(len(mask)), uintptr(unsafe.Pointer(&mask[0])))
@@ -41,19 +41,19 @@ func SchedGetaffinity(tid int) ([]byte, error) {
 	return mask[:n], nil
 }
 
-// AllCPUs is a mask of all CPUs that a kernel can have. It cuts the mask to
-// those that it has and that the cgroup's cpuset allows.
+// AllCPUs returns a mask of all CPUs that a kernel can have. The kernel reduces it to
+// those that exist and that the cgroup's cpuset allows.
 func AllCPUs() []byte { return bytes.Repeat([]byte{0xff}, 1<<10) }
 
-// Confined reports whether the caller has confined skiff to some of the CPUs,
-// as taskset(1) and CPUAffinity= of systemd do. The Go runtime has counted the
-// CPUs of this process; if these are all there are, there is none with the
-// number that follows.
+// Confined reports whether the caller has confined skiff to some of the CPUs, as
+// taskset(1) and systemd's CPUAffinity= do. It compares with the number of CPUs that the
+// Go runtime has counted for this process: if these are all, the machine has no CPU with
+// the next number.
 func Confined() bool {
 	return unix.Access("/sys/devices/system/cpu/cpu"+strconv.Itoa(runtime.NumCPU()), unix.F_OK) == nil
 }
 
-// errno is e as an error, nil for none.
+// errno returns e as an error, and nil for 0.
 func errno(e unix.Errno) error {
 	if e == 0 {
 		return nil

@@ -8,16 +8,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// signalBatch is how many pidfds [SignalMembers] holds at once, and spareFiles
-// how many descriptors it leaves to others where there are not that many.
+// signalBatch is how many pidfds [SignalMembers] holds at once. If descriptors run out
+// before, it leaves spareFiles of them free.
 const (
 	signalBatch = 256
 	spareFiles  = 8
 )
 
-// SignalMembers sends sig to those of the processes that are still members once
-// a pidfd holds them: a pid alone may belong to a stranger by then. members is
-// called once for many, since it may take long.
+// SignalMembers sends sig to those of the processes that are still members after their
+// pidfds have been opened: a pid alone might belong to a stranger by then. It calls
+// members once per batch, since that may take long.
 func SignalMembers(pids []int, sig unix.Signal, members func() ([]int, error)) error {
 	for len(pids) > 0 {
 		batch, err := holdAll(pids[:min(len(pids), signalBatch)])
@@ -34,20 +34,20 @@ func SignalMembers(pids []int, sig unix.Signal, members func() ([]int, error)) e
 	return nil
 }
 
-// held are processes that pidfds hold.
+// held is a batch of processes with open pidfds.
 type held struct {
 	pids, fds []int
-	taken     int // of those that were to be held; some may have ended
+	taken     int // how many pids were handled; some of these processes may have ended
 }
 
-// holdAll opens pidfds of as many processes as there are descriptors for.
+// holdAll opens pidfds of as many of the processes as descriptors allow.
 func holdAll(pids []int) (*held, error) {
 	var h held
 	for _, pid := range pids {
 		fd, err := unix.PidfdOpen(pid, 0)
 		switch {
 		case err == unix.ESRCH || err == unix.EINVAL || err == unix.ENOENT:
-			// It has ended; or a thread whose leader has.
+			// It has ended, or is a thread whose leader has ended.
 		case err == unix.EMFILE && len(h.fds) > spareFiles:
 			h.taken = slices.Index(pids, h.release(spareFiles))
 			return &h, nil
@@ -62,7 +62,7 @@ func holdAll(pids []int) (*held, error) {
 	return &h, nil
 }
 
-// release gives up the last n, and tells the first of these.
+// release closes the last n pidfds, and returns the pid of the first of these.
 func (h *held) release(n int) (first int) {
 	kept := len(h.fds) - n
 	for _, fd := range h.fds[kept:] {

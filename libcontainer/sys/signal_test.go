@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SignalMembers reaches all with few descriptors, and spares who is no member.
+// SignalMembers reaches all members with few descriptors, and spares other processes.
 func TestSignalMembers(t *testing.T) {
 	var cmds []*exec.Cmd
 	var pids []int

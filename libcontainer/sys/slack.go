@@ -7,22 +7,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// monitorSlack is how late, in nanoseconds, the Go runtime's monitor may wake:
-// half of what it sleeps itself when it has seen nothing for a while.
+// monitorSlack is how late, in nanoseconds, the Go runtime's monitor may wake up: half
+// of the time that it sleeps when it has been idle for a while.
 const monitorSlack = 5000000
 
 // callerSlack is the timer slack of the thread that called [SlowMonitor].
 var callerSlack uint64
 
-// SlowMonitor is for the begin of a program, on its first thread. It keeps the
-// Go runtime's monitor (sysmon) from waking each 20 µs to look for threads that
-// a system call holds up, as it does for the first milliseconds: for most verbs
-// that is all their time, and costs a tenth of it. The monitor's timers are made
-// inexact (proc(5), /proc/PID/timerslack_ns), which takes CAP_SYS_NICE; without
-// it nothing changes.
+// SlowMonitor must be called at the beginning of a program, on its first thread. It
+// keeps the Go runtime's monitor (sysmon) from waking up every 20 µs to look for threads
+// that are blocked in a system call, as it does during the first milliseconds. Most verbs
+// run no longer than that, and it would cost them a tenth of their time. SlowMonitor
+// makes the monitor's timers inexact (proc(5), /proc/PID/timerslack_ns), which needs
+// CAP_SYS_NICE; without it nothing changes.
 //
-// A thread that the monitor makes inherits this, and passes it on to a process:
-// see [TimerSlack] and [WithTimerSlack].
+// A thread that the monitor creates inherits the slack, and so does a process that such
+// a thread starts: see [TimerSlack] and [WithTimerSlack].
 func SlowMonitor() {
 	callerSlack = TimerSlack()
 	tid := firstThread(unix.Getpid())
@@ -37,9 +37,9 @@ func SlowMonitor() {
 	unix.Close(fd)
 }
 
-// firstThread finds the thread of process pid that was made first, the
-// monitor's: its number is the next one, unless others have taken some
-// meanwhile. -1: it is none of the next few.
+// firstThread finds the thread that process pid created first, the monitor's. Its number
+// is the one after pid, unless other processes took some numbers in between. It returns
+// -1 if none of the next few numbers is a thread of the process.
 func firstThread(pid int) int {
 	const few = 32
 	for tid := pid + 1; tid <= pid+few; tid++ {
@@ -50,8 +50,8 @@ func firstThread(pid int) int {
 	return -1
 }
 
-// TimerSlack is what a process that we start is to have: the timer slack that
-// skiff was started with, in nanoseconds.
+// TimerSlack returns the timer slack, in nanoseconds, that skiff was started with, and
+// that the processes it starts are to have.
 func TimerSlack() uint64 {
 	if callerSlack != 0 {
 		return callerSlack
@@ -63,7 +63,7 @@ func TimerSlack() uint64 {
 	return uint64(n)
 }
 
-// WithTimerSlack calls start, which starts a process, on a thread that has the
+// WithTimerSlack calls start, which starts a process, on a thread with the timer slack
 // [TimerSlack].
 func WithTimerSlack(start func() error) error {
 	runtime.LockOSThread()

@@ -18,7 +18,7 @@ func slackOf(t *testing.T, tid int) string {
 	return strings.TrimSpace(string(b))
 }
 
-// The monitor is slow, and what is started does not see that.
+// The monitor is slow, and processes that are started are not affected.
 func TestSlowMonitor(t *testing.T) {
 	tid := firstThread(os.Getpid())
 	if tid < 0 {

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// listen makes a socket that nobody accepts connections from.
+// listen makes a socket on which nobody accepts connections.
 func listen(t *testing.T) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "s")
@@ -25,7 +25,7 @@ func listen(t *testing.T) (path string) {
 	return path
 }
 
-// An agent that does not read does not stop a create for ever.
+// An agent that does not read does not block a create for ever.
 func TestSendAllEnds(t *testing.T) {
 	s, err := ConnectUnix(listen(t), unix.SOCK_STREAM)
 	if err != nil {

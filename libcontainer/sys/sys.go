@@ -1,8 +1,8 @@
-// Package sys has the system calls that the engine makes, with errors that say
+// Package sys wraps the system calls that the runtime makes, with errors that say
 // which call failed on which object.
 //
-// It is the only package that may wrap x/sys/unix's functions; the others use
-// its constants freely.
+// Other packages make system calls through it. The exceptions, with their reasons, are
+// in tests/arch/syscalls_test.go; the constants of x/sys/unix may be used everywhere.
 package sys
 
 import (
@@ -77,9 +77,9 @@ func OpenPath(path string, flags int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// Findable tells that path can be opened, and leads to the same file whoever
-// opens it: through no magic link of a procfs (/proc/self/fd/3, /dev/fd/3). A
-// symlink at path itself is followed or not.
+// Findable reports whether path can be opened, and leads to the same file for every
+// process: there is no magic link of a procfs on the way (/proc/self/fd/3, /dev/fd/3).
+// A symlink at path itself is followed if follow is set.
 func Findable(path string, follow bool) bool {
 	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_MAGICLINKS}
 	if !follow {
@@ -93,8 +93,8 @@ func Findable(path string, follow bool) bool {
 	return true
 }
 
-// OpenNamespace opens the namespace at path (/proc/PID/ns/net, or a bind of
-// one), to be joined.
+// OpenNamespace opens the namespace at path (/proc/PID/ns/net, or a bind mount of such a
+// file), to join it.
 func OpenNamespace(path string) (*os.File, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -103,7 +103,7 @@ func OpenNamespace(path string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// Dup gives another descriptor of f.
+// Dup returns another descriptor of f.
 func Dup(f *os.File) (*os.File, error) {
 	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
@@ -112,7 +112,7 @@ func Dup(f *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
-// IsFile tells whether path leads to the file that f is.
+// IsFile reports whether path leads to the same file as f.
 func IsFile(f *os.File, path string) (bool, error) {
 	var a, b unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &a); err != nil {
@@ -124,7 +124,7 @@ func IsFile(f *os.File, path string) (bool, error) {
 	return a.Dev == b.Dev && a.Ino == b.Ino, nil
 }
 
-// OpenIn opens path inside the directory root, as if root were "/"; no magic
+// OpenIn opens path inside the directory root, as if root were "/". It refuses magic
 // links (openat2(2), Linux 5.6).
 func OpenIn(root *os.File, path string, flags uint64) (*os.File, error) {
 	how := unix.OpenHow{Flags: flags | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
@@ -135,9 +135,8 @@ func OpenIn(root *os.File, path string, flags uint64) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// CloneNode clones the mount of a device node of the host, rooted at it, and
-// makes sure that it is the device asked for: kind is S_IFCHR or S_IFBLK, dev
-// its number.
+// CloneNode clones the mount of a device node of the host, with the node as its root,
+// and checks that it is the expected device: kind is S_IFCHR or S_IFBLK, dev its number.
 func CloneNode(path string, kind uint32, dev uint64) (*os.File, error) {
 	fd, err := unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_SYMLINK_NOFOLLOW)
 	if err != nil {
@@ -174,9 +173,9 @@ func PidfdSignal(pidfd *os.File, sig unix.Signal) error {
 	return wrap("pidfd_send_signal", unix.SignalName(sig), unix.PidfdSendSignal(int(pidfd.Fd()), sig, nil, 0))
 }
 
-// PidfdStatus is the exit status, in the shell's form, of a process that ended
-// while the pidfd was open, child or not. Its parent has the timeout to reap it.
-// It is unknown before Linux 6.15 (PIDFD_INFO_EXIT).
+// PidfdStatus returns the exit status, in the shell's form, of a process that ended while
+// the pidfd was open, child or not. It waits up to timeout for the parent to reap the
+// process. Before Linux 6.15 the status is unknown (PIDFD_INFO_EXIT).
 func PidfdStatus(pidfd *os.File, timeout time.Duration) (int, bool) {
 	info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT}
 	if unix.IoctlPidfdInfo(int(pidfd.Fd()), &info) == unix.ENOTTY {
@@ -195,8 +194,8 @@ func PidfdStatus(pidfd *os.File, timeout time.Duration) (int, bool) {
 	return ws.ExitStatus(), true
 }
 
-// WaitReadable waits until fd can be read (a pidfd: until its process has
-// exited) or timeout milliseconds are over; -1 is no timeout.
+// WaitReadable waits until fd is readable (a pidfd is when its process has exited), for
+// at most timeout milliseconds; -1 is no timeout.
 func WaitReadable(fd, timeout int) (bool, error) {
 	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	n := 0
@@ -254,15 +253,15 @@ func Prlimit(pid, resource int, soft, hard uint64) error {
 	return nil
 }
 
-// Getrlimit gets this process's own limits of a resource.
+// Getrlimit returns this process's limits of a resource.
 func Getrlimit(resource int) (soft, hard uint64, err error) {
 	var lim unix.Rlimit
 	err = wrap("getrlimit", "", unix.Prlimit(0, resource, nil, &lim))
 	return lim.Cur, lim.Max, err
 }
 
-// SendFD sends fd over the AF_UNIX socket at path, with name as the message:
-// the console and pidfd hand-over of runc.
+// SendFD sends fd over the AF_UNIX socket at path, with name as the message. That is
+// runc's protocol for consoles and pidfds.
 func SendFD(path, name string, fd int) error {
 	s, err := ConnectUnix(path, unix.SOCK_STREAM)
 	if err != nil {
@@ -274,8 +273,8 @@ func SendFD(path, name string, fd int) error {
 	})))
 }
 
-// SendAll sends b on a stream socket, and with its first byte fd. The other end
-// has the time to read that the socket has for sending, [peerWait].
+// SendAll sends b on a stream socket, and fd with the first byte of it. It fails if the
+// other end does not read within the socket's send timeout, [peerWait].
 func SendAll(socket int, b []byte, fd int) error {
 	rights := unix.UnixRights(fd)
 	for len(b) > 0 {
@@ -293,7 +292,7 @@ func SendAll(socket int, b []byte, fd int) error {
 // read.
 const peerWait = 10 * time.Second
 
-// unread puts the end of that time into words.
+// unread explains the error of that timeout.
 func unread(err error) error {
 	if errors.Is(err, unix.EAGAIN) {
 		return fmt.Errorf("%w (nobody reads at the other end)", err)
@@ -301,15 +300,15 @@ func unread(err error) error {
 	return err
 }
 
-// limitSends limits the time of connect and each send on a socket (SO_SNDTIMEO).
+// limitSends sets the timeout of connect and of each send on a socket (SO_SNDTIMEO).
 func limitSends(s int, d time.Duration) error {
 	tv := unix.NsecToTimeval(d.Nanoseconds())
 	return unix.SetsockoptTimeval(s, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &tv)
 }
 
-// ConnectUnix connects to the AF_UNIX socket at path, which may be longer than
-// a socket address (108 bytes): then it is reached through its descriptor. A
-// path that begins with @ is an abstract name.
+// ConnectUnix connects to the AF_UNIX socket at path. If path is too long for a socket
+// address (108 bytes), the socket is reached through a descriptor. A path that begins
+// with @ is an abstract name.
 func ConnectUnix(path string, kind int) (int, error) {
 	s, err := unix.Socket(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -336,20 +335,21 @@ func ConnectUnix(path string, kind int) (int, error) {
 	return s, nil
 }
 
-// Subreaper makes this process the parent of its descendants' orphans
+// Subreaper makes this process the new parent of orphans among its descendants
 // (prctl(2), PR_SET_CHILD_SUBREAPER).
 func Subreaper() error {
 	return wrap("prctl", "PR_SET_CHILD_SUBREAPER", unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 }
 
-// MountID is the id of the mount that path is on (statx(2), STATX_MNT_ID).
+// MountID returns the id of the mount that path is on (statx(2), STATX_MNT_ID).
 func MountID(path string) (uint64, error) {
 	var st unix.Statx_t
 	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_MNT_ID, &st)
 	return st.Mnt_id, wrap("statx", path, err)
 }
 
-// Detach unmounts what is on path, and all below it, as soon as nobody uses it.
+// Detach detaches the mount on path and all mounts below it; the kernel unmounts them
+// once nothing uses them (umount2(2), MNT_DETACH).
 func Detach(path string) error {
 	return wrap("umount", path, unix.Unmount(path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW))
 }
@@ -360,9 +360,9 @@ func Setns(f *os.File, flag int) error {
 	return wrap("setns", f.Name(), unix.Setns(int(f.Fd()), flag))
 }
 
-// LastingMountID is an id of the mount that f is on which the kernel gives to no
-// other as long as it runs (statx(2), STATX_MNT_ID_UNIQUE, Linux 6.8), or on an
-// older one what [MountIDOf] gives.
+// LastingMountID returns an id of the mount that f is on which no other mount gets until
+// the next boot (statx(2), STATX_MNT_ID_UNIQUE, Linux 6.8). On older kernels it returns
+// what [MountIDOf] does.
 func LastingMountID(f *os.File) (uint64, error) {
 	const unique = 0x4000
 	var st unix.Statx_t
@@ -373,7 +373,7 @@ func LastingMountID(f *os.File) (uint64, error) {
 	return MountIDOf(f)
 }
 
-// MountIDOf is the id of the mount that f is on (statx(2), STATX_MNT_ID).
+// MountIDOf returns the id of the mount that f is on (statx(2), STATX_MNT_ID).
 func MountIDOf(f *os.File) (uint64, error) {
 	var st unix.Statx_t
 	err := unix.Statx(int(f.Fd()), "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &st)

@@ -10,29 +10,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Walk goes through a tree of directories that others own, and may change
-// meanwhile: however deep, wide and long-named they make it, it takes one step
-// at a time, from a directory to the next one below or above. A directory of
-// many names is kept open and read bit by bit, if there are not many of these on
-// the way from the top; so it holds few descriptors, and little memory.
+// Walk walks a tree of directories that others own and may change during the walk.
+// However deep and wide they make it, and however long its names, the walk takes one
+// step at a time, from a directory to the next one below or above. A directory with many
+// names is kept open and read in pieces, unless there are many of these on the way from
+// the top. So a walk holds few descriptors and needs little memory.
 //
-// No step leaves the file system or follows a symbolic link. What vanishes
-// meanwhile is passed over, and what appears in a directory that was read
-// already is not seen.
+// No step leaves the file system or follows a symbolic link. Directories that vanish
+// during the walk are skipped; names that appear in a directory after it was read are
+// not seen.
 type Walk struct {
-	// Enter, if not nil, is called with each directory, before what is in it.
-	// name is the last component of its path, empty for the top, whose depth
-	// is 0.
+	// Enter, if not nil, is called with each directory, before its contents. name
+	// is the last component of its path; it is empty for the top, whose depth is 0.
 	Enter func(fd int, name string, depth int) error
-	// Prune, if not nil, is called with what is to be entered, and again when
-	// what is below was visited. It reports whether there is nothing (any more)
-	// to enter.
+	// Prune, if not nil, is called with each name that is to be entered, and again
+	// after everything below it was visited. It reports whether there is nothing to
+	// enter (any more).
 	Prune func(parent int, name string) (gone bool, err error)
-	// Files has Prune called with everything, not with directories alone.
+	// Files has Prune called with all names, not only with those of directories.
 	Files bool
 }
 
-// ErrMoved says that a directory was moved while it was walked through.
+// ErrMoved means that a directory was moved during the walk.
 var ErrMoved = errors.New("the directory was moved meanwhile")
 
 // Run walks through the tree of the open directory top.
@@ -63,14 +62,14 @@ func (w *Walk) Run(top int) error {
 }
 
 const (
-	bite     = 32 << 10 // how much is read of a directory at once
-	mostKept = 8        // how many that are not read to their ends are kept open
+	bite     = 32 << 10 // how many bytes of names are read from a directory at once
+	mostKept = 8        // how many directories that are not read to the end are kept open
 )
 
-// trip is a walk under way.
+// trip is the state of a walk.
 type trip struct {
 	*Walk
-	top, at int    // at is the directory of the last stop
+	top, at int    // at is the directory of the last stop of way
 	way     []stop // from the top
 	kept    int    // how many of them are open
 	buf     []byte // for getdents64
@@ -80,7 +79,7 @@ type trip struct {
 type stop struct {
 	name     string
 	dev, ino uint64
-	left     []byte // names to visit, a NUL after each
+	left     []byte // names still to visit, each ended by NUL
 	unread   bool   // there are more than these
 	kept     bool   // fd is open, while the walk is below
 	fd       int
@@ -102,14 +101,14 @@ func (t *trip) close() {
 	}
 }
 
-// shut closes a directory, but the top.
+// shut closes a directory unless it is the top.
 func (t *trip) shut(fd int) {
 	if fd != t.top {
 		unix.Close(fd)
 	}
 }
 
-// visit enters name, and goes there if there is something below it.
+// visit enters name, and goes down into it if there is something to visit.
 func (t *trip) visit(name string) error {
 	if gone, err := t.prune(name); gone || err != nil {
 		return err
@@ -134,8 +133,8 @@ func (t *trip) visit(name string) error {
 	return err
 }
 
-// down goes to the directory fd. The one above stays open as long as it is not
-// read to its end, unless there are too many of these.
+// down goes down into the directory fd. The one above stays open if it is not read to
+// the end; if too many are open already, it is read to the end first.
 func (t *trip) down(fd int, s stop) error {
 	above := &t.way[len(t.way)-1]
 	if above.unread && t.kept == mostKept {
@@ -161,7 +160,7 @@ func (t *trip) prune(name string) (gone bool, err error) {
 	return t.Prune(t.at, name)
 }
 
-// look enters a directory and reads what is in it.
+// look enters a directory and reads the first names in it.
 func (t *trip) look(fd int, name string) (stop, error) {
 	s := stop{name: name}
 	var st unix.Stat_t
@@ -174,7 +173,7 @@ func (t *trip) look(fd int, name string) (stop, error) {
 			return s, err
 		}
 	}
-	if st.Nlink == 2 && !t.Files { // none below: most often that is all
+	if st.Nlink == 2 && !t.Files { // it has no subdirectories, which is the usual case
 		return s, nil
 	}
 	if _, err := unix.Seek(fd, 0, unix.SEEK_SET); err != nil {
@@ -183,7 +182,7 @@ func (t *trip) look(fd int, name string) (stop, error) {
 	return s, t.read(fd, &s, bite)
 }
 
-// read reads names in a directory until there are so many bytes of them, or no
+// read reads names from a directory until it has enough bytes of them, or there are no
 // more.
 func (t *trip) read(fd int, s *stop, enough int) error {
 	if t.buf == nil {
@@ -204,7 +203,7 @@ func (t *trip) read(fd int, s *stop, enough int) error {
 	return nil
 }
 
-// add takes the names out of what getdents64(2) has read: directories', or all.
+// add takes the names from what getdents64(2) has read: those of directories, or all.
 func (s *stop) add(entries []byte, files bool) {
 	const lengthAt, typeAt, nameAt = 16, 18, 19
 	for len(entries) > nameAt {
@@ -219,7 +218,7 @@ func (s *stop) add(entries []byte, files bool) {
 	}
 }
 
-// up goes back to the directory above.
+// up goes back to the directory above, and prunes the one that it leaves.
 func (t *trip) up() error {
 	last := t.way[len(t.way)-1]
 	t.way = t.way[:len(t.way)-1]
@@ -236,8 +235,8 @@ func (t *trip) up() error {
 	return err
 }
 
-// above opens the directory above that of name. It must be the one that the walk
-// came from.
+// above opens the parent of the directory name. It must be the one that the walk came
+// from.
 func (t *trip) above(name string) (int, error) {
 	s := &t.way[len(t.way)-1]
 	if s.kept {
@@ -264,7 +263,7 @@ func (t *trip) above(name string) (int, error) {
 	return fd, nil
 }
 
-// absent reports that there is no directory (any more).
+// absent reports whether err means that there is no directory (any more).
 func absent(err error) bool {
 	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP)
 }
@@ -277,8 +276,8 @@ func openStep(at int, name string, resolve uint64) (int, error) {
 	return Openat2(at, name, &how)
 }
 
-// RemoveDirectories removes all directories below the open directory top, as
-// far as they are empty then: what a cgroup file system lets be removed.
+// RemoveDirectories removes all directories below the open directory top that are empty
+// or become so. In a cgroup file system that is all that can be removed.
 func RemoveDirectories(top int) error {
 	w := &Walk{Prune: func(parent int, name string) (bool, error) {
 		switch err := unix.Unlinkat(parent, name, unix.AT_REMOVEDIR); err {
@@ -293,11 +292,11 @@ func RemoveDirectories(top int) error {
 	return w.Run(top)
 }
 
-// RemoveTree removes a directory and all below it. One that does not exist is
-// fine.
+// RemoveTree removes a directory and everything below it. It is not an error if the
+// directory does not exist.
 func RemoveTree(path string) error {
 	var err error
-	for range 10 { // somebody may put something into it meanwhile
+	for range 10 { // another process may put something into it meanwhile
 		if err = removeOnce(path); !errors.Is(err, ErrMoved) && !errors.Is(err, unix.ENOTEMPTY) {
 			break
 		}
@@ -321,7 +320,7 @@ func removeOnce(path string) error {
 	return wrap("rmdir", path, unix.Rmdir(path))
 }
 
-// removeEntry removes a file, or a directory that is empty.
+// removeEntry removes a file or an empty directory.
 func removeEntry(parent int, name string) (gone bool, err error) {
 	err = unix.Unlinkat(parent, name, 0)
 	if err == unix.EISDIR {

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// few leaves this process that many descriptors more than it has.
+// few limits this process to that many descriptors more than it has.
 func few(t *testing.T, more uint64) {
 	t.Helper()
 	var old unix.Rlimit
@@ -30,7 +30,7 @@ func few(t *testing.T, more uint64) {
 	t.Cleanup(func() { _ = unix.Setrlimit(unix.RLIMIT_NOFILE, &old) })
 }
 
-// nest makes directories in each other, and gives the last one's descriptor.
+// nest makes nested directories, and returns a descriptor of the innermost one.
 func nest(t *testing.T, top, name string, levels int) (last int) {
 	t.Helper()
 	last, err := unix.Open(top, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -79,8 +79,8 @@ func TestRemoveTreeDeep(t *testing.T) {
 	}
 }
 
-// Directories of many names are read bit by bit, each name once, on more levels
-// than are kept open.
+// Directories with many names are read in pieces, each name once, on more levels than are
+// kept open.
 func TestWalkWide(t *testing.T) {
 	const levels, wide = mostKept + 4, 2 * bite / 250
 	top, err := unix.Open(t.TempDir(), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -147,7 +147,7 @@ func TestWalkMoved(t *testing.T) {
 		}
 		return nil
 	}, Prune: removeEntry}
-	// The walk is in b then, from which the way up leads to other.
+	// The walk is in b then, and the parent of b is other.
 	if err := w.Run(fd); !errors.Is(err, ErrMoved) {
 		t.Error(err)
 	}
@@ -158,7 +158,7 @@ func TestWalkMoved(t *testing.T) {
 	}
 }
 
-// All of a tree is visited once, above before below, whatever goes meanwhile.
+// Every directory is visited once, parents first, whatever vanishes meanwhile.
 func TestWalk(t *testing.T) {
 	top := t.TempDir()
 	for _, d := range []string{"a/b/c", "a/d", "e", "f/g"} {

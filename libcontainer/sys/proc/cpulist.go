@@ -7,21 +7,21 @@ import (
 	"strings"
 )
 
-// MaxCPU bounds the numbers in a list: no kernel can be built for that many CPUs
-// or memory nodes (CONFIG_NR_CPUS is at most 8192).
+// MaxCPU is the largest number that a list may have. No kernel can be built for that
+// many CPUs or memory nodes (CONFIG_NR_CPUS is at most 8192).
 const MaxCPU = 1<<16 - 1
 
-// TooHigh is the error about a number above [MaxCPU].
+// TooHigh is the error for a number above [MaxCPU].
 type TooHigh uint64
 
 func (n TooHigh) Error() string { return fmt.Sprintf("%d is above %d", uint64(n), MaxCPU) }
 
-// CPUList reads a list of CPUs or memory nodes, "0-3,7" (cpuset(7), "List
-// format"), into a bit mask: the lowest byte first, whole words of 8 bytes. The
-// mask of an empty list is empty.
+// CPUList converts a list of CPUs or memory nodes, "0-3,7" (cpuset(7), "List format"),
+// to a bit mask: the lowest byte first, in whole words of 8 bytes. The mask of an empty
+// list is empty.
 //
-// The kernel writes no other lists than these. It takes more: empty parts,
-// strides, words.
+// The kernel writes lists only in this form. It accepts more: empty parts, strides and
+// words.
 func CPUList(list string) (mask []byte, err error) {
 	if list == "" {
 		return nil, nil
@@ -44,7 +44,7 @@ func CPUList(list string) (mask []byte, err error) {
 	return mask, nil
 }
 
-// span reads "3" or "0-3".
+// span parses "3" or "0-3".
 func span(part string) (from, to uint64, ok bool) {
 	low, high, ranged := strings.Cut(strings.TrimSpace(part), "-")
 	if !ranged {
@@ -55,7 +55,7 @@ func span(part string) (from, to uint64, ok bool) {
 	return from, to, err == nil && err2 == nil && from <= to
 }
 
-// Members are the numbers in a mask, in order.
+// Members yields the numbers in a mask, in ascending order.
 func Members(mask []byte) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for i := range 8 * len(mask) {

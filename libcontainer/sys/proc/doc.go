@@ -1,7 +1,7 @@
-// Package proc reads the text formats of /proc and of cgroup files: one parser
-// for each. It opens nothing: package sys reads the files.
+// Package proc parses the text formats of /proc and of cgroup files, with one parser
+// for each format. It opens no files: package sys reads them.
 //
-// The kernel escapes what it writes, but the names in it are anybody's: a
-// process calls itself what it likes, and so do the mounts of a container. A line
-// that is not of the format is passed over, or an error where it is all there is.
+// The kernel escapes the names that it writes, but anybody may choose them: the name of a
+// process, the mount points of a container. In tables of which only some lines matter, a
+// parser skips a malformed line; anywhere else it is an error.
 package proc

@@ -7,12 +7,12 @@ import (
 	"testing"
 )
 
-// escape writes a name as the kernel does.
+// escape escapes a name as the kernel does.
 func escape(s string) string {
 	return strings.NewReplacer(" ", `\040`, "\t", `\011`, "\n", `\012`, `\`, `\134`).Replace(s)
 }
 
-// Whatever the names in it are, a line of the kernel's gives them back.
+// Whatever the names in a line of the kernel are, they are read back unchanged.
 func FuzzMounts(f *testing.F) {
 	f.Add(table, "/a b", `/c\040`)
 	f.Add("36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue\n", "/", "/\n - \n")
@@ -31,7 +31,7 @@ func FuzzMounts(f *testing.F) {
 	})
 }
 
-// No name of a process changes what is read of it.
+// The name of a process does not change what else is read about it.
 func FuzzStat(f *testing.F) {
 	f.Add(statLine("cat", nil), "a) Z 1 (b")
 	f.Fuzz(func(t *testing.T, text, name string) {
@@ -43,7 +43,7 @@ func FuzzStat(f *testing.F) {
 	})
 }
 
-// The first line with a key is the one that is found.
+// Value finds the first line with a key.
 func FuzzValue(f *testing.F) {
 	f.Add("populated 1\nfrozen 0\n", "frozen")
 	f.Add("Name:\tcat\nTgid:\t42\n", "Tgid")
@@ -65,7 +65,7 @@ func FuzzValue(f *testing.F) {
 	})
 }
 
-// What is read and written again is read as the same.
+// Mappings that are read, written and read again are the same.
 func FuzzIDMap(f *testing.F) {
 	f.Add("         0       1000          1\n         1     100000      65536\n")
 	f.Fuzz(func(t *testing.T, text string) {
@@ -83,7 +83,7 @@ func FuzzIDMap(f *testing.F) {
 	})
 }
 
-// The members of a mask, as a list, give the mask.
+// A list of the members of a mask gives the same mask.
 func FuzzCPUList(f *testing.F) {
 	f.Add("0-3,7")
 	f.Add("65535, 1\n")

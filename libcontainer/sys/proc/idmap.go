@@ -8,7 +8,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// IDMap reads the text of /proc/PID/uid_map or gid_map (user_namespaces(7)).
+// IDMap parses the text of /proc/PID/uid_map or gid_map (user_namespaces(7)).
 func IDMap(text string) (list []specs.LinuxIDMapping, err error) {
 	for line := range strings.Lines(text) {
 		var m specs.LinuxIDMapping
@@ -28,8 +28,8 @@ func IDMap(text string) (list []specs.LinuxIDMapping, err error) {
 	return list, nil
 }
 
-// HostID is the id outside of a user namespace that id has inside; false if it is
-// not mapped.
+// HostID maps an id inside a user namespace to the one outside. It returns false if the
+// id is not mapped.
 func HostID(list []specs.LinuxIDMapping, id uint32) (uint32, bool) {
 	for _, m := range list {
 		if id >= m.ContainerID && id-m.ContainerID < m.Size {

@@ -6,18 +6,19 @@ import (
 	"strings"
 )
 
-// Mount is what is used of a line of /proc/PID/mountinfo (proc_pid_mountinfo(5)).
+// Mount has those fields of a line of /proc/PID/mountinfo (proc_pid_mountinfo(5)) that
+// skiff uses.
 type Mount struct {
 	ID           uint64
-	Major, Minor uint32 // of the superblock; stat(2) has another number where a file system has several (btrfs)
-	Root         string // of the mount, in its file system
-	Point        string // where it is, below the root directory of the process
+	Major, Minor uint32 // of the superblock; stat(2) may return another number if a file system has several (btrfs)
+	Root         string // root of the mount within its file system
+	Point        string // mount point, relative to the root directory of the process
 	Propagation  string // the optional fields: "shared:9", "unbindable"
 	Type         string // of the file system
 	Options      string // of the superblock
 }
 
-// Mounts are the mounts of a table, in its order.
+// Mounts yields the mounts of a table, in the table's order.
 func Mounts(table string) iter.Seq[Mount] {
 	return func(yield func(Mount) bool) {
 		for line := range strings.Lines(table) {
@@ -38,8 +39,8 @@ func MountByID(table string, id uint64) (Mount, bool) {
 	return Mount{}, false
 }
 
-// mount reads one line. Between two fields there is one blank, in a field none,
-// and a dash is the field before the type.
+// mount parses one line. Fields are separated by one blank and contain none. A field with
+// a dash comes before the type.
 func mount(line string) (m Mount, ok bool) {
 	left, right, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " - ")
 	if !ok {
@@ -65,7 +66,7 @@ func mount(line string) (m Mount, ok bool) {
 	return m, true
 }
 
-// Device splits the number of a device, "8:16".
+// Device parses a device number, "8:16".
 func Device(s string) (major, minor uint32, ok bool) {
 	a, b, ok := strings.Cut(s, ":")
 	x, errA := strconv.ParseUint(a, 10, 32)
@@ -73,7 +74,8 @@ func Device(s string) (major, minor uint32, ok bool) {
 	return uint32(x), uint32(y), ok && errA == nil && errB == nil
 }
 
-// unescape undoes the octal escapes of blank, tab, newline and backslash.
+// unescape decodes octal escapes, which the kernel uses for blanks, tabs, newlines and
+// backslashes.
 func unescape(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s
@@ -90,7 +92,7 @@ func unescape(s string) string {
 	return string(b)
 }
 
-// octal reads a backslash and three octal digits.
+// octal decodes a backslash and three octal digits at the beginning of s.
 func octal(s string) (byte, bool) {
 	if len(s) < 4 || s[0] != '\\' {
 		return 0, false

@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// What is between key and value: in files of cgroups, and in /proc/PID/status
-// and fdinfo.
+// Separators of key and value: Blank in cgroup files, Colon in /proc/PID/status and
+// fdinfo.
 const (
 	Blank = " "
 	Colon = ":"
 )
 
-// Pairs are the lines of "key value", in their order.
+// Pairs yields the lines that have a key and a value, in their order.
 func Pairs(text, between string) iter.Seq2[string, string] {
 	return func(yield func(key, value string) bool) {
 		for line := range strings.Lines(text) {
@@ -24,7 +24,7 @@ func Pairs(text, between string) iter.Seq2[string, string] {
 	}
 }
 
-// Value is the value of the first line with key.
+// Value returns the value of the first line with that key.
 func Value(text, between, key string) (value string, ok bool) {
 	for k, v := range Pairs(text, between) {
 		if k == key {

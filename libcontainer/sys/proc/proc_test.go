@@ -42,7 +42,7 @@ garbage
 31 30 0:26 / /sys/fs/cgroup rw - cgroup2 none rw
 `
 
-// A mount is found by its whole id, and nothing after it is read.
+// A mount is found by its complete id, and no later line is read.
 func TestMountByID(t *testing.T) {
 	for id, want := range map[uint64]string{30: "/sys", 3: "/three", 31: "/sys/fs/cgroup", 1: "", 0: ""} {
 		if m, ok := MountByID(table, id); m.Point != want || ok != (want != "") {
@@ -59,7 +59,7 @@ func TestMountByID(t *testing.T) {
 	}
 }
 
-// The kernel's own table is understood to its last line.
+// Every line of the kernel's own table can be parsed.
 func TestOwnMounts(t *testing.T) {
 	b, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -70,7 +70,7 @@ func TestOwnMounts(t *testing.T) {
 	}
 }
 
-// A look at a table takes no memory for each of its lines.
+// A search in a table does not allocate memory for each line.
 func TestMountsAllocateNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { MountByID(table, 99) }); n > 1 {
 		t.Errorf("%v allocations", n)
@@ -86,7 +86,7 @@ func TestDevice(t *testing.T) {
 	}
 }
 
-// statLine is the text of a stat file with a name and the fields after it.
+// statLine returns the text of a stat file with that name and the fields after it.
 func statLine(name string, change map[int]string) string {
 	f := strings.Fields("S 7 5 5 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 3 0 998877 1 2 3")
 	for i, s := range change {

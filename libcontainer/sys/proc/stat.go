@@ -7,24 +7,24 @@ import (
 	"strings"
 )
 
-// Stat is what is used of /proc/PID/stat (proc_pid_stat(5)).
+// Stat has those fields of /proc/PID/stat (proc_pid_stat(5)) that skiff uses.
 type Stat struct {
 	State   byte   // 'R', 'S', 'Z' ...
-	Parent  int    // 0: it is not in this pid namespace
+	Parent  int    // 0: the parent is not in this pid namespace
 	Group   int    // process group
-	Threads int    // of the process that have not ended; the leader counts while it is a zombie
+	Threads int    // number of threads that have not ended; the leader counts even as a zombie
 	Start   uint64 // clock ticks after boot
-	Exiting bool   // it has begun to end; it may have to wait for others
+	Exiting bool   // it has begun to exit, and may still wait for others
 }
 
-// Ended reports whether nothing of the process runs any more. A leader that has
-// ended while threads of it go on is alive.
+// Ended reports whether no thread of the process runs any more. A process whose leader
+// has ended while other threads go on is alive.
 func (s *Stat) Ended() bool { return (s.State == 'Z' || s.State == 'X') && s.Threads <= 1 }
 
 var errShort = errors.New("too short")
 
-// ParseStat reads the text of the file. The name, in parentheses, may hold
-// anything: the fields after its end are the third and following.
+// ParseStat parses the text of the file. The name, in parentheses, may contain anything,
+// so fields are counted from its end: the first one after it is the third.
 func ParseStat(text string) (s Stat, err error) {
 	end := strings.LastIndexByte(text, ')')
 	if end < 0 {
