@@ -66,7 +66,7 @@ unit: $(CHILD) $(HELPER)
 	tests/go-test -race -tags "$(TAGS)" ./commands/... ./libcontainer/... ./specconv/... ./contrib/... ./tests/arch/... ./tests/isolate/... ./tests/listing/... ./tests/machine/... ./tests/mutants/...
 
 # Faults that unit tests have to find, without root: tests/mutants/doc.go.
-mutants:
+mutants: $(CHILD) $(HELPER)
 	$(GO) run ./tests/mutants
 
 # The last line is for what cgroup v1 makes different, with more of it than the

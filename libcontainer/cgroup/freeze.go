@@ -157,8 +157,10 @@ func (g *Group) FrozenAbove() (string, error) {
 	if err != nil || keyed(events, "frozen") == "0" {
 		return "", notGone(err)
 	}
-	for p := path.Dir(m.path); p != m.mount && within(p, m.mount); p = path.Dir(p) {
-		above := member{path: p, mount: m.mount}
+	// The mount point of a group that was loaded is not known: the file is in no
+	// directory above it.
+	for p := path.Dir(m.path); p != "/"; p = path.Dir(p) {
+		above := member{path: p}
 		if state, err := above.peek("cgroup.freeze"); err == nil && state == "1" {
 			return p, nil
 		}
