@@ -120,9 +120,9 @@ func (g *Group) Enterable() bool {
 // one who keeps values of his own, and would write these over them.
 func (g *Group) Files() [][2]string { return g.files(true) }
 
-// files are those values; of a weight of block I/O the one of bfq, or where no
-// such scheduler is, with without, the one that stands in for it.
-func (g *Group) files(without bool) [][2]string {
+// files lists these values. A weight of block I/O has two files: with general it
+// is io.weight, and without it io.bfq.weight, of the scheduler bfq.
+func (g *Group) files(general bool) [][2]string {
 	var all [][2]string
 	for _, c := range controllers() {
 		list, err := c.values(g.resources, true)
@@ -130,7 +130,7 @@ func (g *Group) files(without bool) [][2]string {
 			continue // Limit tells of it
 		}
 		for _, s := range list {
-			if s.instead != nil && without {
+			if s.instead != nil && general {
 				s = *s.instead
 			}
 			all = append(all, [2]string{s.file, s.value})
@@ -151,8 +151,8 @@ func (g *Group) With(r *specs.LinuxResources) *Group {
 
 // Restore writes anew, as the resources have it, what systemd rounds, or in some
 // versions does not know and sets to its own: it writes all files of a
-// controller when it is told of one. The weight of bfq it makes of its IOWeight=,
-// whose numbers have another range.
+// controller when one of its properties is set. systemd derives io.bfq.weight from
+// IOWeight=, and rounds it: 300 becomes 357.
 func (g *Group) Restore() error {
 	m := g.unified()
 	if m == nil {

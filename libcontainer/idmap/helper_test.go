@@ -19,7 +19,7 @@ func program(t *testing.T, name, script string) (dir string) {
 	return dir
 }
 
-// The program is told process and mappings, number by number.
+// The helper gets the pid and each number of the mappings as arguments.
 func TestHelp(t *testing.T) {
 	list := mappings{entry(0, 1000, 1), entry(1, 100000, last)}
 	for file, name := range map[string]string{"uid_map": "newuidmap", "gid_map": "newgidmap"} {

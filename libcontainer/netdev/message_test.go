@@ -14,7 +14,7 @@ import (
 
 func u32(n uint32) []byte { return binary.NativeEndian.AppendUint32(nil, n) }
 
-// told is what the kernel tells of something: a fixed part, and attributes.
+// told is a netlink message of the kernel: a fixed part, and attributes.
 func told(fixed []byte, attributes ...any) []byte {
 	m := message(fixed)
 	for i := 0; i < len(attributes); i += 2 {
