@@ -3,7 +3,6 @@ package libcontainer
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/launch"
@@ -47,11 +46,11 @@ func (c *Container) Exec(l *plan.Launch, io IO, o ExecOptions) (_ *Process, err 
 	}
 	var u undo.Stack
 	defer u.Unwind(&err)
-	p := new(Process)
+	p := &Process{group: group}
 	io.NoNewKeyring = c.record.NoKeyring
 	r := c.host.request(l, io)
-	r.Cgroup, r.Enter = group, c.attach(group, l.Cgroup.Sub)
-	r.Waits.Entered = r.Enter != nil
+	enter := c.attach(group, l.Cgroup.Sub)
+	r.Cgroup, r.Waits.Entered = group, enter != nil
 	r.Init, r.InitPid, r.InitNamespaces = init, c.record.Pid, c.record.Namespaces
 	if c.record.Under != 0 {
 		if r.Root, err = sys.OpenPath(sys.ProcPath(c.record.Pid, "root"), unix.O_DIRECTORY); err != nil {
@@ -59,21 +58,32 @@ func (c *Container) Exec(l *plan.Launch, io IO, o ExecOptions) (_ *Process, err 
 		}
 		defer r.Root.Close()
 	}
-	r.Meanwhile = func(run *launch.Running) error { return c.joinClass(run.Pid) }
-	r.Console = p.console(io.ConsoleSocket, io.PlainOutput)
-	r.Ready = func(run *launch.Running) error { return c.announce(run, io, &u) }
-	if agent != nil {
-		r.Notify = func(listener *os.File, pid int) error {
-			return agent.Hand(listener, pid, c.hookState(specs.StateRunning))
-		}
-	}
 	c.host.warnWithheld(r)
 	markOOM(group, l)
-	run, err := launch.Run(r)
+
+	s := launch.Begin(r)
+	defer s.Close()
+	for s.Next() {
+		run, err := s.Process(), error(nil)
+		switch s.Stage() {
+		case launch.Enter:
+			err = enter(run.Pid)
+		case launch.AtWork:
+			err = c.joinClass(run.Pid)
+		case launch.Console:
+			err = p.takeConsole(s.File(), io)
+		case launch.Ready:
+			err = c.announce(run, io, &u)
+		case launch.Listener:
+			err = agent.Hand(s.File(), run.Pid, c.hookState(specs.StateRunning))
+		}
+		s.Answer(err)
+	}
+	run, err := s.Result()
 	if err != nil {
 		return nil, execOOM(group, err)
 	}
-	p.Pid, p.Pidfd, p.group = run.Pid, run.Pidfd, group
+	p.Pid, p.Pidfd = run.Pid, run.Pidfd
 	u.Release()
 	return p, nil
 }

@@ -7,9 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/skiff-oci/skiff/libcontainer/notify"
-	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
-	"github.com/skiff-oci/skiff/libcontainer/undo"
 )
 
 // notifyDir is where the container's socket for sd_notify(3) is. It goes with
@@ -32,27 +30,29 @@ func (h *Host) dialNotify(socket string) *notify.Manager {
 
 // addNotify gives a container that is being made a socket for sd_notify(3). It
 // is opened at once only if the program is to start at once.
-func (c *Container) addNotify(l *plan.Launch, io IO, u *undo.Stack) (p *notify.Proxy, err error) {
-	manager := c.host.dialNotify(io.NotifySocket)
+func (m *making) addNotify() (err error) {
+	manager := m.host.dialNotify(m.io.NotifySocket)
 	if manager == nil {
-		return nil, nil
+		return nil
 	}
 	defer func() {
-		if p == nil {
+		if m.process.notify == nil {
 			manager.Close()
 		}
 	}()
-	if err := notify.MakeDir(c.notifyDir()); err != nil {
-		return nil, err
+	if err := notify.MakeDir(m.notifyDir()); err != nil {
+		return err
 	}
-	notify.Add(l, c.notifyDir())
-	if io.Hold {
-		return nil, nil
+	m.plan = notify.With(m.plan, m.notifyDir())
+	if m.io.Hold {
+		return nil
 	}
-	if p, err = manager.Listen(c.notifyDir()); err == nil {
-		u.Push(func() error { p.Close(); return nil })
+	p, err := manager.Listen(m.notifyDir())
+	if err == nil {
+		m.process.notify = p
+		m.undo.Push(func() error { p.Close(); return nil })
 	}
-	return p, err
+	return err
 }
 
 // listenNotify opens the socket of a container that is about to be started;

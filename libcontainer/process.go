@@ -9,24 +9,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// console gives what is done with the terminal's master: it goes to a socket,
-// or stays with the process.
-func (p *Process) console(socket string, plain bool) func(*os.File) error {
-	return func(master *os.File) error {
-		if socket == "" {
-			p.Console = master
-			if plain {
-				return setPlain(master, true)
-			}
-			return nil
-		}
-		defer master.Close()
-		// The name is that of the device (runc's docs/terminals.md).
-		if err := sys.SendFD(socket, "/dev/ptmx", int(master.Fd())); err != nil {
-			return fmt.Errorf("--console-socket: %w", err)
+// takeConsole takes over the terminal's master: it goes to io.ConsoleSocket, or stays
+// with the process.
+func (p *Process) takeConsole(master *os.File, io IO) error {
+	if io.ConsoleSocket == "" {
+		p.Console = master
+		if io.PlainOutput {
+			return setPlain(master, true)
 		}
 		return nil
 	}
+	defer master.Close()
+	// The name is that of the device (runc's docs/terminals.md).
+	if err := sys.SendFD(io.ConsoleSocket, "/dev/ptmx", int(master.Fd())); err != nil {
+		return fmt.Errorf("--console-socket: %w", err)
+	}
+	return nil
 }
 
 // setPlain says whether a terminal passes \n on as it is, or makes \r\n of it, as

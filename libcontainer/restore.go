@@ -18,23 +18,13 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
-	"github.com/skiff-oci/skiff/libcontainer/undo"
 	"golang.org/x/sys/unix"
 )
 
-// restoring is a restore at work.
+// restoring is a restore that is under way.
 type restoring struct {
-	*Container
-	plan    *plan.Launch
-	raw     []byte
-	io      IO
-	group   *cgroup.Group
-	unit    *unit
-	enter   func(pid int) error // makes the cgroup around CRIU; nil: it is there
-	process *Process
-	undo    *undo.Stack
-	pid     int // of the first process; 0 until CRIU has made it
-
+	*making
+	pid        int    // of the first process; 0 until CRIU has made it
 	lsmProfile string // of --lsm-profile
 }
 
@@ -57,27 +47,12 @@ func (h *Host) Restore(l *plan.Launch, raw []byte, io IO, o *criu.RestoreOptions
 	if err != nil {
 		return nil, nil, err
 	}
-	c := h.container(l.ID)
-	group, unit, err := c.newGroup(l)
-	if err != nil {
+	m := h.newMaking(l, raw, io)
+	defer m.end(&err)
+	if err := m.findCgroup(); err != nil {
 		return nil, nil, err
 	}
-	defer unit.Close() // after the undoing, which takes it
-	class, err := findClass(l)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer c.entry.Unlock() // after the undoing
-	var u undo.Stack
-	defer u.Unwind(&err)
-	if err := c.intent(l, group, unit, class, io, &u); err != nil {
-		return nil, nil, err
-	}
-	enter, err := unit.create(group, true, &u)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := c.makeClass(class, &u); err != nil {
+	if err := m.claim(true); err != nil {
 		return nil, nil, err
 	}
 	if io.Subreaper {
@@ -85,18 +60,15 @@ func (h *Host) Restore(l *plan.Launch, raw []byte, io IO, o *criu.RestoreOptions
 			return nil, nil, err
 		}
 	}
-	r := &restoring{Container: c, plan: l, raw: raw, io: io, group: group, unit: unit, enter: enter, process: new(Process), undo: &u, lsmProfile: o.LSMProfile}
+	r := &restoring{making: m, lsmProfile: o.LSMProfile}
 	if err := r.run(o, streams); err != nil {
 		return nil, nil, err
 	}
-	if err := c.poststart(l.Hooks.Poststart); err != nil {
+	if err := m.poststart(l.Hooks.Poststart); err != nil {
 		return nil, nil, err
 	}
-	u.Release()
-	if c.net != nil {
-		c.net.Close()
-	}
-	return c, r.process, nil
+	c, p := m.made()
+	return c, p, nil
 }
 
 // run has CRIU restore the processes.
@@ -142,7 +114,7 @@ func (r *restoring) run(o *criu.RestoreOptions, streams []string) (err error) {
 	if err := r.entry.Commit(); err != nil {
 		return err
 	}
-	return r.announceInit(&launch.Running{Pid: r.pid, Pidfd: r.process.Pidfd}, r.io, r.undo)
+	return r.announceInit(&launch.Running{Pid: r.pid, Pidfd: r.process.Pidfd})
 }
 
 // notified does the runtime's part of the restore when CRIU says that it is
@@ -159,7 +131,7 @@ func (r *restoring) notified(n criu.Notice) error {
 		if n.File == nil {
 			return errors.New("criu has sent no terminal")
 		}
-		err := r.process.console(r.io.ConsoleSocket, r.io.PlainOutput)(n.File)
+		err := r.process.takeConsole(n.File, r.io)
 		if err == nil && r.process.Console != nil {
 			err = setPlain(r.process.Console, r.io.PlainOutput) // the checkpoint's may have had it otherwise
 		}
@@ -179,7 +151,7 @@ func (r *restoring) setUp(pid int) error {
 	if l.NetDevices, err = netdev.Missing(l.NetDevices, fmt.Sprintf("/proc/%d/ns/net", pid)); err != nil {
 		return err
 	}
-	return r.mounted(&l, &launch.Running{Pid: pid, Pidfd: pidfd}, r.undo)
+	return r.mounted(&l, &launch.Running{Pid: pid, Pidfd: pidfd})
 }
 
 // restored runs when all processes are there and do not yet go on. CRIU, which
@@ -199,7 +171,7 @@ func (r *restoring) restored(pid int) (err error) {
 	if err := r.joinClocks(pid); err != nil {
 		return err
 	}
-	return r.prepare(&launch.Running{Pid: pid, Pidfd: r.process.Pidfd}, r.raw)
+	return r.prepare(&launch.Running{Pid: pid, Pidfd: r.process.Pidfd})
 }
 
 // joinClocks has an exec join the time namespace of the first process. CRIU makes

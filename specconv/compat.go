@@ -209,7 +209,7 @@ var compatibility = [...]compat{
 	{
 		does:  "the annotation run.oci.pidfd_receiver names a socket that a pidfd of the first process is sent to",
 		spec:  "knows no such annotation",
-		code:  "libcontainer/create.go:announceInit",
+		code:  "libcontainer/making.go:announceInit",
 		tests: "annotation-pidfd",
 	},
 	{

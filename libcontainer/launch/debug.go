@@ -50,17 +50,3 @@ func (d Debug) traced(index int, e program.Entry, m wire.Message) {
 }
 
 func took(d time.Duration) string { return fmt.Sprintf("%d µs", d.Microseconds()) }
-
-// passedOver handles a message that may come at any point, and reports whether m
-// is one.
-func (b *binding) passedOver(m wire.Message) bool {
-	switch m.Type {
-	case wire.Kept:
-		b.kept(b.prog.At(m.Index))
-	case wire.Trace:
-		b.Debug.traced(m.Index, b.prog.At(m.Index), m)
-	default:
-		return false
-	}
-	return true
-}

@@ -1,7 +1,6 @@
 package launch
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
@@ -37,27 +36,4 @@ func (b *binding) failed(m wire.Message) error {
 		return &fullError{err}
 	}
 	return err
-}
-
-// enterLate moves the process that goes on into the cgroups. Until then the child
-// and its fork are outside.
-func (b *binding) enterLate(pid int) error {
-	if b.Waits.Entered {
-		return b.Enter(pid)
-	}
-	return b.joinAll(b.Cgroup, pid)
-}
-
-// joinAll moves a process into the cgroup in each hierarchy. If the cgroup takes no
-// processes, an exec goes to the cgroup of the container's init.
-func (b *binding) joinAll(g *cgroup.Group, pid int) error {
-	err := g.JoinAll(pid)
-	if !errors.Is(err, unix.EBUSY) || b.Init == nil {
-		return err
-	}
-	near, err := b.nearInit(err)
-	if err != nil {
-		return err
-	}
-	return near.JoinAll(pid)
 }

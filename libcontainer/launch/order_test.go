@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -187,23 +188,35 @@ func orderOf(t *testing.T, caller string, changes []string, request func(*Reques
 	facts.Filter = func(r *Request) (*seccomp.Filter, error) {
 		return &seccomp.Filter{BPF: make([]byte, 16), Notify: strings.Contains(r.Launch.Seccomp.ListenerPath, "agent")}, nil
 	}
-	l, _, err := specconv.Compile(config(t, changes), specconv.Options{ID: "web", Bundle: "/bundle", Rootless: caller == "user"})
+	r, err := orderRequest(t, caller, changes, request)
 	if err != nil {
 		return "refused: " + err.Error() + "\n"
+	}
+	b, err := bind(r, facts)
+	if same, _ := orderRequest(t, caller, changes, request); !reflect.DeepEqual(r.Launch, same.Launch) {
+		t.Errorf("the plan was changed:\n%+v\nafter\n%+v", r.Launch, same.Launch)
+	}
+	if err != nil {
+		return "error: " + err.Error() + "\n"
+	}
+	return fmt.Sprintf("inherits %d\n%s", b.prog.Inherited, b.prog)
+}
+
+func orderRequest(t *testing.T, caller string, changes []string, change func(*Request)) (*Request, error) {
+	t.Helper()
+	l, _, err := specconv.Compile(config(t, changes), specconv.Options{ID: "web", Bundle: "/bundle", Rootless: caller == "user"})
+	if err != nil {
+		return nil, err
 	}
 	r := &Request{
 		Launch: l, Hold: true, Keyring: true, CgroupView: rootfs.CgroupView{Namespace: true, Unified: "/sys/fs/cgroup"},
 		Warn: func(string, ...any) {},
 	}
 	r.Waits.Mounted = len(l.Hooks.Prestart)+len(l.Hooks.CreateRuntime)+len(l.NetDevices) > 0
-	if request != nil {
-		request(r)
+	if change != nil {
+		change(r)
 	}
-	b, err := bind(r, facts)
-	if err != nil {
-		return "error: " + err.Error() + "\n"
-	}
-	return fmt.Sprintf("inherits %d\n%s", b.prog.Inherited, b.prog)
+	return r, nil
 }
 
 // config returns the example with changes, or the file that the first of them names.

@@ -29,15 +29,15 @@ func TestRunTerminal(t *testing.T) {
 		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/dev/pts", Type: "devpts", Source: "devpts", Options: []string{"newinstance", "ptmxmode=0666"}})
 	}, "/bin/sh", "-c", "tty; echo hello; exit 4")
 	said := make(chan string)
-	r.Console = func(master *os.File) error {
+	run, err := drive(r, map[Stage]func(*Session) error{Console: func(s *Session) error {
+		master := s.File()
 		go func() {
 			b, _ := io.ReadAll(master) // EIO is its end
 			master.Close()
 			said <- string(b)
 		}()
 		return nil
-	}
-	run, err := Run(r)
+	}})
 	w.expectStatus(run, err, 4)
 	if got := <-said; got != "/dev/pts/0\r\nhello\r\n" {
 		t.Errorf("%q", got)
@@ -59,11 +59,12 @@ func TestRunSeccomp(t *testing.T) {
 		}, "/bin/sh", "-c", "grep ^Seccomp: /proc/self/status")
 		r.SeccompCache = []string{filepath.Join(w.dir, "seccomp")}
 		handed := 0
-		r.Notify = func(*os.File, int) error {
-			handed++
+		run, err := drive(r, map[Stage]func(*Session) error{Listener: func(s *Session) error {
+			if s.File() != nil {
+				handed++
+			}
 			return nil
-		}
-		run, err := Run(r)
+		}})
 		w.expectStatus(run, err, 0)
 		if got := w.printed(); got != "Seccomp:\t2\n" || (handed == 1) != (action == specs.ActNotify) {
 			t.Errorf("%s: %q, %d listeners", action, got, handed)
@@ -87,7 +88,7 @@ func TestRunManyMounts(t *testing.T) {
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &low); err != nil {
 		t.Fatal(err)
 	}
-	run, err := Run(r)
+	run, err := drive(r, nil)
 	if back := unix.Setrlimit(unix.RLIMIT_NOFILE, &before); back != nil {
 		t.Fatal(back)
 	}
@@ -147,7 +148,7 @@ func sysctl(s *specs.Spec, name string) {
 func TestMounts(t *testing.T) {
 	w := newWorld(t)
 	r := w.request(nil, "/bin/sh", "-c", "until [ -e /tmp/new/end ]; do sleep 0.01; done; >/tmp/seen; until [ -e /tmp/done ]; do sleep 0.01; done; test ! -e /tmp/new/end && exit 5")
-	first, err := Run(r)
+	first, err := drive(r, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,6 +23,18 @@ type world struct {
 	warned []string
 }
 
+// drive starts the process of r. at holds what the caller does at a stage.
+func drive(r *Request, at map[Stage]func(s *Session) error) (*Running, error) {
+	s := Begin(r)
+	defer s.Close()
+	for s.Next() {
+		if f := at[s.Stage()]; f != nil {
+			s.Answer(f(s))
+		}
+	}
+	return s.Result()
+}
+
 // newWorld skips the test if the host does not allow user namespaces.
 func newWorld(t *testing.T) *world {
 	t.Helper()
@@ -36,7 +49,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.output.Close() })
-	run, err := Run(w.request(nil, "/bin/true"))
+	run, err := drive(w.request(nil, "/bin/true"), nil)
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EACCES) {
 		t.Skipf("this host lets this user make no user namespace with a proc: %v", err)
 	}
@@ -72,9 +85,7 @@ func (w *world) request(change func(s *specs.Spec), args ...string) *Request {
 	w.Cleanup(func() { null.Close() })
 	return &Request{
 		Launch: l, Stdio: [3]*os.File{null, w.output, w.output}, Scratch: w.dir,
-		Warn:    func(format string, args ...any) { w.warned = append(w.warned, fmt.Sprintf(format, args...)) },
-		Ready:   func(*Running) error { return nil },
-		Mounted: func(*Running) error { return nil },
+		Warn: func(format string, args ...any) { w.warned = append(w.warned, fmt.Sprintf(format, args...)) },
 	}
 }
 
@@ -105,42 +116,75 @@ func (w *world) printed() string {
 
 func TestRunStatus(t *testing.T) {
 	w := newWorld(t)
-	run, err := Run(w.request(nil, "/bin/sh", "-c", "hostname; echo $$; exit 7"))
+	run, err := drive(w.request(nil, "/bin/sh", "-c", "hostname; echo $$; exit 7"), nil)
 	w.expectStatus(run, err, 7)
 	if got := w.printed(); got != "inside\n1\n" {
 		t.Errorf("%q", got)
 	}
 }
 
-// The caller's functions are called at each point where the child waits, in order.
-func TestRunStages(t *testing.T) {
+// The caller has its turn at each stage, in order.
+func TestStages(t *testing.T) {
 	w := newWorld(t)
 	r := w.request(nil, "/bin/true")
-	var stages []string
-	stage := func(name string) func(*Running) error {
-		return func(run *Running) error {
-			if run.Pid == 0 || run.Pidfd == nil {
-				t.Errorf("%s: %+v", name, run)
-			}
-			stages = append(stages, name)
-			return nil
-		}
-	}
 	r.Waits.Mounted = true
-	r.Meanwhile, r.Mounted, r.Ready = stage("meanwhile"), stage("mounted"), stage("ready")
 	traced := 0
 	r.Debug = func(format string, _ ...any) {
 		if strings.HasPrefix(format, "child: ") {
 			traced++
 		}
 	}
-	run, err := Run(r)
+	s := Begin(r)
+	defer s.Close()
+	var stages []Stage
+	for s.Next() {
+		if p := s.Process(); p.Pid == 0 || p.Pidfd == nil {
+			t.Errorf("stage %d: %+v", s.Stage(), p)
+		}
+		stages = append(stages, s.Stage())
+	}
+	run, err := s.Result()
 	w.expectStatus(run, err, 0)
-	if got := strings.Join(stages, " "); got != "meanwhile mounted ready" {
-		t.Errorf("stages: %s", got)
+	if want := []Stage{AtWork, Mounted, Ready}; !slices.Equal(stages, want) {
+		t.Errorf("stages: %d, expected %d", stages, want)
 	}
 	if traced < 10 {
 		t.Errorf("%d operations were traced", traced)
+	}
+}
+
+// A session that is left before its end leaves no process.
+func TestSessionClosed(t *testing.T) {
+	w := newWorld(t)
+	for stages := range 4 {
+		s := Begin(w.request(nil, "/bin/sleep", "1000"))
+		for range stages {
+			s.Next()
+		}
+		s.Close()
+		if p := s.Process(); p != nil && stages < 3 && unix.Kill(p.Pid, 0) != unix.ESRCH {
+			t.Errorf("after %d stages: the child is there", stages)
+		} else if stages == 3 {
+			if err := unix.Kill(p.Pid, unix.SIGKILL); err != nil {
+				t.Errorf("a session that is over has ended the process: %v", err)
+			}
+			w.expectStatus(p, nil, 128+int(unix.SIGKILL))
+		}
+		if s.Next() {
+			t.Errorf("after %d stages: it goes on", stages)
+		}
+	}
+}
+
+// If the child has failed, that is why the caller's step fails.
+func TestChildFailedFirst(t *testing.T) {
+	w := newWorld(t)
+	r := w.request(func(s *specs.Spec) { s.Process.Cwd = "/bin/sh" }, "/bin/true")
+	_, err := drive(r, map[Stage]func(*Session) error{AtWork: func(s *Session) error {
+		return errors.Join(errors.New("of no interest"), awaitEnd(s.Process()))
+	}})
+	if err == nil || !strings.Contains(err.Error(), "chdir to cwd") || strings.Contains(err.Error(), "interest") {
+		t.Errorf("%v", err)
 	}
 }
 
@@ -150,58 +194,64 @@ func TestRunFails(t *testing.T) {
 	broken := errors.New("the caller's own")
 	for name, c := range map[string]struct {
 		request func() *Request
+		at      map[Stage]func(s *Session) error
 		want    string
 	}{
-		"no program":  {func() *Request { return w.request(nil, "nosuch") }, `exec: "nosuch": executable file not found in $PATH`},
-		"a directory": {func() *Request { return w.request(nil, "/proc") }, `exec: "/proc": is a directory: permission denied`},
+		"no program":  {func() *Request { return w.request(nil, "nosuch") }, nil, `exec: "nosuch": executable file not found in $PATH`},
+		"a directory": {func() *Request { return w.request(nil, "/proc") }, nil, `exec: "/proc": is a directory: permission denied`},
 		"no source": {func() *Request {
 			return w.request(func(s *specs.Spec) {
 				s.Mounts = append(s.Mounts, specs.Mount{Destination: "/x", Type: "bind", Source: "/no/such", Options: []string{"bind"}})
 			}, "/bin/true")
-		}, "mounts[5].source"},
-		"cwd": {func() *Request { return w.request(func(s *specs.Spec) { s.Process.Cwd = "/bin/sh" }, "/bin/true") }, `chdir to cwd ("/bin/sh")`},
+		}, nil, "mounts[5].source"},
+		"cwd": {func() *Request { return w.request(func(s *specs.Spec) { s.Process.Cwd = "/bin/sh" }, "/bin/true") }, nil, `chdir to cwd ("/bin/sh")`},
 		"root": {func() *Request {
 			r := w.request(nil, "/bin/true")
 			r.Launch.Rootfs.Path = "/no/such"
 			return r
-		}, "root.path: "},
-		"meanwhile": {func() *Request {
-			r := w.request(nil, "/bin/true")
-			r.Meanwhile = func(*Running) error { return broken }
-			return r
-		}, broken.Error()},
-		"ready": {func() *Request {
-			r := w.request(nil, "/bin/true")
-			r.Ready = func(*Running) error { return broken }
-			return r
-		}, broken.Error()},
-		"killed": {func() *Request {
-			r := w.request(nil, "/bin/true")
-			r.Ready = func(run *Running) error { return errors.Join(sys.PidfdSignal(run.Pidfd, unix.SIGKILL), awaitEnd(run)) }
-			return r
-		}, "it was killed"},
+		}, nil, "root.path: "},
+		"at work": {nil, map[Stage]func(*Session) error{AtWork: func(*Session) error { return broken }}, broken.Error()},
+		"ready":   {nil, map[Stage]func(*Session) error{Ready: func(*Session) error { return broken }}, broken.Error()},
+		"killed": {nil, map[Stage]func(*Session) error{Ready: func(s *Session) error {
+			return errors.Join(sys.PidfdSignal(s.Process().Pidfd, unix.SIGKILL), awaitEnd(s.Process()))
+		}}, "it was killed"},
 		"namespace": {func() *Request {
 			return w.request(func(s *specs.Spec) {
 				s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.NetworkNamespace, Path: "/proc/self/ns/uts"})
 			}, "/bin/true")
-		}, "is not a network namespace"},
+		}, nil, "is not a network namespace"},
 	} {
-		var pid int
-		r := c.request()
-		meanwhile := r.Meanwhile
-		r.Meanwhile = func(run *Running) error {
-			pid = run.Pid
-			if meanwhile != nil {
-				return meanwhile(run)
-			}
-			return nil
+		r := w.request(nil, "/bin/true")
+		if c.request != nil {
+			r = c.request()
 		}
-		run, err := Run(r)
+		s := Begin(r)
+		for s.Next() {
+			if f := c.at[s.Stage()]; f != nil {
+				s.Answer(f(s))
+			}
+		}
+		run, err := s.Result()
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, %v, expected %q", name, run, err, c.want)
 		}
-		if pid != 0 && unix.Kill(pid, 0) != unix.ESRCH {
+		if p := s.Process(); p != nil && unix.Kill(p.Pid, 0) != unix.ESRCH {
 			t.Errorf("%s: the child is there", name)
+		}
+	}
+}
+
+// A hook that cannot be executed reports why, and its end is reported as well: the
+// first of the two is the error, however late the runtime reads it.
+func TestFirstFailure(t *testing.T) {
+	w := newWorld(t)
+	for range 20 {
+		r := w.request(func(s *specs.Spec) {
+			s.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{Path: "/no/such"}}}
+		}, "/bin/true")
+		_, err := drive(r, nil)
+		if err == nil || !strings.HasSuffix(err.Error(), "/no/such: no such file or directory") {
+			t.Fatalf("%v", err)
 		}
 	}
 }
@@ -232,7 +282,7 @@ func TestHold(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.Hold, r.Listener = true, os.NewFile(uintptr(listener), "listener")
-		run, err := Run(r)
+		run, err := drive(r, nil)
 		r.Listener.Close()
 		if err != nil {
 			t.Fatal(err)
@@ -256,7 +306,7 @@ func TestHold(t *testing.T) {
 // An exec joins the namespaces of the first process.
 func TestRunExec(t *testing.T) {
 	w := newWorld(t)
-	first, err := Run(w.request(nil, "/bin/sleep", "1000"))
+	first, err := drive(w.request(nil, "/bin/sleep", "1000"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -273,7 +323,7 @@ func TestRunExec(t *testing.T) {
 		r.InitNamespaces |= n.Flag
 	}
 	l.Namespaces = nil
-	run, err := Run(r)
+	run, err := drive(r, nil)
 	w.expectStatus(run, err, 3)
 	if got := w.printed(); !strings.HasPrefix(got, "inside\n") {
 		t.Errorf("%q", got)

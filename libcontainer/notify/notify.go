@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"golang.org/x/sys/unix"
@@ -33,15 +34,17 @@ const (
 // Env is the variable that tells a process of the socket.
 const Env = "NOTIFY_SOCKET"
 
-// Add puts the directory dir, and the variable, into the plan. The directory
+// With returns l with a mount of the directory dir, and the variable. The directory
 // is the host's: through a read-only mount a process can connect to the socket
 // and send, and nothing else.
-func Add(l *plan.Launch, dir string) {
-	l.Rootfs.Mounts = append(l.Rootfs.Mounts, plan.Mount{
+func With(l *plan.Launch, dir string) *plan.Launch {
+	with := *l
+	with.Rootfs.Mounts = append(slices.Clip(l.Rootfs.Mounts), plan.Mount{
 		Field: Env, Destination: mountPoint, Type: "bind", Source: dir, Bind: true,
 		AttrSet: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC,
 	})
-	l.Process.SetEnv(Env, mountPoint+"/"+socketName)
+	with.Process = l.Process.WithEnv(Env, mountPoint+"/"+socketName)
+	return &with
 }
 
 // MakeDir makes the directory, which the container's user has to get at.

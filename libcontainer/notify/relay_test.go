@@ -15,12 +15,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestAdd(t *testing.T) {
+// The plan itself is not changed, even where its slices have room for more.
+func TestWith(t *testing.T) {
 	l := new(plan.Launch)
-	l.Process.Env = []string{"A=1", Env + "=/old", "B=2"}
-	Add(l, "/dir")
-	if got := strings.Join(l.Process.Env, " "); got != "A=1 B=2 NOTIFY_SOCKET=/run/notify/notify.sock" {
+	env := [...]string{"A=1", Env + "=/old", "B=2", ""}
+	mounts := [...]plan.Mount{{Destination: "/a"}, {}}
+	l.Process.Env, l.Rootfs.Mounts = env[:3], mounts[:1]
+	with := With(l, "/dir")
+	if got := strings.Join(with.Process.Env, " "); got != "A=1 B=2 NOTIFY_SOCKET=/run/notify/notify.sock" {
 		t.Errorf("environment %q", got)
+	}
+	if n := len(with.Rootfs.Mounts); n != 2 || with.Rootfs.Mounts[1].Source != "/dir" {
+		t.Errorf("%d mounts: %+v", n, with.Rootfs.Mounts)
+	}
+	if env != [...]string{"A=1", Env + "=/old", "B=2", ""} || mounts[1].Source != "" || len(l.Rootfs.Mounts) != 1 {
+		t.Errorf("the plan was changed: %q, %+v", env, mounts)
 	}
 }
 

@@ -215,15 +215,18 @@ type Process struct {
 	MemoryPolicy *MemoryPolicy
 }
 
-// SetEnv sets a variable of the environment.
-func (p *Process) SetEnv(name, value string) {
-	p.UnsetEnv(name)
+// WithEnv returns p with a variable of the environment set.
+func (p Process) WithEnv(name, value string) Process {
+	p = p.WithoutEnv(name)
 	p.Env = append(p.Env, name+"="+value)
+	return p
 }
 
-// UnsetEnv removes a variable from the environment.
-func (p *Process) UnsetEnv(name string) {
-	p.Env = slices.DeleteFunc(p.Env, func(e string) bool { return strings.HasPrefix(e, name+"=") })
+// WithoutEnv returns p without a variable of the environment. The environment of p
+// itself is not changed.
+func (p Process) WithoutEnv(name string) Process {
+	p.Env = slices.DeleteFunc(slices.Clone(p.Env), func(e string) bool { return strings.HasPrefix(e, name+"=") })
+	return p
 }
 
 // Caps are the five capability sets as bit masks (1<<CAP_*).

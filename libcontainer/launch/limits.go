@@ -1,0 +1,57 @@
+package launch
+
+import (
+	"fmt"
+
+	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"golang.org/x/sys/unix"
+)
+
+// checkLimits refuses early what the child would fail to do: without the privilege
+// it cannot raise a hard limit either, and would fail at start only.
+func (b *binding) checkLimits() error {
+	if b.setsLimits() {
+		return nil
+	}
+	for _, r := range b.Launch.Process.Rlimits {
+		_, hard, err := b.facts.Limit(r.Resource)
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.Field, err)
+		}
+		if r.Hard > hard {
+			return fmt.Errorf("%s.hard: %s %s is above skiff's own hard limit %s: %w (CAP_SYS_RESOURCE is needed to raise it)",
+				r.Field, r.Name, amount(r.Hard), amount(hard), unix.EPERM)
+		}
+	}
+	return nil
+}
+
+// limits sets the resource limits from outside: the child has none of the
+// privileges left that raising one takes. The one on descriptors would be in
+// the child's way, so here it is raised at most.
+func (b *binding) limits(pid int) error {
+	if !b.setsLimits() {
+		return nil // the child does it
+	}
+	for _, r := range b.Launch.Process.Rlimits {
+		soft, hard := r.Soft, r.Hard
+		if r.Resource == unix.RLIMIT_NOFILE {
+			var err error
+			if soft, hard, err = sys.Getrlimit(r.Resource); err != nil {
+				return fmt.Errorf("%s: %w", r.Field, err)
+			}
+			hard = max(hard, r.Hard) // the child lowers it
+		}
+		if err := sys.Prlimit(pid, r.Resource, soft, hard); err != nil {
+			return fmt.Errorf("%s: %s soft %s, hard %s: %w%s", r.Field, r.Name, amount(r.Soft), amount(r.Hard), err, limitHint(r.Resource, r.Hard, nrOpen(), err))
+		}
+	}
+	return nil
+}
+
+func amount(n uint64) string {
+	if n == ^uint64(0) {
+		return "unlimited"
+	}
+	return fmt.Sprint(n)
+}

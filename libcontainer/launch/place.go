@@ -1,0 +1,85 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/skiff-oci/skiff/libcontainer/cgroup"
+	"github.com/skiff-oci/skiff/libcontainer/wire"
+	"golang.org/x/sys/unix"
+)
+
+// place sets the cgroup's limits while the child is at work, and moves the child
+// into its v1 cgroups. The limits of v1 come before the move: device rules are
+// written one by one, and the child must not make a node in between. For a child
+// that has yet to fork they come after the fork, as the limit may be one process.
+func (b *binding) place(s *spawned) error {
+	g := b.Cgroup
+	if g == nil || b.placesFork() {
+		return nil
+	}
+	if b.Limit && !b.forks {
+		if err := g.Limit(); err != nil {
+			return err
+		}
+	}
+	if b.awaitsGo() {
+		if err := b.moveInto(g, s); err != nil {
+			return fmt.Errorf("linux.cgroupsPath: %w", err)
+		}
+		return s.conn.Answer(wire.Go, int64(s.pid))
+	}
+	return nil
+}
+
+// placesFork reports whether the process that the child forks is moved into the
+// cgroups, and the child is not.
+func (b *binding) placesFork() bool { return b.late && b.forks }
+
+// placeFork moves the process that the child has forked into the cgroups, if that
+// waited for it and the caller does not do it, and sets the cgroup's limits.
+func (b *binding) placeFork(pid int) error {
+	if b.late && !b.Waits.Entered {
+		if err := b.joinAll(b.Cgroup, pid); err != nil {
+			return err
+		}
+	}
+	if b.Limit {
+		return b.Cgroup.Limit()
+	}
+	return nil
+}
+
+// moveInto moves the child into the cgroups that it was not cloned into.
+func (b *binding) moveInto(g *cgroup.Group, s *spawned) error {
+	switch {
+	case b.Waits.Entered:
+		return nil
+	case s.inCgroup:
+		return g.Join(s.pid)
+	}
+	return b.joinAll(g, s.pid)
+}
+
+// awaitsGo reports whether the child has to wait until it has been moved into
+// cgroups.
+func (b *binding) awaitsGo() bool {
+	if b.late {
+		return !b.forks
+	}
+	return b.Waits.Entered || b.Cgroup != nil && b.Cgroup.Legacy()
+}
+
+// joinAll moves a process into the cgroup in each hierarchy. If the cgroup takes no
+// processes, an exec goes to the cgroup of the container's init.
+func (b *binding) joinAll(g *cgroup.Group, pid int) error {
+	err := g.JoinAll(pid)
+	if !errors.Is(err, unix.EBUSY) || b.Init == nil {
+		return err
+	}
+	near, err := b.nearInit(err)
+	if err != nil {
+		return err
+	}
+	return near.JoinAll(pid)
+}
