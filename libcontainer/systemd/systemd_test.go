@@ -123,7 +123,7 @@ func TestUnitLife(t *testing.T) {
 	}
 }
 
-// A unit that has failed is forgotten, since the name is free then.
+// A failed unit is reset, which frees its name.
 func TestUnitFailed(t *testing.T) {
 	f := &fake{units: map[string]string{web.Name: "failed"}}
 	m := f.serve(t)
@@ -156,7 +156,7 @@ func TestUnitErrors(t *testing.T) {
 	}
 }
 
-// No call waits without an end.
+// Every call has a deadline.
 func TestDeadlines(t *testing.T) {
 	m := (&fake{deaf: true}).serve(t)
 	_, control := m.ControlGroup()
@@ -182,7 +182,7 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// A socket that takes a connection and says nothing more is given up.
+// A socket that accepts the connection and never sends anything is given up.
 func TestSilent(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "private")
 	l, err := net.Listen("unix", path)
@@ -196,7 +196,7 @@ func TestSilent(t *testing.T) {
 	}
 }
 
-// So is a bus that knows the caller and then passes nothing on.
+// So is a bus that authenticates the caller and then forwards nothing.
 func TestSilentBus(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bus")
 	l, err := net.Listen("unix", path)
@@ -215,7 +215,7 @@ func TestSilentBus(t *testing.T) {
 	}
 }
 
-// A manager is told of no property that it does not know.
+// A systemd is given no property that it does not know.
 func TestKnown(t *testing.T) {
 	for _, c := range []struct {
 		unit string
