@@ -14,13 +14,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Files of limits have one value, or a line for each device, which begins with
-// a key: "8:0 rbps=1048576 wbps=max".
+// A file of a limit has one value, or a line for each device, which begins with the
+// device as its key: "8:0 rbps=1048576 wbps=max".
 
-// empty empties a cpuset: to write nothing would change nothing.
+// empty is what to write to empty a cpuset: a write of no bytes has no effect.
 const empty = "\n"
 
-// byKey tells whether a file has a line for each device.
+// byKey reports whether a file has a line for each device.
 func byKey(file string) bool {
 	switch file {
 	case "io.max", "io.weight", "io.bfq.weight", "io.latency", "rdma.max", "net_prio.ifpriomap":
@@ -29,8 +29,8 @@ func byKey(file string) bool {
 	return strings.HasPrefix(file, "blkio.") && strings.HasSuffix(file, "_device")
 }
 
-// line is the rest of the line that begins with key. Old kernels show what is
-// for all devices without its key.
+// line returns the rest of the line that begins with key. Old kernels show the value
+// for all devices without its key, "default".
 func line(text, key string) (string, bool) {
 	if key == "default" && text != "" && !strings.ContainsAny(text, " \n") {
 		return text, true
@@ -38,8 +38,8 @@ func line(text, key string) (string, bool) {
 	return proc.Value(text, proc.Blank, key)
 }
 
-// key splits the value for a file by key; what is given for all devices has
-// the key "default".
+// key splits a value of a file with keys into the key and the rest. A value for all
+// devices has the key "default".
 func key(value string) (string, string) {
 	if k, rest, ok := strings.Cut(value, " "); ok {
 		return k, rest
@@ -47,12 +47,12 @@ func key(value string) (string, string) {
 	return "default", value
 }
 
-// before is what to write to take s back. It is empty for a file of
-// linux.resources.unified that cannot be read.
+// before returns what to write to undo s. It returns "" if that is not known, as for a
+// file of linux.resources.unified that cannot be read.
 func (d dir) before(s *setting) (string, error) {
 	text, err := d.read(s.file)
 	if s.loose && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EINVAL)) {
-		return "", nil // cgroup.kill, memory.reclaim: deeds, no limits
+		return "", nil // cgroup.kill and memory.reclaim: actions, not limits
 	}
 	if err != nil {
 		return "", err
@@ -95,10 +95,11 @@ func lineBefore(s *setting, k, rest string, there bool) string {
 	return k + " default"
 }
 
-// check reads s back. These differences are none: memory is counted in whole
-// pages, huge pages too; a limit above all that can be is "no limit"; a set of
-// CPUs has many forms. Of linux.resources.unified, where any file may be
-// named, only what reads as it is written, in form, is compared.
+// check reads s back and returns an error if the kernel has another value. It accepts
+// these differences: the kernel rounds memory and huge pages down to whole pages; a
+// limit above all possible values means no limit; a set of CPUs can be written in many
+// ways. linux.resources.unified may name any file; of its values only single numbers,
+// "max" and lines with a device are compared.
 func (d dir) check(s *setting) error {
 	text, err := d.read(s.file)
 	if s.loose && (err != nil || strings.HasPrefix(s.file, "cgroup.")) {
@@ -124,8 +125,8 @@ func (d dir) check(s *setting) error {
 	return nil
 }
 
-// comparableForm tells whether a unified value that was read is of the form of the
-// one that was written.
+// comparableForm reports whether a value read from a file, and the one of
+// linux.resources.unified that was written to it, can be compared.
 func comparableForm(got, want string) bool {
 	g, w := strings.Fields(got), strings.Fields(want)
 	return len(g) == 1 && len(w) == 1 && plain(g[0]) && plain(w[0])
@@ -136,7 +137,8 @@ func plain(s string) bool {
 	return err == nil || s == "max"
 }
 
-// same compares a value that was read with the one that was written.
+// same reports whether a value read from a file means the same as the one that was
+// written.
 func same(file, got, want string) bool {
 	if strings.HasPrefix(file, "cpuset.") {
 		g, err := set(got)
@@ -166,7 +168,7 @@ func same(file, got, want string) bool {
 	return true
 }
 
-// none tells that a value takes a device's limit away.
+// none reports whether a value removes a device's limit.
 func none(want string) bool {
 	if strings.Contains(want, "=") {
 		for pair := range strings.FieldsSeq(want) {
@@ -202,13 +204,15 @@ func sameNumber(file, got, want string) bool {
 	return err == nil && err2 == nil && g <= w && w-g < unit
 }
 
-// unlimited tells of a limit that it is none: "max", or above all that can be.
+// unlimited reports whether s means no limit: "max", or a number near the largest
+// possible one, which the kernel rounds down to whole pages.
 func unlimited(s string) bool {
 	n, err := strconv.ParseUint(s, 10, 64)
 	return s == "max" || err == nil && n > math.MaxInt64-1<<33
 }
 
-// size is a number as the kernel's memparse has it, in any base.
+// size parses a number with an optional suffix (K to E), in any base, like the kernel's
+// memparse.
 func size(s string) (int64, error) {
 	shift := 0
 	if n := len(s); n > 0 {
@@ -223,8 +227,8 @@ func size(s string) (int64, error) {
 	return n << shift, err
 }
 
-// set reads a list of CPUs or nodes as the kernel takes it: what is between two
-// parts may be any white space and commas.
+// set parses a list of CPUs or memory nodes like the kernel, which allows any white
+// space and commas between two elements.
 func set(list string) ([]byte, error) {
 	parts := strings.FieldsFunc(list, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
 	return proc.CPUList(strings.Join(parts, ","))

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Create makes the group's directories and enables the controllers that its
-// resources need. When it fails, what it made is gone again, and the caller
-// has nothing to kill or remove: a cgroup that is refused belongs to another.
+// Create makes the group's directories and enables the controllers that its resources
+// need. If it fails, it has removed the directories that it made. The caller must then
+// kill and remove nothing: a cgroup that is refused belongs to somebody else.
 func (g *Group) Create() error {
 	var made []string
 	old := false
@@ -39,14 +39,14 @@ func (g *Group) Create() error {
 	return nil
 }
 
-// removeEmpty removes directories, the last one first, as far as they are empty.
+// removeEmpty removes those of the directories that are empty, the last one first.
 func removeEmpty(dirs []string) {
 	for _, d := range slices.Backward(dirs) {
 		_ = unix.Rmdir(d)
 	}
 }
 
-// ofPath is an error of the cgroup's path, unless it says itself what it is of.
+// ofPath returns err as an error in linux.cgroupsPath, unless it names a field already.
 func ofPath(err error) error {
 	if field := (*FieldError)(nil); errors.As(err, &field) {
 		return err
@@ -54,13 +54,13 @@ func ofPath(err error) error {
 	return &FieldError{pathField, err}
 }
 
-// dirMode is the mode of each cgroup, whatever the caller's umask: the
-// container's user may look at it.
+// dirMode is the mode of each new cgroup, whatever the caller's umask: the container's
+// user may read it.
 const dirMode = 0o755
 
-// makeOpen is makeAll with all modes as they should be. To ask for one mode is
-// cheaper than to change each, or than to set the umask, which all threads have
-// in common, and to set it back.
+// makeOpen is makeAll with dirMode for all new directories. To check the mode of one
+// directory is cheaper than to chmod each, or than to set the umask, which all threads
+// share, and set it back.
 func makeOpen(p string) (made []string, err error) {
 	made, err = makeAll(p)
 	if err != nil || len(made) == 0 {
@@ -81,8 +81,8 @@ func makeOpen(p string) (made []string, err error) {
 	return made, nil
 }
 
-// makeAll makes path and what is missing above it. It tells what it made, the
-// top one first, in case of an error too.
+// makeAll makes the directory p and its missing parents. It returns the directories
+// that it made, the topmost first, even if it fails.
 func makeAll(p string) (made []string, err error) {
 	switch err := unix.Mkdir(p, dirMode); err {
 	case nil:
@@ -108,8 +108,8 @@ func makeAll(p string) (made []string, err error) {
 	return made, nil
 }
 
-// prepare makes a directory ready for processes. In one that was there before,
-// there must not be any.
+// prepare makes a cgroup ready for processes. One that existed before (not fresh) must
+// not have any.
 func (g *Group) prepare(m *member, fresh bool) error {
 	d, err := openDir(m.path)
 	if err != nil {
@@ -131,8 +131,8 @@ func (g *Group) prepare(m *member, fresh bool) error {
 	return g.delegate(d)
 }
 
-// free tells whether processes can be put into the cgroup: none is there yet
-// and it is not frozen, be it by a cgroup above it.
+// free returns an error unless processes can be put into the cgroup: it must be empty,
+// unless it is fresh, and must not be frozen, itself or by a cgroup above it.
 func (m *member) free(d dir, fresh bool) error {
 	if m.unified() {
 		return d.freeUnified()
@@ -152,7 +152,7 @@ func (m *member) free(d dir, fresh bool) error {
 	return d.unpopulated()
 }
 
-// usable is free for a cgroup that may not be there, or that goes away meanwhile.
+// usable is free for a cgroup that need not exist.
 func (m *member) usable() error {
 	d, err := openDir(m.path)
 	if err != nil {
@@ -168,7 +168,7 @@ func (m *member) usable() error {
 func (d dir) freeUnified() error {
 	events, err := d.read("cgroup.events")
 	if errors.Is(err, unix.ENOENT) {
-		return nil // the root of all; the cgroup itself was checked by its path
+		return nil // the host's root has no such file; resolve has refused it
 	}
 	if err != nil {
 		return err
@@ -195,8 +195,8 @@ func (d dir) unpopulated() error {
 	return nil
 }
 
-// fillCpuset gives a v1 cpuset, and those above it, the CPUs and memory nodes
-// of its parent where it has none: a process cannot enter an empty one.
+// fillCpuset sets the CPUs and memory nodes of a v1 cpuset, and of those above it, to
+// the parent's where there are none: a process cannot enter a cpuset that has none.
 func fillCpuset(m *member) error {
 	for _, file := range [...]string{"cpuset.cpus", "cpuset.mems"} {
 		if _, err := inherit(m.path, m.mount, file); err != nil {

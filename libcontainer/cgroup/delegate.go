@@ -12,20 +12,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// delegate hands the cgroup to the container's user: the directory and the
-// files that the kernel lists for that, no more.
+// delegate gives the cgroup's directory, and those files of it that the kernel lists
+// for delegation, to the container's user.
 func (g *Group) delegate(d dir) error {
 	if g.owner == nil || *g.owner == os.Geteuid() {
-		return nil // what we make is ours
+		return nil // new files belong to the caller already
 	}
 	if g.rootless {
-		return nil // an ordinary user can give nothing away
+		return nil // an ordinary user may not chown to others
 	}
 	return d.handTo(*g.owner)
 }
 
-// handTo makes a user the owner of the directory and of the files in it that
-// management takes.
+// handTo makes a user the owner of the directory and of the files in it that are needed
+// to manage cgroups.
 func (d dir) handTo(owner int) error {
 	if err := unix.Fchownat(d.fd, "", owner, -1, unix.AT_EMPTY_PATH); err != nil {
 		return &os.PathError{Op: "chown", Path: d.path, Err: err}
@@ -39,8 +39,8 @@ func (d dir) handTo(owner int) error {
 	return nil
 }
 
-// delegated lists the files to hand over (since Linux 4.15; the fall-back list
-// is the specification's).
+// delegated lists the files to give to the owner: /sys/kernel/cgroup/delegate (Linux
+// 4.15), or the specification's list.
 func delegated() []string {
 	list, err := sys.ReadText("/sys/kernel/cgroup/delegate")
 	if err != nil {
@@ -49,8 +49,8 @@ func delegated() []string {
 	return slices.DeleteFunc(strings.Fields(list), func(s string) bool { return strings.Contains(s, "/") })
 }
 
-// Delegable is an error if no cgroup below the group's can be the container's to
-// manage: that is safe with cgroup v2 alone.
+// Delegable returns an error if the container cannot be given a cgroup below the
+// group's to manage: that is safe with cgroup v2 only.
 func (g *Group) Delegable() error {
 	switch {
 	case g.Empty():
@@ -61,8 +61,8 @@ func (g *Group) Delegable() error {
 	return nil
 }
 
-// Delegate makes a cgroup below the group's, hands it to its owner, moves process
-// pid there, and passes all controllers of the group on to it.
+// Delegate makes the cgroup sub below the group's, gives it to the host uid owner,
+// moves process pid there, and enables all of the group's controllers for it.
 func (g *Group) Delegate(sub string, owner, pid int) error {
 	top := g.unified().path
 	p := path.Join(top, sub)
@@ -81,11 +81,11 @@ func (g *Group) Delegate(sub string, owner, pid int) error {
 			return err
 		}
 	}
-	return g.settle(top, p, owner) // the files of the controllers are new
+	return g.settle(top, p, owner) // the controllers have brought new files
 }
 
-// settle makes all cgroups from below top to p ready for processes, and gives
-// them to their owner.
+// settle makes the cgroups from below top down to p usable for processes, and gives
+// them to the owner.
 func (g *Group) settle(top, p string, owner int) error {
 	for q := p; q != top; q = path.Dir(q) {
 		d, err := openDir(q)
@@ -104,8 +104,8 @@ func (g *Group) settle(top, p string, owner int) error {
 	return nil
 }
 
-// passOn enables all controllers of the cgroup at p for those below it, as far as
-// they can be.
+// passOn enables all controllers of the cgroup at p for the cgroups below it, as far as
+// the kernel allows it.
 func passOn(p string) error {
 	d, err := openDir(p)
 	if err != nil {
@@ -123,8 +123,9 @@ func passOn(p string) error {
 	return nil
 }
 
-// Descend makes the group's cgroup, which lies below that of a unit (its path below
-// the mount), and moves process pid there from the unit's, if it is not 0.
+// Descend makes the group's cgroup below that of a systemd unit, and moves process pid
+// there, unless it is 0. unit is the path of the unit's cgroup below the mount; if that
+// is the group's, Descend does nothing.
 func (g *Group) Descend(unit string, pid int) error {
 	m := g.unified()
 	if m.path == path.Join(m.mount, unit) {

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// decide is the meaning of a list of rules: for each kind of access the last
-// rule that speaks of it decides.
+// decide applies a list of rules directly: for each kind of access the last rule that
+// matches decides.
 func decide(list []rule, dev rule) bool {
 	for bit := mknod; bit <= write; bit <<= 1 {
 		if dev.access&bit == 0 {
@@ -115,8 +115,7 @@ func randomRule(rnd *rand.Rand, field string) rule {
 		access: access(1 + rnd.IntN(int(full))), field: field}
 }
 
-// TestDeviceRulesMean checks both translations of random rules against what
-// the rules mean.
+// TestDeviceRulesMean compares both translations of random rules with decide.
 func TestDeviceRulesMean(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	reduced := 0
@@ -155,8 +154,8 @@ func TestDeviceRulesMean(t *testing.T) {
 	}
 }
 
-// TestDeviceProgramsLoad has the kernel's verifier judge random programs, and
-// a long one: nothing is attached.
+// TestDeviceProgramsLoad loads random programs and a long one, for the kernel's
+// verifier to check. It attaches none.
 func TestDeviceProgramsLoad(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 4))
 	for size := range 60 {
@@ -189,7 +188,7 @@ func TestDeviceReduceHole(t *testing.T) {
 	if !errors.As(err, &f) || f.Field != "linux.resources.devices[1]" || !errors.Is(err, errHole) {
 		t.Errorf("a hole in an earlier rule: %v", err)
 	}
-	list[1].field = "" // a built-in rule gives way
+	list[1].field = "" // a built-in rule is left out
 	if _, err := reduce(list); err != nil {
 		t.Error(err)
 	}
@@ -199,7 +198,7 @@ func TestDeviceDefaults(t *testing.T) {
 	n := func(v int64) *int64 { return &v }
 	for name, c := range map[string]struct {
 		resources *specs.LinuxResources
-		allowed   string // space-separated rules, all that reduce keeps
+		allowed   string // the exceptions that reduce returns, separated by commas
 		all       bool
 	}{
 		"nil":   {nil, "c 1:3 rwm,c 1:5 rwm,c 1:7 rwm,c 1:8 rwm,c 1:9 rwm,c 5:0 rwm,c 5:2 rwm,c 136:* rwm,c 10:200 rwm,b *:* m,c *:* m", false},
@@ -230,7 +229,7 @@ func TestDeviceDefaults(t *testing.T) {
 	}
 }
 
-// A number that no device can have must not look like another in a key.
+// A major number that no device can have must not match another one.
 func TestDeviceBigMajor(t *testing.T) {
 	p := program([]rule{
 		{kind: 'a', major: wildcard, minor: wildcard, access: full},
@@ -260,7 +259,7 @@ func TestDeviceErrors(t *testing.T) {
 	}
 }
 
-// Other letters than r, w and m are passed over.
+// Letters other than r, w and m are ignored.
 func TestDeviceAccess(t *testing.T) {
 	for _, c := range []struct {
 		text  string

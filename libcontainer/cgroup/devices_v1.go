@@ -8,12 +8,12 @@ import (
 )
 
 // v1's devices controller does not keep a list of rules. It allows or denies
-// all, with exceptions, and a rule that goes the other way only takes back an
-// exception that is exactly the same: a narrower one changes nothing, without
-// an error. So the rules are reduced here to what the kernel can hold.
+// everything, with exceptions. A rule against an exception removes it only if both are
+// for the same devices; a narrower one has no effect, and is no error. So the rules are
+// first reduced to what the kernel can represent.
 
-// whitelist is the final state: all allowed or all denied, but for exceptions,
-// each of one kind of device.
+// whitelist is the result of all rules: everything is allowed or denied, except for the
+// exceptions, each of which is of one kind of device.
 type whitelist struct {
 	allow      bool
 	exceptions []rule
@@ -21,8 +21,8 @@ type whitelist struct {
 
 var errHole = errors.New("cgroup v1 cannot take a part out of what an earlier rule covers")
 
-// reduce applies rules in order. A user's rule that v1 cannot hold is an
-// error; a built-in one is left out, which is the stricter way.
+// reduce applies rules in order. A user's rule that v1 cannot represent is an error; a
+// built-in one is left out, which allows less.
 func reduce(list []rule) (whitelist, error) {
 	var w whitelist
 	for i := range list {
@@ -51,7 +51,7 @@ func kinds(kind byte) []byte {
 	return []byte{kind}
 }
 
-// except adds to the exceptions.
+// except adds an exception.
 func (w *whitelist) except(r rule) {
 	for i := range w.exceptions {
 		if e := &w.exceptions[i]; e.kind == r.kind && e.major == r.major && e.minor == r.minor {
@@ -62,8 +62,8 @@ func (w *whitelist) except(r rule) {
 	w.exceptions = append(w.exceptions, r)
 }
 
-// retract takes r out of the exceptions. It changes nothing and reports false
-// when an exception is wider than r.
+// retract removes r's access from the exceptions. If one of them is also for other
+// devices than r, it changes nothing and returns false.
 func (w *whitelist) retract(r rule) bool {
 	for i := range w.exceptions {
 		e := &w.exceptions[i]
@@ -79,7 +79,7 @@ func (w *whitelist) retract(r rule) bool {
 	return true
 }
 
-// limitDevicesV1 writes the rules to the devices controller.
+// limitDevicesV1 writes the rules to the files of the devices controller.
 func (m *member) limitDevicesV1(list []rule) error {
 	w, err := reduce(list)
 	if err != nil {

@@ -12,11 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// explained is why the kernel has not taken a value, with what this host has,
-// where that is the reason.
+// explained adds to the kernel's refusal of a value what this host has, if that can be
+// the reason.
 func explained(d dir, file string, err error) error {
 	if open := (*os.PathError)(nil); errors.As(err, &open) && open.Op == "open" {
-		return err // the kernel has not seen the value
+		return err // the value was not written
 	}
 	if has := thisHost.has(d.path, file, err); has != "" {
 		return fmt.Errorf("%w (%s)", err, has)
@@ -24,7 +24,7 @@ func explained(d dir, file string, err error) error {
 	return err
 }
 
-// noFile is the error of a value that the kernel has no file for.
+// noFile returns the error for a value whose file does not exist.
 func noFile(d dir, file string) error {
 	has := thisHost.has(d.path, file, unix.ENOENT)
 	if has != "" {
@@ -33,10 +33,10 @@ func noFile(d dir, file string) error {
 	return fmt.Errorf("the host has no %s in %s%s", file, d.path, has)
 }
 
-// looks is how a host is looked at.
+// looks reads facts about a host. Tests replace its functions.
 type looks struct {
-	text func(path string) string // a file's content; empty if there is none
-	list func(dir string) []string
+	text func(path string) string  // contents of a file; "" if it cannot be read
+	list func(dir string) []string // names in a directory; none if it cannot be read
 }
 
 var thisHost = looks{
@@ -54,8 +54,8 @@ var thisHost = looks{
 	},
 }
 
-// has says what the host has of what a file limits, if err is of something that
-// it has not.
+// has describes what the host has of the resource that a file limits, if err can mean
+// that the value names one that it lacks.
 func (l looks) has(dir, file string, err error) string {
 	missing := errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO) || errors.Is(err, unix.EINVAL)
 	controller, _, _ := strings.Cut(file, ".")
@@ -78,7 +78,7 @@ func (l looks) has(dir, file string, err error) string {
 	return ""
 }
 
-// set is the list of CPUs or nodes that the cgroup above has, or the host.
+// set lists the CPUs or nodes of the parent cgroup, or else those of the host.
 func (l looks) set(dir, what string, v2, v1, host string) string {
 	for _, file := range [...]string{path.Join(dir, "..", v2), path.Join(dir, "..", v1), host} {
 		if s := l.text(file); s != "" {
@@ -88,7 +88,7 @@ func (l looks) set(dir, what string, v2, v1, host string) string {
 	return ""
 }
 
-// pages are the sizes of huge pages that the cgroup has files for.
+// pages returns the sizes of huge pages that the cgroup has files for.
 func (l looks) pages(dir string) (sizes []string) {
 	for _, name := range l.list(dir) {
 		parts := strings.Split(name, ".")
@@ -100,7 +100,8 @@ func (l looks) pages(dir string) (sizes []string) {
 	return sizes
 }
 
-// disks are the whole block devices by number and name: "8:0 sda".
+// disks lists the block devices that are not partitions, loop devices or RAM disks,
+// with number and name: "8:0 sda".
 func (l looks) disks() (all []string) {
 	for _, name := range l.list("/sys/block") {
 		number := l.text("/sys/block/" + name + "/dev")
@@ -111,7 +112,7 @@ func (l looks) disks() (all []string) {
 	return all
 }
 
-// most is how many devices are named at most.
+// most is how many devices are listed.
 const most = 8
 
 func had(what string, names []string) string {

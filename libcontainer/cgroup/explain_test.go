@@ -57,7 +57,7 @@ func TestHas(t *testing.T) {
 	}
 }
 
-// What could not even be opened is not the value's fault.
+// If the file cannot be opened, the value is not to blame.
 func TestExplainedOpen(t *testing.T) {
 	err := fmt.Errorf("x: %w", &os.PathError{Op: "open", Path: "/c/cpuset.cpus", Err: unix.EACCES})
 	if got := explained(dir{path: "/c"}, "cpuset.cpus", err); got.Error() != err.Error() {

@@ -2,8 +2,7 @@ package cgroup
 
 import "testing"
 
-// A set of CPUs is read back in the kernel's own form, which is not that of the
-// configuration.
+// The kernel shows a set of CPUs in its own form, not as it was written.
 func TestSameSet(t *testing.T) {
 	for _, c := range []struct {
 		got, want string

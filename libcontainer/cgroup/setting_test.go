@@ -10,8 +10,9 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// text is all that a resource comes to: "file=value" in order of writing, with
-// "|file=value" for what is written instead and "?" where the file may lack.
+// text formats the settings of a resource: "file=value" in the order of writing,
+// "|file=value" for what is written instead, and "?" after a setting whose file may be
+// missing.
 func text(r *specs.LinuxResources, v2 bool) string {
 	var out []string
 	for _, c := range controllers() {
@@ -59,7 +60,7 @@ func TestSettings(t *testing.T) {
 	}{
 		{nil, "", ""},
 		{&specs.LinuxResources{}, "", ""},
-		// Engines send zeros for what is not set.
+		// Engines send 0 for "not set".
 		{&specs.LinuxResources{CPU: &specs.LinuxCPU{Shares: u(0), Quota: i(0), Period: u(0), RealtimeRuntime: i(0), RealtimePeriod: u(0)},
 			Memory:  &specs.LinuxMemory{Limit: i(0), Swap: i(0), Reservation: i(0), Kernel: i(0), DisableOOMKiller: ptr(false), UseHierarchy: ptr(true)},
 			BlockIO: &specs.LinuxBlockIO{Weight: w(0), LeafWeight: w(0)}, Pids: &specs.LinuxPids{},
@@ -127,7 +128,7 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// The conversions are those of the library that other runtimes share.
+// The conversions are the same as those of the library that other runtimes share.
 func TestConversionsOfTheField(t *testing.T) {
 	for shares := uint64(1); shares <= 262145; shares++ {
 		if got, want := cpuWeight(shares), cgroups.ConvertCPUSharesToCgroupV2Value(shares); got != want {

@@ -23,8 +23,8 @@ func cpuset(r *specs.LinuxResources, s *settings) {
 	}
 }
 
-// pids: a limit of 0 is written as 1. Both let a running init make no process,
-// and systemd knows no 0.
+// pids writes a limit of 0 as 1. With either, a running init cannot fork, and systemd
+// does not accept 0.
 func pids(r *specs.LinuxResources, s *settings) {
 	if r.Pids == nil || r.Pids.Limit == nil {
 		return
@@ -62,7 +62,7 @@ func cpuV1(r *specs.LinuxResources, s *settings) {
 		return
 	}
 	if c.Shares != nil && *c.Shares != 0 {
-		// The kernel would take the nearest value without a word.
+		// The kernel would silently use the nearest value.
 		s.refuse(*c.Shares < 2 || *c.Shares > 262144, "cpu.shares", fmt.Sprintf("%d: must be from 2 to 262144", *c.Shares))
 		s.number("cpu.shares", "cpu.shares", c.Shares)
 	}
@@ -97,12 +97,12 @@ func memoryV1(r *specs.LinuxResources, s *settings) {
 	if m.DisableOOMKiller != nil && *m.DisableOOMKiller {
 		s.add("memory.disableOOMKiller", "memory.oom_control", "1")
 	}
-	// Since Linux 5.11 there is no other way.
+	// Linux 5.11 removed non-hierarchical accounting.
 	s.refuse(m.UseHierarchy != nil && !*m.UseHierarchy, "memory.useHierarchy", "memory is always counted hierarchically")
 }
 
-// swapV1 sets the limit of memory and swap together. Unlimited memory without
-// a word on swap is unlimited swap.
+// swapV1 sets the limit of memory and swap together. If memory is unlimited and swap is
+// not given, swap is unlimited.
 func (s *settings) swapV1(m *specs.LinuxMemory) {
 	const field, file = "memory.swap", "memory.memsw.limit_in_bytes"
 	switch limit, swap := value(m.Limit), value(m.Swap); {
@@ -135,8 +135,8 @@ func blkioV1(r *specs.LinuxResources, s *settings) {
 	}
 }
 
-// blkioWeight sets a weight of BFQ, or where that is not, of CFQ (up to Linux
-// 4.20), which alone had leaf weights.
+// blkioWeight sets a weight of the scheduler BFQ, or if the kernel lacks it, of CFQ
+// (until Linux 4.20). Only CFQ had leaf weights.
 func (s *settings) blkioWeight(field, file, device string, weight *uint16) {
 	if weight == nil || *weight == 0 {
 		return

@@ -11,37 +11,37 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Change is what to change of the resources of a group that is in use.
+// Change describes an update of the resources of a group in use.
 type Change struct {
-	Old   *specs.LinuxResources // in effect; may be nil
-	Named *specs.LinuxResources // what to change ([Merge])
-	Force bool                  // below the memory in use, too, whatever the kernel kills for it
-	// Rootless: the caller is no root over the host. Its device rules are
-	// passed over, as when the group was made.
+	Old   *specs.LinuxResources // the resources in effect; may be nil
+	Named *specs.LinuxResources // the values to change; see [Merge]
+	Force bool                  // set a memory limit below the usage, even if the kernel kills processes for it
+	// Rootless: the caller does not have root's privileges on the host. Device rules
+	// that it may not set are ignored, as when the group was made.
 	Rootless bool
 }
 
-// update is a change under way.
+// update is the state of one [Group.Update].
 type update struct {
 	*Group
 	old, merged *specs.LinuxResources
-	named       *specs.LinuxResources // with what the kernel takes together with it
+	named       *specs.LinuxResources // the values to write: see leaveIdle and companions
 	force       bool
 	undo        *undo.Stack
 }
 
-// share is what a change writes to one directory.
+// share is what an update writes to one directory.
 type share struct {
 	d    dir
 	list []setting
 }
 
-// Update changes limits and gives the resources that are in effect then. What
-// it wrote it has read back. Each write has its counterpart, with the value of
-// before, in u: unwinding it is for the caller, after an error of Update too.
+// Update changes limits, and returns the resources in effect afterwards. It reads back
+// every value that it writes. It pushes an action that restores the previous value on u
+// for each write; the caller unwinds u, after an error of Update too.
 //
-// All that can be seen to be wrong beforehand is one error of many parts,
-// before anything is written.
+// All errors that can be found before anything is written are returned together, as
+// [Faults].
 func (g *Group) Update(c *Change, u *undo.Stack) (*specs.LinuxResources, error) {
 	m := Merge(c.Old, c.Named, g.legacy("memory") == nil)
 	up := &update{Group: g, old: strip(c.Old), merged: m, named: strip(c.Named), force: c.Force, undo: u}
@@ -68,7 +68,7 @@ func (g *Group) Update(c *Change, u *undo.Stack) (*specs.LinuxResources, error) 
 	return m, nil
 }
 
-// prepare finds all settings and the directories for them.
+// prepare collects all settings, and opens the directories to write them to.
 func (u *update) prepare() ([]share, error) {
 	var shares []share
 	var faults Faults
@@ -116,7 +116,7 @@ func (u *update) prepareOne(c *controller) (*share, error) {
 	return u.open(m, c.name, list)
 }
 
-// prepareKey is a key of linux.resources.unified.
+// prepareKey prepares a key of linux.resources.unified.
 func (u *update) prepareKey(key string) (*share, error) {
 	field := fmt.Sprintf("unified[%q]", key)
 	if err := checkKey(key); err != nil {
@@ -131,8 +131,8 @@ func (u *update) prepareKey(key string) (*share, error) {
 	return u.open(m, controller, list)
 }
 
-// open opens the directory of a share. A v2 controller that no limit needed
-// until now is enabled.
+// open opens the directory for settings of a controller, after enabling a v2 controller
+// that was not needed before.
 func (u *update) open(m *member, controller string, list []setting) (*share, error) {
 	field := list[0].field
 	d, err := openDir(m.path)
@@ -166,20 +166,20 @@ func (u *update) enableLate(m *member, d dir, controller string) error {
 			return h.unified() && strings.HasPrefix(m.path, h.mount+"/")
 		})
 		if i < 0 {
-			return nil // Update says what is missing
+			return nil // limitable reports the missing controller
 		}
 		m.mount = all[i].mount
 	}
 	return u.enable(m, d)
 }
 
-// write writes a share, in an order that the kernel takes, and checks it.
+// write writes the settings of a share, in an order that the kernel accepts, and reads
+// them back.
 func (u *update) write(s *share) error {
 	return applyAll(s.list, func(one *setting) error { return u.set(s.d, one) })
 }
 
-// set writes one setting, after putting on record how to take it back, and
-// reads it back.
+// set writes one setting, pushes the action that undoes it, and reads it back.
 func (u *update) set(d dir, s *setting) error {
 	before, err := d.before(s)
 	switch {
@@ -202,7 +202,7 @@ func (u *update) set(d dir, s *setting) error {
 	err = d.write(s.file, s.value)
 	restore()
 	if s.drop && (errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO)) {
-		return nil // so is the device
+		return nil // the device is gone, and its limit with it
 	}
 	if err != nil {
 		return u.explain(d, s, err)
@@ -211,8 +211,8 @@ func (u *update) set(d dir, s *setting) error {
 	return d.check(s)
 }
 
-// explain says why the kernel refuses a value; of a memory limit of v1 it is what
-// is in use, or the other limit.
+// explain adds the reason to the kernel's refusal of a value. For a memory limit of v1
+// that is the usage, or the other one of memory.limit and memory.swap.
 func (u *update) explain(d dir, s *setting, err error) error {
 	if s.file != "memory.limit_in_bytes" && s.file != "memory.memsw.limit_in_bytes" {
 		return explained(d, s.file, err)
@@ -227,7 +227,8 @@ func (u *update) explain(d dir, s *setting, err error) error {
 	return err
 }
 
-// back sets a file to what it was before; nothing if that is not known.
+// back returns the action that sets a file back to its previous value; it writes
+// nothing if that is not known ("").
 func (u *update) back(path string, s *setting, before string, weight *setting) func() error {
 	field, file := s.field, s.file
 	return func() error {
@@ -237,7 +238,7 @@ func (u *update) back(path string, s *setting, before string, weight *setting) f
 		}
 		defer d.close()
 		switch before {
-		case "": // not known
+		case "": // the previous value is not known
 		case empty:
 			err = d.write(file, empty)
 		default:
@@ -253,7 +254,8 @@ func (u *update) back(path string, s *setting, before string, weight *setting) f
 	}
 }
 
-// weight is the weight that the kernel forgets when a cgroup becomes idle.
+// weight returns the setting that restores the CPU weight, which the kernel resets when
+// s makes the cgroup idle; nil if s does not.
 func (u *update) weight(d dir, s *setting, before string) *setting {
 	if s.file != "cpu.idle" || before != "0" {
 		return nil
@@ -269,7 +271,7 @@ func (u *update) weight(d dir, s *setting, before string) *setting {
 	return w
 }
 
-// devices replaces the device rules, if they are others now.
+// devices replaces the device rules if they have changed.
 func (u *update) devices() error {
 	if u.named.Devices == nil || sameDevices(u.old.Devices, u.named.Devices) {
 		return nil
@@ -302,8 +304,8 @@ func (u *update) devices() error {
 	return &FieldError{"linux.resources.devices", err}
 }
 
-// forgetUnified takes out of the merged resources those unified keys that
-// another field has now set.
+// forgetUnified removes from the merged resources those unified keys whose file another
+// field has just set.
 func (u *update) forgetUnified(shares []share) {
 	for i := range shares {
 		for _, s := range shares[i].list {

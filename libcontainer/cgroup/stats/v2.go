@@ -4,10 +4,11 @@ import (
 	"math"
 )
 
-// Microseconds are cgroup v2's unit of time.
+// microsecond is the unit of times in cgroup v2, in nanoseconds.
 const microsecond = 1000
 
-// cpuacctV2 is of cpu.stat what is there without the controller, too.
+// cpuacctV2 reads the values of cpu.stat that are there even without the cpu
+// controller.
 func (s *Stats) cpuacctV2(f *files) {
 	stat := f.keyed("cpu.stat")
 	u := &s.CPU.Usage
@@ -50,7 +51,7 @@ func (s *Stats) memoryV2(f *files) {
 	}
 }
 
-// sum adds limits: with one that is none, neither is their sum.
+// sum adds two limits. If one of them means no limit, so does the sum.
 func sum(a, b uint64) uint64 {
 	if a > math.MaxUint64-b {
 		return math.MaxUint64
@@ -58,7 +59,7 @@ func sum(a, b uint64) uint64 {
 	return a + b
 }
 
-// blkioV2 puts io.stat into the tables of cgroup v1.
+// blkioV2 converts io.stat to the tables of cgroup v1.
 func (s *Stats) blkioV2(f *files) {
 	b := &s.Blkio
 	f.nested("io.stat", func(name, key, value string) {
