@@ -27,11 +27,11 @@ type authenticated struct {
 // Protocol", EXTERNAL).
 func authenticate(c net.Conn, uid string) (*authenticated, error) {
 	if _, err := fmt.Fprintf(c, "\x00AUTH EXTERNAL %s\r\nBEGIN\r\n", hex.EncodeToString([]byte(uid))); err != nil {
-		return nil, cause(err)
+		return nil, withoutAddress(err)
 	}
 	line, err := readLine(c)
 	if err != nil {
-		return nil, cause(err)
+		return nil, withoutAddress(err)
 	}
 	if !strings.HasPrefix(line, "OK ") {
 		return nil, fmt.Errorf("user id %s is not accepted: %q", uid, line)

@@ -123,7 +123,7 @@ func hostUID() string {
 func connect(at address, wait time.Duration) (_ *Manager, err error) {
 	c, err := net.DialTimeout("unix", at.path, wait)
 	if err != nil {
-		return nil, cause(err)
+		return nil, withoutAddress(err)
 	}
 	defer func() {
 		if err != nil {
@@ -138,7 +138,7 @@ func connect(at address, wait time.Duration) (_ *Manager, err error) {
 	}
 	a, err := authenticate(c, hostUID())
 	if err != nil {
-		return nil, fmt.Errorf("D-Bus authentication: %w", late(err, wait, "an answer"))
+		return nil, fmt.Errorf("D-Bus authentication: %w", asTimeout(err, wait, "an answer"))
 	}
 	conn, err := dbus.NewConn(a)
 	if err != nil {
@@ -160,8 +160,8 @@ func connect(at address, wait time.Duration) (_ *Manager, err error) {
 	return m, nil
 }
 
-// cause returns err without the address, which the caller adds.
-func cause(err error) error {
+// withoutAddress returns err without the address, which the caller adds.
+func withoutAddress(err error) error {
 	if op := (*net.OpError)(nil); errors.As(err, &op) {
 		return op.Err
 	}
@@ -191,9 +191,9 @@ func checkPeer(c *net.UnixConn) error {
 	return nil
 }
 
-// late adds to a timeout what was waited for, and how long. Other errors are returned
-// as they are.
-func late(err error, wait time.Duration, what string) error {
+// asTimeout adds to a timeout what was waited for, and how long. Other errors are
+// returned as they are.
+func asTimeout(err error, wait time.Duration, what string) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("waited %v for %s: %w", wait, what, unix.ETIMEDOUT)
 	}
@@ -204,12 +204,12 @@ func late(err error, wait time.Duration, what string) error {
 // subscription.
 func (m *Manager) subscribe(wait time.Duration) error {
 	if err := m.conn.Hello(); err != nil {
-		return fmt.Errorf("D-Bus: %w", late(err, wait, "the answer to Hello"))
+		return fmt.Errorf("D-Bus: %w", asTimeout(err, wait, "the answer to Hello"))
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
 	if err := m.conn.AddMatchSignalContext(ctx, dbus.WithMatchInterface(manager), dbus.WithMatchMember("JobRemoved")); err != nil {
-		return fmt.Errorf("D-Bus: %w", late(err, wait, "the answer to AddMatch"))
+		return fmt.Errorf("D-Bus: %w", asTimeout(err, wait, "the answer to AddMatch"))
 	}
 	return m.call("Subscribe").Err
 }

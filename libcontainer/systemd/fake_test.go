@@ -18,8 +18,8 @@ import (
 // fake is a systemd instance of a user, on a private socket. It keeps the state of
 // units by name, and the properties that it was given.
 type fake struct {
-	mute   bool   // it answers calls, but its jobs never end
-	deaf   bool   // it does not answer calls
+	hangs  bool   // it answers calls, but its jobs never end
+	silent bool   // it does not answer calls
 	result string // of its jobs; "done" if empty
 	old    bool   // a version without OOMPolicy for scopes
 
@@ -92,7 +92,7 @@ func (f *fake) answer(c net.Conn, r *bufio.Reader) {
 		if err != nil {
 			return
 		}
-		if f.deaf {
+		if f.silent {
 			continue
 		}
 		method, _ := m.Headers[dbus.FieldMember].Value().(string)
@@ -104,7 +104,7 @@ func (f *fake) answer(c net.Conn, r *bufio.Reader) {
 		}
 		reply.Headers[dbus.FieldReplySerial] = dbus.MakeVariant(m.Serial())
 		send(c, reply)
-		if job != "" && !f.mute {
+		if job != "" && !f.hangs {
 			result := f.result
 			if result == "" {
 				result = "done"

@@ -29,9 +29,9 @@ const unlimited = math.MaxUint64
 // write are left out.
 func Limits(files [][2]string) ([]Property, error) {
 	var all []Property
-	weighed := slices.ContainsFunc(files, func(f [2]string) bool { return f[0] == "cpu.weight" })
+	hasWeight := slices.ContainsFunc(files, func(f [2]string) bool { return f[0] == "cpu.weight" })
 	for _, f := range files {
-		if f == [2]string{"cpu.idle", "0"} && !weighed {
+		if f == [2]string{"cpu.idle", "0"} && !hasWeight {
 			all = append(all, Unlimited("CPUWeight")) // systemd's default
 			continue
 		}
@@ -83,7 +83,7 @@ func limit(file, value string) ([]Property, error) {
 	default:
 		return nil, nil
 	}
-	n, err := amount(value)
+	n, err := parseAmount(value)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func oomPolicy(group string) string {
 	return "continue"
 }
 
-func amount(s string) (uint64, error) {
+func parseAmount(s string) (uint64, error) {
 	if s == "max" {
 		return unlimited, nil
 	}
@@ -118,7 +118,7 @@ func quota(value string) ([]Property, error) {
 			return nil, err
 		}
 	}
-	per, err := amount(q)
+	per, err := parseAmount(q)
 	if err != nil {
 		return nil, err
 	}

@@ -142,8 +142,8 @@ func TestUnitErrors(t *testing.T) {
 		want string
 		is   error
 	}{
-		{"no end of the job", &fake{mute: true}, "skiff-web.scope: start it: waited 300ms for the end of the job (JobRemoved)", unix.ETIMEDOUT},
-		{"no answer", &fake{deaf: true}, "skiff-web.scope: start it: waited 300ms for the answer to StartTransientUnit", unix.ETIMEDOUT},
+		{"no end of the job", &fake{hangs: true}, "skiff-web.scope: start it: waited 300ms for the end of the job (JobRemoved)", unix.ETIMEDOUT},
+		{"no answer", &fake{silent: true}, "skiff-web.scope: start it: waited 300ms for the answer to StartTransientUnit", unix.ETIMEDOUT},
 		{"job failed", &fake{result: "failed"}, `skiff-web.scope: start it: the job's result is "failed"`, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -158,7 +158,7 @@ func TestUnitErrors(t *testing.T) {
 
 // Every call has a deadline.
 func TestDeadlines(t *testing.T) {
-	m := (&fake{deaf: true}).serve(t)
+	m := (&fake{silent: true}).serve(t)
 	_, control := m.ControlGroup()
 	for want, err := range map[string]error{
 		"systemd: the manager: read ControlGroup: waited 300ms for the answer to Get":                            control,
@@ -206,7 +206,7 @@ func TestSilentBus(t *testing.T) {
 	defer l.Close()
 	go func() {
 		if c, err := l.Accept(); err == nil {
-			(&fake{deaf: true}).talk(c)
+			(&fake{silent: true}).talk(c)
 		}
 	}()
 	_, err = connect(address{path, false}, 50*time.Millisecond)

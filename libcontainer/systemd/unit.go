@@ -103,7 +103,7 @@ func (m *Manager) Start(u Unit, id string, pid int, properties []Property) error
 		Properties []Property
 	}
 	err := m.job("start", u.Name, "StartTransientUnit", u.Name, "fail", all, []auxiliary{})
-	if named(err, service+".UnitExists") {
+	if isDBusError(err, service+".UnitExists") {
 		return fmt.Errorf("%w: %s", ErrExists, u.Name)
 	}
 	return err
@@ -192,7 +192,7 @@ func (m *Manager) call(method string, args ...any) *dbus.Call {
 	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
 	c := m.conn.Object(service, object).CallWithContext(ctx, manager+"."+method, 0, args...)
-	c.Err = late(c.Err, wait, "the answer to "+method)
+	c.Err = asTimeout(c.Err, wait, "the answer to "+method)
 	return c
 }
 
@@ -203,7 +203,7 @@ func (m *Manager) property(at dbus.ObjectPath, of, name, whose string) (any, err
 	var v dbus.Variant
 	err := m.conn.Object(service, at).CallWithContext(ctx, "org.freedesktop.DBus.Properties.Get", 0, of, name).Store(&v)
 	if err != nil {
-		return nil, failed("read "+name, whose, late(err, wait, "the answer to Get"))
+		return nil, failed("read "+name, whose, asTimeout(err, wait, "the answer to Get"))
 	}
 	return v.Value(), nil
 }
@@ -212,10 +212,10 @@ func failed(what, unit string, err error) error {
 	return fmt.Errorf("systemd: %s: %s: %w", unit, what, err)
 }
 
-func noSuchUnit(err error) bool { return named(err, service+".NoSuchUnit") }
+func noSuchUnit(err error) bool { return isDBusError(err, service+".NoSuchUnit") }
 
-// named reports whether err is the D-Bus error of this name.
-func named(err error, name string) bool {
+// isDBusError reports whether err is the D-Bus error of this name.
+func isDBusError(err error, name string) bool {
 	e := dbus.Error{}
 	return errors.As(err, &e) && e.Name == name
 }
