@@ -15,7 +15,7 @@ import (
 // it is: for a mount of the cgroup, which needs the path before the unit exists. undo
 // removes the directories that Foresee made, if they are empty.
 func (g *Group) Foresee() (undo func(), err error) {
-	made, err := makeOpen(g.unified().path)
+	made, err := mkdirAllMode(g.unified().path)
 	undo = func() { removeEmpty(made) }
 	if err != nil {
 		undo()
@@ -37,7 +37,7 @@ func (g *Group) Adopt(pid int) error {
 		err = g.adopt(m, d, pid)
 	}
 	if err != nil {
-		return ofPath(err)
+		return asPathError(err)
 	}
 	return nil
 }
@@ -60,10 +60,10 @@ func (g *Group) adopt(m *member, d dir, pid int) error {
 	return g.delegate(d)
 }
 
-// thawedAbove returns [ErrFrozen] if a cgroup above m is frozen: a process that is
+// checkThawedAbove returns [ErrFrozen] if a cgroup above m is frozen: a process that is
 // moved into m would not run. It looks at the nearest one that exists, whose state
 // includes that of the cgroups above it.
-func (m *member) thawedAbove() error {
+func (m *member) checkThawedAbove() error {
 	for p := path.Dir(m.path); p != m.mount && within(p, m.mount); p = path.Dir(p) {
 		d, err := openDir(p)
 		if gone(err) {
@@ -82,8 +82,8 @@ func (m *member) thawedAbove() error {
 	return nil
 }
 
-// stayIn records the caller's cgroups, for a group that has none.
-func (g *Group) stayIn(all []hierarchy) {
+// recordOutside records the caller's cgroups, for a group that has none.
+func (g *Group) recordOutside(all []hierarchy) {
 	for i := range all {
 		if h := &all[i]; h.own != "" {
 			m := member{names: h.names, mount: h.mount, path: path.Join(h.mount, h.own)}
@@ -132,8 +132,8 @@ func (g *Group) files(general bool) [][2]string {
 			continue // Limit reports it
 		}
 		for _, s := range list {
-			if s.instead != nil && general {
-				s = *s.instead
+			if s.fallback != nil && general {
+				s = *s.fallback
 			}
 			all = append(all, [2]string{s.file, s.value})
 		}
@@ -175,7 +175,7 @@ func (g *Group) Restore() error {
 // an earlier one allows; it is left to the group's own program, so the list never
 // allows less than the rules. It is nil if nothing is denied.
 func (g *Group) AllowedDevices() ([][2]string, error) {
-	list, err := rules(g.resources)
+	list, err := deviceRules(g.resources)
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +193,7 @@ func (g *Group) AllowedDevices() ([][2]string, error) {
 	nodes := [][2]string{}
 	for i := range allowed {
 		r := &allowed[i]
-		if r.everything() {
+		if r.everyAccess() {
 			return nil, nil
 		}
 		if r.access == 0 {

@@ -29,29 +29,29 @@ func byKey(file string) bool {
 	return strings.HasPrefix(file, "blkio.") && strings.HasSuffix(file, "_device")
 }
 
-// line returns the rest of the line that begins with key. Old kernels show the value
+// lineOf returns the rest of the line that begins with key. Old kernels show the value
 // for all devices without its key, "default".
-func line(text, key string) (string, bool) {
+func lineOf(text, key string) (string, bool) {
 	if key == "default" && text != "" && !strings.ContainsAny(text, " \n") {
 		return text, true
 	}
 	return proc.Value(text, proc.Blank, key)
 }
 
-// key splits a value of a file with keys into the key and the rest. A value for all
+// splitKey splits a value of a file with keys into the key and the rest. A value for all
 // devices has the key "default".
-func key(value string) (string, string) {
+func splitKey(value string) (string, string) {
 	if k, rest, ok := strings.Cut(value, " "); ok {
 		return k, rest
 	}
 	return "default", value
 }
 
-// before returns what to write to undo s. It returns "" if that is not known, as for a
+// undoValue returns what to write to undo s. It returns "" if that is not known, as for a
 // file of linux.resources.unified that cannot be read.
-func (d dir) before(s *setting) (string, error) {
+func (d dir) undoValue(s *setting) (string, error) {
 	text, err := d.read(s.file)
-	if s.loose && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EINVAL)) {
+	if s.unified && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EINVAL)) {
 		return "", nil // cgroup.kill and memory.reclaim: actions, not limits
 	}
 	if err != nil {
@@ -59,13 +59,13 @@ func (d dir) before(s *setting) (string, error) {
 	}
 	switch {
 	case byKey(s.file):
-		k, _ := key(s.value)
-		rest, ok := line(text, k)
-		return lineBefore(s, k, rest, ok), nil
+		k, _ := splitKey(s.value)
+		rest, ok := lineOf(text, k)
+		return undoLine(s, k, rest, ok), nil
 	case s.file == "memory.oom_control":
-		rest, _ := line(text, "oom_kill_disable")
+		rest, _ := lineOf(text, "oom_kill_disable")
 		return rest, nil
-	case s.loose && s.file == "cgroup.subtree_control":
+	case s.unified && s.file == "cgroup.subtree_control":
 		return "", nil
 	case text == "":
 		return empty, nil
@@ -73,7 +73,7 @@ func (d dir) before(s *setting) (string, error) {
 	return text, nil
 }
 
-func lineBefore(s *setting, k, rest string, there bool) string {
+func undoLine(s *setting, k, rest string, there bool) string {
 	switch {
 	case there && k == "default":
 		return rest
@@ -81,7 +81,7 @@ func lineBefore(s *setting, k, rest string, there bool) string {
 		return k + " " + rest
 	case s.file == "io.max" || s.file == "rdma.max":
 		none := k
-		_, pairs := key(s.value)
+		_, pairs := splitKey(s.value)
 		for pair := range strings.FieldsSeq(pairs) {
 			name, _, _ := strings.Cut(pair, "=")
 			none += " " + name + "=max"
@@ -102,7 +102,7 @@ func lineBefore(s *setting, k, rest string, there bool) string {
 // "max" and lines with a device are compared.
 func (d dir) check(s *setting) error {
 	text, err := d.read(s.file)
-	if s.loose && (err != nil || strings.HasPrefix(s.file, "cgroup.")) {
+	if s.unified && (err != nil || strings.HasPrefix(s.file, "cgroup.")) {
 		return nil
 	}
 	if err != nil {
@@ -111,15 +111,15 @@ func (d dir) check(s *setting) error {
 	got, want := text, s.value
 	switch {
 	case byKey(s.file):
-		k, rest := key(s.value)
+		k, rest := splitKey(s.value)
 		want = rest
-		got, _ = line(text, k)
+		got, _ = lineOf(text, k)
 	case s.file == "memory.oom_control":
-		got, _ = line(text, "oom_kill_disable")
-	case s.loose && !comparableForm(got, want):
+		got, _ = lineOf(text, "oom_kill_disable")
+	case s.unified && !comparableForm(got, want):
 		return nil
 	}
-	if !same(s.file, got, want) {
+	if !sameValue(s.file, got, want) {
 		return fmt.Errorf("the kernel took %q for %q in %s/%s", got, want, d.path, s.file)
 	}
 	return nil
@@ -129,24 +129,24 @@ func (d dir) check(s *setting) error {
 // linux.resources.unified that was written to it, can be compared.
 func comparableForm(got, want string) bool {
 	g, w := strings.Fields(got), strings.Fields(want)
-	return len(g) == 1 && len(w) == 1 && plain(g[0]) && plain(w[0])
+	return len(g) == 1 && len(w) == 1 && isPlainValue(g[0]) && isPlainValue(w[0])
 }
 
-func plain(s string) bool {
-	_, err := size(s)
+func isPlainValue(s string) bool {
+	_, err := parseSize(s)
 	return err == nil || s == "max"
 }
 
-// same reports whether a value read from a file means the same as the one that was
+// sameValue reports whether a value read from a file means the same as the one that was
 // written.
-func same(file, got, want string) bool {
+func sameValue(file, got, want string) bool {
 	if strings.HasPrefix(file, "cpuset.") {
-		g, err := set(got)
-		w, err2 := set(want)
+		g, err := parseCPUSet(got)
+		w, err2 := parseCPUSet(want)
 		return err == nil && err2 == nil && bytes.Equal(g, w)
 	}
 	if got == "" { // no line: nothing is set for the device
-		return none(want)
+		return removesLimit(want)
 	}
 	if strings.Contains(want, "=") {
 		for pair := range strings.FieldsSeq(want) {
@@ -168,8 +168,8 @@ func same(file, got, want string) bool {
 	return true
 }
 
-// none reports whether a value removes a device's limit.
-func none(want string) bool {
+// removesLimit reports whether a value removes a device's limit.
+func removesLimit(want string) bool {
 	if strings.Contains(want, "=") {
 		for pair := range strings.FieldsSeq(want) {
 			if !strings.HasSuffix(pair, "=max") {
@@ -188,8 +188,8 @@ func sameNumber(file, got, want string) bool {
 	if want == "-1" || unlimited(want) {
 		return unlimited(got)
 	}
-	g, err := size(got)
-	w, err2 := size(want)
+	g, err := parseSize(got)
+	w, err2 := parseSize(want)
 	unit := int64(1)
 	switch {
 	case strings.HasPrefix(file, "memory."):
@@ -197,7 +197,7 @@ func sameNumber(file, got, want string) bool {
 	case strings.HasPrefix(file, "hugetlb."):
 		_, rest, _ := strings.Cut(file, ".")
 		page, _, _ := strings.Cut(rest, ".")
-		if n, err := size(strings.TrimSuffix(page, "B")); err == nil {
+		if n, err := parseSize(strings.TrimSuffix(page, "B")); err == nil {
 			unit = n
 		}
 	}
@@ -211,9 +211,9 @@ func unlimited(s string) bool {
 	return s == "max" || err == nil && n > math.MaxInt64-1<<33
 }
 
-// size parses a number with an optional suffix (K to E), in any base, like the kernel's
-// memparse.
-func size(s string) (int64, error) {
+// parseSize parses a number with an optional suffix (K to E), in any base, like the
+// kernel's memparse.
+func parseSize(s string) (int64, error) {
 	shift := 0
 	if n := len(s); n > 0 {
 		if i := strings.IndexByte("KMGTPE", s[n-1]&^0x20); i >= 0 {
@@ -227,9 +227,9 @@ func size(s string) (int64, error) {
 	return n << shift, err
 }
 
-// set parses a list of CPUs or memory nodes like the kernel, which allows any white
-// space and commas between two elements.
-func set(list string) ([]byte, error) {
+// parseCPUSet parses a list of CPUs or memory nodes like the kernel, which allows any
+// white space and commas between two elements.
+func parseCPUSet(list string) ([]byte, error) {
 	parts := strings.FieldsFunc(list, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
 	return proc.CPUList(strings.Join(parts, ","))
 }

@@ -86,14 +86,14 @@ func (g *Group) enable(m *member, d dir) error {
 		if len(want) == 0 {
 			break
 		}
-		if want, err = g.pass(p, want); err != nil {
+		if want, err = g.enableAt(p, want); err != nil {
 			return err
 		}
 	}
 	if slices.ContainsFunc(strings.Fields(have), domainOnly) {
 		return nil // no threaded cgroup is above one that has these
 	}
-	return g.followThreads(m, d)
+	return g.makeAllThreaded(m, d)
 }
 
 // above yields the cgroups above p, from the mount point down.
@@ -107,9 +107,9 @@ func above(mount, p string) iter.Seq[string] {
 	}
 }
 
-// pass enables those controllers of want that the cgroup at p has for the cgroups below
-// it, and returns the ones that are enabled there now.
-func (g *Group) pass(p string, want []string) (passed []string, err error) {
+// enableAt enables those controllers of want that the cgroup at p has for the cgroups
+// below it, and returns the ones that are enabled there now.
+func (g *Group) enableAt(p string, want []string) (passed []string, err error) {
 	d, err := openDir(p)
 	if err != nil {
 		return nil, err
@@ -127,13 +127,13 @@ func (g *Group) pass(p string, want []string) (passed []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	passed, missing := parted(want, func(c string) bool { return hasField(on, c) })
+	passed, missing := partition(want, func(c string) bool { return hasField(on, c) })
 	fresh, err := g.grantAll(d, missing)
 	return append(passed, fresh...), err
 }
 
-// parted splits controllers by the predicate is.
-func parted(all []string, is func(string) bool) (in, out []string) {
+// partition splits controllers by the predicate is.
+func partition(all []string, is func(string) bool) (in, out []string) {
 	for _, c := range all {
 		if is(c) {
 			in = append(in, c)
@@ -153,11 +153,11 @@ func (g *Group) grantAll(d dir, missing []string) (fresh []string, err error) {
 	}
 	err = enableIn(d, missing)
 	if errors.Is(err, unix.EOPNOTSUPP) {
-		followed, followErr := g.follow(d)
-		if followErr != nil {
-			return nil, followErr
+		threaded, threadErr := g.makeThreaded(d)
+		if threadErr != nil {
+			return nil, threadErr
 		}
-		if followed {
+		if threaded {
 			err = enableIn(d, missing)
 		}
 	}
@@ -165,14 +165,14 @@ func (g *Group) grantAll(d dir, missing []string) (fresh []string, err error) {
 	case err == nil:
 		fresh = missing
 	case crowded(err):
-		if err := g.undemanded(d.path, missing, err); err != nil {
+		if err := g.checkDemands(d.path, missing, err); err != nil {
 			return nil, err
 		}
-		domain, threads := parted(missing, domainOnly)
-		g.refuse(domain, err)
+		domain, threads := partition(missing, domainOnly)
+		g.recordRefusal(domain, err)
 		fresh = g.grantEach(d, threads)
 	case len(missing) == 1:
-		g.refuse(missing, err)
+		g.recordRefusal(missing, err)
 	default:
 		fresh = g.grantEach(d, missing)
 	}
@@ -190,7 +190,7 @@ func enableIn(d dir, controllers []string) error {
 func (g *Group) grantEach(d dir, missing []string) (fresh []string) {
 	for _, c := range missing {
 		if err := enableIn(d, []string{c}); err != nil {
-			g.refuse([]string{c}, err)
+			g.recordRefusal([]string{c}, err)
 			continue
 		}
 		fresh = append(fresh, c)
@@ -198,8 +198,8 @@ func (g *Group) grantEach(d dir, missing []string) (fresh []string) {
 	return fresh
 }
 
-// refuse records why controllers cannot be enabled.
-func (g *Group) refuse(controllers []string, why error) {
+// recordRefusal records why controllers cannot be enabled.
+func (g *Group) recordRefusal(controllers []string, why error) {
 	if g.refused == nil {
 		g.refused = make(map[string]error)
 	}
@@ -212,9 +212,9 @@ func (g *Group) refuse(controllers []string, why error) {
 // threads in the cgroup (EBUSY, EOPNOTSUPP), and not because of the controller.
 func crowded(err error) bool { return errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EOPNOTSUPP) }
 
-// undemanded returns an error if a limit of the group needs one of the missing
+// checkDemands returns an error if a limit of the group needs one of the missing
 // controllers, which a cgroup with processes cannot pass on.
-func (g *Group) undemanded(p string, missing []string, why error) error {
+func (g *Group) checkDemands(p string, missing []string, why error) error {
 	for c, field := range g.domainDemands() {
 		if slices.Contains(missing, c) {
 			return &FieldError{"linux.resources." + field, fmt.Errorf(

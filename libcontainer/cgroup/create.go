@@ -19,7 +19,7 @@ func (g *Group) Create() error {
 	old := false
 	for i := range g.members {
 		m := &g.members[i]
-		dirs, err := makeOpen(m.path)
+		dirs, err := mkdirAllMode(m.path)
 		made = append(made, dirs...)
 		fresh := slices.Contains(dirs, m.path)
 		old = old || !fresh
@@ -29,7 +29,7 @@ func (g *Group) Create() error {
 		if err != nil {
 			removeEmpty(made)
 			g.Withdraw()
-			return ofPath(err)
+			return asPathError(err)
 		}
 	}
 	g.made = made
@@ -46,8 +46,9 @@ func removeEmpty(dirs []string) {
 	}
 }
 
-// ofPath returns err as an error in linux.cgroupsPath, unless it names a field already.
-func ofPath(err error) error {
+// asPathError returns err as an error in linux.cgroupsPath, unless it names a field
+// already.
+func asPathError(err error) error {
 	if field := (*FieldError)(nil); errors.As(err, &field) {
 		return err
 	}
@@ -58,11 +59,11 @@ func ofPath(err error) error {
 // user may read it.
 const dirMode = 0o755
 
-// makeOpen is makeAll with dirMode for all new directories. To check the mode of one
+// mkdirAllMode is mkdirAll with dirMode for all new directories. To check the mode of one
 // directory is cheaper than to chmod each, or than to set the umask, which all threads
 // share, and set it back.
-func makeOpen(p string) (made []string, err error) {
-	made, err = makeAll(p)
+func mkdirAllMode(p string) (made []string, err error) {
+	made, err = mkdirAll(p)
 	if err != nil || len(made) == 0 {
 		return made, err
 	}
@@ -81,9 +82,9 @@ func makeOpen(p string) (made []string, err error) {
 	return made, nil
 }
 
-// makeAll makes the directory p and its missing parents. It returns the directories
+// mkdirAll makes the directory p and its missing parents. It returns the directories
 // that it made, the topmost first, even if it fails.
-func makeAll(p string) (made []string, err error) {
+func mkdirAll(p string) (made []string, err error) {
 	switch err := unix.Mkdir(p, dirMode); err {
 	case nil:
 		return []string{p}, nil
@@ -96,7 +97,7 @@ func makeAll(p string) (made []string, err error) {
 	if path.Dir(p) == "/" {
 		return nil, &os.PathError{Op: "mkdir", Path: p, Err: unix.ENOENT}
 	}
-	made, err = makeAll(path.Dir(p))
+	made, err = mkdirAll(path.Dir(p))
 	if err != nil {
 		return made, err
 	}
@@ -116,7 +117,7 @@ func (g *Group) prepare(m *member, fresh bool) error {
 		return err
 	}
 	defer d.close()
-	if err := m.free(d, fresh); err != nil {
+	if err := m.checkFree(d, fresh); err != nil {
 		return err
 	}
 	if slices.Contains(m.names, "cpuset") {
@@ -131,11 +132,11 @@ func (g *Group) prepare(m *member, fresh bool) error {
 	return g.delegate(d)
 }
 
-// free returns an error unless processes can be put into the cgroup: it must be empty,
-// unless it is fresh, and must not be frozen, itself or by a cgroup above it.
-func (m *member) free(d dir, fresh bool) error {
+// checkFree returns an error unless processes can be put into the cgroup: it must be
+// empty, unless it is fresh, and must not be frozen, itself or by a cgroup above it.
+func (m *member) checkFree(d dir, fresh bool) error {
 	if m.unified() {
-		return d.freeUnified()
+		return d.checkFreeUnified()
 	}
 	if slices.Contains(m.names, "freezer") {
 		state, err := d.read("freezer.state")
@@ -149,11 +150,11 @@ func (m *member) free(d dir, fresh bool) error {
 	if fresh {
 		return nil
 	}
-	return d.unpopulated()
+	return d.checkEmpty()
 }
 
-// usable is free for a cgroup that need not exist.
-func (m *member) usable() error {
+// checkFreeIfThere is checkFree for a cgroup that need not exist.
+func (m *member) checkFreeIfThere() error {
 	d, err := openDir(m.path)
 	if err != nil {
 		if gone(err) {
@@ -162,10 +163,10 @@ func (m *member) usable() error {
 		return err
 	}
 	defer d.close()
-	return notGone(m.free(d, false))
+	return ignoreGone(m.checkFree(d, false))
 }
 
-func (d dir) freeUnified() error {
+func (d dir) checkFreeUnified() error {
 	events, err := d.read("cgroup.events")
 	if errors.Is(err, unix.ENOENT) {
 		return nil // the host's root has no such file; resolve has refused it
@@ -174,7 +175,7 @@ func (d dir) freeUnified() error {
 		return err
 	}
 	if keyed(events, "populated") != "0" {
-		if err := d.unpopulated(); err != nil {
+		if err := d.checkEmpty(); err != nil {
 			return err
 		}
 	}
@@ -184,7 +185,7 @@ func (d dir) freeUnified() error {
 	return nil
 }
 
-func (d dir) unpopulated() error {
+func (d dir) checkEmpty() error {
 	pids, err := d.allPids()
 	if err != nil {
 		return err

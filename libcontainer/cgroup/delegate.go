@@ -30,7 +30,7 @@ func (d dir) handTo(owner int) error {
 	if err := unix.Fchownat(d.fd, "", owner, -1, unix.AT_EMPTY_PATH); err != nil {
 		return &os.PathError{Op: "chown", Path: d.path, Err: err}
 	}
-	for _, name := range delegated() {
+	for _, name := range delegatedFiles() {
 		err := unix.Fchownat(d.fd, name, owner, -1, unix.AT_SYMLINK_NOFOLLOW)
 		if err != nil && err != unix.ENOENT { // files of controllers that are not enabled
 			return &os.PathError{Op: "chown", Path: d.path + "/" + name, Err: err}
@@ -39,9 +39,9 @@ func (d dir) handTo(owner int) error {
 	return nil
 }
 
-// delegated lists the files to give to the owner: /sys/kernel/cgroup/delegate (Linux
+// delegatedFiles lists the files to give to the owner: /sys/kernel/cgroup/delegate (Linux
 // 4.15), or the specification's list.
-func delegated() []string {
+func delegatedFiles() []string {
 	list, err := sys.ReadText("/sys/kernel/cgroup/delegate")
 	if err != nil {
 		return []string{"cgroup.procs", "cgroup.subtree_control", "cgroup.threads"}
@@ -66,10 +66,10 @@ func (g *Group) Delegable() error {
 func (g *Group) Delegate(sub string, owner, pid int) error {
 	top := g.unified().path
 	p := path.Join(top, sub)
-	if _, err := makeOpen(p); err != nil {
+	if _, err := mkdirAllMode(p); err != nil {
 		return err
 	}
-	if err := g.settle(top, p, owner); err != nil {
+	if err := g.prepareDelegated(top, p, owner); err != nil {
 		return err
 	}
 	to := member{names: []string{""}, path: p}
@@ -81,18 +81,18 @@ func (g *Group) Delegate(sub string, owner, pid int) error {
 			return err
 		}
 	}
-	return g.settle(top, p, owner) // the controllers have brought new files
+	return g.prepareDelegated(top, p, owner) // the controllers have brought new files
 }
 
-// settle makes the cgroups from below top down to p usable for processes, and gives
-// them to the owner.
-func (g *Group) settle(top, p string, owner int) error {
+// prepareDelegated makes the cgroups from below top down to p usable for processes, and
+// gives them to the owner.
+func (g *Group) prepareDelegated(top, p string, owner int) error {
 	for q := p; q != top; q = path.Dir(q) {
 		d, err := openDir(q)
 		if err != nil {
 			return err
 		}
-		_, err = g.follow(d)
+		_, err = g.makeThreaded(d)
 		if err == nil && owner != os.Geteuid() && !g.rootless {
 			err = d.handTo(owner)
 		}
@@ -131,14 +131,14 @@ func (g *Group) Descend(unit string, pid int) error {
 	if m.path == path.Join(m.mount, unit) {
 		return nil
 	}
-	if _, err := makeOpen(m.path); err != nil {
-		return ofPath(err)
+	if _, err := mkdirAllMode(m.path); err != nil {
+		return asPathError(err)
 	}
 	if pid == 0 {
 		return nil
 	}
 	if err := m.write("cgroup.procs", strconv.Itoa(pid)); err != nil {
-		return ofPath(err)
+		return asPathError(err)
 	}
 	return nil
 }

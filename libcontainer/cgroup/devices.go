@@ -45,14 +45,14 @@ type rule struct {
 	field        string // JSON path; empty for a built-in rule
 }
 
-// everything reports whether the rule matches every access, so that earlier rules have
+// everyAccess reports whether the rule matches every access, so that earlier rules have
 // no effect.
-func (r *rule) everything() bool {
-	return r.all() && r.access == full
+func (r *rule) everyAccess() bool {
+	return r.allDevices() && r.access == full
 }
 
-// all reports whether the rule matches every device.
-func (r *rule) all() bool {
+// allDevices reports whether the rule matches every device.
+func (r *rule) allDevices() bool {
 	return r.kind == 'a' && r.major == wildcard && r.minor == wildcard
 }
 
@@ -82,11 +82,11 @@ func number(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// rules returns all device rules of a container: everything is denied, except what
+// deviceRules returns all device rules of a container: everything is denied, except what
 // linux.resources.devices allows, in its order, and the built-in devices. That holds
 // without resources too: a runtime that applied no rules then gave containers all
 // devices of the host (GHSA-g54h-m393-cpwq).
-func rules(r *specs.LinuxResources) ([]rule, error) {
+func deviceRules(r *specs.LinuxResources) ([]rule, error) {
 	list := []rule{{kind: 'a', major: wildcard, minor: wildcard, access: full}}
 	if r != nil {
 		for i := range r.Devices {

@@ -124,7 +124,7 @@ func TestDeviceRulesMean(t *testing.T) {
 		for range rnd.IntN(6) {
 			list = append(list, randomRule(rnd, "user"))
 		}
-		p := program(list)
+		p := compileRules(list)
 		w, err := reduce(list)
 		if err == nil {
 			reduced++
@@ -163,7 +163,7 @@ func TestDeviceProgramsLoad(t *testing.T) {
 		for range size * size / 4 {
 			list = append(list, randomRule(rnd, "user"))
 		}
-		p := program(list)
+		p := compileRules(list)
 		if p == nil {
 			continue
 		}
@@ -208,7 +208,7 @@ func TestDeviceDefaults(t *testing.T) {
 			"c 1:3 rwm,c 1:5 rwm,c 1:7 rwm,c 1:8 rwm,c 1:9 rwm,c 5:0 rwm,c 5:2 rwm,c 136:* rwm,b *:* m,c *:* m", false},
 		"privileged": {&specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: true, Access: "rwm"}}}, "", true},
 	} {
-		list, err := rules(c.resources)
+		list, err := deviceRules(c.resources)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,15 +223,15 @@ func TestDeviceDefaults(t *testing.T) {
 		if w.allow != c.all || strings.Join(got, ",") != c.allowed {
 			t.Errorf("%s: allow %v but %v", name, w.allow, got)
 		}
-		if (program(list) == nil) != c.all {
-			t.Errorf("%s: a program: %v", name, program(list) != nil)
+		if (compileRules(list) == nil) != c.all {
+			t.Errorf("%s: a program: %v", name, compileRules(list) != nil)
 		}
 	}
 }
 
 // A major number that no device can have must not match another one.
 func TestDeviceBigMajor(t *testing.T) {
-	p := program([]rule{
+	p := compileRules([]rule{
 		{kind: 'a', major: wildcard, minor: wildcard, access: full},
 		{allow: true, kind: 'b', major: 1<<30 + 1, minor: 3, access: full},
 		{allow: true, kind: 'c', major: 1<<31 + 1, minor: wildcard, access: read},
@@ -251,7 +251,7 @@ func TestDeviceErrors(t *testing.T) {
 		"minor":  {Minor: n(1 << 32), Access: "r"},
 		"access": {Access: "RX"},
 	} {
-		_, err := rules(&specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{d}})
+		_, err := deviceRules(&specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{d}})
 		var f *FieldError
 		if !errors.As(err, &f) || f.Field != "linux.resources.devices[0]."+field {
 			t.Errorf("%s: %v", field, err)
@@ -277,8 +277,8 @@ func TestDeviceAccess(t *testing.T) {
 		}
 	}
 	one := &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: true, Access: "X"}}}
-	none, err := rules(nil)
-	got, err2 := rules(one)
+	none, err := deviceRules(nil)
+	got, err2 := deviceRules(one)
 	if err != nil || err2 != nil || !slices.Equal(got, none) {
 		t.Errorf("a rule that allows nothing: %v, %v; want %v, %v", got, err2, none, err)
 	}

@@ -36,7 +36,7 @@ func (m *member) replaceDevicesV1(was, now []rule, u *undo.Stack) error {
 	return m.moveDevices(&from, &to)
 }
 
-func (m *member) moveDevices(from, to *whitelist) error {
+func (m *member) moveDevices(from, to *v1Rules) error {
 	d, err := openDir(m.path)
 	if err != nil {
 		return &FieldError{devicesField, err}
@@ -50,7 +50,7 @@ func (m *member) moveDevices(from, to *whitelist) error {
 		if err := d.write(remove, "a"); err != nil {
 			return &FieldError{devicesField, err}
 		}
-		from = &whitelist{allow: to.allow}
+		from = &v1Rules{allow: to.allow}
 	}
 	for _, step := range [...]struct {
 		file       string
@@ -58,7 +58,7 @@ func (m *member) moveDevices(from, to *whitelist) error {
 	}{{add, to.exceptions, from.exceptions}, {remove, from.exceptions, to.exceptions}} {
 		for i := range step.these {
 			r := step.these[i]
-			if r.access &^= held(step.but, &r); r.access == 0 {
+			if r.access &^= accessFor(step.but, &r); r.access == 0 {
 				continue
 			}
 			if err := d.write(step.file, r.String()); err != nil {
@@ -69,8 +69,8 @@ func (m *member) moveDevices(from, to *whitelist) error {
 	return nil
 }
 
-// held returns the access in the exception of list for exactly the devices of r.
-func held(list []rule, r *rule) access {
+// accessFor returns the access in the exception of list for exactly the devices of r.
+func accessFor(list []rule, r *rule) access {
 	for i := range list {
 		if e := &list[i]; e.kind == r.kind && e.major == r.major && e.minor == r.minor {
 			return e.access
@@ -100,7 +100,7 @@ func (m *member) swapPrograms(now []rule, u *undo.Stack) error {
 	if err != nil {
 		return err
 	}
-	p := program(now)
+	p := compileRules(now)
 	if len(p) > math.MaxInt16 { // the offset of a jump has 16 bits
 		return fmt.Errorf("%d rules are too many for a device program", len(now))
 	}

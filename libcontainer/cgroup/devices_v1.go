@@ -12,9 +12,9 @@ import (
 // for the same devices; a narrower one has no effect, and is no error. So the rules are
 // first reduced to what the kernel can represent.
 
-// whitelist is the result of all rules: everything is allowed or denied, except for the
+// v1Rules is the result of all rules: everything is allowed or denied, except for the
 // exceptions, each of which is of one kind of device.
-type whitelist struct {
+type v1Rules struct {
 	allow      bool
 	exceptions []rule
 }
@@ -23,19 +23,19 @@ var errHole = errors.New("cgroup v1 cannot take a part out of what an earlier ru
 
 // reduce applies rules in order. A user's rule that v1 cannot represent is an error; a
 // built-in one is left out, which allows less.
-func reduce(list []rule) (whitelist, error) {
-	var w whitelist
+func reduce(list []rule) (v1Rules, error) {
+	var w v1Rules
 	for i := range list {
 		r := list[i]
-		if r.everything() {
-			w = whitelist{allow: r.allow}
+		if r.everyAccess() {
+			w = v1Rules{allow: r.allow}
 			continue
 		}
 		for _, kind := range kinds(r.kind) {
 			r.kind = kind
 			if r.allow != w.allow {
-				w.except(r)
-			} else if !w.retract(r) && r.field != "" {
+				w.addException(r)
+			} else if !w.removeAccess(r) && r.field != "" {
 				return w, &FieldError{r.field, errHole}
 			}
 		}
@@ -51,8 +51,8 @@ func kinds(kind byte) []byte {
 	return []byte{kind}
 }
 
-// except adds an exception.
-func (w *whitelist) except(r rule) {
+// addException adds an exception.
+func (w *v1Rules) addException(r rule) {
 	for i := range w.exceptions {
 		if e := &w.exceptions[i]; e.kind == r.kind && e.major == r.major && e.minor == r.minor {
 			e.access |= r.access
@@ -62,9 +62,9 @@ func (w *whitelist) except(r rule) {
 	w.exceptions = append(w.exceptions, r)
 }
 
-// retract removes r's access from the exceptions. If one of them is also for other
+// removeAccess removes r's access from the exceptions. If one of them is also for other
 // devices than r, it changes nothing and returns false.
-func (w *whitelist) retract(r rule) bool {
+func (w *v1Rules) removeAccess(r rule) bool {
 	for i := range w.exceptions {
 		e := &w.exceptions[i]
 		if e.access&r.access != 0 && e.overlaps(&r) && !r.covers(e) {

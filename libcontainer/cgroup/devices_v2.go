@@ -81,13 +81,13 @@ func (a *assembler) x32(op, dst, src uint8)       { a.emit(unix.BPF_ALU|unix.BPF
 func (a *assembler) k64(op, dst uint8, imm int32) { a.emit(bpfAlu64|unix.BPF_K|op, dst, 0, imm) }
 func (a *assembler) x64(op, dst, src uint8)       { a.emit(bpfAlu64|unix.BPF_X|op, dst, src, 0) }
 
-// program compiles rules. It returns nil if they allow everything.
-func program(list []rule) []insn {
+// compileRules compiles rules. It returns nil if they allow everything.
+func compileRules(list []rule) []insn {
 	var a assembler
 	a.prologue()
 	for i := len(list) - 1; i >= 0; i-- {
 		r := list[i]
-		if r.everything() {
+		if r.everyAccess() {
 			a.otherwise = r.allow
 			break
 		}
@@ -96,13 +96,13 @@ func program(list []rule) []insn {
 		}
 		r.access |= a.decided
 		for _, kind := range kinds(r.kind) {
-			if r.all() {
-				a.act(&r)
+			if r.allDevices() {
+				a.applyRule(&r)
 				a.decided |= r.access
 				break
 			}
 			r.kind = kind
-			a.rule(&r)
+			a.addRule(&r)
 		}
 		a.denied = a.denied || !r.allow
 	}
@@ -127,7 +127,7 @@ func (a *assembler) prologue() {
 	a.x64(unix.BPF_OR, rDevice, rMinor)
 }
 
-func (a *assembler) rule(r *rule) {
+func (a *assembler) addRule(r *rule) {
 	if r.major >= 1<<30 {
 		return // no device has such a number, and it does not fit into the key
 	}
@@ -139,12 +139,12 @@ func (a *assembler) rule(r *rule) {
 	a.differ(r)
 	past := len(a.p)
 	a.emit(bpfJmp32|unix.BPF_K|bpfJne, rTest, 0, 0)
-	a.act(r)
+	a.applyRule(r)
 	a.p[past].off = int16(len(a.p) - past - 1)
 }
 
-// act applies the rule to the requested access, for a device that matches.
-func (a *assembler) act(r *rule) {
+// applyRule applies the rule to the requested access, for a device that matches.
+func (a *assembler) applyRule(r *rule) {
 	if r.allow {
 		a.k32(unix.BPF_AND, rAsked, int32(full&^r.access))
 		a.emit(bpfJmp32|unix.BPF_K|unix.BPF_JEQ, rAsked, 0, 0)
@@ -241,7 +241,7 @@ type bpfAttr [16]uint64
 // limitDevicesV2 loads the program and attaches it to the cgroup. The kernel drops the
 // program with the cgroup.
 func (m *member) limitDevicesV2(list []rule) error {
-	p := program(list)
+	p := compileRules(list)
 	if p == nil {
 		return nil
 	}

@@ -125,8 +125,8 @@ func gone(err error) bool {
 	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV)
 }
 
-// notGone returns err, or nil if err means that a cgroup does not exist.
-func notGone(err error) error {
+// ignoreGone returns err, or nil if err means that a cgroup does not exist.
+func ignoreGone(err error) error {
 	if gone(err) {
 		return nil
 	}

@@ -87,7 +87,7 @@ func (m *member) freezeV1(on bool, deadline time.Time) error {
 				return err
 			}
 		}
-		if !pause(&wait, deadline) {
+		if !backOff(&wait, deadline) {
 			return fmt.Errorf("waited for %s in %s/freezer.state until the deadline; it is %s", want, m.path, state)
 		}
 	}
@@ -98,7 +98,7 @@ func (m *member) freezeV1(on bool, deadline time.Time) error {
 func (m *member) thawBelow() error {
 	d, err := openDir(m.path)
 	if err != nil {
-		return notGone(err)
+		return ignoreGone(err)
 	}
 	defer d.close()
 	return d.walk(func(at dir) error {
@@ -117,7 +117,7 @@ func (g *Group) LetDie(deadline time.Time) error {
 		return nil
 	}
 	if err := m.freezeV1(false, deadline); err != nil {
-		return notGone(err)
+		return ignoreGone(err)
 	}
 	return m.thawBelow()
 }
@@ -154,7 +154,7 @@ func (g *Group) FrozenAbove() (string, error) {
 	}
 	events, err := m.peek("cgroup.events")
 	if err != nil || keyed(events, "frozen") == "0" {
-		return "", notGone(err)
+		return "", ignoreGone(err)
 	}
 	// A loaded group does not know its mount point; no directory above that has the
 	// file.

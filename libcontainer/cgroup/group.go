@@ -37,17 +37,17 @@ type Config struct {
 // Group is a container's cgroup: a directory in each mounted hierarchy. It keeps no
 // file open.
 type Group struct {
-	members   []member
-	resources *specs.LinuxResources
-	owner     *int
-	refused   map[string]error // why a controller could not be enabled, for the errors of [Group.Limit]
-	granted   []grant          // the controllers that Create enabled in cgroups above it
-	made      []string         // the directories that Create made
-	threaded  bool             // a cgroup of it or above it was made threaded
-	kills     uint64           // OOM kills before [Group.Mark]
-	rootless  bool
-	disabled  bool
-	outside   []Directory // if there are no members: the caller's cgroups
+	members     []member
+	resources   *specs.LinuxResources
+	owner       *int
+	refused     map[string]error // why a controller could not be enabled, for the errors of [Group.Limit]
+	granted     []grant          // the controllers that Create enabled in cgroups above it
+	made        []string         // the directories that Create made
+	threaded    bool             // a cgroup of it or above it was made threaded
+	killsBefore uint64           // OOM kills before [Group.Mark]
+	rootless    bool
+	disabled    bool
+	outside     []Directory // if there are no members: the caller's cgroups
 }
 
 // member is a group's directory in one hierarchy.
@@ -67,17 +67,17 @@ func New(c Config) (*Group, error) {
 	all, err := hierarchies()
 	g := &Group{resources: c.Resources, owner: c.OwnerUID, rootless: c.Rootless, disabled: c.Disabled}
 	if c.Disabled {
-		g.stayIn(all)
+		g.recordOutside(all)
 		return g, nil
 	}
 	if c.Foreign && err == nil && (len(all) > 1 || !all[0].unified()) {
 		return nil, ErrForeignLegacy
 	}
-	modest := c.Rootless && c.Path == ""
-	if err != nil && !modest {
+	mayHaveNone := c.Rootless && c.Path == ""
+	if err != nil && !mayHaveNone {
 		return nil, err
 	}
-	if modest && !g.delegatedTo(&c, all) {
+	if mayHaveNone && !g.findDelegated(&c, all) {
 		return g, nil
 	}
 	for i := range all {
@@ -87,11 +87,11 @@ func New(c Config) (*Group, error) {
 			return nil, err
 		}
 		m := member{names: h.names, path: path.Join(h.mount, p), mount: h.mount}
-		if err := m.usable(); err != nil {
+		if err := m.checkFreeIfThere(); err != nil {
 			return nil, &FieldError{pathField, err}
 		}
 		if c.Foreign {
-			if err := m.thawedAbove(); err != nil {
+			if err := m.checkThawedAbove(); err != nil {
 				return nil, &FieldError{pathField, err}
 			}
 		}
@@ -261,18 +261,18 @@ func (m *member) peek(name string) (string, error) {
 
 // Pids lists the processes of the group and of all cgroups below it.
 func (g *Group) Pids() ([]int, error) {
-	m := g.witness()
+	m := g.processMember()
 	if m == nil {
 		return nil, nil
 	}
 	return pidsBelow(m.path)
 }
 
-// witness returns the member whose process list is read. Where the unified hierarchy is
-// mounted, every process of the group was cloned into it. Otherwise each v1 hierarchy
-// has all of them; the hierarchies tried first are certain not to be shared with other
-// programs.
-func (g *Group) witness() *member {
+// processMember returns the member whose process list is read. Where the unified
+// hierarchy is mounted, every process of the group was cloned into it. Otherwise each
+// v1 hierarchy has all of them; the hierarchies tried first are certain not to be
+// shared with other programs.
+func (g *Group) processMember() *member {
 	if m := g.unified(); m != nil {
 		return m
 	}
@@ -290,7 +290,7 @@ func (g *Group) witness() *member {
 // Populated reports whether a process is in the group or in a cgroup below it. For
 // cgroup v2 one read of cgroup.events is enough; for v1 it walks all cgroups.
 func (g *Group) Populated() (bool, error) {
-	m := g.witness()
+	m := g.processMember()
 	if m == nil {
 		return false, nil
 	}

@@ -24,10 +24,10 @@ func (g *Group) guard() error {
 	return nil
 }
 
-// lookedThrough is how many cgroups guard searches for processes that must not be
+// mostSearched is how many cgroups guard searches for processes that must not be
 // killed. A container with more must not make it slow; beyond that, guard compares the
 // path of this process's own cgroup.
-const lookedThrough = 256
+const mostSearched = 256
 
 func (m *member) guard() error {
 	if err := notRoot(m.path); err != nil {
@@ -35,10 +35,10 @@ func (m *member) guard() error {
 	}
 	d, err := openDir(m.path)
 	if err != nil {
-		return notGone(err)
+		return ignoreGone(err)
 	}
 	defer d.close()
-	whole, err := d.spares(lookedThrough)
+	whole, err := d.checkSpared(mostSearched)
 	if whole || err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (m *member) guard() error {
 	case known:
 		return nil
 	}
-	if whole, err = d.spares(math.MaxInt); err == nil && !whole {
+	if whole, err = d.checkSpared(math.MaxInt); err == nil && !whole {
 		err = fmt.Errorf("%s: cannot be looked through for this process itself", m.path)
 	}
 	return err
@@ -57,10 +57,10 @@ func (m *member) guard() error {
 
 var errEnough = errors.New("enough was seen")
 
-// spares returns [ErrProtected] if one of the first cgroups of the tree, at most as
+// checkSpared returns [ErrProtected] if one of the first cgroups of the tree, at most as
 // many as most, has a process that must not be killed. It reports whether it searched
 // all of them.
-func (d dir) spares(most int) (whole bool, err error) {
+func (d dir) checkSpared(most int) (whole bool, err error) {
 	err = d.walk(func(at dir) error {
 		if most--; most < 0 {
 			return errEnough
@@ -131,9 +131,9 @@ func (d dir) awaitEvent(key, want string, deadline time.Time) (bool, error) {
 	}
 }
 
-// pause sleeps for *wait, or until the deadline if that is sooner, and doubles *wait up
+// backOff sleeps for *wait, or until the deadline if that is sooner, and doubles *wait up
 // to 20 ms. It returns false if the deadline has passed.
-func pause(wait *time.Duration, deadline time.Time) bool {
+func backOff(wait *time.Duration, deadline time.Time) bool {
 	left := time.Until(deadline)
 	if left <= 0 {
 		return false

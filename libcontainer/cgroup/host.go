@@ -34,7 +34,7 @@ func hierarchies() ([]hierarchy, error) {
 		if !ok {
 			return nil, errors.New("/proc/self/cgroup: no line of cgroup v2")
 		}
-		return []hierarchy{{names: []string{""}, mount: unifiedMount, own: below("/", own)}}, nil
+		return []hierarchy{{names: []string{""}, mount: unifiedMount, own: pathBelow("/", own)}}, nil
 	}
 	table, err := sys.ReadMounts("self")
 	if err != nil {
@@ -91,8 +91,8 @@ func mounted(self, mountinfo string) []hierarchy {
 			continue
 		}
 		for m := range proc.Mounts(mountinfo) {
-			if isOf(&m, names[0]) {
-				all = append(all, hierarchy{names: names, mount: m.Point, own: below(m.Root, path)})
+			if isHierarchy(&m, names[0]) {
+				all = append(all, hierarchy{names: names, mount: m.Point, own: pathBelow(m.Root, path)})
 				break
 			}
 		}
@@ -100,8 +100,8 @@ func mounted(self, mountinfo string) []hierarchy {
 	return all
 }
 
-// isOf reports whether m is a mount of the controller's hierarchy; "" is v2.
-func isOf(m *proc.Mount, controller string) bool {
+// isHierarchy reports whether m is a mount of the controller's hierarchy; "" is v2.
+func isHierarchy(m *proc.Mount, controller string) bool {
 	if controller == "" {
 		return m.Type == "cgroup2"
 	}
@@ -111,7 +111,7 @@ func isOf(m *proc.Mount, controller string) bool {
 // below converts path, from /proc/PID/cgroup, to a path below a mount whose root is
 // root. It returns "" if path is outside of the mount, or of this process's cgroup
 // namespace: such paths begin with "/..".
-func below(root, path string) string {
+func pathBelow(root, path string) string {
 	if strings.HasPrefix(path, "/..") || strings.HasPrefix(root, "/..") {
 		return ""
 	}

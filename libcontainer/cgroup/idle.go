@@ -13,7 +13,7 @@ import (
 // leaveIdle adds cpu.idle = 0 to a change that names a weight but not cpu.idle, if the
 // cgroup was idle (old).
 func leaveIdle(old, named, merged *specs.LinuxResources) {
-	if !weighs(named) || idle(named) != "" || idle(old) != "1" {
+	if !namesWeight(named) || idleValue(named) != "" || idleValue(old) != "1" {
 		return
 	}
 	none := int64(0)
@@ -28,21 +28,21 @@ func leaveIdle(old, named, merged *specs.LinuxResources) {
 
 // checkIdle refuses a change that names a weight and makes the cgroup idle.
 func checkIdle(named *specs.LinuxResources) error {
-	if weighs(named) && idle(named) == "1" {
+	if namesWeight(named) && idleValue(named) == "1" {
 		return &FieldError{"linux.resources.cpu.idle", errors.New("1 contradicts cpu.shares: an idle cgroup has no weight")}
 	}
 	return nil
 }
 
-func weighs(r *specs.LinuxResources) bool {
+func namesWeight(r *specs.LinuxResources) bool {
 	if r.CPU != nil && r.CPU.Shares != nil {
 		return true
 	}
 	return r.Unified["cpu.weight"] != "" || r.Unified["cpu.weight.nice"] != ""
 }
 
-// idle returns the value of cpu.idle in r: "1" or "0", or "" if there is none.
-func idle(r *specs.LinuxResources) string {
+// idleValue returns the value of cpu.idle in r: "1" or "0", or "" if there is none.
+func idleValue(r *specs.LinuxResources) string {
 	if value, ok := r.Unified["cpu.idle"]; ok {
 		return strings.TrimSpace(value)
 	}

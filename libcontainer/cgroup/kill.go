@@ -30,7 +30,8 @@ func (g *Group) Kill() error {
 	}
 	state, err := freezer.read("freezer.state")
 	if gone(err) || err == nil && unified != nil && state == "THAWED" {
-		// At most processes that were moved by hand are left, or ones that a cgroup below freezes.
+		// At most processes that were moved by hand are left, or ones that a cgroup
+		// below freezes.
 		if err := g.killLegacy(); err != nil {
 			return err
 		}
@@ -104,7 +105,7 @@ func (g *Group) killLegacy() error {
 	if g.Empty() {
 		return nil
 	}
-	return killAll(g.witness().path, g.legacyPids)
+	return killAll(g.processMember().path, g.legacyPids)
 }
 
 // killAll kills the processes that list returns, in rounds, until there are only ones

@@ -147,7 +147,7 @@ func TestLegacyRefusals(t *testing.T) {
 	old := onlyLegacy(g)
 	spawn(t, g, "sleep")
 	for i := range old.members {
-		if err := old.members[i].usable(); !errors.Is(err, ErrNotEmpty) {
+		if err := old.members[i].checkFreeIfThere(); !errors.Is(err, ErrNotEmpty) {
 			t.Errorf("%s, in use: %v", old.members[i].path, err)
 		}
 	}

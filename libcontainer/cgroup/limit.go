@@ -142,9 +142,9 @@ func (s *setting) apply(d dir) error {
 		return nil
 	case !errors.Is(err, unix.ENOENT):
 		return explained(d, s.file, err)
-	case s.instead != nil:
-		return s.instead.apply(d)
-	case s.spare:
+	case s.fallback != nil:
+		return s.fallback.apply(d)
+	case s.optional:
 		return nil
 	}
 	return noFile(d, s.file)
@@ -178,7 +178,7 @@ func (g *Group) checkUsage(d dir) error {
 }
 
 func (g *Group) limitDevices() error {
-	list, err := rules(g.resources)
+	list, err := deviceRules(g.resources)
 	if err != nil || g.Empty() && (g.rootless || g.disabled) {
 		return err
 	}

@@ -96,37 +96,37 @@ func strip(r *specs.LinuxResources) *specs.LinuxResources {
 	}
 	overlay(reflect.ValueOf(out).Elem(), reflect.ValueOf(r).Elem())
 	if c := out.CPU; c != nil {
-		unset(&c.Shares)
-		unset(&c.Period)
-		unset(&c.Quota)
-		unset(&c.RealtimePeriod)
-		unset(&c.RealtimeRuntime)
+		nilIfZero(&c.Shares)
+		nilIfZero(&c.Period)
+		nilIfZero(&c.Quota)
+		nilIfZero(&c.RealtimePeriod)
+		nilIfZero(&c.RealtimeRuntime)
 	}
 	if m := out.Memory; m != nil {
 		for _, p := range [...]**int64{&m.Limit, &m.Swap, &m.Reservation, &m.Kernel, &m.KernelTCP} {
-			unset(p)
+			nilIfZero(p)
 		}
 	}
 	if b := out.BlockIO; b != nil {
-		unset(&b.Weight)
-		unset(&b.LeafWeight)
+		nilIfZero(&b.Weight)
+		nilIfZero(&b.LeafWeight)
 	}
 	if n := out.Network; n != nil {
-		unset(&n.ClassID)
+		nilIfZero(&n.ClassID)
 	}
 	return out
 }
 
-func unset[T comparable](p **T) {
+func nilIfZero[T comparable](p **T) {
 	var zero T
 	if *p != nil && **p == zero {
 		*p = nil
 	}
 }
 
-// companions adds to the change named those values of merged that the kernel takes in
+// addCompanions adds to the change named those values of merged that the kernel takes in
 // one write with values of it, or that it resets because of them.
-func companions(named, merged *specs.LinuxResources) {
+func addCompanions(named, merged *specs.LinuxResources) {
 	if c := named.CPU; c != nil {
 		if c.Quota != nil || c.Period != nil {
 			c.Quota, c.Period = merged.CPU.Quota, merged.CPU.Period

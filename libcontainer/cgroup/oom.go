@@ -26,17 +26,17 @@ func (g *Group) OOMKills() (uint64, error) {
 }
 
 // Mark has [Group.OOMKilled] ignore the kills so far. A new cgroup does not need it.
-func (g *Group) Mark() { g.kills, _ = g.OOMKills() }
+func (g *Group) Mark() { g.killsBefore, _ = g.OOMKills() }
 
 // MarkNone has [Group.OOMKilled] always return false: for callers that have no use for
 // it, so that Mark's read is saved.
-func (g *Group) MarkNone() { g.kills = math.MaxUint64 }
+func (g *Group) MarkNone() { g.killsBefore = math.MaxUint64 }
 
 // OOMKilled reports whether the OOM killer has killed a process of the group since
 // [Group.Mark].
 func (g *Group) OOMKilled() bool {
 	now, err := g.OOMKills()
-	return err == nil && now > g.kills
+	return err == nil && now > g.killsBefore
 }
 
 // MemoryLimit returns the group's own memory limit, in bytes; "" if it has none.

@@ -39,12 +39,12 @@ func resolve(c *Config, h *hierarchy) (string, error) {
 	return p, nil
 }
 
-// delegatedTo looks for a place where an ordinary user may make a cgroup, on a host
+// findDelegated looks for a place where an ordinary user may make a cgroup, on a host
 // with cgroup v2 alone: first the parent of the caller's own cgroup, since a cgroup
 // that holds processes cannot enable controllers for those below it, then that cgroup
 // itself. It sets the path of c to a cgroup there and reports whether it found one. If
 // not, the group stays empty.
-func (g *Group) delegatedTo(c *Config, all []hierarchy) bool {
+func (g *Group) findDelegated(c *Config, all []hierarchy) bool {
 	for i := range all {
 		h := &all[i]
 		if !h.unified() || h.own == "" {
@@ -60,7 +60,7 @@ func (g *Group) delegatedTo(c *Config, all []hierarchy) bool {
 			}
 		}
 	}
-	g.stayIn(all)
+	g.recordOutside(all)
 	return false
 }
 

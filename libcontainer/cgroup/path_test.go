@@ -98,7 +98,7 @@ func TestBelow(t *testing.T) {
 		{"/", "/a", "/a"}, {"/a", "/a", "/"}, {"/a", "/a/b", "/b"}, {"/a", "/ab", ""},
 		{"/a", "/", ""}, {"/..", "/a", ""}, {"/", "/../a", ""},
 	} {
-		if got := below(c.root, c.path); got != c.want {
+		if got := pathBelow(c.root, c.path); got != c.want {
 			t.Errorf("below(%q, %q) = %q, want %q", c.root, c.path, got, c.want)
 		}
 	}

@@ -47,7 +47,7 @@ func (m *member) remove(deadline time.Time) error {
 		if err := m.removeTree(deadline); !errors.Is(err, unix.EBUSY) {
 			return err
 		}
-		if !pause(&wait, deadline) {
+		if !backOff(&wait, deadline) {
 			return stillThere(m.path)
 		}
 	}
@@ -59,13 +59,13 @@ func (m *member) remove(deadline time.Time) error {
 func (m *member) removeTree(deadline time.Time) error {
 	d, err := openDir(m.path)
 	if err != nil {
-		return notGone(err)
+		return ignoreGone(err)
 	}
 	defer d.close()
 	if m.unified() {
 		switch ended, err := d.awaitEvent("populated", "0", deadline); {
 		case err != nil:
-			return notGone(err)
+			return ignoreGone(err)
 		case !ended:
 			return unix.EBUSY
 		}
@@ -96,11 +96,11 @@ func stillThere(path string) error {
 	if err != nil {
 		return err
 	}
-	return fmt.Errorf("waited until the deadline for the processes of %s to end; still there: %s: %w", path, some(pids), unix.EBUSY)
+	return fmt.Errorf("waited until the deadline for the processes of %s to end; still there: %s: %w", path, formatPids(pids), unix.EBUSY)
 }
 
-// some formats the first 20 of the pids.
-func some(pids []int) string {
+// formatPids formats the first 20 of the pids.
+func formatPids(pids []int) string {
 	const most = 20
 	if len(pids) <= most {
 		return fmt.Sprint(pids)

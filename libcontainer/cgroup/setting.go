@@ -16,16 +16,16 @@ type setting struct {
 	file  string
 	value string
 
-	// spare: it is no error if the kernel has no such file or the host no such
+	// optional: it is no error if the kernel has no such file or the host no such
 	// controller, since the value only removes a limit that there cannot be.
-	spare bool
+	optional bool
 	// drop: the value removes the limit of a device, which may not exist any more.
 	drop bool
-	// loose: the value is from linux.resources.unified, so the file may have any
+	// unified: the value is from linux.resources.unified, so the file may have any
 	// format.
-	loose bool
-	// instead is what to write if the kernel has no such file.
-	instead *setting
+	unified bool
+	// fallback is what to write if the kernel has no such file.
+	fallback *setting
 }
 
 // settings collects the values of one controller, and the errors in fields.
@@ -39,23 +39,23 @@ func (s *settings) add(field, file, value string) *setting {
 	return &s.list[len(s.list)-1]
 }
 
-// addSpare is add for a value that may set no limit (spare).
-func (s *settings) addSpare(field, file, value string, spare bool) {
-	s.add(field, file, value).spare = spare
+// addOptional is add for a value that may set no limit (optional).
+func (s *settings) addOptional(field, file, value string, optional bool) {
+	s.add(field, file, value).optional = optional
 }
 
 // firstLimit returns the first setting that sets a limit, if there is one.
 func firstLimit(list []setting) (*setting, bool) {
-	i := slices.IndexFunc(list, func(s setting) bool { return !s.spare && !s.drop })
+	i := slices.IndexFunc(list, func(s setting) bool { return !s.optional && !s.drop })
 	if i < 0 {
 		return nil, false
 	}
 	return &list[i], true
 }
 
-// number adds a value unless it is nil or 0: engines send 0 for "not set" in the fields
-// that use this.
-func (s *settings) number(field, file string, v *uint64) {
+// addNumber adds a value unless it is nil or 0: engines send 0 for "not set" in the
+// fields that use this.
+func (s *settings) addNumber(field, file string, v *uint64) {
 	if v != nil && *v != 0 {
 		s.add(field, file, strconv.FormatUint(*v, 10))
 	}
@@ -105,7 +105,7 @@ func (c *controller) values(r *specs.LinuxResources, v2 bool) ([]setting, error)
 	case v2:
 		c.v1(r, &s)
 		for _, w := range s.list {
-			s.refuse(!w.spare, w.field, noV2)
+			s.refuse(!w.optional, w.field, noV2)
 		}
 		s.list = nil
 	default:
@@ -132,14 +132,14 @@ func unifiedSettings(r *specs.LinuxResources, key string) []setting {
 	var list []setting
 	for line := range strings.SplitSeq(strings.TrimRight(r.Unified[key], "\n"), "\n") {
 		list = append(list, setting{field: fmt.Sprintf("unified[%q]", key), file: key, value: line,
-			loose: true, spare: noLimit(key, line)})
+			unified: true, optional: lineRemovesLimits(key, line)})
 	}
 	return list
 }
 
-// noLimit reports whether a line for a file of a known controller only removes limits:
-// "max", "8:0 rbps=max wbps=max", "mlx4_0 hca_handle=max".
-func noLimit(key, line string) bool {
+// lineRemovesLimits reports whether a line for a file of a known controller only
+// removes limits: "max", "8:0 rbps=max wbps=max", "mlx4_0 hca_handle=max".
+func lineRemovesLimits(key, line string) bool {
 	switch name, _, _ := strings.Cut(key, "."); name {
 	case "cpu", "cpuset", "memory", "pids", "io", "hugetlb", "rdma", "misc", "dmem":
 	default:
@@ -149,7 +149,7 @@ func noLimit(key, line string) bool {
 	if !ok {
 		return device == "max"
 	}
-	return limits == "max" || strings.Contains(limits, "=") && none(limits)
+	return limits == "max" || strings.Contains(limits, "=") && removesLimit(limits)
 }
 
 // checkKey refuses a key of linux.resources.unified that is not the name of a

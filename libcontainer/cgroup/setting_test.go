@@ -23,10 +23,10 @@ func text(r *specs.LinuxResources, v2 bool) string {
 		}
 		for _, s := range list {
 			one := s.file + "=" + s.value
-			if s.instead != nil {
-				one += "|" + s.instead.file + "=" + s.instead.value
+			if s.fallback != nil {
+				one += "|" + s.fallback.file + "=" + s.fallback.value
 			}
-			if s.spare {
+			if s.optional {
 				one += "?"
 			}
 			out = append(out, one)
@@ -129,7 +129,7 @@ func TestSettings(t *testing.T) {
 }
 
 // The conversions are the same as those of the library that other runtimes share.
-func TestConversionsOfTheField(t *testing.T) {
+func TestConversionsOfOtherRuntimes(t *testing.T) {
 	for shares := uint64(1); shares <= 262145; shares++ {
 		if got, want := cpuWeight(shares), cgroups.ConvertCPUSharesToCgroupV2Value(shares); got != want {
 			t.Fatalf("cpuWeight(%d) = %d, want %d", shares, got, want)
@@ -138,7 +138,7 @@ func TestConversionsOfTheField(t *testing.T) {
 	for weight := uint16(10); weight <= 1000; weight++ {
 		var s settings
 		s.ioWeight("f", "", weight)
-		if got, want := s.list[0].instead.value, fmt.Sprint(cgroups.ConvertBlkIOToIOWeightValue(weight)); got != want {
+		if got, want := s.list[0].fallback.value, fmt.Sprint(cgroups.ConvertBlkIOToIOWeightValue(weight)); got != want {
 			t.Fatalf("I/O weight %d = %s, want %s", weight, got, want)
 		}
 	}

@@ -20,13 +20,13 @@ func cpuV2(r *specs.LinuxResources, s *settings) {
 		s.add("cpu.shares", "cpu.weight", strconv.FormatUint(cpuWeight(*c.Shares), 10))
 	}
 	if c.Idle != nil { // after the weight, which the kernel refuses for an idle cgroup
-		s.addSpare("cpu.idle", "cpu.idle", strconv.FormatInt(*c.Idle, 10), *c.Idle == 0)
+		s.addOptional("cpu.idle", "cpu.idle", strconv.FormatInt(*c.Idle, 10), *c.Idle == 0)
 	}
 	if field, max := cpuMax(c); field != "" {
-		s.addSpare(field, "cpu.max", max, field == "cpu.quota" && *c.Quota < 0)
+		s.addOptional(field, "cpu.max", max, field == "cpu.quota" && *c.Quota < 0)
 	}
 	if c.Burst != nil {
-		s.addSpare("cpu.burst", "cpu.max.burst", strconv.FormatUint(*c.Burst, 10), *c.Burst == 0)
+		s.addOptional("cpu.burst", "cpu.max.burst", strconv.FormatUint(*c.Burst, 10), *c.Burst == 0)
 	}
 }
 
@@ -78,19 +78,19 @@ func memoryV2(r *specs.LinuxResources, s *settings) {
 	if swap != "" {
 		// Without swap the kernel has no such file, and both "max" and "0" are
 		// fulfilled.
-		s.add("memory.swap", "memory.swap.max", swap).spare = swap == "max" || swap == "0"
+		s.add("memory.swap", "memory.swap.max", swap).optional = swap == "max" || swap == "0"
 	}
-	s.amount("memory.limit", "memory.max", m.Limit, "max")
-	s.amount("memory.reservation", "memory.low", m.Reservation, "max")
+	s.addAmount("memory.limit", "memory.max", m.Limit, "max")
+	s.addAmount("memory.reservation", "memory.low", m.Reservation, "max")
 }
 
-// amount adds a number of bytes or microseconds unless it is nil or 0, which means "not
-// set". -1 means no limit, and is written as none.
-func (s *settings) amount(field, file string, v *int64, none string) {
+// addAmount adds a number of bytes or microseconds unless it is nil or 0, which means
+// "not set". -1 means no limit, and is written as none.
+func (s *settings) addAmount(field, file string, v *int64, none string) {
 	switch {
 	case v == nil || *v == 0:
 	case *v == -1:
-		s.addSpare(field, file, none, true)
+		s.addOptional(field, file, none, true)
 	case *v < 0:
 		s.refuse(true, field, fmt.Sprintf("%d: must be -1 (no limit) or above 0", *v))
 	default:
@@ -149,7 +149,7 @@ func ioV2(r *specs.LinuxResources, s *settings) {
 			if d.Rate != 0 {
 				rate = strconv.FormatUint(d.Rate, 10)
 			}
-			s.addSpare(fmt.Sprintf("blockIO.%s[%d]", t.field, i), "io.max",
+			s.addOptional(fmt.Sprintf("blockIO.%s[%d]", t.field, i), "io.max",
 				fmt.Sprintf("%d:%d %s=%s", d.Major, d.Minor, t.key, rate), d.Rate == 0)
 		}
 	}
@@ -163,7 +163,7 @@ func (s *settings) ioWeight(field, device string, weight uint16) {
 		return
 	}
 	cost := 1 + (uint64(weight)-10)*9999/990
-	s.add(field, "io.bfq.weight", device+strconv.FormatUint(uint64(weight), 10)).instead = &setting{
+	s.add(field, "io.bfq.weight", device+strconv.FormatUint(uint64(weight), 10)).fallback = &setting{
 		field: field, file: "io.weight", value: device + strconv.FormatUint(cost, 10)}
 }
 
@@ -193,8 +193,8 @@ func (s *settings) hugetlb(r *specs.LinuxResources, suffix string) {
 			return
 		}
 		limit := strconv.FormatUint(h.Limit, 10)
-		s.addSpare(field, "hugetlb."+h.Pagesize+"."+suffix, limit, unlimited(limit))
-		s.addSpare(field, "hugetlb."+h.Pagesize+".rsvd."+suffix, limit, unlimited(limit))
+		s.addOptional(field, "hugetlb."+h.Pagesize+"."+suffix, limit, unlimited(limit))
+		s.addOptional(field, "hugetlb."+h.Pagesize+".rsvd."+suffix, limit, unlimited(limit))
 	}
 }
 

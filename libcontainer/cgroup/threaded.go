@@ -18,38 +18,38 @@ func domainOnly(controller string) bool {
 	return true
 }
 
-// followThreads makes the group's cgroup d, and first those between it and the mount,
+// makeAllThreaded makes the group's cgroup d, and first those between it and the mount,
 // threaded if they are below a threaded domain: otherwise no process can be put into
 // them.
-func (g *Group) followThreads(m *member, d dir) error {
+func (g *Group) makeAllThreaded(m *member, d dir) error {
 	for p := range above(m.mount, m.path) {
 		if p == m.mount {
 			continue
 		}
-		if err := g.followAt(p); err != nil {
+		if err := g.makeThreadedAt(p); err != nil {
 			return err
 		}
 	}
-	_, err := g.follow(d)
+	_, err := g.makeThreaded(d)
 	return err
 }
 
-func (g *Group) followAt(p string) error {
+func (g *Group) makeThreadedAt(p string) error {
 	d, err := openDir(p)
 	if err != nil {
 		return err
 	}
 	defer d.close()
-	_, err = g.follow(d)
+	_, err = g.makeThreaded(d)
 	return err
 }
 
-// follow makes the cgroup d threaded if it cannot be used otherwise ("domain invalid"),
-// and reports whether it did.
-func (g *Group) follow(d dir) (done bool, err error) {
+// makeThreaded makes the cgroup d threaded if it cannot be used otherwise ("domain
+// invalid"), and reports whether it did.
+func (g *Group) makeThreaded(d dir) (done bool, err error) {
 	kind, err := d.read("cgroup.type")
 	if err != nil || kind != "domain invalid" {
-		return false, notGone(err) // the host's root has no type
+		return false, ignoreGone(err) // the host's root has no type
 	}
 	for c, field := range g.domainDemands() {
 		return false, &FieldError{"linux.resources." + field, fmt.Errorf(

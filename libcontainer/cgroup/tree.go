@@ -24,7 +24,7 @@ func (d dir) walk(f func(dir) error) error {
 		}
 		return nil
 	}}
-	return d.told(w.Run(d.fd))
+	return d.withPath(w.Run(d.fd))
 }
 
 // below returns the cgroup that a walk of d has reached. Its path is for error messages
@@ -39,9 +39,9 @@ func (d dir) below(fd int, name string, depth int) dir {
 	return dir{fd, d.path + "/.../" + name}
 }
 
-// told adds d's path to an error of the walk itself; other errors name their path
+// withPath adds d's path to an error of the walk itself; other errors name their path
 // already.
-func (d dir) told(err error) error {
+func (d dir) withPath(err error) error {
 	if e := (*sys.Error)(nil); errors.As(err, &e) {
 		return fmt.Errorf("below %s: %w", d.path, err)
 	}
@@ -50,7 +50,7 @@ func (d dir) told(err error) error {
 
 // removeBelow removes the cgroups below d, except those with processes and the
 // ancestors of these.
-func (d dir) removeBelow() error { return d.told(sys.RemoveDirectories(d.fd)) }
+func (d dir) removeBelow() error { return d.withPath(sys.RemoveDirectories(d.fd)) }
 
 // pidsBelow lists the processes of the cgroup at path and of all cgroups below it; none
 // if it does not exist.

@@ -13,7 +13,7 @@ import (
 // manyBelow makes more cgroups than the guard searches before it goes by names.
 func manyBelow(t *testing.T, path string) {
 	t.Helper()
-	for i := range 3 * lookedThrough {
+	for i := range 3 * mostSearched {
 		if err := os.Mkdir(filepath.Join(path, fmt.Sprint(i)), 0o755); err != nil {
 			t.Fatal(err)
 		}

@@ -381,7 +381,7 @@ func TestUnifiedDelegate(t *testing.T) {
 	}
 	for _, e := range entries {
 		want := uint32(0)
-		if slices.Contains(delegated(), e.Name()) {
+		if slices.Contains(delegatedFiles(), e.Name()) {
 			want = 4321
 		}
 		if got := owner(filepath.Join(top, e.Name())); got != want {

@@ -164,7 +164,7 @@ func fakeUpdate(t *testing.T, r *specs.LinuxResources, want string, v2 bool) (st
 		}
 	}
 	u := &update{Group: &Group{}, old: strip(nil), merged: Merge(nil, r, v2), named: strip(r), undo: new(undo.Stack)}
-	companions(u.named, u.merged)
+	addCompanions(u.named, u.merged)
 	for _, c := range controllers() {
 		list, err := c.values(u.named, v2)
 		if err != nil {
@@ -178,7 +178,7 @@ func fakeUpdate(t *testing.T, r *specs.LinuxResources, want string, v2 bool) (st
 				return "memory.oom_control=" + list[i].value, nil
 			}
 		}
-		if err := u.write(&share{d, list}); err != nil {
+		if err := u.write(&dirSettings{d, list}); err != nil {
 			return "", err
 		}
 	}
@@ -186,7 +186,7 @@ func fakeUpdate(t *testing.T, r *specs.LinuxResources, want string, v2 bool) (st
 		if !v2 {
 			continue
 		}
-		if err := u.write(&share{d, []setting{{field: "unified", file: key, value: u.named.Unified[key], loose: true}}}); err != nil {
+		if err := u.write(&dirSettings{d, []setting{{field: "unified", file: key, value: u.named.Unified[key], unified: true}}}); err != nil {
 			return "", err
 		}
 	}

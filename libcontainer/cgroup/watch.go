@@ -131,13 +131,13 @@ func rearm(fd *int) (string, bool) {
 	b := make([]byte, 512)
 	n, err := unix.Pread(*fd, b, 0)
 	if err != nil {
-		closeOne(fd)
+		closeFD(fd)
 		return "", false
 	}
 	return strings.TrimSpace(string(b[:n])), true
 }
 
-func closeOne(fd *int) {
+func closeFD(fd *int) {
 	if *fd >= 0 {
 		_ = unix.Close(*fd)
 	}
@@ -146,7 +146,7 @@ func closeOne(fd *int) {
 
 // Close ends the watch.
 func (w *Watch) Close() {
-	closeOne(&w.events)
-	closeOne(&w.memory)
-	closeOne(&w.legacy)
+	closeFD(&w.events)
+	closeFD(&w.memory)
+	closeFD(&w.legacy)
 }

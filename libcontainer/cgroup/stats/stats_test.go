@@ -95,7 +95,7 @@ func TestRead(t *testing.T) {
 // of the same frozen group.
 func compare(t *testing.T, g *cgroup.Group) (differ []string) {
 	t.Helper()
-	want, err := field(g)
+	want, err := libraryStats(g)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func compare(t *testing.T, g *cgroup.Group) (differ []string) {
 	return differ
 }
 
-func field(g *cgroup.Group) (*cgroups.Stats, error) {
+func libraryStats(g *cgroup.Group) (*cgroups.Stats, error) {
 	paths := g.Paths()
 	c := &cgroups.Cgroup{Resources: &cgroups.Resources{}}
 	var m cgroups.Manager

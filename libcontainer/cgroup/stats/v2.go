@@ -40,7 +40,7 @@ func (s *Stats) memoryV2(f *files) {
 			Limit: f.number("memory.swap.max"), Usage: f.number("memory.swap.current"),
 			Max: f.number("memory.swap.peak"), Failcnt: f.keyed("memory.swap.events")["max"],
 		}
-		m.Swap.Limit = sum(m.Usage.Limit, m.SwapOnly.Limit)
+		m.Swap.Limit = addLimits(m.Usage.Limit, m.SwapOnly.Limit)
 		m.Swap.Usage = m.Usage.Usage + m.SwapOnly.Usage
 	}
 	if f.has("memory.zswap.current") {
@@ -51,8 +51,8 @@ func (s *Stats) memoryV2(f *files) {
 	}
 }
 
-// sum adds two limits. If one of them means no limit, so does the sum.
-func sum(a, b uint64) uint64 {
+// addLimits adds two limits. If one of them means no limit, so does the sum.
+func addLimits(a, b uint64) uint64 {
 	if a > math.MaxUint64-b {
 		return math.MaxUint64
 	}
@@ -106,7 +106,7 @@ func (s *Stats) hugetlbV2(f *files) {
 		h := Hugetlb{Failcnt: f.keyed(name + ".events")["max"]}
 		h.Faulted = f.pages(name+".current", name+".max")
 		h.Rsvd = f.pages(name+".rsvd.current", name+".rsvd.max")
-		s.Hugetlb[size] = h.usage()
+		s.Hugetlb[size] = h.withUsage()
 	}
 }
 
@@ -117,7 +117,7 @@ func (f *files) pages(usage, limit string) *HugetlbPages {
 	return &HugetlbPages{f.number(usage), f.number(limit)}
 }
 
-func (h Hugetlb) usage() Hugetlb {
+func (h Hugetlb) withUsage() Hugetlb {
 	h.Usage = h.Faulted.Usage
 	if h.Rsvd != nil {
 		h.Usage = h.Rsvd.Usage
