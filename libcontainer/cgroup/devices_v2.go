@@ -234,8 +234,8 @@ func (a *assembler) finish() []insn {
 }
 
 // bpfAttr holds the attributes of any bpf(2) command used here. It is larger than
-// these: in some commands kernels 6.17 to 7.1 write beyond the end of a shorter one,
-// and this way they stay within it.
+// these, since in some commands kernels 6.17 to 7.1 write beyond the end of a shorter
+// one.
 type bpfAttr [16]uint64
 
 // limitDevicesV2 loads the program and attaches it to the cgroup. The kernel drops the

@@ -6,9 +6,9 @@
 //
 // Two rules hold everywhere. First, files are opened relative to the cgroup's own
 // directory, as a single path component, after a check that the directory is on a
-// cgroup file system; so a huge page size or a unified key from config.json cannot name
-// another file. Second, a root cgroup, or one that this process is in, is never killed,
-// frozen or removed: the functions that do so check it themselves.
+// cgroup file system; so a huge page size or a unified key from config.json cannot lead
+// to a file elsewhere. Second, a root cgroup, or one that this process is in, is never
+// killed, frozen or removed: the functions that do so check it themselves.
 package cgroup
 
 import (

@@ -25,8 +25,8 @@ func (g *Group) guard() error {
 }
 
 // mostSearched is how many cgroups guard searches for processes that must not be
-// killed. A container with more must not make it slow; beyond that, guard compares the
-// path of this process's own cgroup.
+// killed. A container with more must not make it slow; guard then compares the name of
+// this process's own cgroup, and searches the rest only if the names are not known.
 const mostSearched = 256
 
 func (m *member) guard() error {
@@ -100,8 +100,8 @@ func notRoot(path string) error {
 // awaitEvent waits until cgroup.events of d has the line "key want". It returns false
 // if the deadline passes first.
 //
-// The kernel wakes pollers, but notifies of a change less than 10 ms after the last one
-// only when these have passed. So the first timeouts are short.
+// The kernel wakes pollers, but reports a change that follows another one within 10 ms
+// only after that time. So the first timeouts are short.
 func (d dir) awaitEvent(key, want string, deadline time.Time) (bool, error) {
 	fd, err := d.open("cgroup.events", unix.O_RDONLY)
 	if err != nil {

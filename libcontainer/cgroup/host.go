@@ -108,7 +108,7 @@ func isHierarchy(m *proc.Mount, controller string) bool {
 	return m.Type == "cgroup" && slices.Contains(strings.Split(m.Options, ","), controller)
 }
 
-// below converts path, from /proc/PID/cgroup, to a path below a mount whose root is
+// pathBelow converts path, from /proc/PID/cgroup, to a path below a mount whose root is
 // root. It returns "" if path is outside of the mount, or of this process's cgroup
 // namespace: such paths begin with "/..".
 func pathBelow(root, path string) string {
