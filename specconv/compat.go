@@ -54,7 +54,7 @@ var compatibility = [...]compat{
 	{
 		does:  "an ordinary user's container without cgroupsPath and limits runs in the user's cgroup if it can have none of its own; its device rules are passed over, by update too",
 		spec:  "knows no such caller",
-		code:  "libcontainer/cgroup/path.go:delegatedTo, libcontainer/cgroup/limit.go:limitDevices, libcontainer/cgroup/update.go:devices",
+		code:  "libcontainer/cgroup/path.go:findDelegated, libcontainer/cgroup/limit.go:limitDevices, libcontainer/cgroup/update.go:replaceDevices",
 		tests: "rootless, rootless-refused, rootless-delegated",
 	},
 	{
@@ -415,7 +415,7 @@ var compatibility = [...]compat{
 	{
 		does:  "a cgroup that has processes in it, or is frozen, is refused",
 		spec:  "it may be there before (config-linux.md, \"Cgroups Path\")",
-		code:  "libcontainer/cgroup/create.go:free",
+		code:  "libcontainer/cgroup/create.go:checkFree",
 		tests: "cgroup-not-empty, libcontainer/cgroup/unified_test.go:TestUnifiedFrozenAbove",
 	},
 	{
@@ -427,14 +427,14 @@ var compatibility = [...]compat{
 	{
 		does:  "0 in a limit says that it is not given, but for pids.limit, where it is 1, the least that v2 can have",
 		spec:  "0 is a value like others",
-		code:  "libcontainer/cgroup/setting.go:number, libcontainer/cgroup/setting_v1.go:pids",
+		code:  "libcontainer/cgroup/setting.go:addNumber, libcontainer/cgroup/setting_v1.go:pids",
 		tests: "libcontainer/cgroup/setting_test.go:TestSettings",
 	},
 	{
 		does:  "v1's values become v2's by the formulas that all runtimes share; memory.reservation is memory.low",
 		spec:  "a conversion, no formula (config-linux.md, \"Unified\")",
 		code:  "libcontainer/cgroup/setting_v2.go:cpuWeight, libcontainer/cgroup/setting_v2.go:ioWeight",
-		tests: "libcontainer/cgroup/setting_test.go:TestConversionsOfTheField",
+		tests: "libcontainer/cgroup/setting_test.go:TestConversionsOfOtherRuntimes",
 	},
 
 	{

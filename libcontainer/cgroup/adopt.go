@@ -11,11 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Foresee makes the directory of a cgroup that another is about to make, who
-// takes it as it is: for one who has to open it before. undo removes what was
-// made, as far as it is empty.
+// Foresee makes the directory of a cgroup that systemd will make later and then take as
+// it is: for a mount of the cgroup, which needs the path before the unit exists. undo
+// removes the directories that Foresee made, if they are empty.
 func (g *Group) Foresee() (undo func(), err error) {
-	made, err := makeOpen(g.unified().path)
+	made, err := mkdirAllMode(g.unified().path)
 	undo = func() { removeEmpty(made) }
 	if err != nil {
 		undo()
@@ -24,8 +24,8 @@ func (g *Group) Foresee() (undo func(), err error) {
 	return undo, nil
 }
 
-// Adopt makes the cgroup ready that another has made at the group's path, and
-// checks that process pid, if not 0, is in it.
+// Adopt prepares the cgroup that systemd has made at the group's path. It checks that
+// process pid, if not 0, is in it.
 func (g *Group) Adopt(pid int) error {
 	m := g.unified()
 	d, err := openDir(m.path)
@@ -37,14 +37,14 @@ func (g *Group) Adopt(pid int) error {
 		err = g.adopt(m, d, pid)
 	}
 	if err != nil {
-		return ofPath(err)
+		return asPathError(err)
 	}
 	return nil
 }
 
 func (g *Group) adopt(m *member, d dir, pid int) error {
 	if pid == 0 {
-		g.Mark() // a slice may have been there
+		g.Mark() // a slice may have existed before
 	} else {
 		pids, err := d.pids()
 		if err != nil {
@@ -60,9 +60,10 @@ func (g *Group) adopt(m *member, d dir, pid int) error {
 	return g.delegate(d)
 }
 
-// thawedAbove refuses, with [ErrFrozen], a cgroup that is to be made below a
-// frozen one: nothing that is moved there runs.
-func (m *member) thawedAbove() error {
+// checkThawedAbove returns [ErrFrozen] if a cgroup above m is frozen: a process that is
+// moved into m would not run. It looks at the nearest one that exists, whose state
+// includes that of the cgroups above it.
+func (m *member) checkThawedAbove() error {
 	for p := path.Dir(m.path); p != m.mount && within(p, m.mount); p = path.Dir(p) {
 		d, err := openDir(p)
 		if gone(err) {
@@ -81,8 +82,8 @@ func (m *member) thawedAbove() error {
 	return nil
 }
 
-// stayIn notes where the caller is, for a group that has no cgroup.
-func (g *Group) stayIn(all []hierarchy) {
+// recordOutside records the caller's cgroups, for a group that has none.
+func (g *Group) recordOutside(all []hierarchy) {
 	for i := range all {
 		if h := &all[i]; h.own != "" {
 			m := member{names: h.names, mount: h.mount, path: path.Join(h.mount, h.own)}
@@ -91,10 +92,10 @@ func (g *Group) stayIn(all []hierarchy) {
 	}
 }
 
-// Enterable tells whether the caller may put a process into the group's cgroup
-// v2: it has to be allowed to write to cgroup.procs there and in the cgroup
-// that its own and that one have above them (cgroups(7)). One that does not exist
-// any more is for whoever opens it to tell of.
+// Enterable reports whether the caller may put a process into the group's v2 cgroup:
+// that takes write access to cgroup.procs there and in the common ancestor of that
+// cgroup and the caller's (cgroups(7)). It also returns true if the cgroup does not
+// exist any more, so that opening it reports that.
 func (g *Group) Enterable() bool {
 	m := g.unified()
 	all, err := hierarchies()
@@ -116,8 +117,9 @@ func (g *Group) Enterable() bool {
 	return false
 }
 
-// Files are the values that [Group.Limit] writes to the files of cgroup v2: for
-// one who keeps values of his own, and would write these over them.
+// Files returns the values that [Group.Limit] writes to files of cgroup v2, as pairs of
+// file and value. systemd, which keeps limits of its own and would overwrite these,
+// gets them as properties.
 func (g *Group) Files() [][2]string { return g.files(true) }
 
 // files lists these values. A weight of block I/O has two files: with general it
@@ -127,11 +129,11 @@ func (g *Group) files(general bool) [][2]string {
 	for _, c := range controllers() {
 		list, err := c.values(g.resources, true)
 		if err != nil {
-			continue // Limit tells of it
+			continue // Limit reports it
 		}
 		for _, s := range list {
-			if s.instead != nil && general {
-				s = *s.instead
+			if s.fallback != nil && general {
+				s = *s.fallback
 			}
 			all = append(all, [2]string{s.file, s.value})
 		}
@@ -142,17 +144,16 @@ func (g *Group) files(general bool) [][2]string {
 	return all
 }
 
-// With is the group with other resources.
+// With returns a copy of the group with other resources.
 func (g *Group) With(r *specs.LinuxResources) *Group {
 	w := *g
 	w.resources = r
 	return &w
 }
 
-// Restore writes anew, as the resources have it, what systemd rounds, or in some
-// versions does not know and sets to its own: it writes all files of a
-// controller when one of its properties is set. systemd derives io.bfq.weight from
-// IOWeight=, and rounds it: 300 becomes 357.
+// Restore writes those limits again that systemd rounds, or that some versions do not
+// know and overwrite: it writes all files of a controller when one of its properties is
+// set. systemd derives io.bfq.weight from IOWeight=, and rounds it: 300 becomes 357.
 func (g *Group) Restore() error {
 	m := g.unified()
 	if m == nil {
@@ -169,12 +170,12 @@ func (g *Group) Restore() error {
 	return nil
 }
 
-// AllowedDevices lists what the device rules allow as systemd writes it: the
-// node, and the access. A rule that denies a part of what one before it allows
-// cannot be said in such a list, and is left to the group's own program; the
-// list never allows less than the rules. It is nil if nothing is denied.
+// AllowedDevices returns what the device rules allow, as pairs of node and access for
+// systemd's DeviceAllow=. Such a list cannot express a rule that denies a part of what
+// an earlier one allows; it is left to the group's own program, so the list never
+// allows less than the rules. It is nil if nothing is denied.
 func (g *Group) AllowedDevices() ([][2]string, error) {
-	list, err := rules(g.resources)
+	list, err := deviceRules(g.resources)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +193,7 @@ func (g *Group) AllowedDevices() ([][2]string, error) {
 	nodes := [][2]string{}
 	for i := range allowed {
 		r := &allowed[i]
-		if r.everything() {
+		if r.everyAccess() {
 			return nil, nil
 		}
 		if r.access == 0 {
@@ -215,9 +216,9 @@ func kindNames(kind byte) []string {
 	return []string{"block", "char"}
 }
 
-// node is the rule's devices in systemd's words (systemd.resource-control(5),
-// DeviceAllow=). It has none for one minor number of all major ones: these are
-// all.
+// node names the rule's devices as systemd does (systemd.resource-control(5),
+// DeviceAllow=). systemd cannot name one minor number of every major number; the result
+// is then every device of the kind.
 func (r *rule) node(kind string) string {
 	switch {
 	case r.major == wildcard:

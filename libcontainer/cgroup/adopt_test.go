@@ -7,7 +7,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// What systemd is told to allow is never less than the rules allow.
+// The list for systemd never allows less than the rules do.
 func TestAllowedDevices(t *testing.T) {
 	built := "[/dev/char/1:3 rwm] [/dev/char/1:5 rwm] [/dev/char/1:7 rwm] [/dev/char/1:8 rwm] [/dev/char/1:9 rwm]" +
 		" [/dev/char/5:0 rwm] [/dev/char/5:2 rwm] [char-136 rwm] [/dev/char/10:200 rwm] [block-* m] [char-* m]"
@@ -25,7 +25,7 @@ func TestAllowedDevices(t *testing.T) {
 		{nil, built},
 		{[]specs.LinuxDeviceCgroup{none, fuse}, "[/dev/char/10:229 rwm] " + built},
 		{[]specs.LinuxDeviceCgroup{fuse, noFuse}, "[/dev/char/10:229 rm] " + built},
-		{[]specs.LinuxDeviceCgroup{misc, noFuse}, "[char-10 rw] " + built}, // the rest is the program's
+		{[]specs.LinuxDeviceCgroup{misc, noFuse}, "[char-10 rw] " + built}, // the device program denies the rest
 		{[]specs.LinuxDeviceCgroup{fuse, none}, built},
 		{[]specs.LinuxDeviceCgroup{disks}, "[block-8 r] " + built},
 		{[]specs.LinuxDeviceCgroup{all}, ""},

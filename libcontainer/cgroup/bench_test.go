@@ -9,14 +9,14 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// The benchmarks run on the host as it is: `unshare`d onto a pure cgroup v2
-// for that, natively for v1.
+// The benchmarks run on the host's hierarchies: for pure cgroup v2 run them in a mount
+// namespace (unshare) that has it.
 
 func defaultResources() *specs.LinuxResources {
 	return &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Access: "rwm"}}}
 }
 
-// BenchmarkStart is what a start does: resolve, create, limit, open.
+// BenchmarkStart measures what a start does: resolve, create, limit, open.
 func BenchmarkStart(b *testing.B) {
 	for i := range b.N {
 		g, err := New(Config{ID: fmt.Sprintf("skiff-bench-%d-%d", os.Getpid(), i), Resources: defaultResources()})
@@ -42,7 +42,7 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
-// BenchmarkDelete kills a sleeping process and returns when its cgroup is gone.
+// BenchmarkDelete measures killing a sleeping process until its cgroup is gone.
 func BenchmarkDelete(b *testing.B) {
 	for i := range b.N {
 		b.StopTimer()

@@ -11,12 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bfqDevice gives the number ("7:3") of a block device whose scheduler is BFQ,
-// alone in having weights: a loop device of the test's own. It is "" where the
-// host has none.
+// bfqDevice returns the number ("7:3") of a loop device with the scheduler BFQ, the
+// only one that has weights. It returns "" if the host cannot have such a device.
 func bfqDevice(t *testing.T) string {
 	t.Helper()
-	_ = exec.Command("modprobe", "-q", "-a", "loop", "bfq").Run() // where they are modules
+	_ = exec.Command("modprobe", "-q", "-a", "loop", "bfq").Run() // in case they are modules
 	number, err := tryBFQ(t)
 	if err != nil {
 		t.Logf("no block device with the scheduler BFQ: %v", err)
@@ -47,7 +46,7 @@ func tryBFQ(t *testing.T) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	t.Cleanup(func() { loop.Close() }) // and with it goes the device
+	t.Cleanup(func() { loop.Close() }) // which removes the device
 	config := unix.LoopConfig{Fd: uint32(image.Fd())}
 	config.Info.Flags = unix.LO_FLAGS_AUTOCLEAR
 	if err := unix.IoctlLoopConfigure(int(loop.Fd()), &config); err != nil {
@@ -60,7 +59,7 @@ func tryBFQ(t *testing.T) (string, error) {
 	return readFile(t, dir, "dev"), nil
 }
 
-// setScheduler makes it BFQ for the time of the test.
+// setScheduler sets the scheduler to BFQ until the test ends.
 func setScheduler(t *testing.T, file string) error {
 	was := readFile(t, file) // "[none] mq-deadline bfq"
 	if err := os.WriteFile(file, []byte("bfq"), 0); err != nil {

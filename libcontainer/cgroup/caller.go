@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// holdsCaller tells by the names of the cgroups whether this process is in d or
+// holdsCaller reports, by the names of the cgroups, whether this process is in d or
 // below it, and whether these names are known.
 func (m *member) holdsCaller(d dir) (holds, known bool) {
 	self, err := sys.ReadText("/proc/self/cgroup")
@@ -27,10 +27,10 @@ func (m *member) holdsCaller(d dir) (holds, known bool) {
 	return holdsName(target, own)
 }
 
-// holdsName tells whether the cgroup own is target or below it, for names as
-// the kernel gives them to a process of a cgroup namespace: what is outside of
-// it begins with a /.. for each level above. Of two that do the names in
-// between are not known.
+// holdsName reports whether the cgroup own is target or below it. The names are
+// relative to this process's cgroup namespace, as in /proc/self/cgroup: one outside of
+// it begins with a /.. for each level up. If target is outside, the names of the levels
+// in between are not known.
 func holdsName(target, own string) (holds, known bool) {
 	outside := func(name string) bool { return within(name, "/..") }
 	switch {
@@ -42,8 +42,8 @@ func holdsName(target, own string) (holds, known bool) {
 	return within(own, target), true
 }
 
-// name is the name of a cgroup, as the kernel gives it to this process: where
-// its mount is says what is above the mount.
+// name returns the cgroup's name in the form of /proc/self/cgroup. The root of the
+// mount that d is on tells what is above the mount point.
 func (d dir) name() (string, bool) {
 	var st unix.Statx_t
 	if unix.Statx(d.fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &st) != nil || st.Mask&unix.STATX_MNT_ID == 0 {
@@ -56,15 +56,15 @@ func (d dir) name() (string, bool) {
 	return nameBelow(table, st.Mnt_id, d.path)
 }
 
-// nameBelow is the name of the cgroup at path, which is on the mount with that
-// id.
+// nameBelow returns the name of the cgroup at p, given the id of the mount that it is
+// on.
 func nameBelow(mountinfo string, mount uint64, p string) (string, bool) {
 	m, ok := proc.MountByID(mountinfo, mount)
 	if !ok || !within(p, m.Point) {
 		return "", false
 	}
 	if outside := within(m.Root, "/.."); outside {
-		return m.Root, true // and what is below it; it cannot be cleaned
+		return m.Root, true // path.Join would drop the /..; that target is outside suffices
 	}
 	return path.Join(m.Root, strings.TrimPrefix(p, m.Point)), true
 }

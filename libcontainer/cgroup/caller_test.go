@@ -15,7 +15,7 @@ func TestHoldsName(t *testing.T) {
 		{"/", "/a", true, true},
 		{"/a", "/..", false, true}, // this process is above its namespace's root
 		{"/a", "/../a", false, true},
-		{"/..a", "/..a/b", true, true}, // a name like any other
+		{"/..a", "/..a/b", true, true}, // an ordinary name
 		{"/..", "/a", false, false},
 		{"/../b", "/a", false, false},
 		{"/../b", "/../b", false, false},

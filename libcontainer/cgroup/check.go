@@ -14,13 +14,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Files of limits have one value, or a line for each device, which begins with
-// a key: "8:0 rbps=1048576 wbps=max".
+// A file of a limit has one value, or a line for each device, which begins with the
+// device as its key: "8:0 rbps=1048576 wbps=max".
 
-// empty empties a cpuset: to write nothing would change nothing.
+// empty is what to write to empty a cpuset: a write of no bytes has no effect.
 const empty = "\n"
 
-// byKey tells whether a file has a line for each device.
+// byKey reports whether a file has a line for each device.
 func byKey(file string) bool {
 	switch file {
 	case "io.max", "io.weight", "io.bfq.weight", "io.latency", "rdma.max", "net_prio.ifpriomap":
@@ -29,43 +29,43 @@ func byKey(file string) bool {
 	return strings.HasPrefix(file, "blkio.") && strings.HasSuffix(file, "_device")
 }
 
-// line is the rest of the line that begins with key. Old kernels show what is
-// for all devices without its key.
-func line(text, key string) (string, bool) {
+// lineOf returns the rest of the line that begins with key. Old kernels show the value
+// for all devices without its key, "default".
+func lineOf(text, key string) (string, bool) {
 	if key == "default" && text != "" && !strings.ContainsAny(text, " \n") {
 		return text, true
 	}
 	return proc.Value(text, proc.Blank, key)
 }
 
-// key splits the value for a file by key; what is given for all devices has
-// the key "default".
-func key(value string) (string, string) {
+// splitKey splits a value of a file with keys into the key and the rest. A value for all
+// devices has the key "default".
+func splitKey(value string) (string, string) {
 	if k, rest, ok := strings.Cut(value, " "); ok {
 		return k, rest
 	}
 	return "default", value
 }
 
-// before is what to write to take s back. It is empty for a file of
-// linux.resources.unified that cannot be read.
-func (d dir) before(s *setting) (string, error) {
+// undoValue returns what to write to undo s. It returns "" if that is not known, as for a
+// file of linux.resources.unified that cannot be read.
+func (d dir) undoValue(s *setting) (string, error) {
 	text, err := d.read(s.file)
-	if s.loose && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EINVAL)) {
-		return "", nil // cgroup.kill, memory.reclaim: deeds, no limits
+	if s.unified && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EINVAL)) {
+		return "", nil // cgroup.kill and memory.reclaim: actions, not limits
 	}
 	if err != nil {
 		return "", err
 	}
 	switch {
 	case byKey(s.file):
-		k, _ := key(s.value)
-		rest, ok := line(text, k)
-		return lineBefore(s, k, rest, ok), nil
+		k, _ := splitKey(s.value)
+		rest, ok := lineOf(text, k)
+		return undoLine(s, k, rest, ok), nil
 	case s.file == "memory.oom_control":
-		rest, _ := line(text, "oom_kill_disable")
+		rest, _ := lineOf(text, "oom_kill_disable")
 		return rest, nil
-	case s.loose && s.file == "cgroup.subtree_control":
+	case s.unified && s.file == "cgroup.subtree_control":
 		return "", nil
 	case text == "":
 		return empty, nil
@@ -73,7 +73,7 @@ func (d dir) before(s *setting) (string, error) {
 	return text, nil
 }
 
-func lineBefore(s *setting, k, rest string, there bool) string {
+func undoLine(s *setting, k, rest string, there bool) string {
 	switch {
 	case there && k == "default":
 		return rest
@@ -81,7 +81,7 @@ func lineBefore(s *setting, k, rest string, there bool) string {
 		return k + " " + rest
 	case s.file == "io.max" || s.file == "rdma.max":
 		none := k
-		_, pairs := key(s.value)
+		_, pairs := splitKey(s.value)
 		for pair := range strings.FieldsSeq(pairs) {
 			name, _, _ := strings.Cut(pair, "=")
 			none += " " + name + "=max"
@@ -95,13 +95,14 @@ func lineBefore(s *setting, k, rest string, there bool) string {
 	return k + " default"
 }
 
-// check reads s back. These differences are none: memory is counted in whole
-// pages, huge pages too; a limit above all that can be is "no limit"; a set of
-// CPUs has many forms. Of linux.resources.unified, where any file may be
-// named, only what reads as it is written, in form, is compared.
+// check reads s back and returns an error if the kernel has another value. It accepts
+// these differences: the kernel rounds memory and huge pages down to whole pages; a
+// limit above all possible values means no limit; a set of CPUs can be written in many
+// ways. linux.resources.unified may name any file; of its values only single numbers,
+// "max" and lines with a device are compared.
 func (d dir) check(s *setting) error {
 	text, err := d.read(s.file)
-	if s.loose && (err != nil || strings.HasPrefix(s.file, "cgroup.")) {
+	if s.unified && (err != nil || strings.HasPrefix(s.file, "cgroup.")) {
 		return nil
 	}
 	if err != nil {
@@ -110,41 +111,42 @@ func (d dir) check(s *setting) error {
 	got, want := text, s.value
 	switch {
 	case byKey(s.file):
-		k, rest := key(s.value)
+		k, rest := splitKey(s.value)
 		want = rest
-		got, _ = line(text, k)
+		got, _ = lineOf(text, k)
 	case s.file == "memory.oom_control":
-		got, _ = line(text, "oom_kill_disable")
-	case s.loose && !comparableForm(got, want):
+		got, _ = lineOf(text, "oom_kill_disable")
+	case s.unified && !comparableForm(got, want):
 		return nil
 	}
-	if !same(s.file, got, want) {
+	if !sameValue(s.file, got, want) {
 		return fmt.Errorf("the kernel took %q for %q in %s/%s", got, want, d.path, s.file)
 	}
 	return nil
 }
 
-// comparableForm tells whether a unified value that was read is of the form of the
-// one that was written.
+// comparableForm reports whether a value read from a file, and the one of
+// linux.resources.unified that was written to it, can be compared.
 func comparableForm(got, want string) bool {
 	g, w := strings.Fields(got), strings.Fields(want)
-	return len(g) == 1 && len(w) == 1 && plain(g[0]) && plain(w[0])
+	return len(g) == 1 && len(w) == 1 && isPlainValue(g[0]) && isPlainValue(w[0])
 }
 
-func plain(s string) bool {
-	_, err := size(s)
+func isPlainValue(s string) bool {
+	_, err := parseSize(s)
 	return err == nil || s == "max"
 }
 
-// same compares a value that was read with the one that was written.
-func same(file, got, want string) bool {
+// sameValue reports whether a value read from a file means the same as the one that was
+// written.
+func sameValue(file, got, want string) bool {
 	if strings.HasPrefix(file, "cpuset.") {
-		g, err := set(got)
-		w, err2 := set(want)
+		g, err := parseCPUSet(got)
+		w, err2 := parseCPUSet(want)
 		return err == nil && err2 == nil && bytes.Equal(g, w)
 	}
 	if got == "" { // no line: nothing is set for the device
-		return none(want)
+		return removesLimit(want)
 	}
 	if strings.Contains(want, "=") {
 		for pair := range strings.FieldsSeq(want) {
@@ -166,8 +168,8 @@ func same(file, got, want string) bool {
 	return true
 }
 
-// none tells that a value takes a device's limit away.
-func none(want string) bool {
+// removesLimit reports whether a value removes a device's limit.
+func removesLimit(want string) bool {
 	if strings.Contains(want, "=") {
 		for pair := range strings.FieldsSeq(want) {
 			if !strings.HasSuffix(pair, "=max") {
@@ -186,8 +188,8 @@ func sameNumber(file, got, want string) bool {
 	if want == "-1" || unlimited(want) {
 		return unlimited(got)
 	}
-	g, err := size(got)
-	w, err2 := size(want)
+	g, err := parseSize(got)
+	w, err2 := parseSize(want)
 	unit := int64(1)
 	switch {
 	case strings.HasPrefix(file, "memory."):
@@ -195,21 +197,23 @@ func sameNumber(file, got, want string) bool {
 	case strings.HasPrefix(file, "hugetlb."):
 		_, rest, _ := strings.Cut(file, ".")
 		page, _, _ := strings.Cut(rest, ".")
-		if n, err := size(strings.TrimSuffix(page, "B")); err == nil {
+		if n, err := parseSize(strings.TrimSuffix(page, "B")); err == nil {
 			unit = n
 		}
 	}
 	return err == nil && err2 == nil && g <= w && w-g < unit
 }
 
-// unlimited tells of a limit that it is none: "max", or above all that can be.
+// unlimited reports whether s means no limit: "max", or a number near the largest
+// possible one, which the kernel rounds down to whole pages.
 func unlimited(s string) bool {
 	n, err := strconv.ParseUint(s, 10, 64)
 	return s == "max" || err == nil && n > math.MaxInt64-1<<33
 }
 
-// size is a number as the kernel's memparse has it, in any base.
-func size(s string) (int64, error) {
+// parseSize parses a number with an optional suffix (K to E), in any base, like the
+// kernel's memparse.
+func parseSize(s string) (int64, error) {
 	shift := 0
 	if n := len(s); n > 0 {
 		if i := strings.IndexByte("KMGTPE", s[n-1]&^0x20); i >= 0 {
@@ -223,9 +227,9 @@ func size(s string) (int64, error) {
 	return n << shift, err
 }
 
-// set reads a list of CPUs or nodes as the kernel takes it: what is between two
-// parts may be any white space and commas.
-func set(list string) ([]byte, error) {
+// parseCPUSet parses a list of CPUs or memory nodes like the kernel, which allows any
+// white space and commas between two elements.
+func parseCPUSet(list string) ([]byte, error) {
 	parts := strings.FieldsFunc(list, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
 	return proc.CPUList(strings.Join(parts, ","))
 }

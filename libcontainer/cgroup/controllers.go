@@ -12,13 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// standard are the v2 controllers that each container's cgroup is to have, as
-// far as the host has them: engines read usage by them, update may ask for any,
-// and an engine inside the container, such as a kubelet, can use no others.
+// standard lists the v2 controllers that each container's cgroup gets if the host has
+// them: engines read usage from them, update may set a limit of any of them, and an
+// engine inside the container, such as a kubelet, can use no others.
 var standard = [...]string{"cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma", "misc"}
 
-// wanted names the v2 controllers to enable: the standard ones, and those that
-// linux.resources.unified names.
+// wanted returns the v2 controllers to enable: the standard ones, and those of the keys
+// in linux.resources.unified.
 func (g *Group) wanted() []string {
 	want := slices.Clone(standard[:])
 	for _, key := range unifiedKeys(g.resources) {
@@ -30,8 +30,8 @@ func (g *Group) wanted() []string {
 	return want
 }
 
-// demands are the fields that limit something, by the v2 controller that each
-// needs.
+// demands returns, for each v2 controller that a limit needs, the first field with such
+// a limit.
 func (g *Group) demands() map[string]string {
 	fields := make(map[string]string)
 	add := func(controller string, list []setting) {
@@ -41,7 +41,7 @@ func (g *Group) demands() map[string]string {
 	}
 	for _, c := range controllers() {
 		if g.legacy(c.legacy) == nil {
-			list, _ := c.values(g.resources, true) // Limit tells of what is wrong with them
+			list, _ := c.values(g.resources, true) // Limit reports errors in the values
 			add(c.name, list)
 		}
 	}
@@ -52,7 +52,8 @@ func (g *Group) demands() map[string]string {
 	return fields
 }
 
-// domainDemands are the demands that a threaded cgroup cannot meet, in order.
+// domainDemands yields the demands that a threaded cgroup cannot meet, sorted by
+// controller.
 func (g *Group) domainDemands() iter.Seq2[string, string] {
 	return func(yield func(controller, field string) bool) {
 		fields := g.demands()
@@ -64,17 +65,17 @@ func (g *Group) domainDemands() iter.Seq2[string, string] {
 	}
 }
 
-// grant is what was enabled in one cgroup, for those below it.
+// grant records the controllers that were enabled in one cgroup for those below it.
 type grant struct {
 	path        string
 	controllers []string
-	below       []string // the cgroups that lay below it then
+	below       []string // the cgroups that were below it then
 }
 
-// enable turns on the controllers that the group is to have in the cgroups above
-// it, as far as they can be: whether one is there in the end is found by
-// [Group.Limit], which knows the field that needs it. Where a cgroup above is
-// threaded, or becomes so by that, the group becomes threaded, too.
+// enable enables the group's controllers in the cgroups above it, where that is
+// possible. A controller that is missing in the end is reported by [Group.Limit], which
+// knows the field that needs it. If a cgroup above is threaded, or becomes so by this,
+// the group becomes threaded too.
 func (g *Group) enable(m *member, d dir) error {
 	have, err := d.read("cgroup.controllers")
 	if err != nil {
@@ -85,17 +86,17 @@ func (g *Group) enable(m *member, d dir) error {
 		if len(want) == 0 {
 			break
 		}
-		if want, err = g.pass(p, want); err != nil {
+		if want, err = g.enableAt(p, want); err != nil {
 			return err
 		}
 	}
 	if slices.ContainsFunc(strings.Fields(have), domainOnly) {
 		return nil // no threaded cgroup is above one that has these
 	}
-	return g.followThreads(m, d)
+	return g.makeAllThreaded(m, d)
 }
 
-// above goes through the cgroups above p, from the mount on.
+// above yields the cgroups above p, from the mount point down.
 func above(mount, p string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for i := len(mount); i < len(p); i++ {
@@ -106,9 +107,9 @@ func above(mount, p string) iter.Seq[string] {
 	}
 }
 
-// pass enables the controllers want in the cgroup at p, for those below it,
-// and tells which of them it passes on now.
-func (g *Group) pass(p string, want []string) (passed []string, err error) {
+// enableAt enables those controllers of want that the cgroup at p has for the cgroups
+// below it, and returns the ones that are enabled there now.
+func (g *Group) enableAt(p string, want []string) (passed []string, err error) {
 	d, err := openDir(p)
 	if err != nil {
 		return nil, err
@@ -126,13 +127,13 @@ func (g *Group) pass(p string, want []string) (passed []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	passed, missing := parted(want, func(c string) bool { return hasField(on, c) })
+	passed, missing := partition(want, func(c string) bool { return hasField(on, c) })
 	fresh, err := g.grantAll(d, missing)
 	return append(passed, fresh...), err
 }
 
-// parted parts the controllers of which is says so from the others.
-func parted(all []string, is func(string) bool) (in, out []string) {
+// partition splits controllers by the predicate is.
+func partition(all []string, is func(string) bool) (in, out []string) {
 	for _, c := range all {
 		if is(c) {
 			in = append(in, c)
@@ -143,20 +144,20 @@ func parted(all []string, is func(string) bool) (in, out []string) {
 	return in, out
 }
 
-// grantAll enables controllers in one write; where that fails, those that can
-// be. A limit that cannot be had for the processes or threads in d is an error
-// before anything is enabled.
+// grantAll enables controllers in one write; if that fails, it enables those that it
+// can. If processes or threads in d stand in the way of a controller that a limit
+// needs, it fails before it enables anything.
 func (g *Group) grantAll(d dir, missing []string) (fresh []string, err error) {
 	if len(missing) == 0 {
 		return nil, nil
 	}
 	err = enableIn(d, missing)
 	if errors.Is(err, unix.EOPNOTSUPP) {
-		followed, followErr := g.follow(d)
-		if followErr != nil {
-			return nil, followErr
+		threaded, threadErr := g.makeThreaded(d)
+		if threadErr != nil {
+			return nil, threadErr
 		}
-		if followed {
+		if threaded {
 			err = enableIn(d, missing)
 		}
 	}
@@ -164,14 +165,14 @@ func (g *Group) grantAll(d dir, missing []string) (fresh []string, err error) {
 	case err == nil:
 		fresh = missing
 	case crowded(err):
-		if err := g.undemanded(d.path, missing, err); err != nil {
+		if err := g.checkDemands(d.path, missing, err); err != nil {
 			return nil, err
 		}
-		domain, threads := parted(missing, domainOnly)
-		g.refuse(domain, err)
+		domain, threads := partition(missing, domainOnly)
+		g.recordRefusal(domain, err)
 		fresh = g.grantEach(d, threads)
 	case len(missing) == 1:
-		g.refuse(missing, err)
+		g.recordRefusal(missing, err)
 	default:
 		fresh = g.grantEach(d, missing)
 	}
@@ -185,12 +186,11 @@ func enableIn(d dir, controllers []string) error {
 	return d.write("cgroup.subtree_control", "+"+strings.Join(controllers, " +"))
 }
 
-// grantEach enables one controller after the other: one that cannot be had
-// leaves the others.
+// grantEach enables controllers one by one, and records why some cannot be enabled.
 func (g *Group) grantEach(d dir, missing []string) (fresh []string) {
 	for _, c := range missing {
 		if err := enableIn(d, []string{c}); err != nil {
-			g.refuse([]string{c}, err)
+			g.recordRefusal([]string{c}, err)
 			continue
 		}
 		fresh = append(fresh, c)
@@ -198,8 +198,8 @@ func (g *Group) grantEach(d dir, missing []string) (fresh []string) {
 	return fresh
 }
 
-// refuse notes why controllers cannot be had.
-func (g *Group) refuse(controllers []string, why error) {
+// recordRefusal records why controllers cannot be enabled.
+func (g *Group) recordRefusal(controllers []string, why error) {
 	if g.refused == nil {
 		g.refused = make(map[string]error)
 	}
@@ -208,13 +208,13 @@ func (g *Group) refuse(controllers []string, why error) {
 	}
 }
 
-// crowded reports whether the kernel refuses a controller because of the
-// processes or threads in the cgroup itself, and not because of the controller.
+// crowded reports whether the kernel refused a controller because of the processes or
+// threads in the cgroup (EBUSY, EOPNOTSUPP), and not because of the controller.
 func crowded(err error) bool { return errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EOPNOTSUPP) }
 
-// undemanded is an error if a limit of the group needs one of the controllers
-// that a cgroup with processes does not pass on.
-func (g *Group) undemanded(p string, missing []string, why error) error {
+// checkDemands returns an error if a limit of the group needs one of the missing
+// controllers, which a cgroup with processes cannot pass on.
+func (g *Group) checkDemands(p string, missing []string, why error) error {
 	for c, field := range g.domainDemands() {
 		if slices.Contains(missing, c) {
 			return &FieldError{"linux.resources." + field, fmt.Errorf(
@@ -225,10 +225,11 @@ func (g *Group) undemanded(p string, missing []string, why error) error {
 	return nil
 }
 
-// Withdraw takes back what was enabled for a group that failed, and is removed,
-// where that has made a cgroup threaded that holds processes: it is as it was
-// before then. Other cgroups are left as they are, and so is one that has new
-// cgroups below it by now, whose limits would be lost.
+// Withdraw undoes, for a group that failed and is removed, what [Group.Create] changed
+// in the cgroups above. It acts only if something was made threaded: to enable a
+// controller in a cgroup with processes turns it into a threaded domain, and to disable
+// it again makes it normal. A cgroup that has new cgroups below it by now is left
+// alone, since these would lose their limits.
 func (g *Group) Withdraw() {
 	if !g.threaded {
 		return
@@ -247,7 +248,7 @@ func (g *Group) Withdraw() {
 	g.granted = nil
 }
 
-// subCgroups names the cgroups right below the one at p.
+// subCgroups lists the names of the cgroups directly below the one at p.
 func subCgroups(p string) (names []string) {
 	entries, _ := os.ReadDir(p)
 	for _, e := range entries {

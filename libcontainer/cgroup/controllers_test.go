@@ -58,8 +58,8 @@ func TestAbove(t *testing.T) {
 	}
 }
 
-// What the kernel refuses for processes in a cgroup is told from what it
-// refuses of a controller: cpu, say, while a process has a real-time policy.
+// A refusal because of the processes in a cgroup is distinguished from one because of
+// the controller, such as that of cpu while a process has a real-time policy.
 func TestCrowded(t *testing.T) {
 	for errno, want := range map[syscall.Errno]bool{
 		unix.EBUSY: true, unix.EOPNOTSUPP: true, unix.EINVAL: false, unix.ENOENT: false, unix.EACCES: false, unix.EROFS: false,
@@ -70,8 +70,7 @@ func TestCrowded(t *testing.T) {
 	}
 }
 
-// All controllers of the host are the container's, and it is said of a limit why
-// it cannot be had.
+// A container's cgroup has all standard controllers that the host has.
 func TestUnifiedControllers(t *testing.T) {
 	if !isolated(t) {
 		return

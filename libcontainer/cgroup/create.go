@@ -11,15 +11,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Create makes the group's directories and enables the controllers that its
-// resources need. When it fails, what it made is gone again, and the caller
-// has nothing to kill or remove: a cgroup that is refused belongs to another.
+// Create makes the group's directories and enables the controllers that its resources
+// need. If it fails, it has removed the directories that it made. The caller must then
+// kill and remove nothing: a cgroup that is refused belongs to somebody else.
 func (g *Group) Create() error {
 	var made []string
 	old := false
 	for i := range g.members {
 		m := &g.members[i]
-		dirs, err := makeOpen(m.path)
+		dirs, err := mkdirAllMode(m.path)
 		made = append(made, dirs...)
 		fresh := slices.Contains(dirs, m.path)
 		old = old || !fresh
@@ -29,7 +29,7 @@ func (g *Group) Create() error {
 		if err != nil {
 			removeEmpty(made)
 			g.Withdraw()
-			return ofPath(err)
+			return asPathError(err)
 		}
 	}
 	g.made = made
@@ -39,30 +39,31 @@ func (g *Group) Create() error {
 	return nil
 }
 
-// removeEmpty removes directories, the last one first, as far as they are empty.
+// removeEmpty removes those of the directories that are empty, the last one first.
 func removeEmpty(dirs []string) {
 	for _, d := range slices.Backward(dirs) {
 		_ = unix.Rmdir(d)
 	}
 }
 
-// ofPath is an error of the cgroup's path, unless it says itself what it is of.
-func ofPath(err error) error {
+// asPathError returns err as an error in linux.cgroupsPath, unless it names a field
+// already.
+func asPathError(err error) error {
 	if field := (*FieldError)(nil); errors.As(err, &field) {
 		return err
 	}
 	return &FieldError{pathField, err}
 }
 
-// dirMode is the mode of each cgroup, whatever the caller's umask: the
-// container's user may look at it.
+// dirMode is the mode of each new cgroup, whatever the caller's umask: the container's
+// user may read it.
 const dirMode = 0o755
 
-// makeOpen is makeAll with all modes as they should be. To ask for one mode is
-// cheaper than to change each, or than to set the umask, which all threads have
-// in common, and to set it back.
-func makeOpen(p string) (made []string, err error) {
-	made, err = makeAll(p)
+// mkdirAllMode is mkdirAll with dirMode for all new directories. To check the mode of one
+// directory is cheaper than to chmod each, or than to set the umask, which all threads
+// share, and set it back.
+func mkdirAllMode(p string) (made []string, err error) {
+	made, err = mkdirAll(p)
 	if err != nil || len(made) == 0 {
 		return made, err
 	}
@@ -81,9 +82,9 @@ func makeOpen(p string) (made []string, err error) {
 	return made, nil
 }
 
-// makeAll makes path and what is missing above it. It tells what it made, the
-// top one first, in case of an error too.
-func makeAll(p string) (made []string, err error) {
+// mkdirAll makes the directory p and its missing parents. It returns the directories
+// that it made, the topmost first, even if it fails.
+func mkdirAll(p string) (made []string, err error) {
 	switch err := unix.Mkdir(p, dirMode); err {
 	case nil:
 		return []string{p}, nil
@@ -96,7 +97,7 @@ func makeAll(p string) (made []string, err error) {
 	if path.Dir(p) == "/" {
 		return nil, &os.PathError{Op: "mkdir", Path: p, Err: unix.ENOENT}
 	}
-	made, err = makeAll(path.Dir(p))
+	made, err = mkdirAll(path.Dir(p))
 	if err != nil {
 		return made, err
 	}
@@ -108,15 +109,15 @@ func makeAll(p string) (made []string, err error) {
 	return made, nil
 }
 
-// prepare makes a directory ready for processes. In one that was there before,
-// there must not be any.
+// prepare makes a cgroup ready for processes. One that existed before (not fresh) must
+// not have any.
 func (g *Group) prepare(m *member, fresh bool) error {
 	d, err := openDir(m.path)
 	if err != nil {
 		return err
 	}
 	defer d.close()
-	if err := m.free(d, fresh); err != nil {
+	if err := m.checkFree(d, fresh); err != nil {
 		return err
 	}
 	if slices.Contains(m.names, "cpuset") {
@@ -131,11 +132,11 @@ func (g *Group) prepare(m *member, fresh bool) error {
 	return g.delegate(d)
 }
 
-// free tells whether processes can be put into the cgroup: none is there yet
-// and it is not frozen, be it by a cgroup above it.
-func (m *member) free(d dir, fresh bool) error {
+// checkFree returns an error unless processes can be put into the cgroup: it must be
+// empty, unless it is fresh, and must not be frozen, itself or by a cgroup above it.
+func (m *member) checkFree(d dir, fresh bool) error {
 	if m.unified() {
-		return d.freeUnified()
+		return d.checkFreeUnified()
 	}
 	if slices.Contains(m.names, "freezer") {
 		state, err := d.read("freezer.state")
@@ -149,11 +150,11 @@ func (m *member) free(d dir, fresh bool) error {
 	if fresh {
 		return nil
 	}
-	return d.unpopulated()
+	return d.checkEmpty()
 }
 
-// usable is free for a cgroup that may not be there, or that goes away meanwhile.
-func (m *member) usable() error {
+// checkFreeIfThere is checkFree for a cgroup that need not exist.
+func (m *member) checkFreeIfThere() error {
 	d, err := openDir(m.path)
 	if err != nil {
 		if gone(err) {
@@ -162,19 +163,19 @@ func (m *member) usable() error {
 		return err
 	}
 	defer d.close()
-	return notGone(m.free(d, false))
+	return ignoreGone(m.checkFree(d, false))
 }
 
-func (d dir) freeUnified() error {
+func (d dir) checkFreeUnified() error {
 	events, err := d.read("cgroup.events")
 	if errors.Is(err, unix.ENOENT) {
-		return nil // the root of all; the cgroup itself was checked by its path
+		return nil // the host's root has no such file; resolve has refused it
 	}
 	if err != nil {
 		return err
 	}
 	if keyed(events, "populated") != "0" {
-		if err := d.unpopulated(); err != nil {
+		if err := d.checkEmpty(); err != nil {
 			return err
 		}
 	}
@@ -184,7 +185,7 @@ func (d dir) freeUnified() error {
 	return nil
 }
 
-func (d dir) unpopulated() error {
+func (d dir) checkEmpty() error {
 	pids, err := d.allPids()
 	if err != nil {
 		return err
@@ -195,8 +196,8 @@ func (d dir) unpopulated() error {
 	return nil
 }
 
-// fillCpuset gives a v1 cpuset, and those above it, the CPUs and memory nodes
-// of its parent where it has none: a process cannot enter an empty one.
+// fillCpuset sets the CPUs and memory nodes of a v1 cpuset, and of those above it, to
+// the parent's where there are none: a process cannot enter a cpuset that has none.
 func fillCpuset(m *member) error {
 	for _, file := range [...]string{"cpuset.cpus", "cpuset.mems"} {
 		if _, err := inherit(m.path, m.mount, file); err != nil {

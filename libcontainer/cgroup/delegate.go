@@ -12,25 +12,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// delegate hands the cgroup to the container's user: the directory and the
-// files that the kernel lists for that, no more.
+// delegate gives the cgroup's directory, and those files of it that the kernel lists
+// for delegation, to the container's user.
 func (g *Group) delegate(d dir) error {
 	if g.owner == nil || *g.owner == os.Geteuid() {
-		return nil // what we make is ours
+		return nil // new files belong to the caller already
 	}
 	if g.rootless {
-		return nil // an ordinary user can give nothing away
+		return nil // an ordinary user may not chown to others
 	}
 	return d.handTo(*g.owner)
 }
 
-// handTo makes a user the owner of the directory and of the files in it that
-// management takes.
+// handTo makes a user the owner of the directory and of the files in it that are needed
+// to manage cgroups.
 func (d dir) handTo(owner int) error {
 	if err := unix.Fchownat(d.fd, "", owner, -1, unix.AT_EMPTY_PATH); err != nil {
 		return &os.PathError{Op: "chown", Path: d.path, Err: err}
 	}
-	for _, name := range delegated() {
+	for _, name := range delegatedFiles() {
 		err := unix.Fchownat(d.fd, name, owner, -1, unix.AT_SYMLINK_NOFOLLOW)
 		if err != nil && err != unix.ENOENT { // files of controllers that are not enabled
 			return &os.PathError{Op: "chown", Path: d.path + "/" + name, Err: err}
@@ -39,9 +39,9 @@ func (d dir) handTo(owner int) error {
 	return nil
 }
 
-// delegated lists the files to hand over (since Linux 4.15; the fall-back list
-// is the specification's).
-func delegated() []string {
+// delegatedFiles lists the files to give to the owner: /sys/kernel/cgroup/delegate (Linux
+// 4.15), or the specification's list.
+func delegatedFiles() []string {
 	list, err := sys.ReadText("/sys/kernel/cgroup/delegate")
 	if err != nil {
 		return []string{"cgroup.procs", "cgroup.subtree_control", "cgroup.threads"}
@@ -49,8 +49,8 @@ func delegated() []string {
 	return slices.DeleteFunc(strings.Fields(list), func(s string) bool { return strings.Contains(s, "/") })
 }
 
-// Delegable is an error if no cgroup below the group's can be the container's to
-// manage: that is safe with cgroup v2 alone.
+// Delegable returns an error if the container cannot be given a cgroup below the
+// group's to manage: that is safe with cgroup v2 only.
 func (g *Group) Delegable() error {
 	switch {
 	case g.Empty():
@@ -61,15 +61,15 @@ func (g *Group) Delegable() error {
 	return nil
 }
 
-// Delegate makes a cgroup below the group's, hands it to its owner, moves process
-// pid there, and passes all controllers of the group on to it.
+// Delegate makes the cgroup sub below the group's, gives it to the host uid owner,
+// moves process pid there, and enables all of the group's controllers for it.
 func (g *Group) Delegate(sub string, owner, pid int) error {
 	top := g.unified().path
 	p := path.Join(top, sub)
-	if _, err := makeOpen(p); err != nil {
+	if _, err := mkdirAllMode(p); err != nil {
 		return err
 	}
-	if err := g.settle(top, p, owner); err != nil {
+	if err := g.prepareDelegated(top, p, owner); err != nil {
 		return err
 	}
 	to := member{names: []string{""}, path: p}
@@ -81,18 +81,18 @@ func (g *Group) Delegate(sub string, owner, pid int) error {
 			return err
 		}
 	}
-	return g.settle(top, p, owner) // the files of the controllers are new
+	return g.prepareDelegated(top, p, owner) // the controllers have brought new files
 }
 
-// settle makes all cgroups from below top to p ready for processes, and gives
-// them to their owner.
-func (g *Group) settle(top, p string, owner int) error {
+// prepareDelegated makes the cgroups from below top down to p usable for processes, and
+// gives them to the owner.
+func (g *Group) prepareDelegated(top, p string, owner int) error {
 	for q := p; q != top; q = path.Dir(q) {
 		d, err := openDir(q)
 		if err != nil {
 			return err
 		}
-		_, err = g.follow(d)
+		_, err = g.makeThreaded(d)
 		if err == nil && owner != os.Geteuid() && !g.rootless {
 			err = d.handTo(owner)
 		}
@@ -104,8 +104,8 @@ func (g *Group) settle(top, p string, owner int) error {
 	return nil
 }
 
-// passOn enables all controllers of the cgroup at p for those below it, as far as
-// they can be.
+// passOn enables all controllers of the cgroup at p for the cgroups below it, as far as
+// the kernel allows it.
 func passOn(p string) error {
 	d, err := openDir(p)
 	if err != nil {
@@ -123,21 +123,22 @@ func passOn(p string) error {
 	return nil
 }
 
-// Descend makes the group's cgroup, which lies below that of a unit (its path below
-// the mount), and moves process pid there from the unit's, if it is not 0.
+// Descend makes the group's cgroup below that of a systemd unit, and moves process pid
+// there, unless it is 0. unit is the path of the unit's cgroup below the mount; if that
+// is the group's, Descend does nothing.
 func (g *Group) Descend(unit string, pid int) error {
 	m := g.unified()
 	if m.path == path.Join(m.mount, unit) {
 		return nil
 	}
-	if _, err := makeOpen(m.path); err != nil {
-		return ofPath(err)
+	if _, err := mkdirAllMode(m.path); err != nil {
+		return asPathError(err)
 	}
 	if pid == 0 {
 		return nil
 	}
 	if err := m.write("cgroup.procs", strconv.Itoa(pid)); err != nil {
-		return ofPath(err)
+		return asPathError(err)
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// A container has a cgroup below its unit's, and one below that is its own.
+// A container gets a cgroup below its unit's, and is given one below that to manage.
 func TestUnifiedDescend(t *testing.T) {
 	if !isolated(t) {
 		return

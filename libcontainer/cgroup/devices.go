@@ -8,8 +8,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// access is a set of what may be done with a device: the kernel's
-// BPF_DEVCG_ACC_*.
+// access is a set of kinds of access to a device: the kernel's BPF_DEVCG_ACC_*.
 type access uint32
 
 const (
@@ -36,8 +35,8 @@ func (a access) String() string {
 
 const wildcard = -1 // of major and minor numbers
 
-// rule allows or denies access to devices. The last rule that speaks of a
-// device and a kind of access decides.
+// rule allows or denies access to devices. For each device and kind of access the last
+// rule that matches decides.
 type rule struct {
 	allow        bool
 	kind         byte // 'a' (both), 'b' or 'c'
@@ -46,30 +45,32 @@ type rule struct {
 	field        string // JSON path; empty for a built-in rule
 }
 
-// everything reports that the rule leaves nothing of the ones before it.
-func (r *rule) everything() bool {
-	return r.all() && r.access == full
+// everyAccess reports whether the rule matches every access, so that earlier rules have
+// no effect.
+func (r *rule) everyAccess() bool {
+	return r.allDevices() && r.access == full
 }
 
-// all reports that the rule speaks of every device.
-func (r *rule) all() bool {
+// allDevices reports whether the rule matches every device.
+func (r *rule) allDevices() bool {
 	return r.kind == 'a' && r.major == wildcard && r.minor == wildcard
 }
 
-// covers reports that r speaks of all devices that o, of one kind, speaks of.
+// covers reports whether r matches every device that o matches; o is of one kind, 'b'
+// or 'c'.
 func (r *rule) covers(o *rule) bool {
 	return (r.kind == 'a' || r.kind == o.kind) &&
 		(r.major == wildcard || r.major == o.major) && (r.minor == wildcard || r.minor == o.minor)
 }
 
-// overlaps reports that there can be a device that both speak of.
+// overlaps reports whether a device can match both rules.
 func (r *rule) overlaps(o *rule) bool {
 	return (r.kind == 'a' || o.kind == 'a' || r.kind == o.kind) &&
 		(r.major == wildcard || o.major == wildcard || r.major == o.major) &&
 		(r.minor == wildcard || o.minor == wildcard || r.minor == o.minor)
 }
 
-// String is the rule as v1's devices.allow takes it: "c 1:3 rwm".
+// String formats the rule for v1's devices.allow and devices.deny: "c 1:3 rwm".
 func (r rule) String() string {
 	return fmt.Sprintf("%c %s:%s %s", r.kind, number(r.major), number(r.minor), r.access)
 }
@@ -81,11 +82,11 @@ func number(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// rules are all device rules of a container: nothing is allowed but what
-// linux.resources.devices allows, in its order, and the built-in devices, in
-// any case: no list, or no resources at all, once left a container all devices
-// of the host (GHSA-g54h-m393-cpwq).
-func rules(r *specs.LinuxResources) ([]rule, error) {
+// deviceRules returns all device rules of a container: everything is denied, except what
+// linux.resources.devices allows, in its order, and the built-in devices. That holds
+// without resources too: a runtime that applied no rules then gave containers all
+// devices of the host (GHSA-g54h-m393-cpwq).
+func deviceRules(r *specs.LinuxResources) ([]rule, error) {
 	list := []rule{{kind: 'a', major: wildcard, minor: wildcard, access: full}}
 	if r != nil {
 		for i := range r.Devices {
@@ -147,9 +148,9 @@ func deviceNumber(n *int64) (int64, error) {
 	return *n, nil
 }
 
-// deviceAccess takes r, w and m in any order and number, and passes over what
-// else is there, as all runtimes do: it is no access that a device has. A rule
-// that allows nothing does no harm, but one that denies nothing is a mistake.
+// deviceAccess reads r, w and m in any order, and ignores other letters, as all
+// runtimes do: a device has no such access. A rule that thereby allows nothing is
+// harmless, but one that denies nothing is an error.
 func deviceAccess(s string, allow bool) (a access, err error) {
 	for _, c := range s {
 		switch c {
@@ -170,9 +171,9 @@ func deviceAccess(s string, allow bool) (a access, err error) {
 	return a, nil
 }
 
-// builtIn are the rules that every runtime adds after the user's: device nodes
-// may be made, and the devices that the specification puts into each /dev, its
-// terminals and tun are open.
+// builtIn returns the rules that every runtime adds after the user's: any device node
+// may be made, and the devices that the specification requires in /dev
+// (config-linux.md, "Default Devices"), terminals and tun may be used.
 func builtIn() [10]rule {
 	return [...]rule{
 		{allow: true, kind: 'c', major: 1, minor: 3, access: full},          // null
@@ -184,14 +185,14 @@ func builtIn() [10]rule {
 		{allow: true, kind: 'c', major: 5, minor: 2, access: full},          // ptmx
 		{allow: true, kind: 'c', major: 136, minor: wildcard, access: full}, // pts
 		{allow: true, kind: 'c', major: 10, minor: 200, access: full},       // net/tun
-		// The last: what v2's program decides for all devices at once is no
-		// more to be asked of each.
+		// The last rule, which the v2 program checks first: it decides mknod once, for
+		// all devices, so that the other rules need not.
 		{allow: true, kind: 'a', major: wildcard, minor: wildcard, access: mknod},
 	}
 }
 
-// deniedByName reports that the user denies just this device, after which it
-// is not for us to allow it again.
+// deniedByName reports whether the last of the user's rules for exactly this device
+// denies it; the built-in rule would allow it again.
 func deniedByName(user []rule, b *rule) bool {
 	if b.major == wildcard || b.minor == wildcard {
 		return false

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// decide is the meaning of a list of rules: for each kind of access the last
-// rule that speaks of it decides.
+// decide applies a list of rules directly: for each kind of access the last rule that
+// matches decides.
 func decide(list []rule, dev rule) bool {
 	for bit := mknod; bit <= write; bit <<= 1 {
 		if dev.access&bit == 0 {
@@ -115,8 +115,7 @@ func randomRule(rnd *rand.Rand, field string) rule {
 		access: access(1 + rnd.IntN(int(full))), field: field}
 }
 
-// TestDeviceRulesMean checks both translations of random rules against what
-// the rules mean.
+// TestDeviceRulesMean compares both translations of random rules with decide.
 func TestDeviceRulesMean(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	reduced := 0
@@ -125,7 +124,7 @@ func TestDeviceRulesMean(t *testing.T) {
 		for range rnd.IntN(6) {
 			list = append(list, randomRule(rnd, "user"))
 		}
-		p := program(list)
+		p := compileRules(list)
 		w, err := reduce(list)
 		if err == nil {
 			reduced++
@@ -155,8 +154,8 @@ func TestDeviceRulesMean(t *testing.T) {
 	}
 }
 
-// TestDeviceProgramsLoad has the kernel's verifier judge random programs, and
-// a long one: nothing is attached.
+// TestDeviceProgramsLoad loads random programs and a long one, for the kernel's
+// verifier to check. It attaches none.
 func TestDeviceProgramsLoad(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 4))
 	for size := range 60 {
@@ -164,7 +163,7 @@ func TestDeviceProgramsLoad(t *testing.T) {
 		for range size * size / 4 {
 			list = append(list, randomRule(rnd, "user"))
 		}
-		p := program(list)
+		p := compileRules(list)
 		if p == nil {
 			continue
 		}
@@ -189,7 +188,7 @@ func TestDeviceReduceHole(t *testing.T) {
 	if !errors.As(err, &f) || f.Field != "linux.resources.devices[1]" || !errors.Is(err, errHole) {
 		t.Errorf("a hole in an earlier rule: %v", err)
 	}
-	list[1].field = "" // a built-in rule gives way
+	list[1].field = "" // a built-in rule is left out
 	if _, err := reduce(list); err != nil {
 		t.Error(err)
 	}
@@ -199,7 +198,7 @@ func TestDeviceDefaults(t *testing.T) {
 	n := func(v int64) *int64 { return &v }
 	for name, c := range map[string]struct {
 		resources *specs.LinuxResources
-		allowed   string // space-separated rules, all that reduce keeps
+		allowed   string // the exceptions that reduce returns, separated by commas
 		all       bool
 	}{
 		"nil":   {nil, "c 1:3 rwm,c 1:5 rwm,c 1:7 rwm,c 1:8 rwm,c 1:9 rwm,c 5:0 rwm,c 5:2 rwm,c 136:* rwm,c 10:200 rwm,b *:* m,c *:* m", false},
@@ -209,7 +208,7 @@ func TestDeviceDefaults(t *testing.T) {
 			"c 1:3 rwm,c 1:5 rwm,c 1:7 rwm,c 1:8 rwm,c 1:9 rwm,c 5:0 rwm,c 5:2 rwm,c 136:* rwm,b *:* m,c *:* m", false},
 		"privileged": {&specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: true, Access: "rwm"}}}, "", true},
 	} {
-		list, err := rules(c.resources)
+		list, err := deviceRules(c.resources)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -224,15 +223,15 @@ func TestDeviceDefaults(t *testing.T) {
 		if w.allow != c.all || strings.Join(got, ",") != c.allowed {
 			t.Errorf("%s: allow %v but %v", name, w.allow, got)
 		}
-		if (program(list) == nil) != c.all {
-			t.Errorf("%s: a program: %v", name, program(list) != nil)
+		if (compileRules(list) == nil) != c.all {
+			t.Errorf("%s: a program: %v", name, compileRules(list) != nil)
 		}
 	}
 }
 
-// A number that no device can have must not look like another in a key.
+// A major number that no device can have must not match another one.
 func TestDeviceBigMajor(t *testing.T) {
-	p := program([]rule{
+	p := compileRules([]rule{
 		{kind: 'a', major: wildcard, minor: wildcard, access: full},
 		{allow: true, kind: 'b', major: 1<<30 + 1, minor: 3, access: full},
 		{allow: true, kind: 'c', major: 1<<31 + 1, minor: wildcard, access: read},
@@ -252,7 +251,7 @@ func TestDeviceErrors(t *testing.T) {
 		"minor":  {Minor: n(1 << 32), Access: "r"},
 		"access": {Access: "RX"},
 	} {
-		_, err := rules(&specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{d}})
+		_, err := deviceRules(&specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{d}})
 		var f *FieldError
 		if !errors.As(err, &f) || f.Field != "linux.resources.devices[0]."+field {
 			t.Errorf("%s: %v", field, err)
@@ -260,7 +259,7 @@ func TestDeviceErrors(t *testing.T) {
 	}
 }
 
-// Other letters than r, w and m are passed over.
+// Letters other than r, w and m are ignored.
 func TestDeviceAccess(t *testing.T) {
 	for _, c := range []struct {
 		text  string
@@ -278,8 +277,8 @@ func TestDeviceAccess(t *testing.T) {
 		}
 	}
 	one := &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: true, Access: "X"}}}
-	none, err := rules(nil)
-	got, err2 := rules(one)
+	none, err := deviceRules(nil)
+	got, err2 := deviceRules(one)
 	if err != nil || err2 != nil || !slices.Equal(got, none) {
 		t.Errorf("a rule that allows nothing: %v, %v; want %v, %v", got, err2, none, err)
 	}

@@ -23,7 +23,7 @@ func TestUnifiedDevices(t *testing.T) {
 	const denied = "null:ok,ok,ok kmsg:ok,EPERM,EPERM "
 	for name, c := range map[string]struct {
 		resources *specs.LinuxResources
-		want      string // made, opened for reading, for writing
+		want      string // the results of mknod and of opening for reading and for writing
 	}{
 		"no resources":    {nil, denied},
 		"null devices":    {&specs.LinuxResources{}, denied},

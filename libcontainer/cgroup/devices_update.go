@@ -20,9 +20,9 @@ func sameDevices(a, b []specs.LinuxDeviceCgroup) bool {
 	return len(a) == 0 && len(b) == 0 || reflect.DeepEqual(a, b)
 }
 
-// replaceDevicesV1 goes from one list of rules to another. As long as neither
-// or both allow by default, it adds and takes back exceptions alone: nothing
-// that both allow is denied meanwhile, and cgroups below are no obstacle.
+// replaceDevicesV1 replaces one list of rules by another. If both deny, or both allow,
+// by default, it only adds and removes exceptions: an access that both allow is never
+// denied in between, and cgroups below do not prevent the change.
 func (m *member) replaceDevicesV1(was, now []rule, u *undo.Stack) error {
 	from, err := reduce(was)
 	if err != nil {
@@ -36,7 +36,7 @@ func (m *member) replaceDevicesV1(was, now []rule, u *undo.Stack) error {
 	return m.moveDevices(&from, &to)
 }
 
-func (m *member) moveDevices(from, to *whitelist) error {
+func (m *member) moveDevices(from, to *v1Rules) error {
 	d, err := openDir(m.path)
 	if err != nil {
 		return &FieldError{devicesField, err}
@@ -50,7 +50,7 @@ func (m *member) moveDevices(from, to *whitelist) error {
 		if err := d.write(remove, "a"); err != nil {
 			return &FieldError{devicesField, err}
 		}
-		from = &whitelist{allow: to.allow}
+		from = &v1Rules{allow: to.allow}
 	}
 	for _, step := range [...]struct {
 		file       string
@@ -58,7 +58,7 @@ func (m *member) moveDevices(from, to *whitelist) error {
 	}{{add, to.exceptions, from.exceptions}, {remove, from.exceptions, to.exceptions}} {
 		for i := range step.these {
 			r := step.these[i]
-			if r.access &^= held(step.but, &r); r.access == 0 {
+			if r.access &^= accessFor(step.but, &r); r.access == 0 {
 				continue
 			}
 			if err := d.write(step.file, r.String()); err != nil {
@@ -69,8 +69,8 @@ func (m *member) moveDevices(from, to *whitelist) error {
 	return nil
 }
 
-// held is the access that list has for just the devices of r.
-func held(list []rule, r *rule) access {
+// accessFor returns the access in the exception of list for exactly the devices of r.
+func accessFor(list []rule, r *rule) access {
 	for i := range list {
 		if e := &list[i]; e.kind == r.kind && e.major == r.major && e.minor == r.minor {
 			return e.access
@@ -79,9 +79,9 @@ func held(list []rule, r *rule) access {
 	return 0
 }
 
-// replaceDevicesV2 attaches a new program and then takes the old one off: in
-// between both must agree, so nothing that either denies is allowed. The old
-// one is found by its name.
+// replaceDevicesV2 attaches the new program and then detaches the old one, which it
+// finds by its name. In between both must allow an access, so what either denies is
+// denied.
 func (m *member) replaceDevicesV2(now []rule, u *undo.Stack) error {
 	if err := m.swapPrograms(now, u); err != nil {
 		return &FieldError{devicesField, err}
@@ -100,8 +100,8 @@ func (m *member) swapPrograms(now []rule, u *undo.Stack) error {
 	if err != nil {
 		return err
 	}
-	p := program(now)
-	if len(p) > math.MaxInt16 { // a jump's reach
+	p := compileRules(now)
+	if len(p) > math.MaxInt16 { // the offset of a jump has 16 bits
 		return fmt.Errorf("%d rules are too many for a device program", len(now))
 	}
 	if p != nil {
@@ -152,7 +152,7 @@ func detachProgram(cgroup, prog int) error {
 	return nil
 }
 
-// ownPrograms opens the device programs of a cgroup that skiff attached.
+// ownPrograms opens the device programs of the cgroup that skiff has attached.
 func ownPrograms(cgroup int) (fds []int, err error) {
 	ids, err := queryPrograms(cgroup)
 	if err != nil {
@@ -181,8 +181,8 @@ func ownPrograms(cgroup int) (fds []int, err error) {
 	return fds, nil
 }
 
-// queryPrograms lists the ids of the device programs attached to a cgroup
-// itself (Linux 4.15). 64 is the most that a cgroup can have.
+// queryPrograms lists the ids of the device programs attached to the cgroup itself
+// (Linux 4.15). The kernel allows 64 (BPF_CGROUP_MAX_PROGS).
 func queryPrograms(cgroup int) ([]uint32, error) {
 	ids := make([]uint32, 64)
 	var pin runtime.Pinner
@@ -199,7 +199,8 @@ func queryPrograms(cgroup int) ([]uint32, error) {
 	return ids[:min(int(words[6]), len(ids))], nil
 }
 
-// programName reads struct bpf_prog_info, whose name is at byte 64.
+// programName reads the name of a program from struct bpf_prog_info, where it is at
+// byte 64.
 func programName(fd int) (string, error) {
 	var info [256]byte
 	var pin runtime.Pinner

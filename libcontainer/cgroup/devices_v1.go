@@ -8,34 +8,34 @@ import (
 )
 
 // v1's devices controller does not keep a list of rules. It allows or denies
-// all, with exceptions, and a rule that goes the other way only takes back an
-// exception that is exactly the same: a narrower one changes nothing, without
-// an error. So the rules are reduced here to what the kernel can hold.
+// everything, with exceptions. A rule against an exception removes it only if both are
+// for the same devices; a narrower one has no effect, and is no error. So the rules are
+// first reduced to what the kernel can represent.
 
-// whitelist is the final state: all allowed or all denied, but for exceptions,
-// each of one kind of device.
-type whitelist struct {
+// v1Rules is the result of all rules: everything is allowed or denied, except for the
+// exceptions, each of which is of one kind of device.
+type v1Rules struct {
 	allow      bool
 	exceptions []rule
 }
 
 var errHole = errors.New("cgroup v1 cannot take a part out of what an earlier rule covers")
 
-// reduce applies rules in order. A user's rule that v1 cannot hold is an
-// error; a built-in one is left out, which is the stricter way.
-func reduce(list []rule) (whitelist, error) {
-	var w whitelist
+// reduce applies rules in order. A user's rule that v1 cannot represent is an error; a
+// built-in one is left out, which allows less.
+func reduce(list []rule) (v1Rules, error) {
+	var w v1Rules
 	for i := range list {
 		r := list[i]
-		if r.everything() {
-			w = whitelist{allow: r.allow}
+		if r.everyAccess() {
+			w = v1Rules{allow: r.allow}
 			continue
 		}
 		for _, kind := range kinds(r.kind) {
 			r.kind = kind
 			if r.allow != w.allow {
-				w.except(r)
-			} else if !w.retract(r) && r.field != "" {
+				w.addException(r)
+			} else if !w.removeAccess(r) && r.field != "" {
 				return w, &FieldError{r.field, errHole}
 			}
 		}
@@ -51,8 +51,8 @@ func kinds(kind byte) []byte {
 	return []byte{kind}
 }
 
-// except adds to the exceptions.
-func (w *whitelist) except(r rule) {
+// addException adds an exception.
+func (w *v1Rules) addException(r rule) {
 	for i := range w.exceptions {
 		if e := &w.exceptions[i]; e.kind == r.kind && e.major == r.major && e.minor == r.minor {
 			e.access |= r.access
@@ -62,9 +62,9 @@ func (w *whitelist) except(r rule) {
 	w.exceptions = append(w.exceptions, r)
 }
 
-// retract takes r out of the exceptions. It changes nothing and reports false
-// when an exception is wider than r.
-func (w *whitelist) retract(r rule) bool {
+// removeAccess removes r's access from the exceptions. If one of them is also for other
+// devices than r, it changes nothing and returns false.
+func (w *v1Rules) removeAccess(r rule) bool {
 	for i := range w.exceptions {
 		e := &w.exceptions[i]
 		if e.access&r.access != 0 && e.overlaps(&r) && !r.covers(e) {
@@ -79,7 +79,7 @@ func (w *whitelist) retract(r rule) bool {
 	return true
 }
 
-// limitDevicesV1 writes the rules to the devices controller.
+// limitDevicesV1 writes the rules to the files of the devices controller.
 func (m *member) limitDevicesV1(list []rule) error {
 	w, err := reduce(list)
 	if err != nil {

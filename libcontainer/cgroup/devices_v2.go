@@ -10,15 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// In v2 a BPF program decides on each access to a device (Linux 4.15). It
-// walks the rules from the last to the first. Each takes the kinds of access
-// that it allows off what is asked for; nothing left means yes. A rule that
-// denies something still asked for means no, and so does the end.
+// In v2 a BPF program decides on each access to a device (Linux 4.15). It checks the
+// rules from the last to the first. A rule that allows removes its kinds of access from
+// those requested; when none is left, the access is allowed. A rule that denies a kind
+// that is still requested denies the access. The check ends at a rule that matches
+// every access, which decides on what is left.
 //
-// A container's start waits for the verifier, which follows each way through
-// the program with all that it has learnt on it. So a rule is one comparison
-// with a key made beforehand, not three in a row: the built-in rules are
-// loaded in a tenth of the time.
+// The start of a container waits for the verifier, which follows every path through the
+// program with what it has learned on it. So the program compares a device with a rule
+// in one comparison of a key computed beforehand, and not in three: the built-in rules
+// load in a tenth of the time.
 
 // insn is struct bpf_insn of linux/bpf.h.
 type insn struct {
@@ -28,20 +29,20 @@ type insn struct {
 	imm  int32
 }
 
-// Registers, as the program uses them.
+// The registers of the program.
 const (
 	rResult = 0 // the verdict: 1 yes, 0 no
 	rCtx    = 1 // struct bpf_cgroup_dev_ctx {access_type, major, minor uint32}
 	rDevice = 2 // kind, major and minor: kind<<62 | major<<32 | minor
-	rAsked  = 3 // access asked for and not yet allowed
+	rAsked  = 3 // access requested and not yet allowed
 	rMajor  = 4 // kind and major: kind<<30 | major
 	rMinor  = 5
 	rKind   = 6
 	rTest   = 7
-	rTest2  = 8 // scratch, as rTest is
+	rTest2  = 8 // scratch, like rTest
 )
 
-const ( // eBPF's own, which x/sys/unix lacks
+const ( // opcodes of eBPF that x/sys/unix lacks
 	bpfAlu64 = 0x07
 	bpfJmp32 = 0x06
 	bpfMov   = 0xb0
@@ -55,14 +56,14 @@ const (
 	devChar  = 2 // BPF_DEVCG_DEV_CHAR
 )
 
-// assembler collects a program. Jumps to a verdict are bound at the end, when
-// the two are there.
+// assembler collects a program. The offsets of jumps to a verdict are set at the end,
+// where the verdicts are.
 type assembler struct {
 	p         []insn
 	yes, no   []int  // jumps to the verdicts
-	decided   access // what a rule of all devices spoke of: no longer in rAsked
-	denied    bool   // some rule has denied something
-	otherwise bool   // the verdict at the end
+	decided   access // access that rules for all devices have decided: no longer in rAsked
+	denied    bool   // there is a rule that denies
+	otherwise bool   // the verdict if no rule decides
 }
 
 func (a *assembler) emit(code, dst, src uint8, imm int32) {
@@ -73,20 +74,20 @@ func (a *assembler) load(dst uint8, off int16) {
 	a.p = append(a.p, insn{unix.BPF_LDX | unix.BPF_W | unix.BPF_MEM, dst | rCtx<<4, off, 0})
 }
 
-// The instructions' usual forms: 32-bit and 64-bit, with a constant and with a
-// register.
+// The common forms of an instruction: 32-bit and 64-bit (k32, k64), with a constant (k)
+// or a register (x).
 func (a *assembler) k32(op, dst uint8, imm int32) { a.emit(unix.BPF_ALU|unix.BPF_K|op, dst, 0, imm) }
 func (a *assembler) x32(op, dst, src uint8)       { a.emit(unix.BPF_ALU|unix.BPF_X|op, dst, src, 0) }
 func (a *assembler) k64(op, dst uint8, imm int32) { a.emit(bpfAlu64|unix.BPF_K|op, dst, 0, imm) }
 func (a *assembler) x64(op, dst, src uint8)       { a.emit(bpfAlu64|unix.BPF_X|op, dst, src, 0) }
 
-// program compiles rules. It is nil when the rules allow everything.
-func program(list []rule) []insn {
+// compileRules compiles rules. It returns nil if they allow everything.
+func compileRules(list []rule) []insn {
 	var a assembler
 	a.prologue()
 	for i := len(list) - 1; i >= 0; i-- {
 		r := list[i]
-		if r.everything() {
+		if r.everyAccess() {
 			a.otherwise = r.allow
 			break
 		}
@@ -95,13 +96,13 @@ func program(list []rule) []insn {
 		}
 		r.access |= a.decided
 		for _, kind := range kinds(r.kind) {
-			if r.all() {
-				a.act(&r)
+			if r.allDevices() {
+				a.applyRule(&r)
 				a.decided |= r.access
 				break
 			}
 			r.kind = kind
-			a.rule(&r)
+			a.addRule(&r)
 		}
 		a.denied = a.denied || !r.allow
 	}
@@ -126,9 +127,9 @@ func (a *assembler) prologue() {
 	a.x64(unix.BPF_OR, rDevice, rMinor)
 }
 
-func (a *assembler) rule(r *rule) {
+func (a *assembler) addRule(r *rule) {
 	if r.major >= 1<<30 {
-		return // no device has such a number, and the key no room for it
+		return // no device has such a number, and it does not fit into the key
 	}
 	if r.access == full {
 		a.match(r)
@@ -138,13 +139,12 @@ func (a *assembler) rule(r *rule) {
 	a.differ(r)
 	past := len(a.p)
 	a.emit(bpfJmp32|unix.BPF_K|bpfJne, rTest, 0, 0)
-	a.act(r)
+	a.applyRule(r)
 	a.p[past].off = int16(len(a.p) - past - 1)
 }
 
-// act does with the access asked for what the rule says, the device being its
-// own.
-func (a *assembler) act(r *rule) {
+// applyRule applies the rule to the requested access, for a device that matches.
+func (a *assembler) applyRule(r *rule) {
 	if r.allow {
 		a.k32(unix.BPF_AND, rAsked, int32(full&^r.access))
 		a.emit(bpfJmp32|unix.BPF_K|unix.BPF_JEQ, rAsked, 0, 0)
@@ -156,7 +156,8 @@ func (a *assembler) act(r *rule) {
 	a.verdict(r.allow)
 }
 
-// match jumps if the device is the rule's, of one kind.
+// match adds a comparison that jumps if the device matches the rule, which is for one
+// kind.
 func (a *assembler) match(r *rule) {
 	kind, major := r.keys()
 	switch {
@@ -168,16 +169,17 @@ func (a *assembler) match(r *rule) {
 		a.differ(r)
 		a.emit(bpfJmp32|unix.BPF_K|unix.BPF_JEQ, rTest, 0, 0)
 	default:
-		a.emit(bpfDW, rTest, 0, int32(uint32(r.minor))) // a 64-bit constant takes two
+		a.emit(bpfDW, rTest, 0, int32(uint32(r.minor))) // a 64-bit constant takes two instructions
 		a.emit(0, 0, 0, major)
 		a.emit(unix.BPF_JMP|unix.BPF_X|unix.BPF_JEQ, rDevice, rTest, 0)
 	}
 }
 
-// differ leaves 0 in rTest if the device is the rule's, of one kind. The
-// verifier learns nothing of the device from a test of that. Where the program
-// goes on after it, what it learnt would make another way through all the
-// rest, and many rules more ways than it cares to follow.
+// differ sets rTest to 0 if the device matches the rule, which is for one kind, and to
+// another value if not. A test of rTest tells the verifier nothing about the device. If
+// a test of the device itself did not lead to a verdict, the verifier would follow the
+// rest of the program once more with what it had learned, and give up if there are many
+// such rules.
 func (a *assembler) differ(r *rule) {
 	kind, major := r.keys()
 	if r.major == wildcard {
@@ -194,7 +196,7 @@ func (a *assembler) differ(r *rule) {
 	}
 }
 
-// keys are the rule's rKind and rMajor.
+// keys returns the values of rKind and rMajor that the rule matches.
 func (r *rule) keys() (kind, major int32) {
 	kind = devChar
 	if r.kind == 'b' {
@@ -203,7 +205,7 @@ func (r *rule) keys() (kind, major int32) {
 	return kind, int32(uint32(kind)<<30 | uint32(r.major))
 }
 
-// verdict makes the last instruction a jump to a verdict.
+// verdict makes the last instruction jump to a verdict.
 func (a *assembler) verdict(yes bool) {
 	if yes {
 		a.yes = append(a.yes, len(a.p)-1)
@@ -212,7 +214,7 @@ func (a *assembler) verdict(yes bool) {
 	}
 }
 
-// finish adds the verdicts, the one that no jump leads to first.
+// finish adds the verdicts, first the one that the program reaches without a jump.
 func (a *assembler) finish() []insn {
 	for _, yes := range [...]bool{a.otherwise, !a.otherwise} {
 		jumps, result := a.no, int32(0)
@@ -220,7 +222,7 @@ func (a *assembler) finish() []insn {
 			jumps, result = a.yes, 1
 		}
 		if yes != a.otherwise && len(jumps) == 0 {
-			break // the verifier refuses what nothing leads to
+			break // the verifier refuses unreachable instructions
 		}
 		for _, at := range jumps {
 			a.p[at].off = int16(len(a.p) - at - 1)
@@ -231,19 +233,19 @@ func (a *assembler) finish() []insn {
 	return a.p
 }
 
-// bpfAttr holds any of the bpf(2) attributes used here. Its size is more than
-// any of them has: kernels 6.17 to 7.1 write behind a shorter one in some
-// commands, and what is behind ours is ours.
+// bpfAttr holds the attributes of any bpf(2) command used here. It is larger than
+// these, since in some commands kernels 6.17 to 7.1 write beyond the end of a shorter
+// one.
 type bpfAttr [16]uint64
 
-// limitDevicesV2 loads the program and attaches it to the cgroup. It lives as
-// long as the cgroup.
+// limitDevicesV2 loads the program and attaches it to the cgroup. The kernel drops the
+// program with the cgroup.
 func (m *member) limitDevicesV2(list []rule) error {
-	p := program(list)
+	p := compileRules(list)
 	if p == nil {
 		return nil
 	}
-	if len(p) > math.MaxInt16 { // a jump's reach
+	if len(p) > math.MaxInt16 { // the offset of a jump has 16 bits
 		return &FieldError{"linux.resources.devices", fmt.Errorf("%d rules are too many for a device program", len(list))}
 	}
 	d, err := openDir(m.path)
@@ -267,7 +269,7 @@ const programTitle = "skiff_devices"
 func loadProgram(p []insn) (int, error) {
 	var pin runtime.Pinner
 	defer pin.Unpin()
-	pin.Pin(&p[0]) // the address goes to the kernel as a number
+	pin.Pin(&p[0]) // its address is passed to the kernel as an integer
 	var a bpfAttr
 	words := (*[32]uint32)(unsafe.Pointer(&a))
 	words[0] = unix.BPF_PROG_TYPE_CGROUP_DEVICE
@@ -282,8 +284,8 @@ func loadProgram(p []insn) (int, error) {
 	return fd, nil
 }
 
-// attachProgram adds a program to those that an engine may have attached
-// above or may attach below: all of them must agree.
+// attachProgram attaches a program along with others, in this cgroup and in those above
+// and below (BPF_F_ALLOW_MULTI): an access is allowed if all of them allow it.
 func attachProgram(cgroup, prog int) error {
 	var a bpfAttr
 	words := (*[32]uint32)(unsafe.Pointer(&a))
@@ -301,7 +303,7 @@ func bpf(cmd uintptr, a *bpfAttr) (int, error) {
 		switch errno {
 		case 0:
 			return int(fd), nil
-		case unix.EINTR, unix.EAGAIN: // the verifier stops for a signal; nothing is done yet
+		case unix.EINTR, unix.EAGAIN: // a signal interrupted the verifier, before any effect
 		default:
 			return -1, errno
 		}

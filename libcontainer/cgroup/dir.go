@@ -18,9 +18,9 @@ type dir struct {
 
 var errNotCgroup = errors.New("not on a cgroup file system")
 
-// openDir opens the cgroup directory path, which is absolute and clean. No
-// symbolic link is followed: cgroup file systems have none, and paths come
-// from a state file.
+// openDir opens the cgroup directory at path, which is absolute and clean. It refuses
+// symbolic links, which cgroup file systems do not have, since the path may come from a
+// state file.
 func openDir(path string) (dir, error) {
 	fd, err := openat2(unix.AT_FDCWD, path, unix.O_RDONLY|unix.O_DIRECTORY,
 		unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_MAGICLINKS)
@@ -46,7 +46,7 @@ func isCgroup(st *unix.Statfs_t) bool {
 
 func (d dir) close() { _ = unix.Close(d.fd) }
 
-// open opens the file name, a single component.
+// open opens a file of d; name is a single path component.
 func (d dir) open(name string, flags uint64) (int, error) {
 	fd, err := openat2(d.fd, name, flags,
 		unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_MAGICLINKS|unix.RESOLVE_NO_XDEV)
@@ -56,7 +56,7 @@ func (d dir) open(name string, flags uint64) (int, error) {
 	return fd, nil
 }
 
-// read gives the whole of a file without the white space around it.
+// read returns the contents of a file without surrounding white space.
 func (d dir) read(name string) (string, error) {
 	fd, err := d.open(name, unix.O_RDONLY)
 	if err != nil {
@@ -70,7 +70,7 @@ func (d dir) read(name string) (string, error) {
 	return strings.TrimSpace(s), nil
 }
 
-// write writes value in one write(2): the kernel parses each write by itself.
+// write writes value with one write(2), since the kernel parses each write separately.
 func (d dir) write(name, value string) error {
 	fd, err := d.open(name, unix.O_WRONLY)
 	if err != nil {
@@ -80,8 +80,8 @@ func (d dir) write(name, value string) error {
 	return writeTo(fd, d.path+"/"+name, value)
 }
 
-// writeLines writes each line by itself; files such as io.max take one entry
-// a write.
+// writeLines writes each line with its own write(2): files such as io.max take one
+// entry per write.
 func (d dir) writeLines(name, value string) error {
 	fd, err := d.open(name, unix.O_WRONLY)
 	if err != nil {
@@ -109,7 +109,7 @@ func writeTo(fd int, path, value string) error {
 	}
 }
 
-// readAll reads to the end; most files of a cgroup are short.
+// readAll reads to the end of the file; most files of a cgroup are short.
 func readAll(fd int) (string, error) {
 	b, err := sys.ReadAll(fd, 512)
 	return string(b), err
@@ -119,14 +119,14 @@ func openat2(at int, path string, flags, resolve uint64) (int, error) {
 	return sys.Openat2(at, path, &unix.OpenHow{Flags: flags | unix.O_CLOEXEC, Resolve: resolve})
 }
 
-// gone reports that err is of a cgroup that does not exist: ENOENT by its
-// path, ENODEV by a file of it that was open when it was removed.
+// gone reports whether err means that a cgroup does not exist: ENOENT from its path, or
+// ENODEV from a file that was open when the cgroup was removed.
 func gone(err error) bool {
 	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV)
 }
 
-// notGone is err, unless that is of a cgroup that does not exist.
-func notGone(err error) error {
+// ignoreGone returns err, or nil if err means that a cgroup does not exist.
+func ignoreGone(err error) error {
 	if gone(err) {
 		return nil
 	}

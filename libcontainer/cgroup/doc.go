@@ -1,14 +1,14 @@
-// Package cgroup makes, limits, freezes, kills and removes the control groups
-// of a container, on a unified (v2), a legacy (v1) and a hybrid host.
+// Package cgroup makes, limits, freezes, kills and removes the cgroups of a container,
+// on hosts with cgroup v2 alone (unified), v1 alone (legacy) or both (hybrid).
 //
-// A [Group] is one directory in every hierarchy that the host has mounted. On
-// a hybrid host each resource is set where its controller lives.
+// A [Group] is one directory in each hierarchy that the host has mounted. On a hybrid
+// host each resource is limited in the hierarchy that its controller is in.
 //
-// Two rules hold everywhere. Files are opened relative to the cgroup's own
-// directory, one name at a time, on what is checked to be a cgroup file
-// system, so neither a page size nor a unified key can lead elsewhere. And a
-// root cgroup, or one that this process is in, is never killed, frozen or
-// removed: the functions that do it look for themselves.
+// Two rules hold everywhere. First, files are opened relative to the cgroup's own
+// directory, as a single path component, after a check that the directory is on a
+// cgroup file system; so a huge page size or a unified key from config.json cannot lead
+// to a file elsewhere. Second, a root cgroup, or one that this process is in, is never
+// killed, frozen or removed: the functions that do so check it themselves.
 package cgroup
 
 import (
@@ -16,22 +16,23 @@ import (
 	"strings"
 )
 
-// Why a group is refused; test with errors.Is.
+// Reasons to refuse a group; test with errors.Is.
 var (
-	// ErrProtected: the root cgroup, the caller's own, or one above it.
+	// ErrProtected: it is the root cgroup, the caller's own or one above that.
 	ErrProtected = errors.New("the cgroup is the root, the runtime's own, or above it")
-	// ErrNotEmpty: processes are in a cgroup that a container is to be made in.
+	// ErrNotEmpty: there are processes in a cgroup that is to become a container's.
 	ErrNotEmpty = errors.New("container's cgroup is not empty")
-	// ErrNone: the container runs in the cgroup of the user who made it.
+	// ErrNone: the container has no cgroup of its own and runs in that of its creator.
 	ErrNone = errors.New("the container has no cgroup of its own")
-	// ErrForeignLegacy: a process cannot be kept by systemd in v1 hierarchies.
+	// ErrForeignLegacy: cgroups made by systemd are supported only on hosts with cgroup
+	// v2 alone.
 	ErrForeignLegacy = errors.New("cgroups through systemd need a host with cgroup v2 alone (cgroup2 on /sys/fs/cgroup)")
 	// ErrFrozen: a process started in the cgroup would not run.
 	ErrFrozen = errors.New("container's cgroup unexpectedly frozen")
 )
 
-// FieldError is an error that config.json brought about. Its text begins with
-// the field's JSON path.
+// FieldError is an error in a value of config.json. Its text begins with the JSON path
+// of the field.
 type FieldError struct {
 	Field string // "linux.resources.cpu.quota"
 	Err   error
@@ -39,10 +40,10 @@ type FieldError struct {
 
 func (e *FieldError) Error() string { return e.Field + ": " + e.Err.Error() }
 
-// Unwrap gives what is wrong with the field.
+// Unwrap returns the error without the path.
 func (e *FieldError) Unwrap() error { return e.Err }
 
-// Faults is all that is wrong with some resources, in one line.
+// Faults are all errors found in a set of resources, as one error of one line.
 type Faults []error
 
 func (f Faults) Error() string {
@@ -53,10 +54,10 @@ func (f Faults) Error() string {
 	return strings.Join(texts, "; ")
 }
 
-// Unwrap gives each fault.
+// Unwrap returns the single errors.
 func (f Faults) Unwrap() []error { return f }
 
-// err is f as an error: nil without faults.
+// err returns f as an error: nil if it is empty, and a single error as it is.
 func (f Faults) err() error {
 	switch len(f) {
 	case 0:
@@ -67,9 +68,10 @@ func (f Faults) err() error {
 	return f
 }
 
-// add adds err, if it is one, and those in it.
+// add appends err if it is not nil. If err is itself a list of faults, they are
+// appended one by one.
 func (f *Faults) add(err error) {
-	if more, ok := err.(Faults); ok { // itself, not one that it wraps
+	if more, ok := err.(Faults); ok { // no errors.As: a wrapped list keeps its wrapper
 		*f = append(*f, more...)
 	} else if err != nil {
 		*f = append(*f, err)

@@ -48,7 +48,7 @@ func (s *settings) droppedWeights(old, now *specs.LinuxBlockIO, v2 bool) {
 			if !v2 {
 				first, second = "blkio.bfq.weight_device", "blkio.weight_device"
 			}
-			s.drop(field, first, none).instead = &setting{field: field, file: second, value: none, drop: true}
+			s.drop(field, first, none).fallback = &setting{field: field, file: second, value: none, drop: true}
 		}
 		if d.LeafWeight != nil && *d.LeafWeight != 0 && !leaf[key] && !v2 {
 			s.drop(field, "blkio.leaf_weight_device", none)

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestHas(t *testing.T) {
+func TestDescribe(t *testing.T) {
 	files := map[string]string{
 		"/c/cpuset.cpus.effective":        "0-1",
 		"/sys/devices/system/cpu/online":  "0-3",
@@ -25,7 +25,7 @@ func TestHas(t *testing.T) {
 		"/sys/class/infiniband": {},
 		"/sys/class/net":        {"a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "lo"},
 	}
-	l := looks{
+	l := hostFacts{
 		text: func(p string) string { return files[p] },
 		list: func(p string) []string { return dirs[p] },
 	}
@@ -48,16 +48,16 @@ func TestHas(t *testing.T) {
 		{"/c/x", "pids.max", unix.EINVAL, ""},
 		{"/c/x", "memory.max", unix.EBUSY, ""},
 	} {
-		if got := l.has(c.dir, c.file, c.errno); got != c.want {
+		if got := l.describe(c.dir, c.file, c.errno); got != c.want {
 			t.Errorf("%s in %s, %v: %q, want %q", c.file, c.dir, c.errno, got, c.want)
 		}
 	}
-	if got := l.has("/c/x", "cpu.max", unix.EINVAL); !strings.Contains(got, "1000 microseconds or more") {
+	if got := l.describe("/c/x", "cpu.max", unix.EINVAL); !strings.Contains(got, "1000 microseconds or more") {
 		t.Errorf("cpu.max: %q", got)
 	}
 }
 
-// What could not even be opened is not the value's fault.
+// If the file cannot be opened, the value is not to blame.
 func TestExplainedOpen(t *testing.T) {
 	err := fmt.Errorf("x: %w", &os.PathError{Op: "open", Path: "/c/cpuset.cpus", Err: unix.EACCES})
 	if got := explained(dir{path: "/c"}, "cpuset.cpus", err); got.Error() != err.Error() {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Freeze stops all processes of the group and returns when they are stopped.
-// If that takes until the deadline, the group is thawed again.
+// Freeze freezes all processes of the group, and returns when they are stopped. If that
+// takes until the deadline, it thaws the group again and returns an error.
 func (g *Group) Freeze(deadline time.Time) error {
 	if g.Empty() {
 		return ErrNone
@@ -25,13 +25,13 @@ func (g *Group) Freeze(deadline time.Time) error {
 	return err
 }
 
-// Thaw lets all processes of the group run and returns when they can.
+// Thaw thaws all processes of the group, and returns when they can run.
 func (g *Group) Thaw(deadline time.Time) error { return g.setFrozen(false, deadline) }
 
 func (g *Group) setFrozen(on bool, deadline time.Time) error {
 	switch unified, legacy := g.unified(), g.legacy("freezer"); {
 	case unified != nil:
-		// v2's freezer needs no controller, and what it froze can be killed.
+		// v2's freezer needs no controller, and frozen processes can be killed.
 		return unified.freezeV2(on, deadline)
 	case legacy != nil:
 		return legacy.freezeV1(on, deadline)
@@ -59,10 +59,10 @@ func (m *member) freezeV2(on bool, deadline time.Time) error {
 	return err
 }
 
-// freezeV1 writes the state until it is reached: a process that is made just
-// then, or one asleep in the kernel, leaves the cgroup FREEZING, and a look at
-// the state makes the kernel look again. A short thaw now and then frees
-// processes that wait for each other, one of them frozen.
+// freezeV1 writes the state until the cgroup has reached it. A process that is being
+// forked, or one in an uninterruptible sleep, leaves the cgroup FREEZING, and only a
+// read of the state makes the kernel check again. Every 25 rounds it thaws the cgroup
+// for a moment, for processes that wait for a frozen one.
 func (m *member) freezeV1(on bool, deadline time.Time) error {
 	want := "THAWED"
 	if on {
@@ -87,19 +87,18 @@ func (m *member) freezeV1(on bool, deadline time.Time) error {
 				return err
 			}
 		}
-		if !pause(&wait, deadline) {
+		if !backOff(&wait, deadline) {
 			return fmt.Errorf("waited for %s in %s/freezer.state until the deadline; it is %s", want, m.path, state)
 		}
 	}
 }
 
-// thawBelow thaws what a container has frozen itself in cgroups of its own: a
-// thaw of the cgroup above leaves it frozen, and v1's freezer keeps it from
-// dying.
+// thawBelow thaws the v1 cgroups below m that the container has frozen itself: to thaw
+// m leaves them frozen, and a process frozen by v1 does not die of SIGKILL.
 func (m *member) thawBelow() error {
 	d, err := openDir(m.path)
 	if err != nil {
-		return notGone(err)
+		return ignoreGone(err)
 	}
 	defer d.close()
 	return d.walk(func(at dir) error {
@@ -110,21 +109,21 @@ func (m *member) thawBelow() error {
 	})
 }
 
-// LetDie thaws what a signal that ends processes would not reach: what v1's
-// freezer holds.
+// LetDie thaws the group's v1 freezer, and those below it, so that a signal reaches
+// processes that it has frozen. v2's freezer does not hold up SIGKILL.
 func (g *Group) LetDie(deadline time.Time) error {
 	m := g.legacy("freezer")
 	if m == nil {
 		return nil
 	}
 	if err := m.freezeV1(false, deadline); err != nil {
-		return notGone(err)
+		return ignoreGone(err)
 	}
 	return m.thawBelow()
 }
 
-// Frozen reports whether the group was frozen, by either freezer: another tool
-// may have used v1's. A group that does not exist is not frozen.
+// Frozen reports whether the group was frozen, by either freezer: another tool may have
+// used v1's. A group that does not exist is not frozen.
 func (g *Group) Frozen() (bool, error) {
 	if m := g.unified(); m != nil {
 		s, err := m.peek("cgroup.freeze")
@@ -145,9 +144,9 @@ func (g *Group) Frozen() (bool, error) {
 	return false, nil
 }
 
-// FrozenAbove names the cgroup above the group's that is frozen, so that nothing
-// runs in the group's either; "" if there is none. Of v1's freezer
-// [Group.Frozen] reports that: its state is the effective one.
+// FrozenAbove returns the path of the frozen v2 cgroup above the group's, which keeps
+// the group's processes from running too; "" if there is none. With v1's freezer
+// [Group.Frozen] reports that already, since freezer.state includes the cgroups above.
 func (g *Group) FrozenAbove() (string, error) {
 	m := g.unified()
 	if m == nil {
@@ -155,10 +154,10 @@ func (g *Group) FrozenAbove() (string, error) {
 	}
 	events, err := m.peek("cgroup.events")
 	if err != nil || keyed(events, "frozen") == "0" {
-		return "", notGone(err)
+		return "", ignoreGone(err)
 	}
-	// The mount point of a group that was loaded is not known: the file is in no
-	// directory above it.
+	// A loaded group does not know its mount point; no directory above that has the
+	// file.
 	for p := path.Dir(m.path); p != "/"; p = path.Dir(p) {
 		above := member{path: p}
 		if state, err := above.peek("cgroup.freeze"); err == nil && state == "1" {

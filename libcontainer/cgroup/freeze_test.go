@@ -6,16 +6,16 @@ import (
 	"testing"
 )
 
-// The cgroup that is frozen is found among those above, and the look at them ends
-// where none is: a group may be frozen itself, or be thawed meanwhile.
+// The frozen cgroup above is found. The search ends at the root if there is none: the
+// group may be frozen itself, or be thawed meanwhile.
 func TestFrozenAbove(t *testing.T) {
 	for name, c := range map[string]struct {
 		events     string
-		top, above string // cgroup.freeze of these
+		top, above string // cgroup.freeze of the topmost and of the nearest cgroup above
 		want       string
 	}{
 		"thawed":                  {"populated 1\nfrozen 0\n", "0", "0", ""},
-		"thawed, one above is on": {"populated 1\nfrozen 0\n", "1", "0", ""}, // not in force yet
+		"thawed, one above is on": {"populated 1\nfrozen 0\n", "1", "0", ""}, // not in effect yet
 		"the one above":           {"populated 1\nfrozen 1\n", "0", "1", "a/b"},
 		"the top":                 {"populated 1\nfrozen 1\n", "1", "0", "a"},
 		"both":                    {"populated 1\nfrozen 1\n", "1", "1", "a/b"},

@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// Full says which limit of processes is reached, of the group or of a cgroup
-// above it; empty if none is.
+// Full describes the limit on the number of processes that is reached, of the group or
+// of a cgroup above it; "" if none is. The text is for an error message.
 func (g *Group) Full() string {
 	m := g.legacy("pids")
 	if m == nil {
@@ -33,7 +33,8 @@ func (g *Group) Full() string {
 	return ""
 }
 
-// full reports whether there are as many processes in the cgroup as there may be.
+// full reports whether the cgroup has as many processes as pids.max allows, and returns
+// that limit.
 func (d dir) full() (limit string, is bool) {
 	limit, err := d.read("pids.max")
 	if err != nil || limit == "max" {

@@ -14,42 +14,43 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Config is what a container wants of cgroups.
+// Config describes the cgroup that a container asks for.
 type Config struct {
-	Path      string // linux.cgroupsPath: absolute from the mount, relative to the caller's cgroup; empty for /ID
+	Path      string // linux.cgroupsPath (see resolve); empty for /ID
 	ID        string
-	Resources *specs.LinuxResources // may be nil: then devices alone are limited
-	// OwnerUID, if given, is the host's id of the user that may make cgroups
-	// below this one (specification, "Cgroup ownership"). cgroup v2 only.
+	Resources *specs.LinuxResources // may be nil: then only devices are limited
+	// OwnerUID, if not nil, is the host uid of the user that may make cgroups below
+	// this one (runtime-spec, config-linux.md, "Cgroup ownership"). Cgroup v2 only.
 	OwnerUID *int
-	// Rootless: the caller is no root over the host. Without a path it gets a
-	// cgroup where it may make one, and else none: the container then runs in
-	// the caller's, without limits.
+	// Rootless: the caller does not have root's privileges on the host. If Path is
+	// empty, the cgroup is made where the caller may make one; if there is no such
+	// place, the group stays empty and the container runs in the caller's cgroup,
+	// without limits.
 	Rootless bool
-	// Disabled: none is made, and the container runs in the caller's.
+	// Disabled: no cgroup is made, and the container runs in the caller's.
 	Disabled bool
-	// Foreign: another makes the cgroup at Path, as systemd does. [Group.Adopt]
-	// takes the place of [Group.Create].
+	// Foreign: systemd makes the cgroup at Path. [Group.Adopt] takes the place of
+	// [Group.Create].
 	Foreign bool
 }
 
-// Group is a container's cgroup: a directory in each mounted hierarchy. It
-// holds no file open.
+// Group is a container's cgroup: a directory in each mounted hierarchy. It keeps no
+// file open.
 type Group struct {
-	members   []member
-	resources *specs.LinuxResources
-	owner     *int
-	refused   map[string]error // why a controller could not be enabled, for [Group.Limit] to tell
-	granted   []grant          // what was enabled for it, while its directories were made
-	made      []string         // these directories
-	threaded  bool             // it was made a threaded cgroup
-	kills     uint64           // those that do not count, see [Group.Mark]
-	rootless  bool
-	disabled  bool
-	outside   []Directory // without members: where the caller is
+	members     []member
+	resources   *specs.LinuxResources
+	owner       *int
+	refused     map[string]error // why a controller could not be enabled, for the errors of [Group.Limit]
+	granted     []grant          // the controllers that Create enabled in cgroups above it
+	made        []string         // the directories that Create made
+	threaded    bool             // a cgroup of it or above it was made threaded
+	killsBefore uint64           // OOM kills before [Group.Mark]
+	rootless    bool
+	disabled    bool
+	outside     []Directory // if there are no members: the caller's cgroups
 }
 
-// member is the share of one hierarchy in a group.
+// member is a group's directory in one hierarchy.
 type member struct {
 	names []string // v1 controllers; a single "" is the unified hierarchy
 	path  string   // absolute, clean
@@ -58,25 +59,25 @@ type member struct {
 
 func (m *member) unified() bool { return m.names[0] == "" }
 
-// New resolves the paths of c on this host and makes nothing. It refuses what
-// must not become a container's cgroup: [ErrProtected], [ErrNotEmpty],
-// [ErrFrozen], in a [FieldError]. Call it before the paths are put on record:
-// whoever deletes a container kills all that is in them.
+// New resolves the paths of c on this host, and makes nothing. A cgroup that must not
+// become a container's is refused with [ErrProtected], [ErrNotEmpty] or [ErrFrozen] in
+// a [FieldError]. Call it before the paths are recorded in the state directory: delete
+// kills every process in the recorded cgroups.
 func New(c Config) (*Group, error) {
 	all, err := hierarchies()
 	g := &Group{resources: c.Resources, owner: c.OwnerUID, rootless: c.Rootless, disabled: c.Disabled}
 	if c.Disabled {
-		g.stayIn(all)
+		g.recordOutside(all)
 		return g, nil
 	}
 	if c.Foreign && err == nil && (len(all) > 1 || !all[0].unified()) {
 		return nil, ErrForeignLegacy
 	}
-	modest := c.Rootless && c.Path == ""
-	if err != nil && !modest {
+	mayHaveNone := c.Rootless && c.Path == ""
+	if err != nil && !mayHaveNone {
 		return nil, err
 	}
-	if modest && !g.delegatedTo(&c, all) {
+	if mayHaveNone && !g.findDelegated(&c, all) {
 		return g, nil
 	}
 	for i := range all {
@@ -86,11 +87,11 @@ func New(c Config) (*Group, error) {
 			return nil, err
 		}
 		m := member{names: h.names, path: path.Join(h.mount, p), mount: h.mount}
-		if err := m.usable(); err != nil {
+		if err := m.checkFreeIfThere(); err != nil {
 			return nil, &FieldError{pathField, err}
 		}
 		if c.Foreign {
-			if err := m.thawedAbove(); err != nil {
+			if err := m.checkThawedAbove(); err != nil {
 				return nil, &FieldError{pathField, err}
 			}
 		}
@@ -99,8 +100,8 @@ func New(c Config) (*Group, error) {
 	return g, nil
 }
 
-// Paths are the directories by v1 controller; the key "" is the unified
-// hierarchy. [Load] takes them back.
+// Paths returns the group's directories by v1 controller; the key "" is the unified
+// hierarchy. [Load] makes the group from them again.
 func (g *Group) Paths() map[string]string {
 	paths := make(map[string]string)
 	for i := range g.members {
@@ -111,8 +112,8 @@ func (g *Group) Paths() map[string]string {
 	return paths
 }
 
-// Load gives the group that [Group.Paths] described. Its cgroups need not
-// exist any more.
+// Load returns the group with the paths of [Group.Paths]. Its cgroups need not exist
+// any more.
 func Load(paths map[string]string) (*Group, error) {
 	g := &Group{}
 	for name, p := range paths {
@@ -126,7 +127,7 @@ func Load(paths map[string]string) (*Group, error) {
 		}
 		g.members[i].names = append(g.members[i].names, name)
 	}
-	// A map has no order, but the same is to happen in each run.
+	// A map has no order, but the order of operations must be the same in each run.
 	for i := range g.members {
 		slices.Sort(g.members[i].names)
 	}
@@ -134,11 +135,11 @@ func Load(paths map[string]string) (*Group, error) {
 	return g, nil
 }
 
-// Empty reports that the group has no cgroup in any hierarchy.
+// Empty reports whether the group has no cgroup in any hierarchy.
 func (g *Group) Empty() bool { return len(g.members) == 0 }
 
-// Legacy reports that the group has v1 hierarchies, which a process has to be
-// moved into ([Group.Join]).
+// Legacy reports whether the group has v1 hierarchies; processes have to be moved into
+// these ([Group.Join]).
 func (g *Group) Legacy() bool {
 	return len(g.members) > 1 || len(g.members) == 1 && !g.members[0].unified()
 }
@@ -150,8 +151,8 @@ type Directory struct {
 	Path        string   // the group's directory
 }
 
-// Directories lists the group's directory in each hierarchy, as [New] found
-// them.
+// Directories lists the group's directory in each hierarchy. Those of a group of [Load]
+// lack the mount point.
 func (g *Group) Directories() []Directory {
 	var all []Directory
 	for i := range g.members {
@@ -168,7 +169,7 @@ func (m *member) directory() Directory {
 	return d
 }
 
-// unified is the member in the unified hierarchy, or nil.
+// unified returns the member in the unified hierarchy, or nil.
 func (g *Group) unified() *member {
 	for i := range g.members {
 		if g.members[i].unified() {
@@ -178,7 +179,7 @@ func (g *Group) unified() *member {
 	return nil
 }
 
-// legacy is the member in the v1 hierarchy of the controller, or nil.
+// legacy returns the member in the controller's v1 hierarchy, or nil.
 func (g *Group) legacy(controller string) *member {
 	for i := range g.members {
 		if slices.Contains(g.members[i].names, controller) && controller != "" {
@@ -188,9 +189,8 @@ func (g *Group) legacy(controller string) *member {
 	return nil
 }
 
-// Open opens the group's directory in the unified hierarchy for
-// CLONE_INTO_CGROUP. It is nil without an error where the host has none (pure
-// v1). The caller closes it.
+// Open opens the group's directory in the unified hierarchy, for CLONE_INTO_CGROUP. It
+// returns nil without an error if the host has v1 alone. The caller closes it.
 func (g *Group) Open() (*os.File, error) {
 	m := g.unified()
 	if m == nil {
@@ -203,8 +203,9 @@ func (g *Group) Open() (*os.File, error) {
 	return os.NewFile(uintptr(d.fd), m.path), nil
 }
 
-// Join moves pid into the group's v1 hierarchies. The unified one is entered
-// by being cloned into it; a second move would only cost a grace period.
+// Join moves pid into the group's v1 hierarchies. It leaves out the unified one, into
+// which the process was cloned: to move it there again would only cost an RCU grace
+// period.
 func (g *Group) Join(pid int) error {
 	for i := range g.members {
 		if m := &g.members[i]; !m.unified() {
@@ -216,8 +217,8 @@ func (g *Group) Join(pid int) error {
 	return nil
 }
 
-// JoinAll moves pid into every hierarchy, the unified one too: for a process
-// that could not be cloned into it.
+// JoinAll moves pid into every hierarchy, including the unified one: for a process that
+// could not be cloned into it.
 func (g *Group) JoinAll(pid int) error {
 	if m := g.unified(); m != nil {
 		if err := m.write("cgroup.procs", strconv.Itoa(pid)); err != nil {
@@ -245,8 +246,8 @@ func (m *member) read(name string) (string, error) {
 	return d.read(name)
 }
 
-// peek reads a file without a look at the directory first: for what is only
-// told, as every `state` and `list` does it.
+// peek reads a file without opening the directory and checking its file system. That
+// saves system calls in `state` and `list`, which read a few values of each container.
 func (m *member) peek(name string) (string, error) {
 	path := m.path + "/" + name
 	fd, err := openat2(unix.AT_FDCWD, path, unix.O_RDONLY, unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_MAGICLINKS)
@@ -260,17 +261,18 @@ func (m *member) peek(name string) (string, error) {
 
 // Pids lists the processes of the group and of all cgroups below it.
 func (g *Group) Pids() ([]int, error) {
-	m := g.witness()
+	m := g.processMember()
 	if m == nil {
 		return nil, nil
 	}
 	return pidsBelow(m.path)
 }
 
-// witness is the member to ask about processes. Where the unified hierarchy
-// is mounted every process of ours was cloned into it; else each v1 hierarchy
-// holds them all, and the first of these is sure to be ours alone.
-func (g *Group) witness() *member {
+// processMember returns the member whose process list is read. Where the unified
+// hierarchy is mounted, every process of the group was cloned into it. Otherwise each
+// v1 hierarchy has all of them; the hierarchies tried first are certain not to be
+// shared with other programs.
+func (g *Group) processMember() *member {
 	if m := g.unified(); m != nil {
 		return m
 	}
@@ -285,10 +287,10 @@ func (g *Group) witness() *member {
 	return nil
 }
 
-// Populated reports whether a process is in the group or in a cgroup below it.
-// cgroup v2 tells that without a look below.
+// Populated reports whether a process is in the group or in a cgroup below it. For
+// cgroup v2 one read of cgroup.events is enough; for v1 it walks all cgroups.
 func (g *Group) Populated() (bool, error) {
-	m := g.witness()
+	m := g.processMember()
 	if m == nil {
 		return false, nil
 	}
@@ -303,7 +305,8 @@ func (g *Group) Populated() (bool, error) {
 	return keyed(events, "populated") != "0", err
 }
 
-// keyed gives the value of key in lines of "key value"; "0" if it is not there.
+// keyed returns the value of key in text, which has lines of "key value"; "0" if there
+// is no such line.
 func keyed(text, key string) string {
 	if v, ok := proc.Value(text, proc.Blank, key); ok {
 		return v

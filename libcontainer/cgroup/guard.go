@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// guard refuses, with [ErrProtected], a group with a hierarchy's root or with
-// this very process in it. The paths were checked when the group was made; but
-// what kills looks again, at what is really there, since paths come from a
-// file that may be damaged, and one runtime once killed a whole host.
+// guard returns [ErrProtected] if the group has a hierarchy's root, or this process in
+// it. The paths were checked when the group was made, but every function that kills
+// checks again what is really there: the paths may come from a damaged file, and a
+// runtime has killed all processes of a host that way.
 func (g *Group) guard() error {
 	for i := range g.members {
 		if err := g.members[i].guard(); err != nil {
@@ -24,10 +24,10 @@ func (g *Group) guard() error {
 	return nil
 }
 
-// lookedThrough is how many cgroups are looked through for what must not be
-// killed. A container that has more must not gain time by them; where this
-// process is, its own path tells as well.
-const lookedThrough = 256
+// mostSearched is how many cgroups guard searches for processes that must not be
+// killed. A container with more must not make it slow; guard then compares the name of
+// this process's own cgroup, and searches the rest only if the names are not known.
+const mostSearched = 256
 
 func (m *member) guard() error {
 	if err := notRoot(m.path); err != nil {
@@ -35,10 +35,10 @@ func (m *member) guard() error {
 	}
 	d, err := openDir(m.path)
 	if err != nil {
-		return notGone(err)
+		return ignoreGone(err)
 	}
 	defer d.close()
-	whole, err := d.spares(lookedThrough)
+	whole, err := d.checkSpared(mostSearched)
 	if whole || err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (m *member) guard() error {
 	case known:
 		return nil
 	}
-	if whole, err = d.spares(math.MaxInt); err == nil && !whole {
+	if whole, err = d.checkSpared(math.MaxInt); err == nil && !whole {
 		err = fmt.Errorf("%s: cannot be looked through for this process itself", m.path)
 	}
 	return err
@@ -57,18 +57,19 @@ func (m *member) guard() error {
 
 var errEnough = errors.New("enough was seen")
 
-// spares refuses, with [ErrProtected], a tree with a process that must not be
-// killed in one of its first cgroups. It tells whether it has seen the whole.
-func (d dir) spares(most int) (whole bool, err error) {
+// checkSpared returns [ErrProtected] if one of the first cgroups of the tree, at most as
+// many as most, has a process that must not be killed. It reports whether it searched
+// all of them.
+func (d dir) checkSpared(most int) (whole bool, err error) {
 	err = d.walk(func(at dir) error {
 		if most--; most < 0 {
 			return errEnough
 		}
 		pids, err := at.pids()
 		if isThreaded(err) && at != d {
-			return nil // its processes are listed above
+			return nil // its processes are listed in a cgroup above
 		}
-		// 0 is a process of an outer pid namespace: none of ours.
+		// 0 is a process of an outer pid namespace, which cannot be the container's.
 		if slices.Contains(pids, os.Getpid()) || slices.Contains(pids, 0) {
 			return fmt.Errorf("%s: %w", d.path, ErrProtected)
 		}
@@ -80,7 +81,8 @@ func (d dir) spares(most int) (whole bool, err error) {
 	return err == nil, nil
 }
 
-// notRoot refuses a directory that is the root of a mount.
+// notRoot returns [ErrProtected] if the directory is the root of a mount, or if the
+// kernel cannot tell.
 func notRoot(path string) error {
 	var st unix.Statx_t
 	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, 0, &st)
@@ -95,11 +97,11 @@ func notRoot(path string) error {
 	return nil
 }
 
-// awaitEvent waits until cgroup.events of d has the line "key want". It gives
-// false when the deadline passes first.
+// awaitEvent waits until cgroup.events of d has the line "key want". It returns false
+// if the deadline passes first.
 //
-// The kernel wakes pollers, but for a change within 10 ms of the last one it
-// does so only after those; hence the short time-outs at first.
+// The kernel wakes pollers, but reports a change that follows another one within 10 ms
+// only after that time. So the first timeouts are short.
 func (d dir) awaitEvent(key, want string, deadline time.Time) (bool, error) {
 	fd, err := d.open("cgroup.events", unix.O_RDONLY)
 	if err != nil {
@@ -129,8 +131,9 @@ func (d dir) awaitEvent(key, want string, deadline time.Time) (bool, error) {
 	}
 }
 
-// pause sleeps a little longer each time it is called with the same wait.
-func pause(wait *time.Duration, deadline time.Time) bool {
+// backOff sleeps for *wait, or until the deadline if that is sooner, and doubles *wait up
+// to 20 ms. It returns false if the deadline has passed.
+func backOff(wait *time.Duration, deadline time.Time) bool {
 	left := time.Until(deadline)
 	if left <= 0 {
 		return false

@@ -13,17 +13,17 @@ import (
 
 const unifiedMount = "/sys/fs/cgroup" // where cgroup v2 is mounted (cgroups(7))
 
-// hierarchy is a mounted cgroup hierarchy as this process sees it.
+// hierarchy is a mounted cgroup hierarchy, as this process sees it.
 type hierarchy struct {
 	names []string // v1 controllers or "name=systemd"; a single "" is the unified one
 	mount string   // mount point
-	own   string   // our own cgroup in it, as a path below mount; "" if it is not below mount
+	own   string   // this process's cgroup in it, as a path below mount; "" if it is not below mount
 }
 
 func (h *hierarchy) unified() bool { return h.names[0] == "" }
 
-// hierarchies finds what is mounted. A host with cgroup2 on /sys/fs/cgroup is
-// a unified one, and needs no look at the mount table, which may be long.
+// hierarchies returns the mounted hierarchies. With cgroup2 on /sys/fs/cgroup it is the
+// unified one alone, and the mount table, which may be long, is not read.
 func hierarchies() ([]hierarchy, error) {
 	self, err := sys.ReadText("/proc/self/cgroup")
 	if err != nil {
@@ -34,7 +34,7 @@ func hierarchies() ([]hierarchy, error) {
 		if !ok {
 			return nil, errors.New("/proc/self/cgroup: no line of cgroup v2")
 		}
-		return []hierarchy{{names: []string{""}, mount: unifiedMount, own: below("/", own)}}, nil
+		return []hierarchy{{names: []string{""}, mount: unifiedMount, own: pathBelow("/", own)}}, nil
 	}
 	table, err := sys.ReadMounts("self")
 	if err != nil {
@@ -47,21 +47,22 @@ func hierarchies() ([]hierarchy, error) {
 	return all, nil
 }
 
-// Unified reports whether the host is a unified one.
+// Unified reports whether the host has cgroup v2 alone: cgroup2 is mounted on
+// /sys/fs/cgroup.
 func Unified() bool {
 	var st unix.Statfs_t
 	return unix.Statfs(unifiedMount, &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC
 }
 
-// hidden tells that something else is mounted over the hierarchy: the mount
-// table lists it all the same.
+// hidden reports whether something else is mounted over the hierarchy: the mount table
+// lists it anyway.
 func hidden(h hierarchy) bool {
 	var st unix.Statfs_t
 	return unix.Statfs(h.mount, &st) != nil || !isCgroup(&st)
 }
 
-// memberOf finds the cgroup path of controller ("" for v2) in the text of a
-// /proc/PID/cgroup file: lines of "id:controller,controller:path".
+// memberOf returns the cgroup path of a controller ("" for v2) from text, the contents
+// of a /proc/PID/cgroup file: lines of "id:controller,controller:path".
 func memberOf(text, controller string) (string, bool) {
 	for line := range strings.Lines(text) {
 		names, path, ok := cgroupLine(line)
@@ -80,7 +81,8 @@ func cgroupLine(line string) (names []string, path string, ok bool) {
 	return strings.Split(f[1], ","), f[2], true
 }
 
-// mounted pairs each line of /proc/self/cgroup with its first mount.
+// mounted returns, for each line of /proc/self/cgroup, its first mount in mountinfo.
+// Hierarchies that are not mounted are left out.
 func mounted(self, mountinfo string) []hierarchy {
 	var all []hierarchy
 	for line := range strings.Lines(self) {
@@ -89,8 +91,8 @@ func mounted(self, mountinfo string) []hierarchy {
 			continue
 		}
 		for m := range proc.Mounts(mountinfo) {
-			if isOf(&m, names[0]) {
-				all = append(all, hierarchy{names: names, mount: m.Point, own: below(m.Root, path)})
+			if isHierarchy(&m, names[0]) {
+				all = append(all, hierarchy{names: names, mount: m.Point, own: pathBelow(m.Root, path)})
 				break
 			}
 		}
@@ -98,18 +100,18 @@ func mounted(self, mountinfo string) []hierarchy {
 	return all
 }
 
-// isOf reports whether a mount is the hierarchy with the controller, "" for v2.
-func isOf(m *proc.Mount, controller string) bool {
+// isHierarchy reports whether m is a mount of the controller's hierarchy; "" is v2.
+func isHierarchy(m *proc.Mount, controller string) bool {
 	if controller == "" {
 		return m.Type == "cgroup2"
 	}
 	return m.Type == "cgroup" && slices.Contains(strings.Split(m.Options, ","), controller)
 }
 
-// below gives path, as /proc/PID/cgroup has it, as a path below a mount of
-// root; "" when it lies outside (another cgroup namespace shows such paths
-// with leading "/..").
-func below(root, path string) string {
+// pathBelow converts path, from /proc/PID/cgroup, to a path below a mount whose root is
+// root. It returns "" if path is outside of the mount, or of this process's cgroup
+// namespace: such paths begin with "/..".
+func pathBelow(root, path string) string {
 	if strings.HasPrefix(path, "/..") || strings.HasPrefix(root, "/..") {
 		return ""
 	}

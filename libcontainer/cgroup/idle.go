@@ -7,12 +7,13 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// The kernel refuses a weight for an idle cgroup, and forgets the one it had: to
-// give one says that it is not to be idle any more.
+// The kernel refuses a weight for an idle cgroup, and resets the weight of a cgroup
+// that becomes idle. So an update that names a weight ends idleness.
 
-// leaveIdle has a change that names a weight end the idleness of old.
+// leaveIdle adds cpu.idle = 0 to a change that names a weight but not cpu.idle, if the
+// cgroup was idle (old).
 func leaveIdle(old, named, merged *specs.LinuxResources) {
-	if !weighs(named) || idle(named) != "" || idle(old) != "1" {
+	if !namesWeight(named) || idleValue(named) != "" || idleValue(old) != "1" {
 		return
 	}
 	none := int64(0)
@@ -25,23 +26,23 @@ func leaveIdle(old, named, merged *specs.LinuxResources) {
 	merged.CPU.Idle, named.CPU.Idle = &none, &none
 }
 
-// checkIdle refuses a change that names both.
+// checkIdle refuses a change that names a weight and makes the cgroup idle.
 func checkIdle(named *specs.LinuxResources) error {
-	if weighs(named) && idle(named) == "1" {
+	if namesWeight(named) && idleValue(named) == "1" {
 		return &FieldError{"linux.resources.cpu.idle", errors.New("1 contradicts cpu.shares: an idle cgroup has no weight")}
 	}
 	return nil
 }
 
-func weighs(r *specs.LinuxResources) bool {
+func namesWeight(r *specs.LinuxResources) bool {
 	if r.CPU != nil && r.CPU.Shares != nil {
 		return true
 	}
 	return r.Unified["cpu.weight"] != "" || r.Unified["cpu.weight.nice"] != ""
 }
 
-// idle is what is said of idleness: "1", "0", or nothing.
-func idle(r *specs.LinuxResources) string {
+// idleValue returns the value of cpu.idle in r: "1" or "0", or "" if there is none.
+func idleValue(r *specs.LinuxResources) string {
 	if value, ok := r.Unified["cpu.idle"]; ok {
 		return strings.TrimSpace(value)
 	}

@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Kill sends SIGKILL to every process of the group and of the cgroups below
-// it, new ones that they make meanwhile included. It does not wait for their
-// end: [Group.Remove] does. Frozen processes die too.
+// Kill sends SIGKILL to every process of the group and of the cgroups below it,
+// including those that are forked meanwhile and those that are frozen. It does not wait
+// for their end; [Group.Remove] does.
 func (g *Group) Kill() error {
 	if err := g.guard(); err != nil {
 		return err
@@ -30,7 +30,8 @@ func (g *Group) Kill() error {
 	}
 	state, err := freezer.read("freezer.state")
 	if gone(err) || err == nil && unified != nil && state == "THAWED" {
-		// What is left: at most what was moved by hand, or has frozen itself.
+		// At most processes that were moved by hand are left, or ones that a cgroup
+		// below freezes.
 		if err := g.killLegacy(); err != nil {
 			return err
 		}
@@ -42,9 +43,10 @@ func (g *Group) Kill() error {
 	return g.killFrozen(freezer)
 }
 
-// kill has the kernel kill the processes of a v2 cgroup and of all below it
-// (cgroup.kill, Linux 5.14), so that no fork escapes. A threaded cgroup has no
-// processes of its own for it to kill.
+// kill has the kernel kill the processes of a v2 cgroup and of all below it, so that no
+// fork escapes (cgroup.kill, Linux 5.14). The kernel refuses that for a threaded
+// cgroup, whose processes belong to a cgroup above: they are frozen and killed one by
+// one.
 func (m *member) kill() error {
 	err := m.write("cgroup.kill", "1")
 	if !isThreaded(err) {
@@ -63,10 +65,10 @@ func (m *member) kill() error {
 	return err
 }
 
-// killFrozen kills what is in the v1 hierarchies while it can make no new
-// process. The thaw lets the signal in.
+// killFrozen freezes the v1 cgroups, so that their processes cannot fork, signals them,
+// and thaws them, so that they can die.
 func (g *Group) killFrozen(freezer *member) error {
-	// Not frozen in time, they are killed all the same, if in more rounds.
+	// If this takes too long, the processes are killed without it, in more rounds.
 	frozen := freezer.freezeV1(true, time.Now().Add(100*time.Millisecond)) == nil
 	err := g.killLegacy()
 	if thaw := freezer.freezeV1(false, time.Now().Add(time.Second)); err == nil && !gone(thaw) {
@@ -81,8 +83,8 @@ func (g *Group) killFrozen(freezer *member) error {
 	return g.killLegacy()
 }
 
-// legacyPids lists the processes of the v1 hierarchies: of all, since a
-// process may have been moved in one of them.
+// legacyPids lists the processes of all v1 hierarchies: a process may have been moved
+// out of the group in one of them.
 func (g *Group) legacyPids() ([]int, error) {
 	var pids []int
 	for i := range g.members {
@@ -103,11 +105,11 @@ func (g *Group) killLegacy() error {
 	if g.Empty() {
 		return nil
 	}
-	return killAll(g.witness().path, g.legacyPids)
+	return killAll(g.processMember().path, g.legacyPids)
 }
 
-// killAll kills what list finds, in rounds, until a round finds no process that
-// was not sent the signal before: those are dying.
+// killAll kills the processes that list returns, in rounds, until there are only ones
+// that were signalled before, which are dying.
 func killAll(where string, list func() ([]int, error)) error {
 	sent := make(map[int]bool)
 	for range 100 {

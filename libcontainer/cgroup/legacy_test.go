@@ -14,10 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// These tests run in the host's own v1 hierarchies, in cgroups of names of
-// their own, and only their own children are in them.
+// These tests run in the host's own v1 hierarchies. Their cgroups have unique names and
+// hold only their own child processes.
 
-// systemd keeps cgroups of v1 in another way, and no longer since its version 258.
+// On a host with cgroup v1 a cgroup made by systemd is refused.
 func TestLegacyForeign(t *testing.T) {
 	legacyHost(t)
 	_, err := New(Config{Path: "/system.slice/skiff-web.scope", Foreign: true})
@@ -77,7 +77,7 @@ func TestLegacyLife(t *testing.T) {
 	}
 }
 
-// onlyLegacy takes the unified hierarchy out of a group, as on a pure v1 host:
+// onlyLegacy returns the group without the unified hierarchy, as on a pure v1 host:
 // without cgroup.kill and v2's freezer.
 func onlyLegacy(g *Group) *Group {
 	return &Group{
@@ -138,8 +138,8 @@ func TestLegacyKillForks(t *testing.T) {
 	}
 }
 
-// A cgroup that another holds or froze is refused by each v1 hierarchy alone,
-// as on a host without cgroup v2.
+// Each v1 hierarchy alone refuses a cgroup that has processes or is frozen, as on a
+// host without cgroup v2.
 func TestLegacyRefusals(t *testing.T) {
 	legacyHost(t)
 	id := fmt.Sprintf("skiff-test-%d-refused", os.Getpid())
@@ -147,7 +147,7 @@ func TestLegacyRefusals(t *testing.T) {
 	old := onlyLegacy(g)
 	spawn(t, g, "sleep")
 	for i := range old.members {
-		if err := old.members[i].usable(); !errors.Is(err, ErrNotEmpty) {
+		if err := old.members[i].checkFreeIfThere(); !errors.Is(err, ErrNotEmpty) {
 			t.Errorf("%s, in use: %v", old.members[i].path, err)
 		}
 	}
@@ -169,7 +169,7 @@ func TestLegacyRefusals(t *testing.T) {
 	}
 }
 
-// Which of two values must go first depends on what is set.
+// Which of two values must be written first depends on the present ones.
 func TestLegacyOrder(t *testing.T) {
 	legacyHost(t)
 	g := newGroup(t, Config{})
@@ -318,8 +318,8 @@ func TestLegacyThrottle(t *testing.T) {
 	}
 }
 
-// A cgroup on a hybrid host has a controller in either world; what is in
-// neither is named.
+// On a hybrid host a limit whose controller is in neither version is an error that
+// names the field; so are values that are refused.
 func TestLegacyMissing(t *testing.T) {
 	legacyHost(t)
 	for field, r := range map[string]*specs.LinuxResources{
@@ -348,8 +348,8 @@ func TestLegacyMissing(t *testing.T) {
 	}
 }
 
-// The guard of what kills, on every root and on our own cgroup. Only the guard
-// is called: a fault in it must not end this machine's processes.
+// The guard refuses every root and this process's own cgroup. Only the guard is called,
+// and nothing that kills: if it fails, the host's processes must not be killed.
 func TestLegacyProtected(t *testing.T) {
 	for _, h := range legacyHost(t) {
 		for _, p := range []string{h.mount, filepath.Join(h.mount, h.own)} {
@@ -372,7 +372,7 @@ func TestLegacyProtected(t *testing.T) {
 	}
 }
 
-// On a hybrid host a controller that is in no v1 hierarchy limits in v2.
+// On a hybrid host a controller that is in no v1 hierarchy limits through v2.
 func TestLegacyHybrid(t *testing.T) {
 	legacyHost(t)
 	top := cgroup2Mount(t)
@@ -400,7 +400,7 @@ func TestLegacyHybrid(t *testing.T) {
 	}
 }
 
-// A path of exec --cgroup is for the hierarchies of the controllers it names.
+// A path of exec --cgroup applies to the hierarchies of the controllers that it names.
 func TestLegacySub(t *testing.T) {
 	legacyHost(t)
 	g := newGroup(t, Config{})

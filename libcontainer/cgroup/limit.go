@@ -10,9 +10,9 @@ import (
 )
 
 // Limit applies the group's resources and its device rules. Call it after
-// [Group.Create], and before anything of the container's runs. What the host
-// cannot do is a [FieldError], never left out. A pids limit counts the
-// processes that are already there.
+// [Group.Create], and before any process of the container runs. What the host cannot do
+// is an error, a [FieldError], and never left out silently. A pids limit also counts
+// processes that are in the cgroup already.
 func (g *Group) Limit() error {
 	if err := g.limitControllers(); err != nil {
 		return err
@@ -32,8 +32,8 @@ func (g *Group) limitControllers() error {
 	return nil
 }
 
-// limitBy sets what one controller limits, where it is: in its v1 hierarchy,
-// or in the unified one.
+// limitBy sets the values of one controller in the hierarchy that it is in: its v1
+// hierarchy or the unified one.
 func (g *Group) limitBy(c *controller) error {
 	m := g.legacy(c.legacy)
 	list, err := c.values(g.resources, m == nil)
@@ -59,9 +59,9 @@ func (g *Group) limitBy(c *controller) error {
 	return apply(d, list)
 }
 
-// limitable tells whether a v2 cgroup can set what is asked of a controller. It
-// is false without an error when there is no controller, and nothing for it to
-// limit.
+// limitable reports whether the v2 cgroup d can set the values of a controller. It
+// returns false without an error if the cgroup lacks the controller and none of the
+// values is a limit.
 func (g *Group) limitable(d dir, controller string, list []setting) (bool, error) {
 	have, err := d.read("cgroup.controllers")
 	if err != nil {
@@ -76,8 +76,8 @@ func (g *Group) limitable(d dir, controller string, list []setting) (bool, error
 	return true, nil
 }
 
-// missing is the error of settings whose controller is not there; nil if they
-// only take limits away.
+// missing returns the error for settings whose controller is missing; nil if they only
+// remove limits.
 func (g *Group) missing(list []setting, controller string) error {
 	first, ok := firstLimit(list)
 	if !ok {
@@ -93,7 +93,7 @@ func (g *Group) missing(list []setting, controller string) error {
 	return &FieldError{"linux.resources." + first.field, err}
 }
 
-// none says why the group has no cgroup.
+// none returns why the group has no cgroup.
 func (g *Group) none() error {
 	if g.disabled {
 		return fmt.Errorf("%w: the cgroup manager is disabled", ErrNone)
@@ -105,10 +105,9 @@ func apply(d dir, list []setting) error {
 	return applyAll(list, func(s *setting) error { return s.apply(d) })
 }
 
-// applyAll writes a controller's settings. Some depend on each other (burst
-// and quota, memory and swap, period and runtime), and which is to go first
-// hangs on what is set now: what fails is tried again as long as others
-// succeed.
+// applyAll writes a controller's settings. Some depend on each other (burst and quota,
+// memory and swap, period and runtime), and the order that works depends on the present
+// values. So those that fail are tried again, as long as others succeed.
 func applyAll(list []setting, write func(*setting) error) error {
 	for {
 		var failed []setting
@@ -130,8 +129,8 @@ func applyAll(list []setting, write func(*setting) error) error {
 	}
 }
 
-// kernelMemory is a file that kernels from 5.16 on still let be written, to no
-// effect.
+// kernelMemory is the file of a limit that Linux 5.16 abolished: later kernels refuse a
+// write to it or ignore it, so the value is read back.
 const kernelMemory = "memory.kmem.limit_in_bytes"
 
 func (s *setting) apply(d dir) error {
@@ -143,17 +142,17 @@ func (s *setting) apply(d dir) error {
 		return nil
 	case !errors.Is(err, unix.ENOENT):
 		return explained(d, s.file, err)
-	case s.instead != nil:
-		return s.instead.apply(d)
-	case s.spare:
+	case s.fallback != nil:
+		return s.fallback.apply(d)
+	case s.optional:
 		return nil
 	}
 	return noFile(d, s.file)
 }
 
-// checkUsage refuses a memory limit below what is in use, when
-// memory.checkBeforeUpdate asks for that. v2 would kill processes instead; v1
-// refuses by itself.
+// checkUsage refuses a memory limit that is not above the present usage, if
+// memory.checkBeforeUpdate is set. v2 would kill processes instead; v1 refuses such a
+// limit itself.
 func (g *Group) checkUsage(d dir) error {
 	m := g.resources.Memory
 	if m == nil || m.CheckBeforeUpdate == nil || !*m.CheckBeforeUpdate {
@@ -179,7 +178,7 @@ func (g *Group) checkUsage(d dir) error {
 }
 
 func (g *Group) limitDevices() error {
-	list, err := rules(g.resources)
+	list, err := deviceRules(g.resources)
 	if err != nil || g.Empty() && (g.rootless || g.disabled) {
 		return err
 	}
@@ -189,8 +188,8 @@ func (g *Group) limitDevices() error {
 	if m := g.unified(); m != nil {
 		err := m.limitDevicesV2(list)
 		if g.rootless && errors.Is(err, unix.EPERM) {
-			// Who is no root over the host can load no such program, and has no
-			// more devices than the host lets its user have.
+			// Without root's privileges on the host the program cannot be loaded; but
+			// then the container can use only devices that the host's user may use.
 			return nil
 		}
 		return err
@@ -198,7 +197,7 @@ func (g *Group) limitDevices() error {
 	return &FieldError{"linux.resources.devices", errors.New("the host has neither the devices controller of cgroup v1 nor cgroup v2")}
 }
 
-// limitUnified writes linux.resources.unified, each line of a value by itself.
+// limitUnified writes the values of linux.resources.unified, each line separately.
 func (g *Group) limitUnified() error {
 	keys := unifiedKeys(g.resources)
 	if len(keys) == 0 {
@@ -221,8 +220,8 @@ func (g *Group) limitUnified() error {
 	return nil
 }
 
-// unifiedMissing is the error of the first key that cannot be set where there
-// is no cgroup v2; nil if all of them only take limits away.
+// unifiedMissing returns the error for the first of the keys that sets a limit, on a
+// host without cgroup v2; nil if all of them only remove limits.
 func (g *Group) unifiedMissing(keys []string) error {
 	for _, key := range keys {
 		if err := checkKey(key); err != nil {

@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The test binary is also the processes that the tests put into cgroups, and
-// wraps itself into namespaces where a wrong kill can only hurt itself.
+// The test binary also runs as the processes that the tests put into cgroups, and runs
+// itself again in namespaces, where a wrong kill harms only itself.
 
 const (
 	helperVar = "CGROUP_TEST_HELPER"
@@ -79,7 +79,7 @@ func helperEat() int {
 	return int(b[4096])
 }
 
-// helperEatThere eats once it has been moved into a test's v1 cgroup.
+// helperEatThere is helperEat, after it was moved into a test's v1 cgroup.
 func helperEatThere() int {
 	for {
 		b, err := os.ReadFile("/proc/self/cgroup")
@@ -95,7 +95,7 @@ func helperEatThere() int {
 	}
 }
 
-// helperForks keeps making processes that each live on.
+// helperForks starts processes that live on.
 func helperForks() int {
 	for range 60 {
 		c := exec.Command("/proc/self/exe")
@@ -109,17 +109,17 @@ func helperForks() int {
 	return 0
 }
 
-// helperAfterStdin opens devices once its standard input ends: once it was
-// put into a v1 cgroup.
+// helperAfterStdin is helperDevices after the end of standard input, which is when it
+// has been moved into a v1 cgroup.
 func helperAfterStdin() int {
 	_, _ = os.Stdin.Read(make([]byte, 1))
 	return helperDevices()
 }
 
-// helperDevices prints, for null, kmsg and tun, whether the node of that number
-// can be made and opened for reading and writing.
+// helperDevices prints, for null, kmsg and tun, whether a node with that number can be
+// made, and opened for reading and for writing.
 func helperDevices() int {
-	dir, err := os.MkdirTemp("/dev", "skiff-test-") // others may be mounted nodev
+	dir, err := os.MkdirTemp("/dev", "skiff-test-") // other file systems may be mounted with nodev
 	if err != nil {
 		fmt.Println(err)
 		return 1
@@ -150,9 +150,9 @@ func errText(err error) string {
 	return unix.ErrnoName(err.(syscall.Errno))
 }
 
-// isolated runs the calling test again in a pid, mount and cgroup namespace of
-// its own with a pure cgroup v2, and reports false in the outer process, where
-// the test is to return.
+// isolated runs the calling test again in a pid, mount and cgroup namespace of its own
+// with a pure cgroup v2. In the outer process, where the test is to return, it returns
+// false.
 func isolated(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(stageVar) == "inside" {
@@ -161,7 +161,7 @@ func isolated(t *testing.T) bool {
 	needRoot(t)
 	top := cgroup2Mount(t)
 	have, _ := os.ReadFile(top + "/cgroup.controllers")
-	for c := range strings.FieldsSeq(string(have)) { // what cannot be had is missing inside
+	for c := range strings.FieldsSeq(string(have)) { // a controller that cannot be enabled is missing inside
 		_ = os.WriteFile(top+"/cgroup.subtree_control", []byte("+"+c), 0)
 	}
 	box := filepath.Join(top, "skiff-box-"+strconv.Itoa(os.Getpid()))
@@ -218,8 +218,8 @@ func enterNamespaces() int {
 	}
 	err := c.Start()
 	if err == nil {
-		// The root that the tests see must hold no process, or it could pass
-		// no controllers on.
+		// The root that the tests see must not hold a process, or it could not pass
+		// controllers on.
 		wait := filepath.Join(os.Getenv(boxVar), "wait")
 		err = errors.Join(os.Mkdir(wait, 0o755), os.WriteFile(wait+"/cgroup.procs", []byte("0"), 0), c.Wait())
 	}
@@ -270,7 +270,7 @@ func needRoot(t *testing.T) {
 	}
 }
 
-// cgroup2Mount finds where the host has cgroup v2.
+// cgroup2Mount returns the mount point of the host's cgroup v2.
 func cgroup2Mount(t *testing.T) string {
 	t.Helper()
 	all, err := hierarchies()
@@ -286,7 +286,7 @@ func cgroup2Mount(t *testing.T) string {
 	return ""
 }
 
-// legacyHost skips a test of v1 where no controller is in a v1 hierarchy.
+// legacyHost skips a v1 test if no controller is in a v1 hierarchy.
 func legacyHost(t *testing.T) []hierarchy {
 	t.Helper()
 	needRoot(t)
@@ -304,8 +304,8 @@ func ptr[T any](v T) *T { return &v }
 
 func soon() time.Time { return time.Now().Add(10 * time.Second) }
 
-// newGroup makes a group of a name of its own, and has it removed with what is
-// in it.
+// newGroup makes a group with a unique name, and has it removed with everything in it
+// when the test ends.
 func newGroup(t testing.TB, c Config) *Group {
 	t.Helper()
 	if c.ID == "" && c.Path == "" {
@@ -342,12 +342,12 @@ func spawn(t testing.TB, g *Group, name string) int {
 	if err := start(g, c); err != nil {
 		t.Fatal(err)
 	}
-	go func() { _ = c.Wait() }() // no zombie stays in the cgroup's way
+	go func() { _ = c.Wait() }() // a zombie would keep the cgroup populated
 	return c.Process.Pid
 }
 
-// start does as a launcher does: cloned into the unified cgroup, moved into
-// the v1 ones.
+// start starts c as a launcher does: it is cloned into the unified cgroup and then
+// moved into the v1 ones.
 func start(g *Group, c *exec.Cmd) error {
 	f, err := g.Open()
 	if err != nil {
@@ -372,7 +372,7 @@ func readFile(t *testing.T, elem ...string) string {
 	return strings.TrimSpace(string(b))
 }
 
-// awaitReaped waits for the end of a process whose parent is about to reap it.
+// awaitReaped waits until the parent of an ended process has reaped it.
 func awaitReaped(t *testing.T, pid int) {
 	t.Helper()
 	for deadline := soon(); unix.Kill(pid, 0) != unix.ESRCH; time.Sleep(time.Millisecond) {

@@ -6,12 +6,13 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Merge gives old with what change names: objects member by member, maps key
-// by key, lists as a whole. Numbers that mean "not set" when they are 0 are
-// not named. Neither argument is changed.
+// Merge returns old with the values of change in it: objects are merged member by
+// member, maps key by key, and lists are replaced. A number for which 0 means "not set"
+// is ignored if it is 0. Neither argument is changed.
 //
-// With cgroup v2's memory controller the amount of swap stays when
-// memory.limit alone changes, so memory.swap, which counts both, moves along.
+// With cgroup v2's memory controller (v2), a change of memory.limit alone does not
+// change the amount of swap; so memory.swap, which is memory and swap together, changes
+// by the same amount.
 func Merge(old, change *specs.LinuxResources, v2 bool) *specs.LinuxResources {
 	named := strip(change)
 	merged := new(specs.LinuxResources)
@@ -23,8 +24,8 @@ func Merge(old, change *specs.LinuxResources, v2 bool) *specs.LinuxResources {
 	return merged
 }
 
-// swapAfter is memory.swap after a change of memory.limit alone. Unlimited
-// memory without a word on swap is unlimited swap.
+// swapAfter returns memory.swap after a change of memory.limit alone. If memory becomes
+// unlimited, swap does too.
 func swapAfter(old, merged *specs.LinuxMemory, v2 bool) *int64 {
 	var swap, was int64
 	if old != nil {
@@ -36,7 +37,7 @@ func swapAfter(old, merged *specs.LinuxMemory, v2 bool) *int64 {
 	case v2 && swap > 0 && was > 0:
 		swap += limit - was
 	case v2 && swap > 0:
-		swap += limit // it was swap alone
+		swap += limit // without a limit, memory.swap was swap alone
 	}
 	if swap == 0 {
 		return nil
@@ -44,7 +45,8 @@ func swapAfter(old, merged *specs.LinuxMemory, v2 bool) *int64 {
 	return &swap
 }
 
-// overlay puts what from has over into, which are structs of one type.
+// overlay sets the fields of into that are not zero in from. Both are structs of the
+// same type.
 func overlay(into, from reflect.Value) {
 	for i := range from.NumField() {
 		overlayValue(into.Field(i), from.Field(i))
@@ -85,7 +87,8 @@ func overlayValue(into, from reflect.Value) {
 	}
 }
 
-// strip copies r without the numbers that say nothing.
+// strip returns a copy of r without the numbers for which 0 means "not set", if they
+// are 0.
 func strip(r *specs.LinuxResources) *specs.LinuxResources {
 	out := new(specs.LinuxResources)
 	if r == nil {
@@ -93,43 +96,43 @@ func strip(r *specs.LinuxResources) *specs.LinuxResources {
 	}
 	overlay(reflect.ValueOf(out).Elem(), reflect.ValueOf(r).Elem())
 	if c := out.CPU; c != nil {
-		unset(&c.Shares)
-		unset(&c.Period)
-		unset(&c.Quota)
-		unset(&c.RealtimePeriod)
-		unset(&c.RealtimeRuntime)
+		nilIfZero(&c.Shares)
+		nilIfZero(&c.Period)
+		nilIfZero(&c.Quota)
+		nilIfZero(&c.RealtimePeriod)
+		nilIfZero(&c.RealtimeRuntime)
 	}
 	if m := out.Memory; m != nil {
 		for _, p := range [...]**int64{&m.Limit, &m.Swap, &m.Reservation, &m.Kernel, &m.KernelTCP} {
-			unset(p)
+			nilIfZero(p)
 		}
 	}
 	if b := out.BlockIO; b != nil {
-		unset(&b.Weight)
-		unset(&b.LeafWeight)
+		nilIfZero(&b.Weight)
+		nilIfZero(&b.LeafWeight)
 	}
 	if n := out.Network; n != nil {
-		unset(&n.ClassID)
+		nilIfZero(&n.ClassID)
 	}
 	return out
 }
 
-func unset[T comparable](p **T) {
+func nilIfZero[T comparable](p **T) {
 	var zero T
 	if *p != nil && **p == zero {
 		*p = nil
 	}
 }
 
-// companions adds to a change what the kernel takes in one value with it, or
-// resets because of it.
-func companions(named, merged *specs.LinuxResources) {
+// addCompanions adds to the change named those values of merged that the kernel takes in
+// one write with values of it, or that it resets because of them.
+func addCompanions(named, merged *specs.LinuxResources) {
 	if c := named.CPU; c != nil {
 		if c.Quota != nil || c.Period != nil {
 			c.Quota, c.Period = merged.CPU.Quota, merged.CPU.Period
 		}
 		if c.Idle != nil && *c.Idle == 0 {
-			c.Shares = merged.CPU.Shares // lost when a cgroup became idle
+			c.Shares = merged.CPU.Shares // the kernel reset it when the cgroup became idle
 		}
 	}
 	if m := named.Memory; m != nil {
@@ -140,8 +143,8 @@ func companions(named, merged *specs.LinuxResources) {
 	}
 }
 
-// dropped are the settings that take away what the lists of old had and those
-// of the change, which replace them, have not.
+// dropped returns settings that remove the limits in the lists of old that are not in
+// those of named, which replace them.
 func dropped(controller string, old, named *specs.LinuxResources, v2 bool) []setting {
 	var s settings
 	switch controller {

@@ -8,7 +8,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/undo"
 )
 
-// A value that is no limit wants no controller.
+// A value that sets no limit needs no controller.
 func TestNoLimitWithoutController(t *testing.T) {
 	const max = "18446744073709551615"
 	for _, text := range []string{
@@ -32,7 +32,7 @@ func TestNoLimitWithoutController(t *testing.T) {
 	}
 }
 
-// What is a limit wants one, and the error names the limit that does.
+// A limit needs its controller, and the error names the limit.
 func TestLimitWithoutController(t *testing.T) {
 	for text, field := range map[string]string{
 		`{"pids":{"limit":0}}`:                                 "pids.limit",

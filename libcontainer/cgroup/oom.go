@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// OOMKills counts the processes of the group that the kernel killed for want
-// of memory.
+// OOMKills returns how many processes of the group the OOM killer has killed; 0 if
+// there is no memory controller.
 func (g *Group) OOMKills() (uint64, error) {
 	m, file := g.legacy("memory"), "memory.oom_control"
 	if m == nil {
@@ -25,21 +25,21 @@ func (g *Group) OOMKills() (uint64, error) {
 	return strconv.ParseUint(keyed(s, "oom_kill"), 10, 64)
 }
 
-// Mark has [Group.OOMKilled] speak of what comes after. A cgroup that is made
-// anew needs none.
-func (g *Group) Mark() { g.kills, _ = g.OOMKills() }
+// Mark has [Group.OOMKilled] ignore the kills so far. A new cgroup does not need it.
+func (g *Group) Mark() { g.killsBefore, _ = g.OOMKills() }
 
-// MarkNone has it speak of nothing, as what was before is not known.
-func (g *Group) MarkNone() { g.kills = math.MaxUint64 }
+// MarkNone has [Group.OOMKilled] always return false: for callers that have no use for
+// it, so that Mark's read is saved.
+func (g *Group) MarkNone() { g.killsBefore = math.MaxUint64 }
 
-// OOMKilled reports whether the kernel has killed a process of the group for
-// want of memory.
+// OOMKilled reports whether the OOM killer has killed a process of the group since
+// [Group.Mark].
 func (g *Group) OOMKilled() bool {
 	now, err := g.OOMKills()
-	return err == nil && now > g.kills
+	return err == nil && now > g.killsBefore
 }
 
-// MemoryLimit is the group's own limit, in bytes; empty if it has none.
+// MemoryLimit returns the group's own memory limit, in bytes; "" if it has none.
 func (g *Group) MemoryLimit() string {
 	m, file := g.legacy("memory"), "memory.limit_in_bytes"
 	if m == nil {

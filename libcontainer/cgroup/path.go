@@ -11,10 +11,10 @@ import (
 
 const pathField = "linux.cgroupsPath"
 
-// resolve gives the cgroup that c asks for, as an absolute path below h's
-// mount. As runc has it: an absolute path counts from the mount, a relative
-// one from the caller's own cgroup. On v2 that is the parent of the caller's
-// cgroup, since a cgroup that holds processes cannot pass controllers on.
+// resolve returns the cgroup that c asks for, as an absolute path below h's mount. As
+// in runc, an absolute linux.cgroupsPath counts from the mount, and a relative one from
+// the caller's own cgroup. On v2 it counts from the parent of that one, since a cgroup
+// that holds processes cannot enable controllers for cgroups below it.
 func resolve(c *Config, h *hierarchy) (string, error) {
 	p := c.Path
 	switch {
@@ -39,18 +39,20 @@ func resolve(c *Config, h *hierarchy) (string, error) {
 	return p, nil
 }
 
-// delegatedTo looks for a place where an ordinary user may make a cgroup: right
-// above the one that it is in, since one that holds processes cannot pass
-// controllers on, or else in that one. It makes that the path of c. Without
-// such a place the group stays empty.
-func (g *Group) delegatedTo(c *Config, all []hierarchy) bool {
+// findDelegated looks for a place where an ordinary user may make a cgroup, on a host
+// with cgroup v2 alone: first the parent of the caller's own cgroup, since a cgroup
+// that holds processes cannot enable controllers for those below it, then that cgroup
+// itself. It sets the path of c to a cgroup there and reports whether it found one. If
+// not, the group stays empty.
+func (g *Group) findDelegated(c *Config, all []hierarchy) bool {
 	for i := range all {
 		h := &all[i]
 		if !h.unified() || h.own == "" {
 			continue
 		}
 		for _, base := range [...]string{path.Dir(h.own), h.own} {
-			// A process may move where it may write above both places.
+			// To move a process takes write access to cgroup.procs of the common
+			// ancestor of both cgroups (cgroups(7)), which base is.
 			top := path.Join(h.mount, base)
 			if len(all) == 1 && writable(top) && writable(top+"/cgroup.procs") {
 				c.Path = path.Join(base, c.ID)
@@ -58,14 +60,14 @@ func (g *Group) delegatedTo(c *Config, all []hierarchy) bool {
 			}
 		}
 	}
-	g.stayIn(all)
+	g.recordOutside(all)
 	return false
 }
 
 func writable(path string) bool { return unix.Access(path, unix.W_OK) == nil }
 
-// Outside lists where the caller is in each hierarchy, for a group that is empty:
-// its processes stay there.
+// Outside lists the caller's cgroup in each hierarchy if the group is empty: the
+// container's processes stay there.
 func (g *Group) Outside() []Directory { return g.outside }
 
 // within reports whether p is top or lies below it, comparing whole path

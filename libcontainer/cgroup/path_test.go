@@ -98,7 +98,7 @@ func TestBelow(t *testing.T) {
 		{"/", "/a", "/a"}, {"/a", "/a", "/"}, {"/a", "/a/b", "/b"}, {"/a", "/ab", ""},
 		{"/a", "/", ""}, {"/..", "/a", ""}, {"/", "/../a", ""},
 	} {
-		if got := below(c.root, c.path); got != c.want {
+		if got := pathBelow(c.root, c.path); got != c.want {
 			t.Errorf("below(%q, %q) = %q, want %q", c.root, c.path, got, c.want)
 		}
 	}
@@ -121,7 +121,7 @@ func TestLoad(t *testing.T) {
 	if len(g.members) != 2 {
 		t.Errorf("controllers mounted together: %v", g.members)
 	}
-	for range 20 { // the order of a map is another each time
+	for range 20 { // the order of a map differs each time
 		if g, err = Load(paths); err != nil || !slices.Equal(g.members[0].names, []string{"cpu", "cpuacct"}) {
 			t.Fatalf("Load: %v, %v", g, err)
 		}

@@ -13,13 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Controllers of v1 that the host has mounted nowhere can be: they are, in a
-// mount namespace of the test's own. The hierarchy is gone when the last of its
-// cgroups is and it is mounted no more.
+// v1 controllers that the host has not mounted are tested too, in hierarchies that are
+// mounted in a mount namespace of the test. A hierarchy is gone after its cgroups are
+// removed and it is unmounted.
 
-// privateVar has the hierarchies to mount, with blanks between them. For the
-// time of the test cgroup v2 lacks their controllers, wherever it is mounted: so
-// by default they are those that it does not have.
+// privateVar names the environment variable with the hierarchies to mount, separated by
+// blanks. During the test their controllers are missing from cgroup v2 on the whole
+// host; so the default is some that v2 does not have.
 const privateVar = "CGROUP_TEST_V1"
 
 func privateHierarchies() []string {
@@ -29,8 +29,8 @@ func privateHierarchies() []string {
 	return []string{"net_cls,net_prio"}
 }
 
-// private runs the calling test again where more v1 hierarchies are mounted,
-// and reports false in the outer process, where the test is to return.
+// private runs the calling test again with more v1 hierarchies mounted. In the outer
+// process, where the test is to return, it returns false.
 func private(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(stageVar) == "private" {
@@ -53,8 +53,8 @@ func private(t *testing.T) bool {
 	return false
 }
 
-// runPrivate mounts what can be mounted. What cannot is missing, and a test that
-// needs it says so.
+// runPrivate mounts the hierarchies that it can; a test that needs another one skips
+// itself.
 func runPrivate(m *testing.M) (code int, err error) {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return 0, err
@@ -84,7 +84,7 @@ func runPrivate(m *testing.M) (code int, err error) {
 	for _, names := range privateHierarchies() {
 		first, _, _ := strings.Cut(names, ",")
 		if _, ok := memberOf(string(self), first); ok {
-			continue // the host has it
+			continue // the host has mounted it
 		}
 		dir := filepath.Join(top, names)
 		if err := os.Mkdir(dir, 0o755); err != nil {
@@ -104,7 +104,8 @@ func runPrivate(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
-// besideUnified moves cgroup v2 from where it is alone to where it is beside v1.
+// besideUnified moves a cgroup v2 on /sys/fs/cgroup to /sys/fs/cgroup/unified, as on a
+// hybrid host.
 func besideUnified() error {
 	var st unix.Statfs_t
 	if err := unix.Statfs(unifiedMount, &st); err != nil || st.Type != unix.CGROUP2_SUPER_MAGIC {

@@ -9,18 +9,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reclaimWait is how long memory may take to become free.
+// reclaimWait is how long makeRoom tries to free memory.
 const reclaimWait = 2 * time.Second
 
-// makeRoom frees memory until what is in use is below a new memory.max, which
-// would else have the kernel kill: it keeps the processes from taking more
-// (memory.high) and frees what there is (memory.reclaim, Linux 5.19). What is
-// still above then is an error, unless it is forced. restore gives memory.high
-// its value back; call it when memory.max is set.
+// makeRoom frees memory until the usage is not above the new memory.max; otherwise the
+// kernel would kill processes. It keeps the processes from using more (memory.high) and
+// has the kernel reclaim memory (memory.reclaim, Linux 5.19). If the usage is still
+// above the limit then, it returns an error, unless the update is forced. Call restore,
+// which sets memory.high back, after writing memory.max.
 func (u *update) makeRoom(d dir, max string) (restore func(), err error) {
 	limit, err := strconv.ParseInt(max, 10, 64)
 	if err != nil {
-		return func() {}, nil // max
+		return func() {}, nil // "max"
 	}
 	used, err := d.usage()
 	if err != nil || used <= limit {
@@ -52,14 +52,15 @@ func (d dir) usage() (int64, error) {
 	return n, nil
 }
 
-// reclaim frees memory down to limit, as far as it can, and tells the usage.
+// reclaim frees memory down to limit, as far as possible until the deadline, and
+// returns the usage.
 func (d dir) reclaim(limit int64, deadline time.Time) (used int64, err error) {
 	for {
 		used, err = d.usage()
 		if err != nil || used <= limit || time.Now().After(deadline) {
 			return used, err
 		}
-		// EAGAIN: less could be freed than was asked for.
+		// EAGAIN: less memory was freed than requested. ENOENT: before Linux 5.19.
 		err = d.write("memory.reclaim", strconv.FormatInt(used-limit, 10))
 		if err != nil && !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.ENOENT) {
 			return used, err

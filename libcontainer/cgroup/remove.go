@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Remove removes the group's cgroups and those below them, in every hierarchy,
-// once their processes have ended; it kills none. One that does not exist is
-// fine.
+// Remove removes the group's cgroups and those below them, in every hierarchy, once
+// their processes have ended; it does not kill them. It is no error if a cgroup does
+// not exist.
 func (g *Group) Remove(deadline time.Time) error {
 	var errs []error
 	for i := range g.members {
@@ -22,8 +22,8 @@ func (g *Group) Remove(deadline time.Time) error {
 	return errors.Join(errs...)
 }
 
-// RemoveEmpty removes the group's cgroups if each of them is empty, and tells
-// whether it did. If not, some may be gone.
+// RemoveEmpty removes the group's cgroups if they are empty, and reports whether it has
+// removed all of them.
 func (g *Group) RemoveEmpty() bool {
 	for i := range g.members {
 		if rmdir(g.members[i].path) != nil {
@@ -34,8 +34,8 @@ func (g *Group) RemoveEmpty() bool {
 }
 
 func (m *member) remove(deadline time.Time) error {
-	// A single rmdir(2) cannot hurt, whatever the path: a root and a cgroup
-	// with processes refuse it. Only what comes after looks below.
+	// A single rmdir(2) is safe whatever the path: the kernel refuses a root and a
+	// cgroup with processes. Only what follows needs the guard.
 	err := rmdir(m.path)
 	if !errors.Is(err, unix.EBUSY) {
 		return err
@@ -47,24 +47,25 @@ func (m *member) remove(deadline time.Time) error {
 		if err := m.removeTree(deadline); !errors.Is(err, unix.EBUSY) {
 			return err
 		}
-		if !pause(&wait, deadline) {
+		if !backOff(&wait, deadline) {
 			return stillThere(m.path)
 		}
 	}
 }
 
-// removeTree removes the cgroup and those below it, once no process is there
-// any more, as far as the kernel tells that; else as many as are empty.
+// removeTree removes the cgroup and those below it. On v2 it first waits until no
+// process is in them; on v1, which does not report that, it removes those that are
+// empty and returns EBUSY if others are left.
 func (m *member) removeTree(deadline time.Time) error {
 	d, err := openDir(m.path)
 	if err != nil {
-		return notGone(err)
+		return ignoreGone(err)
 	}
 	defer d.close()
 	if m.unified() {
 		switch ended, err := d.awaitEvent("populated", "0", deadline); {
 		case err != nil:
-			return notGone(err)
+			return ignoreGone(err)
 		case !ended:
 			return unix.EBUSY
 		}
@@ -95,11 +96,11 @@ func stillThere(path string) error {
 	if err != nil {
 		return err
 	}
-	return fmt.Errorf("waited until the deadline for the processes of %s to end; still there: %s: %w", path, some(pids), unix.EBUSY)
+	return fmt.Errorf("waited until the deadline for the processes of %s to end; still there: %s: %w", path, formatPids(pids), unix.EBUSY)
 }
 
-// some is a list of numbers that is not long.
-func some(pids []int) string {
+// formatPids formats the first 20 of the pids.
+func formatPids(pids []int) string {
 	const most = 20
 	if len(pids) <= most {
 		return fmt.Sprint(pids)

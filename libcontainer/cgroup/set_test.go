@@ -2,8 +2,7 @@ package cgroup
 
 import "testing"
 
-// A set of CPUs is read back in the kernel's own form, which is not that of the
-// configuration.
+// The kernel shows a set of CPUs in its own form, not as it was written.
 func TestSameSet(t *testing.T) {
 	for _, c := range []struct {
 		got, want string
@@ -14,7 +13,7 @@ func TestSameSet(t *testing.T) {
 		{"0-2", "0-3", false}, {"", "0", false}, {"0", "64", false}, {"0-10", "0-10:2/5", false}, {"0-1", "all", false},
 		{"0-65536", "0-65536", false},
 	} {
-		if same("cpuset.cpus", c.got, c.want) != c.same {
+		if sameValue("cpuset.cpus", c.got, c.want) != c.same {
 			t.Errorf("%q for %q: %v", c.got, c.want, !c.same)
 		}
 	}

@@ -10,25 +10,25 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// setting is one value of linux.resources as the text for one cgroup file.
+// setting is one value of linux.resources, as the text for one cgroup file.
 type setting struct {
 	field string // JSON path below linux.resources, "cpu.quota"
 	file  string
 	value string
 
-	// spare: nothing is lost when the kernel has no such file or the host no such
-	// controller, since the value only takes away a limit that it cannot have.
-	spare bool
-	// drop: it takes a limit away, of a device that may be gone by now.
+	// optional: it is no error if the kernel has no such file or the host no such
+	// controller, since the value only removes a limit that there cannot be.
+	optional bool
+	// drop: the value removes the limit of a device, which may not exist any more.
 	drop bool
-	// loose: of linux.resources.unified, whose files have any form.
-	loose bool
-	// instead is what to write when the kernel has no such file.
-	instead *setting
+	// unified: the value is from linux.resources.unified, so the file may have any
+	// format.
+	unified bool
+	// fallback is what to write if the kernel has no such file.
+	fallback *setting
 }
 
-// settings collects the values of one controller, and the fields that have
-// none.
+// settings collects the values of one controller, and the errors in fields.
 type settings struct {
 	list   []setting
 	faults Faults
@@ -39,29 +39,29 @@ func (s *settings) add(field, file, value string) *setting {
 	return &s.list[len(s.list)-1]
 }
 
-// addSpare is add; spare says that the value limits nothing.
-func (s *settings) addSpare(field, file, value string, spare bool) {
-	s.add(field, file, value).spare = spare
+// addOptional is add for a value that may set no limit (optional).
+func (s *settings) addOptional(field, file, value string, optional bool) {
+	s.add(field, file, value).optional = optional
 }
 
-// firstLimit is the first setting that limits something, if any does.
+// firstLimit returns the first setting that sets a limit, if there is one.
 func firstLimit(list []setting) (*setting, bool) {
-	i := slices.IndexFunc(list, func(s setting) bool { return !s.spare && !s.drop })
+	i := slices.IndexFunc(list, func(s setting) bool { return !s.optional && !s.drop })
 	if i < 0 {
 		return nil, false
 	}
 	return &list[i], true
 }
 
-// number adds a number that is given and not 0. 0 means that a value is not
-// set wherever this is used, as engines send it.
-func (s *settings) number(field, file string, v *uint64) {
+// addNumber adds a value unless it is nil or 0: engines send 0 for "not set" in the
+// fields that use this.
+func (s *settings) addNumber(field, file string, v *uint64) {
 	if v != nil && *v != 0 {
 		s.add(field, file, strconv.FormatUint(*v, 10))
 	}
 }
 
-// refuse makes field an error when it is given.
+// refuse records an error in field if it is given.
 func (s *settings) refuse(given bool, field, why string) {
 	if given {
 		s.faults = append(s.faults, &FieldError{"linux.resources." + field, errors.New(why)})
@@ -72,14 +72,14 @@ const (
 	noV2 = "cgroup v2 has no such limit"
 )
 
-// controller knows the values of one controller: its name and its values in
-// v2 and in v1. A nil function is a controller that does not exist there.
+// controller names a controller in v2 and in v1, and has the functions that collect its
+// values. A nil function means that the controller does not exist in that version.
 type controller struct {
 	name, legacy string
 	v2, v1       func(*specs.LinuxResources, *settings)
 }
 
-// controllers are in the order in which they are set.
+// controllers lists the controllers in the order in which their values are set.
 func controllers() [9]controller {
 	return [...]controller{
 		{"cpuset", "cpuset", cpuset, cpuset},
@@ -94,7 +94,8 @@ func controllers() [9]controller {
 	}
 }
 
-// values are c's settings for v2, or v1.
+// values returns c's settings for v2 or v1. If v2 lacks the controller, each limit is
+// an error.
 func (c *controller) values(r *specs.LinuxResources, v2 bool) ([]setting, error) {
 	var s settings
 	switch {
@@ -104,7 +105,7 @@ func (c *controller) values(r *specs.LinuxResources, v2 bool) ([]setting, error)
 	case v2:
 		c.v1(r, &s)
 		for _, w := range s.list {
-			s.refuse(!w.spare, w.field, noV2)
+			s.refuse(!w.optional, w.field, noV2)
 		}
 		s.list = nil
 	default:
@@ -121,24 +122,24 @@ func unifiedKeys(r *specs.LinuxResources) []string {
 	for k := range r.Unified {
 		keys = append(keys, k)
 	}
-	slices.Sort(keys) // the same order in each run
+	slices.Sort(keys) // a map has no order, but each run must use the same
 	return keys
 }
 
-// unifiedSettings are the writes of a key of linux.resources.unified: one for
+// unifiedSettings returns the settings for a key of linux.resources.unified, one for
 // each line.
 func unifiedSettings(r *specs.LinuxResources, key string) []setting {
 	var list []setting
 	for line := range strings.SplitSeq(strings.TrimRight(r.Unified[key], "\n"), "\n") {
 		list = append(list, setting{field: fmt.Sprintf("unified[%q]", key), file: key, value: line,
-			loose: true, spare: noLimit(key, line)})
+			unified: true, optional: lineRemovesLimits(key, line)})
 	}
 	return list
 }
 
-// noLimit tells whether a line takes limits away from a file of a controller
-// that we know: "max", "8:0 rbps=max wbps=max", "mlx4_0 hca_handle=max".
-func noLimit(key, line string) bool {
+// lineRemovesLimits reports whether a line for a file of a known controller only
+// removes limits: "max", "8:0 rbps=max wbps=max", "mlx4_0 hca_handle=max".
+func lineRemovesLimits(key, line string) bool {
 	switch name, _, _ := strings.Cut(key, "."); name {
 	case "cpu", "cpuset", "memory", "pids", "io", "hugetlb", "rdma", "misc", "dmem":
 	default:
@@ -148,11 +149,11 @@ func noLimit(key, line string) bool {
 	if !ok {
 		return device == "max"
 	}
-	return limits == "max" || strings.Contains(limits, "=") && none(limits)
+	return limits == "max" || strings.Contains(limits, "=") && removesLimit(limits)
 }
 
-// checkKey checks that a key of linux.resources.unified is the name of a
-// controller's file, not a path.
+// checkKey refuses a key of linux.resources.unified that is not the name of a
+// controller's file, such as a path.
 func checkKey(key string) error {
 	name, file, ok := strings.Cut(key, ".")
 	if !ok || name == "" || file == "" || strings.ContainsAny(key, "/\x00") {

@@ -10,8 +10,9 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// text is all that a resource comes to: "file=value" in order of writing, with
-// "|file=value" for what is written instead and "?" where the file may lack.
+// text formats the settings of a resource: "file=value" in the order of writing,
+// "|file=value" for what is written instead, and "?" after a setting whose file may be
+// missing.
 func text(r *specs.LinuxResources, v2 bool) string {
 	var out []string
 	for _, c := range controllers() {
@@ -22,10 +23,10 @@ func text(r *specs.LinuxResources, v2 bool) string {
 		}
 		for _, s := range list {
 			one := s.file + "=" + s.value
-			if s.instead != nil {
-				one += "|" + s.instead.file + "=" + s.instead.value
+			if s.fallback != nil {
+				one += "|" + s.fallback.file + "=" + s.fallback.value
 			}
-			if s.spare {
+			if s.optional {
 				one += "?"
 			}
 			out = append(out, one)
@@ -59,7 +60,7 @@ func TestSettings(t *testing.T) {
 	}{
 		{nil, "", ""},
 		{&specs.LinuxResources{}, "", ""},
-		// Engines send zeros for what is not set.
+		// Engines send 0 for "not set".
 		{&specs.LinuxResources{CPU: &specs.LinuxCPU{Shares: u(0), Quota: i(0), Period: u(0), RealtimeRuntime: i(0), RealtimePeriod: u(0)},
 			Memory:  &specs.LinuxMemory{Limit: i(0), Swap: i(0), Reservation: i(0), Kernel: i(0), DisableOOMKiller: ptr(false), UseHierarchy: ptr(true)},
 			BlockIO: &specs.LinuxBlockIO{Weight: w(0), LeafWeight: w(0)}, Pids: &specs.LinuxPids{},
@@ -127,8 +128,8 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// The conversions are those of the library that other runtimes share.
-func TestConversionsOfTheField(t *testing.T) {
+// The conversions are the same as those of the library that other runtimes share.
+func TestConversionsOfOtherRuntimes(t *testing.T) {
 	for shares := uint64(1); shares <= 262145; shares++ {
 		if got, want := cpuWeight(shares), cgroups.ConvertCPUSharesToCgroupV2Value(shares); got != want {
 			t.Fatalf("cpuWeight(%d) = %d, want %d", shares, got, want)
@@ -137,7 +138,7 @@ func TestConversionsOfTheField(t *testing.T) {
 	for weight := uint16(10); weight <= 1000; weight++ {
 		var s settings
 		s.ioWeight("f", "", weight)
-		if got, want := s.list[0].instead.value, fmt.Sprint(cgroups.ConvertBlkIOToIOWeightValue(weight)); got != want {
+		if got, want := s.list[0].fallback.value, fmt.Sprint(cgroups.ConvertBlkIOToIOWeightValue(weight)); got != want {
 			t.Fatalf("I/O weight %d = %s, want %s", weight, got, want)
 		}
 	}

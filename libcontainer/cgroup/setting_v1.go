@@ -23,8 +23,8 @@ func cpuset(r *specs.LinuxResources, s *settings) {
 	}
 }
 
-// pids: a limit of 0 is written as 1. Both let a running init make no process,
-// and systemd knows no 0.
+// pids writes a limit of 0 as 1. With either, a running init cannot fork, and systemd
+// does not accept 0.
 func pids(r *specs.LinuxResources, s *settings) {
 	if r.Pids == nil || r.Pids.Limit == nil {
 		return
@@ -33,7 +33,7 @@ func pids(r *specs.LinuxResources, s *settings) {
 	if n := *r.Pids.Limit; n >= 0 {
 		limit = strconv.FormatInt(max(n, 1), 10)
 	}
-	s.addSpare("pids.limit", "pids.max", limit, limit == "max")
+	s.addOptional("pids.limit", "pids.max", limit, limit == "max")
 }
 
 func rdma(r *specs.LinuxResources, s *settings) {
@@ -62,21 +62,21 @@ func cpuV1(r *specs.LinuxResources, s *settings) {
 		return
 	}
 	if c.Shares != nil && *c.Shares != 0 {
-		// The kernel would take the nearest value without a word.
+		// The kernel would silently use the nearest value.
 		s.refuse(*c.Shares < 2 || *c.Shares > 262144, "cpu.shares", fmt.Sprintf("%d: must be from 2 to 262144", *c.Shares))
-		s.number("cpu.shares", "cpu.shares", c.Shares)
+		s.addNumber("cpu.shares", "cpu.shares", c.Shares)
 	}
 	if c.Idle != nil {
-		s.addSpare("cpu.idle", "cpu.idle", strconv.FormatInt(*c.Idle, 10), *c.Idle == 0)
+		s.addOptional("cpu.idle", "cpu.idle", strconv.FormatInt(*c.Idle, 10), *c.Idle == 0)
 	}
-	s.number("cpu.realtimePeriod", "cpu.rt_period_us", c.RealtimePeriod)
-	s.amount("cpu.realtimeRuntime", "cpu.rt_runtime_us", c.RealtimeRuntime, "-1")
-	s.number("cpu.period", "cpu.cfs_period_us", c.Period)
+	s.addNumber("cpu.realtimePeriod", "cpu.rt_period_us", c.RealtimePeriod)
+	s.addAmount("cpu.realtimeRuntime", "cpu.rt_runtime_us", c.RealtimeRuntime, "-1")
+	s.addNumber("cpu.period", "cpu.cfs_period_us", c.Period)
 	if c.Quota != nil && *c.Quota != 0 {
-		s.addSpare("cpu.quota", "cpu.cfs_quota_us", strconv.FormatInt(max(*c.Quota, -1), 10), *c.Quota < 0)
+		s.addOptional("cpu.quota", "cpu.cfs_quota_us", strconv.FormatInt(max(*c.Quota, -1), 10), *c.Quota < 0)
 	}
 	if c.Burst != nil {
-		s.addSpare("cpu.burst", "cpu.cfs_burst_us", strconv.FormatUint(*c.Burst, 10), *c.Burst == 0)
+		s.addOptional("cpu.burst", "cpu.cfs_burst_us", strconv.FormatUint(*c.Burst, 10), *c.Burst == 0)
 	}
 }
 
@@ -85,11 +85,11 @@ func memoryV1(r *specs.LinuxResources, s *settings) {
 	if m == nil {
 		return
 	}
-	s.amount("memory.limit", "memory.limit_in_bytes", m.Limit, "-1")
+	s.addAmount("memory.limit", "memory.limit_in_bytes", m.Limit, "-1")
 	s.swapV1(m)
-	s.amount("memory.reservation", "memory.soft_limit_in_bytes", m.Reservation, "-1")
-	s.amount("memory.kernel", kernelMemory, m.Kernel, "-1")
-	s.amount("memory.kernelTCP", "memory.kmem.tcp.limit_in_bytes", m.KernelTCP, "-1")
+	s.addAmount("memory.reservation", "memory.soft_limit_in_bytes", m.Reservation, "-1")
+	s.addAmount("memory.kernel", kernelMemory, m.Kernel, "-1")
+	s.addAmount("memory.kernelTCP", "memory.kmem.tcp.limit_in_bytes", m.KernelTCP, "-1")
 	if m.Swappiness != nil {
 		s.refuse(*m.Swappiness > 100, "memory.swappiness", fmt.Sprintf("%d: must be from 0 to 100", *m.Swappiness))
 		s.add("memory.swappiness", "memory.swappiness", strconv.FormatUint(*m.Swappiness, 10))
@@ -97,21 +97,21 @@ func memoryV1(r *specs.LinuxResources, s *settings) {
 	if m.DisableOOMKiller != nil && *m.DisableOOMKiller {
 		s.add("memory.disableOOMKiller", "memory.oom_control", "1")
 	}
-	// Since Linux 5.11 there is no other way.
+	// Linux 5.11 removed non-hierarchical accounting.
 	s.refuse(m.UseHierarchy != nil && !*m.UseHierarchy, "memory.useHierarchy", "memory is always counted hierarchically")
 }
 
-// swapV1 sets the limit of memory and swap together. Unlimited memory without
-// a word on swap is unlimited swap.
+// swapV1 sets the limit of memory and swap together. If memory is unlimited and swap is
+// not given, swap is unlimited.
 func (s *settings) swapV1(m *specs.LinuxMemory) {
 	const field, file = "memory.swap", "memory.memsw.limit_in_bytes"
 	switch limit, swap := value(m.Limit), value(m.Swap); {
 	case swap == 0 && limit == -1, swap == -1:
-		s.add(field, file, "-1").spare = true
+		s.add(field, file, "-1").optional = true
 	case swap > 0 && limit > 0 && swap < limit:
 		s.refuse(true, field, fmt.Sprintf("%d is memory and swap together: it must not be below memory.limit, %d", swap, limit))
 	default:
-		s.amount(field, file, m.Swap, "-1")
+		s.addAmount(field, file, m.Swap, "-1")
 	}
 }
 
@@ -129,14 +129,14 @@ func blkioV1(r *specs.LinuxResources, s *settings) {
 	}
 	for _, t := range throttles(b) {
 		for i, d := range t.list {
-			s.addSpare(fmt.Sprintf("blockIO.%s[%d]", t.field, i), t.legacy,
+			s.addOptional(fmt.Sprintf("blockIO.%s[%d]", t.field, i), t.legacy,
 				fmt.Sprintf("%d:%d %d", d.Major, d.Minor, d.Rate), d.Rate == 0)
 		}
 	}
 }
 
-// blkioWeight sets a weight of BFQ, or where that is not, of CFQ (up to Linux
-// 4.20), which alone had leaf weights.
+// blkioWeight sets a weight of the scheduler BFQ, or if the kernel lacks it, of CFQ
+// (until Linux 4.20). Only CFQ had leaf weights.
 func (s *settings) blkioWeight(field, file, device string, weight *uint16) {
 	if weight == nil || *weight == 0 {
 		return
@@ -147,7 +147,7 @@ func (s *settings) blkioWeight(field, file, device string, weight *uint16) {
 		s.add(field, "blkio."+file, text)
 		return
 	}
-	s.add(field, "blkio.bfq."+file, text).instead = &setting{field: field, file: "blkio." + file, value: text}
+	s.add(field, "blkio.bfq."+file, text).fallback = &setting{field: field, file: "blkio." + file, value: text}
 }
 
 func hugetlbV1(r *specs.LinuxResources, s *settings) { s.hugetlb(r, "limit_in_bytes") }
@@ -163,7 +163,7 @@ func netPrio(r *specs.LinuxResources, s *settings) {
 		return
 	}
 	for i, p := range r.Network.Priorities {
-		s.addSpare(fmt.Sprintf("network.priorities[%d]", i), "net_prio.ifpriomap",
+		s.addOptional(fmt.Sprintf("network.priorities[%d]", i), "net_prio.ifpriomap",
 			p.Name+" "+strconv.FormatUint(uint64(p.Priority), 10), p.Priority == 0)
 	}
 }

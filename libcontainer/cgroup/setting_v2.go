@@ -19,19 +19,19 @@ func cpuV2(r *specs.LinuxResources, s *settings) {
 	if c.Shares != nil && *c.Shares != 0 {
 		s.add("cpu.shares", "cpu.weight", strconv.FormatUint(cpuWeight(*c.Shares), 10))
 	}
-	if c.Idle != nil { // after the weight, which an idle cgroup refuses
-		s.addSpare("cpu.idle", "cpu.idle", strconv.FormatInt(*c.Idle, 10), *c.Idle == 0)
+	if c.Idle != nil { // after the weight, which the kernel refuses for an idle cgroup
+		s.addOptional("cpu.idle", "cpu.idle", strconv.FormatInt(*c.Idle, 10), *c.Idle == 0)
 	}
 	if field, max := cpuMax(c); field != "" {
-		s.addSpare(field, "cpu.max", max, field == "cpu.quota" && *c.Quota < 0)
+		s.addOptional(field, "cpu.max", max, field == "cpu.quota" && *c.Quota < 0)
 	}
 	if c.Burst != nil {
-		s.addSpare("cpu.burst", "cpu.max.burst", strconv.FormatUint(*c.Burst, 10), *c.Burst == 0)
+		s.addOptional("cpu.burst", "cpu.max.burst", strconv.FormatUint(*c.Burst, 10), *c.Burst == 0)
 	}
 }
 
-// cpuMax is quota and period, in microseconds, as cpu.max has them; no field
-// when neither is set.
+// cpuMax returns quota and period, in microseconds, in the format of cpu.max, and the
+// field that they come from; "" if neither is set.
 func cpuMax(c *specs.LinuxCPU) (field, value string) {
 	quota, period := "max", uint64(100000) // the kernel's default
 	if c.Period != nil && *c.Period != 0 {
@@ -46,10 +46,10 @@ func cpuMax(c *specs.LinuxCPU) (field, value string) {
 	return field, quota + " " + strconv.FormatUint(period, 10)
 }
 
-// cpuWeight converts shares (2 to 262144, default 1024) to a v2 weight (1 to
-// 10000, default 100) by a curve that meets all three: the one that the
-// runtimes and kubelet agreed on in 2025. The older straight line gave a
-// container of default shares less than half of a default cgroup's weight.
+// cpuWeight converts shares (2 to 262144, default 1024) to a v2 weight (1 to 10000,
+// default 100). The curve maps minimum, default and maximum to each other; runtimes and
+// kubelet agreed on it in 2025. The linear conversion used before gave a container with
+// default shares less than half of the weight of a default cgroup.
 func cpuWeight(shares uint64) uint64 {
 	switch {
 	case shares <= 2:
@@ -76,19 +76,21 @@ func memoryV2(r *specs.LinuxResources, s *settings) {
 		s.faults = append(s.faults, &FieldError{"linux.resources.memory.swap", err})
 	}
 	if swap != "" {
-		// Without swap there is no file, and no swap to forbid or to allow.
-		s.add("memory.swap", "memory.swap.max", swap).spare = swap == "max" || swap == "0"
+		// Without swap the kernel has no such file, and both "max" and "0" are
+		// fulfilled.
+		s.add("memory.swap", "memory.swap.max", swap).optional = swap == "max" || swap == "0"
 	}
-	s.amount("memory.limit", "memory.max", m.Limit, "max")
-	s.amount("memory.reservation", "memory.low", m.Reservation, "max")
+	s.addAmount("memory.limit", "memory.max", m.Limit, "max")
+	s.addAmount("memory.reservation", "memory.low", m.Reservation, "max")
 }
 
-// amount adds a number of bytes or microseconds: -1 is none (unlimited), 0 is not set.
-func (s *settings) amount(field, file string, v *int64, none string) {
+// addAmount adds a number of bytes or microseconds unless it is nil or 0, which means
+// "not set". -1 means no limit, and is written as none.
+func (s *settings) addAmount(field, file string, v *int64, none string) {
 	switch {
 	case v == nil || *v == 0:
 	case *v == -1:
-		s.addSpare(field, file, none, true)
+		s.addOptional(field, file, none, true)
 	case *v < 0:
 		s.refuse(true, field, fmt.Sprintf("%d: must be -1 (no limit) or above 0", *v))
 	default:
@@ -96,9 +98,8 @@ func (s *settings) amount(field, file string, v *int64, none string) {
 	}
 }
 
-// swapV2 converts memory.swap, which counts memory and swap, to the amount of
-// swap alone. Unlimited memory without a word on swap is unlimited swap, as in
-// v1.
+// swapV2 converts memory.swap, which is memory and swap together, to the amount of swap
+// alone. If memory is unlimited and swap is not given, swap is unlimited, as in v1.
 func swapV2(m *specs.LinuxMemory) (string, error) {
 	limit, swap := value(m.Limit), value(m.Swap)
 	switch {
@@ -144,25 +145,25 @@ func ioV2(r *specs.LinuxResources, s *settings) {
 	}
 	for _, t := range throttles(b) {
 		for i, d := range t.list {
-			rate := "max" // 0 takes a limit away, as in v1
+			rate := "max" // 0 removes a limit, as in v1
 			if d.Rate != 0 {
 				rate = strconv.FormatUint(d.Rate, 10)
 			}
-			s.addSpare(fmt.Sprintf("blockIO.%s[%d]", t.field, i), "io.max",
+			s.addOptional(fmt.Sprintf("blockIO.%s[%d]", t.field, i), "io.max",
 				fmt.Sprintf("%d:%d %s=%s", d.Major, d.Minor, t.key, rate), d.Rate == 0)
 		}
 	}
 }
 
-// ioWeight sets a weight of 10 to 1000 for BFQ, or where that is not, for the
-// cost controller, whose weights are 1 to 10000.
+// ioWeight sets a weight of 10 to 1000 for the scheduler BFQ, or if the kernel lacks
+// it, converts it to the 1 to 10000 of io.weight (blk-iocost).
 func (s *settings) ioWeight(field, device string, weight uint16) {
 	if weight < 10 || weight > 1000 {
 		s.refuse(true, field, fmt.Sprintf("%d: must be from 10 to 1000", weight))
 		return
 	}
 	cost := 1 + (uint64(weight)-10)*9999/990
-	s.add(field, "io.bfq.weight", device+strconv.FormatUint(uint64(weight), 10)).instead = &setting{
+	s.add(field, "io.bfq.weight", device+strconv.FormatUint(uint64(weight), 10)).fallback = &setting{
 		field: field, file: "io.weight", value: device + strconv.FormatUint(cost, 10)}
 }
 
@@ -182,8 +183,8 @@ func throttles(b *specs.LinuxBlockIO) [4]throttle {
 
 func hugetlbV2(r *specs.LinuxResources, s *settings) { s.hugetlb(r, "max") }
 
-// hugetlb limits pages in use and, so that a container cannot take the pool by
-// mapping alone, pages reserved.
+// hugetlb limits both the pages in use and the pages reserved: a container could
+// otherwise take the whole pool by mapping it.
 func (s *settings) hugetlb(r *specs.LinuxResources, suffix string) {
 	for i, h := range r.HugepageLimits {
 		field := fmt.Sprintf("hugepageLimits[%d]", i)
@@ -192,13 +193,13 @@ func (s *settings) hugetlb(r *specs.LinuxResources, suffix string) {
 			return
 		}
 		limit := strconv.FormatUint(h.Limit, 10)
-		s.addSpare(field, "hugetlb."+h.Pagesize+"."+suffix, limit, unlimited(limit))
-		s.addSpare(field, "hugetlb."+h.Pagesize+".rsvd."+suffix, limit, unlimited(limit))
+		s.addOptional(field, "hugetlb."+h.Pagesize+"."+suffix, limit, unlimited(limit))
+		s.addOptional(field, "hugetlb."+h.Pagesize+".rsvd."+suffix, limit, unlimited(limit))
 	}
 }
 
-// pageSize tells whether size can be part of a hugetlb file's name. It once
-// was a way to any file of the host (GHSA-5g49-rx9x-qfc6).
+// pageSize reports whether size is safe as a part of a hugetlb file's name. In a
+// runtime that did not check it, it led to any file of the host (GHSA-5g49-rx9x-qfc6).
 func pageSize(size string) bool {
 	if len(size) < 3 || len(size) > 12 {
 		return false

@@ -9,10 +9,9 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 )
 
-// Sub gives the group in which a process is to be put that asks for a cgroup
-// of its own below the container's (exec --cgroup). sub has paths by v1
-// controller, where "" stands for all hierarchies. They must exist, and stay
-// below the container's cgroup.
+// Sub returns the group for a process that is to run in a cgroup below the container's
+// (exec --cgroup). sub has paths by v1 controller; the key "" stands for all
+// hierarchies. The cgroups must exist, and be below the container's.
 func (g *Group) Sub(sub map[string]string) (*Group, error) {
 	s := &Group{members: make([]member, len(g.members))}
 	copy(s.members, g.members)
@@ -49,8 +48,8 @@ func (g *Group) Sub(sub map[string]string) (*Group, error) {
 	return s, nil
 }
 
-// subOf are the keys of sub that are for the hierarchy of m, all with one path:
-// a process has one cgroup in it, for all of its controllers.
+// subOf returns the keys of sub that apply to the hierarchy of m. They must have the
+// same path: a process has one cgroup in a hierarchy, for all of its controllers.
 func subOf(m *member, sub map[string]string) (keys []string, err error) {
 	for _, name := range m.names {
 		below, ok := sub[name]
@@ -69,7 +68,8 @@ func subOf(m *member, sub map[string]string) (keys []string, err error) {
 	return keys, nil
 }
 
-// join joins a path of the user's to top, and refuses one that leads out.
+// join returns the path below, which a user gave, relative to top. It refuses one that
+// leads out of top.
 func join(top, below string) (string, error) {
 	p := path.Join(top, below)
 	if !within(p, top) {
@@ -78,10 +78,10 @@ func join(top, below string) (string, error) {
 	return p, nil
 }
 
-// Of gives the group with the unified cgroup that pid, a process of the
-// container, is in now. An exec is put there when the container's own cgroup
-// takes no process (EBUSY on the clone): a container that manages cgroups
-// itself has enabled controllers in it and moved its init below.
+// Of returns the group with the unified cgroup that pid, a process of the container, is
+// in now. An exec goes there if the container's own cgroup takes no processes (the
+// clone fails with EBUSY): a container that manages cgroups itself has enabled
+// controllers in its cgroup and moved its init into one below.
 func (g *Group) Of(pid int) (*Group, error) {
 	m := g.unified()
 	if m == nil {

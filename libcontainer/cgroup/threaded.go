@@ -2,13 +2,14 @@ package cgroup
 
 import "fmt"
 
-// A cgroup v2 whose own processes compete with the cgroups below it is a domain
-// for threads: "no internal processes" is the rule for all but the host's root,
-// and the root of a cgroup namespace is none. Below it there are threaded cgroups
-// alone, which have but a few controllers. That is what a runtime meets that is
-// called in the root of a container.
+// Under cgroup v2 a cgroup with processes cannot pass domain controllers on to cgroups
+// below it (cgroup-v2.rst, "No Internal Process Constraint"). The host's root is
+// exempt; the root of a cgroup namespace is not. Such a cgroup can pass on only the
+// threaded controllers ([domainOnly]), which makes it a threaded domain; a cgroup below
+// it takes processes only after it was made threaded ("Threads"). A runtime meets this
+// when it is called in the root cgroup of a container.
 
-// domainOnly reports whether no threaded cgroup can have the controller.
+// domainOnly reports whether a threaded cgroup cannot have the controller.
 func domainOnly(controller string) bool {
 	switch controller {
 	case "cpu", "cpuset", "perf_event", "pids":
@@ -17,37 +18,38 @@ func domainOnly(controller string) bool {
 	return true
 }
 
-// followThreads makes the group's cgroup d threaded if it lies below a threaded
-// one: no process can be put into it as it is. So are those between, first.
-func (g *Group) followThreads(m *member, d dir) error {
+// makeAllThreaded makes the group's cgroup d, and first those between it and the mount,
+// threaded if they are below a threaded domain: otherwise no process can be put into
+// them.
+func (g *Group) makeAllThreaded(m *member, d dir) error {
 	for p := range above(m.mount, m.path) {
 		if p == m.mount {
 			continue
 		}
-		if err := g.followAt(p); err != nil {
+		if err := g.makeThreadedAt(p); err != nil {
 			return err
 		}
 	}
-	_, err := g.follow(d)
+	_, err := g.makeThreaded(d)
 	return err
 }
 
-func (g *Group) followAt(p string) error {
+func (g *Group) makeThreadedAt(p string) error {
 	d, err := openDir(p)
 	if err != nil {
 		return err
 	}
 	defer d.close()
-	_, err = g.follow(d)
+	_, err = g.makeThreaded(d)
 	return err
 }
 
-// follow makes a cgroup threaded that can be nothing else, and tells whether it
-// did.
-func (g *Group) follow(d dir) (done bool, err error) {
+// makeThreaded makes the cgroup d threaded if it cannot be used otherwise ("domain
+// invalid"), and reports whether it did.
+func (g *Group) makeThreaded(d dir) (done bool, err error) {
 	kind, err := d.read("cgroup.type")
 	if err != nil || kind != "domain invalid" {
-		return false, notGone(err) // the host's root has no type
+		return false, ignoreGone(err) // the host's root has no type
 	}
 	for c, field := range g.domainDemands() {
 		return false, &FieldError{"linux.resources." + field, fmt.Errorf(

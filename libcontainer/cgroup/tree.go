@@ -11,12 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What lies below a container's cgroup may be the container's own: thousands of
-// levels, names that make a path longer than any that the kernel takes, and
-// more of them at each moment. So nothing below is ever opened by its path.
+// A container may own the cgroups below its own. It can make thousands of levels, paths
+// longer than PATH_MAX, and new cgroups at any time. So no cgroup below is opened by
+// its path; see [sys.Walk].
 
-// walk calls f for d and every cgroup below it, the top one first. Those that
-// vanish meanwhile are left out.
+// walk calls f for d and every cgroup below it, parents first. Those that vanish during
+// the walk are skipped.
 func (d dir) walk(f func(dir) error) error {
 	w := sys.Walk{Enter: func(fd int, name string, depth int) error {
 		if err := f(d.below(fd, name, depth)); !gone(err) {
@@ -24,11 +24,11 @@ func (d dir) walk(f func(dir) error) error {
 		}
 		return nil
 	}}
-	return d.told(w.Run(d.fd))
+	return d.withPath(w.Run(d.fd))
 }
 
-// below is a cgroup that a walk through d has come to. Its path is for
-// messages, and leaves out what is in between.
+// below returns the cgroup that a walk of d has reached. Its path is for error messages
+// and leaves out the levels in between.
 func (d dir) below(fd int, name string, depth int) dir {
 	switch depth {
 	case 0:
@@ -39,19 +39,21 @@ func (d dir) below(fd int, name string, depth int) dir {
 	return dir{fd, d.path + "/.../" + name}
 }
 
-// told adds to an error of a walk where it was, if it does not say so.
-func (d dir) told(err error) error {
+// withPath adds d's path to an error of the walk itself; other errors name their path
+// already.
+func (d dir) withPath(err error) error {
 	if e := (*sys.Error)(nil); errors.As(err, &e) {
 		return fmt.Errorf("below %s: %w", d.path, err)
 	}
 	return err
 }
 
-// removeBelow removes the cgroups below d, but for those that processes are in,
-// and those above these.
-func (d dir) removeBelow() error { return d.told(sys.RemoveDirectories(d.fd)) }
+// removeBelow removes the cgroups below d, except those with processes and the
+// ancestors of these.
+func (d dir) removeBelow() error { return d.withPath(sys.RemoveDirectories(d.fd)) }
 
-// pidsBelow lists the processes of the cgroup at path and of all below it.
+// pidsBelow lists the processes of the cgroup at path and of all cgroups below it; none
+// if it does not exist.
 func pidsBelow(path string) ([]int, error) {
 	d, err := openDir(path)
 	if err != nil {
@@ -64,9 +66,9 @@ func pidsBelow(path string) ([]int, error) {
 	return d.allPids()
 }
 
-// allPids lists the processes of d and of all cgroups below it, in order. Those
-// of a threaded cgroup are listed by the domain above it; if that is above d,
-// they are found by their threads.
+// allPids lists the processes of d and of all cgroups below it, sorted. The processes
+// of a threaded cgroup are listed in the domain above it. If d itself is threaded, that
+// domain is above d, and the processes are found by their threads.
 func (d dir) allPids() ([]int, error) {
 	var pids []int
 	threaded := false
@@ -88,12 +90,13 @@ func (d dir) allPids() ([]int, error) {
 	return slices.Compact(pids), err
 }
 
-// isThreaded reports that cgroup.procs or cgroup.kill was refused, since the
-// cgroup holds threads of processes that belong to a cgroup above it.
+// isThreaded reports whether err is the kernel's refusal of cgroup.procs or cgroup.kill
+// in a threaded cgroup, whose threads are of processes that belong to a cgroup above
+// it.
 func isThreaded(err error) bool { return errors.Is(err, unix.EOPNOTSUPP) }
 
-// pids lists the processes right in d. A process that this pid namespace
-// cannot see is 0.
+// pids lists the processes in d itself. A process that this pid namespace cannot see is
+// listed as 0.
 func (d dir) pids() ([]int, error) { return d.numbers("cgroup.procs") }
 
 func (d dir) numbers(file string) ([]int, error) {
@@ -112,7 +115,7 @@ func (d dir) numbers(file string) ([]int, error) {
 	return all, nil
 }
 
-// threadGroups lists the processes that have threads right in d.
+// threadGroups lists the processes that have threads in d itself.
 func (d dir) threadGroups() ([]int, error) {
 	tids, err := d.numbers("cgroup.threads")
 	if err != nil {

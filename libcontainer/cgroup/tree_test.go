@@ -10,18 +10,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// manyBelow makes more cgroups than are looked through before something is
-// killed.
+// manyBelow makes more cgroups than the guard searches before it goes by names.
 func manyBelow(t *testing.T, path string) {
 	t.Helper()
-	for i := range 3 * lookedThrough {
+	for i := range 3 * mostSearched {
 		if err := os.Mkdir(filepath.Join(path, fmt.Sprint(i)), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// This process is spared, however many cgroups there are to look through.
+// The guard finds this process among any number of cgroups.
 func TestUnifiedProtectedAmongMany(t *testing.T) {
 	if !isolated(t) {
 		return
@@ -57,7 +56,7 @@ func TestUnifiedProtectedAmongMany(t *testing.T) {
 	awaitReaped(t, pid)
 }
 
-// A walk finds its way back from cgroups that were removed under it.
+// A walk continues after cgroups that it is in were removed.
 func TestUnifiedWalkRemoved(t *testing.T) {
 	if !isolated(t) {
 		return

@@ -48,7 +48,7 @@ func TestUnifiedLife(t *testing.T) {
 	if on, err := g.Frozen(); err != nil || on {
 		t.Fatalf("Frozen() = %v, %v after Thaw", on, err)
 	}
-	if err := loaded.Freeze(soon()); err != nil { // what is frozen can be killed
+	if err := loaded.Freeze(soon()); err != nil { // a frozen cgroup can be killed
 		t.Fatal(err)
 	}
 	if err := loaded.Kill(); err != nil {
@@ -64,7 +64,7 @@ func TestUnifiedLife(t *testing.T) {
 	if on, err := g.Frozen(); err != nil || on {
 		t.Fatalf("Frozen() of what is gone = %v, %v", on, err)
 	}
-	// Missing is fine, for all that deletes.
+	// Kill and Remove accept a group that does not exist.
 	if err := errors.Join(g.Kill(), g.Remove(soon())); err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestUnifiedLife(t *testing.T) {
 	os.Remove("/sys/fs/cgroup/a")
 }
 
-// A container may make cgroups in its own, move processes there and fork on.
+// A container may make cgroups in its own, move processes there and continue to fork.
 func TestUnifiedKillSubCgroups(t *testing.T) {
 	if !isolated(t) {
 		return
@@ -156,7 +156,7 @@ func TestUnifiedEventDeadline(t *testing.T) {
 	}
 }
 
-// An ancestor that stays frozen keeps Thaw from what it promises.
+// Thaw fails if a cgroup above stays frozen.
 func TestUnifiedFrozenAbove(t *testing.T) {
 	if !isolated(t) {
 		return
@@ -187,7 +187,7 @@ func TestUnifiedRefusals(t *testing.T) {
 			t.Errorf("New(%q): %v", c.Path, err)
 		}
 	}
-	// The same below the caller's own: allowed.
+	// A cgroup below the caller's own is allowed.
 	if _, err := New(Config{Path: "/harness/below"}); err != nil {
 		t.Error(err)
 	}
@@ -226,7 +226,7 @@ func TestUnifiedRefusals(t *testing.T) {
 	}
 }
 
-// The functions that kill must not trust what they are given.
+// The functions that kill must not trust the paths of the group.
 func TestUnifiedProtected(t *testing.T) {
 	if !isolated(t) {
 		return
@@ -271,7 +271,7 @@ func TestUnifiedProtected(t *testing.T) {
 	}
 }
 
-// What the host lacks is named, with the field that needs it.
+// A limit whose controller the host lacks is an error that names the field.
 func TestUnifiedMissingController(t *testing.T) {
 	if !isolated(t) {
 		return
@@ -335,7 +335,8 @@ func TestUnifiedSub(t *testing.T) {
 	}
 }
 
-// A container that manages cgroups itself has its init below its cgroup.
+// The init of a container that manages cgroups itself is in a cgroup below the
+// container's.
 func TestUnifiedOf(t *testing.T) {
 	if !isolated(t) {
 		return
@@ -380,7 +381,7 @@ func TestUnifiedDelegate(t *testing.T) {
 	}
 	for _, e := range entries {
 		want := uint32(0)
-		if slices.Contains(delegated(), e.Name()) {
+		if slices.Contains(delegatedFiles(), e.Name()) {
 			want = 4321
 		}
 		if got := owner(filepath.Join(top, e.Name())); got != want {

@@ -11,88 +11,88 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Change is what to change of the resources of a group that is in use.
+// Change describes an update of the resources of a group in use.
 type Change struct {
-	Old   *specs.LinuxResources // in effect; may be nil
-	Named *specs.LinuxResources // what to change ([Merge])
-	Force bool                  // below the memory in use, too, whatever the kernel kills for it
-	// Rootless: the caller is no root over the host. Its device rules are
-	// passed over, as when the group was made.
+	Old   *specs.LinuxResources // the resources in effect; may be nil
+	Named *specs.LinuxResources // the values to change; see [Merge]
+	Force bool                  // set a memory limit below the usage, even if the kernel kills processes for it
+	// Rootless: the caller does not have root's privileges on the host. Device rules
+	// that it may not set are ignored, as when the group was made.
 	Rootless bool
 }
 
-// update is a change under way.
+// update is the state of one [Group.Update].
 type update struct {
 	*Group
 	old, merged *specs.LinuxResources
-	named       *specs.LinuxResources // with what the kernel takes together with it
+	named       *specs.LinuxResources // the values to write: see leaveIdle and addCompanions
 	force       bool
 	undo        *undo.Stack
 }
 
-// share is what a change writes to one directory.
-type share struct {
+// dirSettings is what an update writes to one directory.
+type dirSettings struct {
 	d    dir
 	list []setting
 }
 
-// Update changes limits and gives the resources that are in effect then. What
-// it wrote it has read back. Each write has its counterpart, with the value of
-// before, in u: unwinding it is for the caller, after an error of Update too.
+// Update changes limits, and returns the resources in effect afterwards. It reads back
+// every value that it writes. It pushes an action that restores the previous value on u
+// for each write; the caller unwinds u, after an error of Update too.
 //
-// All that can be seen to be wrong beforehand is one error of many parts,
-// before anything is written.
+// All errors that can be found before anything is written are returned together, as
+// [Faults].
 func (g *Group) Update(c *Change, u *undo.Stack) (*specs.LinuxResources, error) {
 	m := Merge(c.Old, c.Named, g.legacy("memory") == nil)
 	up := &update{Group: g, old: strip(c.Old), merged: m, named: strip(c.Named), force: c.Force, undo: u}
 	g.rootless = c.Rootless
 	leaveIdle(up.old, up.named, m)
-	companions(up.named, m)
+	addCompanions(up.named, m)
 	g.resources = up.named
-	shares, err := up.prepare()
-	for i := range shares {
-		defer shares[i].d.close()
+	changes, err := up.prepare()
+	for i := range changes {
+		defer changes[i].d.close()
 	}
 	if err != nil {
 		return nil, err
 	}
-	for i := range shares {
-		if err := up.write(&shares[i]); err != nil {
+	for i := range changes {
+		if err := up.write(&changes[i]); err != nil {
 			return nil, err
 		}
 	}
-	if err := up.devices(); err != nil {
+	if err := up.replaceDevices(); err != nil {
 		return nil, err
 	}
-	up.forgetUnified(shares)
+	up.forgetUnified(changes)
 	return m, nil
 }
 
-// prepare finds all settings and the directories for them.
-func (u *update) prepare() ([]share, error) {
-	var shares []share
+// prepare collects all settings, and opens the directories to write them to.
+func (u *update) prepare() ([]dirSettings, error) {
+	var changes []dirSettings
 	var faults Faults
-	take := func(s *share, err error) {
+	take := func(s *dirSettings, err error) {
 		if s != nil {
-			shares = append(shares, *s)
+			changes = append(changes, *s)
 		}
 		faults.add(err)
 	}
 	faults.add(checkIdle(u.named))
 	for _, c := range controllers() {
-		take(u.prepareOne(&c))
+		take(u.prepareController(&c))
 	}
 	if u.named.Devices != nil {
-		_, err := rules(u.named)
+		_, err := deviceRules(u.named)
 		faults.add(err)
 	}
 	for _, key := range unifiedKeys(u.named) {
 		take(u.prepareKey(key))
 	}
-	return shares, faults.err()
+	return changes, faults.err()
 }
 
-func (u *update) prepareOne(c *controller) (*share, error) {
+func (u *update) prepareController(c *controller) (*dirSettings, error) {
 	m := u.legacy(c.legacy)
 	list, err := c.values(u.named, m == nil)
 	if err != nil {
@@ -116,8 +116,8 @@ func (u *update) prepareOne(c *controller) (*share, error) {
 	return u.open(m, c.name, list)
 }
 
-// prepareKey is a key of linux.resources.unified.
-func (u *update) prepareKey(key string) (*share, error) {
+// prepareKey prepares a key of linux.resources.unified.
+func (u *update) prepareKey(key string) (*dirSettings, error) {
 	field := fmt.Sprintf("unified[%q]", key)
 	if err := checkKey(key); err != nil {
 		return nil, &FieldError{"linux.resources." + field, err}
@@ -131,9 +131,9 @@ func (u *update) prepareKey(key string) (*share, error) {
 	return u.open(m, controller, list)
 }
 
-// open opens the directory of a share. A v2 controller that no limit needed
-// until now is enabled.
-func (u *update) open(m *member, controller string, list []setting) (*share, error) {
+// open opens the directory for settings of a controller, after enabling a v2 controller
+// that was not needed before.
+func (u *update) open(m *member, controller string, list []setting) (*dirSettings, error) {
 	field := list[0].field
 	d, err := openDir(m.path)
 	if err != nil {
@@ -149,7 +149,7 @@ func (u *update) open(m *member, controller string, list []setting) (*share, err
 			return nil, err
 		}
 	}
-	return &share{d, list}, nil
+	return &dirSettings{d, list}, nil
 }
 
 func (u *update) enableLate(m *member, d dir, controller string) error {
@@ -166,33 +166,33 @@ func (u *update) enableLate(m *member, d dir, controller string) error {
 			return h.unified() && strings.HasPrefix(m.path, h.mount+"/")
 		})
 		if i < 0 {
-			return nil // Update says what is missing
+			return nil // limitable reports the missing controller
 		}
 		m.mount = all[i].mount
 	}
 	return u.enable(m, d)
 }
 
-// write writes a share, in an order that the kernel takes, and checks it.
-func (u *update) write(s *share) error {
-	return applyAll(s.list, func(one *setting) error { return u.set(s.d, one) })
+// write writes the settings of one directory, in an order that the kernel accepts, and
+// reads them back.
+func (u *update) write(s *dirSettings) error {
+	return applyAll(s.list, func(one *setting) error { return u.writeOne(s.d, one) })
 }
 
-// set writes one setting, after putting on record how to take it back, and
-// reads it back.
-func (u *update) set(d dir, s *setting) error {
-	before, err := d.before(s)
+// writeOne writes one setting, pushes the action that undoes it, and reads it back.
+func (u *update) writeOne(d dir, s *setting) error {
+	before, err := d.undoValue(s)
 	switch {
-	case errors.Is(err, unix.ENOENT) && s.instead != nil:
-		return u.set(d, s.instead)
-	case errors.Is(err, unix.ENOENT) && (s.spare && !s.loose || s.drop):
+	case errors.Is(err, unix.ENOENT) && s.fallback != nil:
+		return u.writeOne(d, s.fallback)
+	case errors.Is(err, unix.ENOENT) && (s.optional && !s.unified || s.drop):
 		return nil
 	case errors.Is(err, unix.ENOENT):
 		return noFile(d, s.file)
 	case err != nil:
 		return err
 	}
-	weight := u.weight(d, s, before)
+	weight := u.weightBeforeIdle(d, s, before)
 	restore := func() {}
 	if s.file == "memory.max" {
 		if restore, err = u.makeRoom(d, s.value); err != nil {
@@ -202,17 +202,17 @@ func (u *update) set(d dir, s *setting) error {
 	err = d.write(s.file, s.value)
 	restore()
 	if s.drop && (errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO)) {
-		return nil // so is the device
+		return nil // the device is gone, and its limit with it
 	}
 	if err != nil {
 		return u.explain(d, s, err)
 	}
-	u.undo.Push(u.back(d.path, s, before, weight))
+	u.undo.Push(u.undoWrite(d.path, s, before, weight))
 	return d.check(s)
 }
 
-// explain says why the kernel refuses a value; of a memory limit of v1 it is what
-// is in use, or the other limit.
+// explain adds the reason to the kernel's refusal of a value. For a memory limit of v1
+// that is the usage, or the other one of memory.limit and memory.swap.
 func (u *update) explain(d dir, s *setting, err error) error {
 	if s.file != "memory.limit_in_bytes" && s.file != "memory.memsw.limit_in_bytes" {
 		return explained(d, s.file, err)
@@ -227,8 +227,9 @@ func (u *update) explain(d dir, s *setting, err error) error {
 	return err
 }
 
-// back sets a file to what it was before; nothing if that is not known.
-func (u *update) back(path string, s *setting, before string, weight *setting) func() error {
+// undoWrite returns the action that sets a file back to its previous value; it writes
+// nothing if that is not known ("").
+func (u *update) undoWrite(path string, s *setting, before string, weight *setting) func() error {
 	field, file := s.field, s.file
 	return func() error {
 		d, err := openDir(path)
@@ -237,7 +238,7 @@ func (u *update) back(path string, s *setting, before string, weight *setting) f
 		}
 		defer d.close()
 		switch before {
-		case "": // not known
+		case "": // the previous value is not known
 		case empty:
 			err = d.write(file, empty)
 		default:
@@ -253,8 +254,9 @@ func (u *update) back(path string, s *setting, before string, weight *setting) f
 	}
 }
 
-// weight is the weight that the kernel forgets when a cgroup becomes idle.
-func (u *update) weight(d dir, s *setting, before string) *setting {
+// weightBeforeIdle returns the setting that restores the CPU weight, which the kernel
+// resets when s makes the cgroup idle; nil if s does not.
+func (u *update) weightBeforeIdle(d dir, s *setting, before string) *setting {
 	if s.file != "cpu.idle" || before != "0" {
 		return nil
 	}
@@ -269,16 +271,16 @@ func (u *update) weight(d dir, s *setting, before string) *setting {
 	return w
 }
 
-// devices replaces the device rules, if they are others now.
-func (u *update) devices() error {
+// replaceDevices replaces the device rules if they have changed.
+func (u *update) replaceDevices() error {
 	if u.named.Devices == nil || sameDevices(u.old.Devices, u.named.Devices) {
 		return nil
 	}
-	was, err := rules(u.old)
+	was, err := deviceRules(u.old)
 	if err != nil {
 		return err
 	}
-	now, err := rules(u.merged)
+	now, err := deviceRules(u.merged)
 	if err != nil {
 		return err
 	}
@@ -302,12 +304,12 @@ func (u *update) devices() error {
 	return &FieldError{"linux.resources.devices", err}
 }
 
-// forgetUnified takes out of the merged resources those unified keys that
-// another field has now set.
-func (u *update) forgetUnified(shares []share) {
-	for i := range shares {
-		for _, s := range shares[i].list {
-			if _, ok := u.named.Unified[s.file]; !ok && !s.loose && !byKey(s.file) {
+// forgetUnified removes from the merged resources those unified keys whose file another
+// field has just set.
+func (u *update) forgetUnified(changes []dirSettings) {
+	for i := range changes {
+		for _, s := range changes[i].list {
+			if _, ok := u.named.Unified[s.file]; !ok && !s.unified && !byKey(s.file) {
 				delete(u.merged.Unified, s.file)
 			}
 		}

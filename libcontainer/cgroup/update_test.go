@@ -17,8 +17,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// row is one field: the value in, and the files with the values out, blanks as
-// _. "refused" is an error that names the field, "" writes nothing.
+// row tests one field: a value, and the files with the values that it becomes, with "_"
+// for blanks. "refused" is an error that names the field; "" means that nothing is
+// written.
 type row struct {
 	field  string // JSON path below linux.resources
 	json   string
@@ -27,7 +28,7 @@ type row struct {
 
 func rows() []row {
 	return []row{
-		{"devices", `{"devices":[{"allow":true,"type":"c","major":1,"minor":11,"access":"r"}]}`, "", ""}, // TestUpdateDevices
+		{"devices", `{"devices":[{"allow":true,"type":"c","major":1,"minor":11,"access":"r"}]}`, "", ""}, // TestLegacyUpdateDevices
 		{"memory.limit", `{"memory":{"limit":67108864}}`, "memory.max=67108864", "memory.limit_in_bytes=67108864"},
 		{"memory.reservation", `{"memory":{"reservation":33554432}}`, "memory.low=33554432", "memory.soft_limit_in_bytes=33554432"},
 		{"memory.swap", `{"memory":{"limit":67108864,"swap":100663296}}`, "memory.max=67108864 memory.swap.max=33554432",
@@ -64,7 +65,7 @@ func rows() []row {
 	}
 }
 
-// leaves are the JSON paths of all fields that a value can be given for.
+// leaves returns the JSON paths of all fields that can be given a value.
 func leaves(t reflect.Type, path string) (all []string) {
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -87,7 +88,7 @@ func resourcesOf(t *testing.T, text string) *specs.LinuxResources {
 	return r
 }
 
-// Each field has a row, and each row has its field.
+// Each field has one row, and each row is for a field.
 func TestRowsComplete(t *testing.T) {
 	missing := make(map[string]bool)
 	for _, l := range leaves(reflect.TypeFor[specs.LinuxResources](), "") {
@@ -108,7 +109,7 @@ func TestRowsComplete(t *testing.T) {
 	}
 }
 
-// On directories of plain files: value in, file and value out.
+// The rows on directories of plain files: a value, and the files that it is written to.
 func TestRowsFake(t *testing.T) {
 	for _, r := range rows() {
 		for _, v2 := range []bool{true, false} {
@@ -133,7 +134,8 @@ func TestRowsFake(t *testing.T) {
 	}
 }
 
-// fakeUpdate sets r in a directory that has the files of want, and reads these.
+// fakeUpdate sets r in a directory that has the files of want, and returns their
+// contents.
 func fakeUpdate(t *testing.T, r *specs.LinuxResources, want string, v2 bool) (string, error) {
 	t.Helper()
 	path := t.TempDir()
@@ -162,21 +164,21 @@ func fakeUpdate(t *testing.T, r *specs.LinuxResources, want string, v2 bool) (st
 		}
 	}
 	u := &update{Group: &Group{}, old: strip(nil), merged: Merge(nil, r, v2), named: strip(r), undo: new(undo.Stack)}
-	companions(u.named, u.merged)
+	addCompanions(u.named, u.merged)
 	for _, c := range controllers() {
 		list, err := c.values(u.named, v2)
 		if err != nil {
 			return "", err
 		}
 		for i := range list {
-			if list[i].file == "memory.oom_control" { // a file that reads otherwise than it is written
+			if list[i].file == "memory.oom_control" { // it is read in another form than it is written
 				if err := d.check(&list[i]); err != nil {
 					return "", err
 				}
 				return "memory.oom_control=" + list[i].value, nil
 			}
 		}
-		if err := u.write(&share{d, list}); err != nil {
+		if err := u.write(&dirSettings{d, list}); err != nil {
 			return "", err
 		}
 	}
@@ -184,7 +186,7 @@ func fakeUpdate(t *testing.T, r *specs.LinuxResources, want string, v2 bool) (st
 		if !v2 {
 			continue
 		}
-		if err := u.write(&share{d, []setting{{field: "unified", file: key, value: u.named.Unified[key], loose: true}}}); err != nil {
+		if err := u.write(&dirSettings{d, []setting{{field: "unified", file: key, value: u.named.Unified[key], unified: true}}}); err != nil {
 			return "", err
 		}
 	}
@@ -195,7 +197,7 @@ func fakeUpdate(t *testing.T, r *specs.LinuxResources, want string, v2 bool) (st
 	return strings.Join(out, " "), nil
 }
 
-// On the host's cgroups, of v1 and v2, as far as they have the files.
+// The rows on the host's cgroups, v1 and v2, as far as they have the files.
 func TestLegacyRows(t *testing.T) {
 	if private(t) {
 		legacyHost(t)
@@ -219,7 +221,7 @@ func rowsOn(t *testing.T, v2 bool) {
 		if v2 {
 			want = r.v2
 		}
-		g := newGroup(t, Config{Resources: resourcesOf(t, r.json)}) // which enables the controller
+		g := newGroup(t, Config{Resources: resourcesOf(t, r.json)}) // enables the controller
 		g.resources = nil
 		if !v2 {
 			g = onlyLegacy(g)
@@ -269,7 +271,7 @@ func rowsOn(t *testing.T, v2 bool) {
 		}
 		after := filesOf(g, want)
 		for file, was := range before {
-			if is := after[file]; is != was && !sameNumber(file, is, was) { // two forms of "no limit"
+			if is := after[file]; is != was && !sameNumber(file, is, was) { // "no limit" has two forms
 				t.Errorf("%s: %s is taken back to %q, it was %q", r.field, file, is, was)
 			}
 		}
@@ -283,8 +285,8 @@ func rowsOn(t *testing.T, v2 bool) {
 	}
 }
 
-// hasWords tells whether each word of want is one of got: io.max has all limits
-// of a device in its line.
+// hasWords reports whether got has every word of want: a line of io.max has all limits
+// of a device.
 func hasWords(got, want string) bool {
 	words := func(s string) []string {
 		return strings.FieldsFunc(s, func(r rune) bool { return r == '_' || r == '\n' })
@@ -298,8 +300,8 @@ func hasWords(got, want string) bool {
 	return true
 }
 
-// onDevice is the row for the devices that the host has, if it has some: number
-// is a block device's, or empty.
+// onDevice returns the row with devices of the host, if it has any, in place of its
+// own. number is that of a block device, or "".
 func (r row) onDevice(t *testing.T, number string) row {
 	t.Helper()
 	if all, err := os.ReadDir("/sys/class/infiniband"); err == nil && len(all) > 0 {
@@ -342,8 +344,8 @@ func hasFiles(t *testing.T, g *Group, r row, want string) bool {
 	return true
 }
 
-// filesOf reads the files that "file=value ..." names, in whatever directory
-// of the group they are.
+// filesOf reads the files named in "file=value ...", from whichever directory of the
+// group has them.
 func filesOf(g *Group, want string) map[string]string {
 	all := make(map[string]string)
 	for pair := range strings.FieldsSeq(want) {
@@ -359,7 +361,7 @@ func filesOf(g *Group, want string) map[string]string {
 
 func TestMerge(t *testing.T) {
 	for _, c := range []struct {
-		old, change, v2, v1 string // v1 is empty when it is v2's
+		old, change, v2, v1 string // v1 is empty if it is the same as v2
 	}{
 		{`{"cpu":{"quota":5,"period":7}}`, `{"cpu":{"period":9}}`, `{"cpu":{"quota":5,"period":9}}`, ""},
 		{`{"cpu":{"shares":5}}`, `{"cpu":{"shares":0,"quota":0},"pids":{"limit":3}}`, `{"cpu":{"shares":5},"pids":{"limit":3}}`, ""},
@@ -390,7 +392,7 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// What fails in the middle leaves nothing of what was written before it.
+// An update that fails in the middle is undone completely.
 func TestLegacyUpdateTakenBack(t *testing.T) {
 	legacyHost(t)
 	g := newGroup(t, Config{})
@@ -418,7 +420,7 @@ func TestLegacyUpdateTakenBack(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `linux.resources.unified["nosuch.max"]`) {
 		t.Errorf("a controller that is not there: %v", err)
 	}
-	// This one is found when it is written alone.
+	// This error is found only when the value is written.
 	err = update(first, `{"cpu":{"quota":30000,"period":60000,"burst":2000,"idle":1},"memory":{"limit":33554432,"swappiness":7},"blockIO":{"throttleReadBpsDevice":[{"major":4095,"minor":4095,"rate":1}]}}`)
 	f := (*FieldError)(nil)
 	if !errors.As(err, &f) || f.Field != "linux.resources.blockIO.throttleReadBpsDevice[0]" {
@@ -429,7 +431,8 @@ func TestLegacyUpdateTakenBack(t *testing.T) {
 	}
 }
 
-// v1 refuses a limit below what is in use, which names the field and tells both.
+// v1 refuses a limit below the usage; the error names the field and says how many bytes
+// are in use.
 func TestLegacyUpdateBusy(t *testing.T) {
 	legacyHost(t)
 	g := newGroup(t, Config{})
@@ -452,7 +455,7 @@ func TestLegacyUpdateBusy(t *testing.T) {
 	}
 }
 
-// awaitEaten waits until the helper "eat" has most of its 64 MiB.
+// awaitEaten waits until the helper "eat" uses most of its 64 MiB.
 func awaitEaten(t *testing.T, path, file string) {
 	t.Helper()
 	for deadline := soon(); ; time.Sleep(time.Millisecond) {
@@ -466,7 +469,8 @@ func awaitEaten(t *testing.T, path, file string) {
 	}
 }
 
-// v2 would kill: what is in use is reclaimed first, or the limit refused.
+// With a limit below the usage v2 would kill: the memory is reclaimed first, or the
+// limit is refused.
 func TestUnifiedUpdateReclaims(t *testing.T) {
 	if !isolated(t) {
 		return
@@ -527,7 +531,7 @@ func TestLegacyUpdateDevices(t *testing.T) {
 		if got := devicesIn(t, g, "after-stdin"); got != c.want {
 			t.Errorf("%s: %q, want %q", c.change, got, c.want)
 		}
-		// Back, as after an error, and on again.
+		// Undo it, as after an error, and do it again.
 		failed := errors.New("taken back")
 		u.Unwind(&failed)
 		if after := readFile(t, m.path, "devices.list"); sorted(after) != sorted(before) {
@@ -546,7 +550,7 @@ func sorted(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// A list that is replaced takes away what is not in it any more.
+// When a list is replaced, the limits that are not in the new one are removed.
 func TestDropped(t *testing.T) {
 	for _, c := range []struct{ controller, old, change, v2, v1 string }{
 		{"io", `{"blockIO":{"throttleReadBpsDevice":[{"major":8,"minor":0,"rate":1},{"major":8,"minor":16,"rate":1}],"throttleWriteIOPSDevice":[{"major":8,"minor":0,"rate":1}]}}`,
@@ -572,7 +576,7 @@ func TestDropped(t *testing.T) {
 	}
 }
 
-// A limit that the kernel forgets is refused, at create too.
+// A limit that the kernel ignores is an error, at create too.
 func TestLegacyKernelMemory(t *testing.T) {
 	legacyHost(t)
 	g := newGroup(t, Config{Resources: resourcesOf(t, `{"memory":{"kernel":67108864}}`)})

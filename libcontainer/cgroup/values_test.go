@@ -24,7 +24,7 @@ func TestUnifiedValues(t *testing.T) {
 	for _, c := range []struct {
 		controller string
 		resources  *specs.LinuxResources
-		want       string // file=value ..., blanks in values as _
+		want       string // file=value ..., with _ for blanks in values
 	}{
 		{"cpu", cpu(specs.LinuxCPU{Shares: ptr(uint64(1024))}), "cpu.weight=100"},
 		{"cpu", cpu(specs.LinuxCPU{Quota: ptr(int64(20000)), Period: ptr(uint64(50000))}), "cpu.max=20000_50000"},
@@ -86,7 +86,7 @@ func TestUnifiedCheckBeforeUpdate(t *testing.T) {
 	}
 }
 
-// Memory that the kernel kills for is told.
+// OOM kills are counted.
 func TestUnifiedOOMKills(t *testing.T) {
 	if !isolated(t) {
 		return

@@ -10,9 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Watch wakes its owner when something happens to a group: processes that the
-// kernel killed for want of memory, and the end of a freeze or a thaw. With the
-// freezer of cgroup v1 nothing tells of the latter.
+// Watch has descriptors to poll for events of a group: OOM kills, and with cgroup v2
+// the end of a freeze or a thaw. cgroup v1 does not notify of the latter.
 type Watch struct {
 	group  *Group
 	events int // cgroup.events of cgroup v2, or -1
@@ -21,7 +20,7 @@ type Watch struct {
 	kills  uint64
 }
 
-// Watch begins to watch. The caller closes what it gives.
+// Watch starts to watch the group. The caller closes the Watch.
 func (g *Group) Watch() (*Watch, error) {
 	w := &Watch{group: g, events: -1, memory: -1, legacy: -1}
 	err := w.open()
@@ -61,7 +60,7 @@ func (m *member) open(name string) (int, error) {
 	return d.open(name, unix.O_RDONLY)
 }
 
-// openLegacy has the kernel count the times that memory ran out in an eventfd
+// openLegacy has the kernel notify an eventfd whenever the cgroup runs out of memory
 // (Documentation/admin-guide/cgroup-v1/memory.rst, "OOM Control").
 func (w *Watch) openLegacy(m *member) error {
 	control, err := m.open("memory.oom_control")
@@ -75,7 +74,7 @@ func (w *Watch) openLegacy(m *member) error {
 	return m.write("cgroup.event_control", strconv.Itoa(w.legacy)+" "+strconv.Itoa(control))
 }
 
-// PollFds are the descriptors to poll(2); those that are -1 are passed over.
+// PollFds returns the descriptors for poll(2), which ignores those that are -1.
 func (w *Watch) PollFds() []unix.PollFd {
 	return []unix.PollFd{
 		{Fd: int32(w.events), Events: unix.POLLPRI},
@@ -84,9 +83,9 @@ func (w *Watch) PollFds() []unix.PollFd {
 	}
 }
 
-// OOMs counts the times that memory ran out since the last call: with cgroup
-// v2 the processes killed for it. A look at the files is also what makes them
-// wait for the next event.
+// OOMs returns how often memory has run out since the last call; with cgroup v2 it is
+// the number of OOM kills. It also reads the files again, without which poll(2) would
+// return at once.
 func (w *Watch) OOMs() (uint64, error) {
 	rearm(&w.events)
 	before := w.kills
@@ -101,7 +100,8 @@ func (w *Watch) OOMs() (uint64, error) {
 	return w.legacyOOMs()
 }
 
-// legacyOOMs reads the eventfd, which also tells that the cgroup goes away.
+// legacyOOMs reads the eventfd. The kernel notifies it when the cgroup is removed too,
+// which does not count.
 func (w *Watch) legacyOOMs() (uint64, error) {
 	if w.legacy < 0 {
 		return 0, nil
@@ -121,8 +121,9 @@ func (w *Watch) legacyOOMs() (uint64, error) {
 	return binary.NativeEndian.Uint64(b[:]), nil
 }
 
-// rearm reads a file of cgroup v2 again: poll(2) then waits for what comes
-// after. One whose cgroup has gone is closed, as it would wake for ever.
+// rearm reads a file of cgroup v2 from the start, so that poll(2) waits for the next
+// event. If the cgroup is gone it closes the file, which would otherwise always be
+// ready.
 func rearm(fd *int) (string, bool) {
 	if *fd < 0 {
 		return "", false
@@ -130,13 +131,13 @@ func rearm(fd *int) (string, bool) {
 	b := make([]byte, 512)
 	n, err := unix.Pread(*fd, b, 0)
 	if err != nil {
-		closeOne(fd)
+		closeFD(fd)
 		return "", false
 	}
 	return strings.TrimSpace(string(b[:n])), true
 }
 
-func closeOne(fd *int) {
+func closeFD(fd *int) {
 	if *fd >= 0 {
 		_ = unix.Close(*fd)
 	}
@@ -145,7 +146,7 @@ func closeOne(fd *int) {
 
 // Close ends the watch.
 func (w *Watch) Close() {
-	closeOne(&w.events)
-	closeOne(&w.memory)
-	closeOne(&w.legacy)
+	closeFD(&w.events)
+	closeFD(&w.memory)
+	closeFD(&w.legacy)
 }

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// woken waits until the watch wakes; false after 10 s.
+// woken waits until the watch wakes; it returns false after the timeout.
 func woken(t *testing.T, w *Watch, timeout time.Duration) bool {
 	t.Helper()
 	for end := time.Now().Add(timeout); ; {
@@ -37,7 +37,7 @@ func watchGroup(t *testing.T, g *Group) *Watch {
 	return w
 }
 
-// oomWatched has the kernel kill a process for want of memory.
+// oomWatched has the OOM killer kill a process, and checks that the watch counts it.
 func oomWatched(t *testing.T) {
 	g := newGroup(t, Config{Resources: &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: ptr(int64(16 << 20)), Swap: ptr(int64(16 << 20))}}})
 	if err := g.Limit(); err != nil {
@@ -95,7 +95,7 @@ func TestUnifiedWatchFreezer(t *testing.T) {
 			}
 		}
 	}
-	quiet() // a process that has just come is told of, too
+	quiet() // a new process is an event too
 	for range 2 {
 		if err := g.Freeze(soon()); err != nil {
 			t.Fatal(err)

@@ -11,28 +11,27 @@ import (
 	"strings"
 )
 
-// authenticated is a connection on which the authentication is done already:
-// the D-Bus library, which would do it, is told what it wants to hear.
+// authenticated is a connection on which authentication is done already. The D-Bus
+// library, which insists on doing it, gets the answers that it expects.
 //
-// The library writes BEGIN and then its first message. systemd, when it reads
-// both at once, leaves the message lying until more arrives. So BEGIN is sent
-// along with the rest, and messages after the answer, as systemd's own clients
-// do it.
+// The library writes BEGIN and then its first message. If systemd reads both at once,
+// it ignores the message until more arrives. So BEGIN is sent with the authentication,
+// and messages only after systemd's answer, as systemd's own clients do.
 type authenticated struct {
 	net.Conn
-	answers io.Reader // for the library; nil when it has read them
-	begun   bool
+	answers io.Reader // for the library; nil after it has read them
+	begun   bool      // the library has written BEGIN
 }
 
-// authenticate proves the caller's user id (D-Bus Specification,
-// "Authentication Protocol", EXTERNAL).
+// authenticate authenticates with the user id (D-Bus Specification, "Authentication
+// Protocol", EXTERNAL).
 func authenticate(c net.Conn, uid string) (*authenticated, error) {
 	if _, err := fmt.Fprintf(c, "\x00AUTH EXTERNAL %s\r\nBEGIN\r\n", hex.EncodeToString([]byte(uid))); err != nil {
-		return nil, cause(err)
+		return nil, withoutAddress(err)
 	}
 	line, err := readLine(c)
 	if err != nil {
-		return nil, cause(err)
+		return nil, withoutAddress(err)
 	}
 	if !strings.HasPrefix(line, "OK ") {
 		return nil, fmt.Errorf("user id %s is not accepted: %q", uid, line)
@@ -40,7 +39,7 @@ func authenticate(c net.Conn, uid string) (*authenticated, error) {
 	return &authenticated{Conn: c, answers: strings.NewReader("REJECTED EXTERNAL\r\n" + line + "\r\n")}, nil
 }
 
-// readLine reads byte by byte: what comes after the line is not ours.
+// readLine reads byte by byte, since what follows the line is for the library.
 func readLine(c net.Conn) (string, error) {
 	line, err := bufio.NewReaderSize(byteReader{c}, 16).ReadString('\n')
 	if len(line) > 1024 {

@@ -24,21 +24,21 @@ const (
 	object  = dbus.ObjectPath("/org/freedesktop/systemd1")
 )
 
-// Manager is a connection to an instance of systemd.
+// Manager is a connection to a systemd instance.
 type Manager struct {
 	conn    *dbus.Conn
 	signals chan *dbus.Signal
 	jobWait time.Duration
 }
 
-// address is a socket on which systemd is to be found.
+// address is a socket on which systemd may be reached.
 type address struct {
 	path    string
-	private bool // systemd's own: no bus is in between
+	private bool // systemd's own socket, without a bus in between
 }
 
-// Dial connects to the system's instance of systemd, or to that of the calling
-// user. Its own socket comes first: a bus would pass on each message.
+// Dial connects to the systemd instance of the system, or to that of the calling user.
+// It tries systemd's own socket first, since a bus would have to forward each message.
 func Dial(user bool) (*Manager, error) {
 	list := systemAddresses()
 	if user {
@@ -55,7 +55,7 @@ func Dial(user bool) (*Manager, error) {
 	return nil, fmt.Errorf("%w: %w", ErrUnreachable, oneLine(errs))
 }
 
-// oneLine puts errors into one line.
+// oneLine joins errors into one of one line.
 func oneLine(errs []error) error {
 	var all []string
 	for _, err := range errs {
@@ -82,8 +82,8 @@ func userAddresses() []address {
 	return append(list, address{filepath.Join(dir, "bus"), false})
 }
 
-// busPaths reads the sockets of a list of addresses (D-Bus Specification,
-// "Server Addresses"): "unix:path=/run/bus,guid=...;unix:abstract=...".
+// busPaths returns the sockets in a list of addresses (D-Bus Specification, "Server
+// Addresses"): "unix:path=/run/bus,guid=...;unix:abstract=...".
 func busPaths(list string) (all []address) {
 	for one := range strings.SplitSeq(list, ";") {
 		keys, ok := strings.CutPrefix(one, "unix:")
@@ -105,8 +105,8 @@ func busPaths(list string) (all []address) {
 	return all
 }
 
-// hostUID is the caller's user id as systemd, outside of its user namespace,
-// sees it.
+// hostUID returns the caller's user id outside of its user namespace, where systemd
+// runs.
 func hostUID() string {
 	uid := os.Geteuid()
 	text, err := sys.ReadFile("/proc/self/uid_map")
@@ -123,7 +123,7 @@ func hostUID() string {
 func connect(at address, wait time.Duration) (_ *Manager, err error) {
 	c, err := net.DialTimeout("unix", at.path, wait)
 	if err != nil {
-		return nil, cause(err)
+		return nil, withoutAddress(err)
 	}
 	defer func() {
 		if err != nil {
@@ -138,7 +138,7 @@ func connect(at address, wait time.Duration) (_ *Manager, err error) {
 	}
 	a, err := authenticate(c, hostUID())
 	if err != nil {
-		return nil, fmt.Errorf("D-Bus authentication: %w", late(err, wait, "an answer"))
+		return nil, fmt.Errorf("D-Bus authentication: %w", asTimeout(err, wait, "an answer"))
 	}
 	conn, err := dbus.NewConn(a)
 	if err != nil {
@@ -160,16 +160,16 @@ func connect(at address, wait time.Duration) (_ *Manager, err error) {
 	return m, nil
 }
 
-// cause is an error without the address, which the caller names.
-func cause(err error) error {
+// withoutAddress returns err without the address, which the caller adds.
+func withoutAddress(err error) error {
 	if op := (*net.OpError)(nil); errors.As(err, &op) {
 		return op.Err
 	}
 	return err
 }
 
-// checkPeer refuses a systemd that the pid namespace hides: by the number of a
-// process of ours, it would move another one.
+// checkPeer refuses a systemd outside of this pid namespace: a pid of this namespace is
+// that of another process there, which systemd would move.
 func checkPeer(c *net.UnixConn) error {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -191,30 +191,32 @@ func checkPeer(c *net.UnixConn) error {
 	return nil
 }
 
-// late says of an error what was waited for, if it is about time.
-func late(err error, wait time.Duration, what string) error {
+// asTimeout adds to a timeout what was waited for, and how long. Other errors are
+// returned as they are.
+func asTimeout(err error, wait time.Duration, what string) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("waited %v for %s: %w", wait, what, unix.ETIMEDOUT)
 	}
 	return err
 }
 
-// subscribe asks a bus for systemd's signals. On its own socket they come
-// unasked.
+// subscribe asks a bus for systemd's signals. On systemd's own socket they need no
+// subscription.
 func (m *Manager) subscribe(wait time.Duration) error {
 	if err := m.conn.Hello(); err != nil {
-		return fmt.Errorf("D-Bus: %w", late(err, wait, "the answer to Hello"))
+		return fmt.Errorf("D-Bus: %w", asTimeout(err, wait, "the answer to Hello"))
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
 	if err := m.conn.AddMatchSignalContext(ctx, dbus.WithMatchInterface(manager), dbus.WithMatchMember("JobRemoved")); err != nil {
-		return fmt.Errorf("D-Bus: %w", late(err, wait, "the answer to AddMatch"))
+		return fmt.Errorf("D-Bus: %w", asTimeout(err, wait, "the answer to AddMatch"))
 	}
 	return m.call("Subscribe").Err
 }
 
-// Close gives up the connection. It ends with this process: godbus panics when
-// its reader finds a connection closed in the middle of a message.
+// Close stops the delivery of signals. The connection itself is left open until this
+// process exits: godbus panics if a connection is closed while its reader is in the
+// middle of a message.
 func (m *Manager) Close() {
 	if m != nil {
 		m.conn.RemoveSignal(m.signals)

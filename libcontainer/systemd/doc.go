@@ -1,14 +1,14 @@
-// Package systemd makes and stops the units in which systemd keeps a
-// container's cgroup: transient scopes and slices, over D-Bus
-// (org.freedesktop.systemd1(5)). It knows nothing of the cgroup's files.
+// Package systemd makes and stops the systemd units that have a container's cgroup,
+// transient scopes and slices, over D-Bus (org.freedesktop.systemd1(5)). It does not
+// access the cgroup's files.
 //
-// The slices that a unit is in are made by systemd, and stay when it is gone, as
-// other runtimes leave them: who stops one ends what has been started in it a
-// moment ago, and those that systemd itself stops when nothing needs them
-// (StopWhenUnneeded) were seen to be lost to it when a start came in between.
+// systemd makes the slices that a unit is in. They stay when the unit is gone, as with
+// other runtimes: to stop a slice would end units that were started in it a moment ago.
+// If systemd itself stops unused slices (StopWhenUnneeded), it was seen to lose track
+// of a slice in which a unit was started at that moment.
 //
-// systemd answers in its own time, so each call has a deadline, and its error
-// names the unit and what was waited for.
+// systemd may be slow, so each call has a deadline, and its error names the unit and
+// what was waited for.
 package systemd
 
 import (
@@ -16,23 +16,23 @@ import (
 	"time"
 )
 
-// Why a unit is refused; test with errors.Is.
+// Reasons to refuse a unit; test with errors.Is.
 var (
-	// ErrExists: a unit of that name is there, and belongs to others.
+	// ErrExists: there is a unit of that name already, which belongs to somebody else.
 	ErrExists = errors.New("a systemd unit of this name exists")
-	// ErrUnreachable: no systemd answers on any of its sockets.
+	// ErrUnreachable: systemd answers on none of its sockets.
 	ErrUnreachable = errors.New("systemd cannot be reached")
 )
 
-// How long systemd may take. While it reloads its units it answers nothing, and
-// on a slow machine that was seen to last 18 s.
+// How long to wait for systemd. It does not answer while it reloads its units, which
+// was seen to take 18 s on a slow machine.
 const (
-	callWait = 25 * time.Second // to answer
-	jobWait  = 30 * time.Second // to start or stop a unit
+	callWait = 25 * time.Second // for an answer
+	jobWait  = 30 * time.Second // for the end of a job that starts or stops a unit
 )
 
-// Unit is the unit of a container.
+// Unit is the systemd unit of a container.
 type Unit struct {
-	Name  string // "skiff-web.scope", or a slice's
-	Slice string // the slice that the scope is in; for a slice, that above it
+	Name  string // "skiff-web.scope" or "skiff-web.slice"
+	Slice string // the slice that the unit is in
 }

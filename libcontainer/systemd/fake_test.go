@@ -15,22 +15,22 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// fake is a systemd on a private socket, of one user: it knows units by their
-// names, and their properties as they were given.
+// fake is a systemd instance of a user, on a private socket. It keeps the state of
+// units by name, and the properties that it was given.
 type fake struct {
-	mute   bool   // it answers, but its jobs never end
-	deaf   bool   // it does not answer at all
+	hangs  bool   // it answers calls, but its jobs never end
+	silent bool   // it does not answer calls
 	result string // of its jobs; "done" if empty
-	old    bool   // of a version that knows no OOMPolicy of scopes
+	old    bool   // a version without OOMPolicy for scopes
 
 	mu    sync.Mutex
 	units map[string]string // state by name
 	given []Property
 	calls []string
-	state string // of the unit that was looked for last
+	state string // of the unit of the last GetUnit
 }
 
-// serve starts it, in a folder that becomes $XDG_RUNTIME_DIR.
+// serve starts the fake in a directory that becomes $XDG_RUNTIME_DIR.
 func (f *fake) serve(t *testing.T) *Manager {
 	t.Helper()
 	dir := t.TempDir()
@@ -65,7 +65,7 @@ func (f *fake) serve(t *testing.T) *Manager {
 	return m
 }
 
-// talk does the server's half of the authentication, then answers.
+// talk does the server's side of the authentication, then answers calls.
 func (f *fake) talk(c net.Conn) {
 	defer c.Close()
 	r := bufio.NewReader(c)
@@ -92,7 +92,7 @@ func (f *fake) answer(c net.Conn, r *bufio.Reader) {
 		if err != nil {
 			return
 		}
-		if f.deaf {
+		if f.silent {
 			continue
 		}
 		method, _ := m.Headers[dbus.FieldMember].Value().(string)
@@ -104,7 +104,7 @@ func (f *fake) answer(c net.Conn, r *bufio.Reader) {
 		}
 		reply.Headers[dbus.FieldReplySerial] = dbus.MakeVariant(m.Serial())
 		send(c, reply)
-		if job != "" && !f.mute {
+		if job != "" && !f.hangs {
 			result := f.result
 			if result == "" {
 				result = "done"
@@ -127,7 +127,7 @@ func send(c net.Conn, m *dbus.Message) {
 	_ = m.EncodeTo(c, binary.LittleEndian)
 }
 
-// do carries out a call: what it answers, the name of an error, and the unit
+// do carries out a call. It returns the answer, or the name of an error, and the unit
 // whose job ends with it.
 func (f *fake) do(method string, args []any) (body []any, errName, job string) {
 	f.mu.Lock()

@@ -14,7 +14,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 )
 
-// Property is a property of a unit, as D-Bus has it: (sv).
+// Property is a property of a unit, with the D-Bus signature (sv).
 type Property struct {
 	Name  string
 	Value dbus.Variant
@@ -23,16 +23,16 @@ type Property struct {
 // unlimited is systemd's "infinity".
 const unlimited = math.MaxUint64
 
-// Limits converts values of cgroup v2 files, such as {"memory.max", "max"}, to
-// the properties that systemd writes to these files, so that it does not undo
-// them when it writes anew (daemon-reload). Files that systemd does not write
-// are left out.
+// Limits converts values of cgroup v2 files, such as {"memory.max", "max"}, to the
+// properties that systemd writes to these files. systemd would otherwise overwrite the
+// values when it writes all files again (daemon-reload). Files that systemd does not
+// write are left out.
 func Limits(files [][2]string) ([]Property, error) {
 	var all []Property
-	weighed := slices.ContainsFunc(files, func(f [2]string) bool { return f[0] == "cpu.weight" })
+	hasWeight := slices.ContainsFunc(files, func(f [2]string) bool { return f[0] == "cpu.weight" })
 	for _, f := range files {
-		if f == [2]string{"cpu.idle", "0"} && !weighed {
-			all = append(all, Unlimited("CPUWeight")) // systemd's word for its default
+		if f == [2]string{"cpu.idle", "0"} && !hasWeight {
+			all = append(all, Unlimited("CPUWeight")) // systemd's default
 			continue
 		}
 		more, err := limit(f[0], f[1])
@@ -61,7 +61,7 @@ func limit(file, value string) ([]Property, error) {
 	case "io.weight":
 		name = "IOWeight"
 		if strings.Contains(strings.TrimPrefix(value, "default "), " ") {
-			return nil, nil // of one device; what is not in systemd's list it leaves alone
+			return nil, nil // of one device; systemd leaves devices alone that it has no weight for
 		}
 		value = strings.TrimPrefix(value, "default ")
 	case "memory.min":
@@ -83,15 +83,15 @@ func limit(file, value string) ([]Property, error) {
 	default:
 		return nil, nil
 	}
-	n, err := amount(value)
+	n, err := parseAmount(value)
 	if err != nil {
 		return nil, err
 	}
 	return []Property{{name, dbus.MakeVariant(n)}}, nil
 }
 
-// oomPolicy tells what happens to the others in a cgroup when the kernel kills a
-// process of it for want of memory (systemd.service(5)).
+// oomPolicy converts memory.oom.group to OOMPolicy=, which says what happens to the
+// other processes of a unit when the OOM killer kills one (systemd.service(5)).
 func oomPolicy(group string) string {
 	if group == "1" {
 		return "kill"
@@ -99,16 +99,16 @@ func oomPolicy(group string) string {
 	return "continue"
 }
 
-func amount(s string) (uint64, error) {
+func parseAmount(s string) (uint64, error) {
 	if s == "max" {
 		return unlimited, nil
 	}
 	return strconv.ParseUint(s, 10, 64)
 }
 
-// quota converts cpu.max, "QUOTA PERIOD" in microseconds. systemd has the quota
-// as microseconds a second and rounds it to the hundredth of a CPU: up, since a
-// container must not get less than it asked for.
+// quota converts cpu.max, "QUOTA PERIOD" in microseconds. systemd takes the quota in
+// microseconds per second and rounds it to hundredths of a CPU. It is rounded up here
+// first, so that a container does not get less than it asked for.
 func quota(value string) ([]Property, error) {
 	q, p, ok := strings.Cut(value, " ")
 	period := uint64(100000)
@@ -118,7 +118,7 @@ func quota(value string) ([]Property, error) {
 			return nil, err
 		}
 	}
-	per, err := amount(q)
+	per, err := parseAmount(q)
 	if err != nil {
 		return nil, err
 	}
@@ -135,8 +135,7 @@ func quota(value string) ([]Property, error) {
 	}, nil
 }
 
-// cpus converts a list, "0-3,7", to the bits of a number, the lowest byte
-// first.
+// cpus converts a list such as "0-3,7" to a bit mask, lowest byte first.
 func cpus(file, list string) ([]Property, error) {
 	bits, err := proc.CPUList(list)
 	if err != nil {
@@ -152,11 +151,11 @@ func cpus(file, list string) ([]Property, error) {
 	return []Property{{name, dbus.MakeVariant(bits)}}, nil
 }
 
-// Device is a kind of access that is allowed: the node as systemd has it,
-// "/dev/char/1:3" or "char-136" for all of a major number, and "rwm".
+// Device allows access to devices. Node is the name in systemd's form, "/dev/char/1:3",
+// or "char-136" for all devices of a major number; Access is a part of "rwm".
 type Device struct{ Node, Access string }
 
-// Devices are the properties of a list of all that is allowed.
+// Devices returns the properties that allow the listed devices and no others.
 func Devices(list []Device) []Property {
 	return []Property{
 		{"DevicePolicy", dbus.MakeVariant("strict")},
@@ -164,8 +163,8 @@ func Devices(list []Device) []Property {
 	}
 }
 
-// Named reads properties in GVariant's text format by name: {"TasksMax":
-// "uint64 7"}.
+// Named parses properties, by name, from GVariant's text format: {"TasksMax": "uint64
+// 7"}.
 func Named(texts map[string]string) ([]Property, error) {
 	var all []Property
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
@@ -178,8 +177,8 @@ func Named(texts map[string]string) ([]Property, error) {
 	return all, nil
 }
 
-// Known leaves out of limits what this manager does not know, or not of this
-// kind of unit.
+// Known removes from limits the properties that this version of systemd does not know,
+// or not for this type of unit. It modifies limits.
 func (m *Manager) Known(unit string, limits []Property) ([]Property, error) {
 	if !Has(limits, "OOMPolicy") && !Has(limits, "MemoryZSwapMax") {
 		return limits, nil
@@ -200,13 +199,14 @@ func (m *Manager) Known(unit string, limits []Property) ([]Property, error) {
 	}), nil
 }
 
-// Settable leaves out of limits what is said of a unit at its start alone.
+// Settable removes from limits the properties that can be set only when a unit is
+// started. It modifies limits.
 func Settable(limits []Property) []Property {
 	return slices.DeleteFunc(limits, func(p Property) bool { return p.Name == "OOMPolicy" })
 }
 
-// version reads systemd's version, "257.9-1~deb13u1", as far as its first part; 0
-// if there is none.
+// version returns the first number of systemd's version, "257.9-1~deb13u1"; 0 if there
+// is none.
 func version(v any) int {
 	s, _ := v.(string)
 	s = strings.TrimPrefix(s, "v")
@@ -218,12 +218,12 @@ func version(v any) int {
 	return n
 }
 
-// Has tells whether a property of the name is in the list.
+// Has reports whether list has a property of that name.
 func Has(list []Property, name string) bool {
 	return slices.ContainsFunc(list, func(p Property) bool { return p.Name == name })
 }
 
-// Unlimited is the property without a limit.
+// Unlimited returns the property with the value "infinity".
 func Unlimited(name string) Property {
 	return Property{name, dbus.MakeVariant(uint64(unlimited))}
 }

@@ -123,7 +123,7 @@ func TestUnitLife(t *testing.T) {
 	}
 }
 
-// A unit that has failed is forgotten, since the name is free then.
+// A failed unit is reset, which frees its name.
 func TestUnitFailed(t *testing.T) {
 	f := &fake{units: map[string]string{web.Name: "failed"}}
 	m := f.serve(t)
@@ -142,8 +142,8 @@ func TestUnitErrors(t *testing.T) {
 		want string
 		is   error
 	}{
-		{"no end of the job", &fake{mute: true}, "skiff-web.scope: start it: waited 300ms for the end of the job (JobRemoved)", unix.ETIMEDOUT},
-		{"no answer", &fake{deaf: true}, "skiff-web.scope: start it: waited 300ms for the answer to StartTransientUnit", unix.ETIMEDOUT},
+		{"no end of the job", &fake{hangs: true}, "skiff-web.scope: start it: waited 300ms for the end of the job (JobRemoved)", unix.ETIMEDOUT},
+		{"no answer", &fake{silent: true}, "skiff-web.scope: start it: waited 300ms for the answer to StartTransientUnit", unix.ETIMEDOUT},
 		{"job failed", &fake{result: "failed"}, `skiff-web.scope: start it: the job's result is "failed"`, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -156,9 +156,9 @@ func TestUnitErrors(t *testing.T) {
 	}
 }
 
-// No call waits without an end.
+// Every call has a deadline.
 func TestDeadlines(t *testing.T) {
-	m := (&fake{deaf: true}).serve(t)
+	m := (&fake{silent: true}).serve(t)
 	_, control := m.ControlGroup()
 	for want, err := range map[string]error{
 		"systemd: the manager: read ControlGroup: waited 300ms for the answer to Get":                            control,
@@ -182,7 +182,7 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// A socket that takes a connection and says nothing more is given up.
+// A socket that accepts the connection and never sends anything is given up.
 func TestSilent(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "private")
 	l, err := net.Listen("unix", path)
@@ -196,7 +196,7 @@ func TestSilent(t *testing.T) {
 	}
 }
 
-// So is a bus that knows the caller and then passes nothing on.
+// So is a bus that authenticates the caller and then forwards nothing.
 func TestSilentBus(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bus")
 	l, err := net.Listen("unix", path)
@@ -206,7 +206,7 @@ func TestSilentBus(t *testing.T) {
 	defer l.Close()
 	go func() {
 		if c, err := l.Accept(); err == nil {
-			(&fake{deaf: true}).talk(c)
+			(&fake{silent: true}).talk(c)
 		}
 	}()
 	_, err = connect(address{path, false}, 50*time.Millisecond)
@@ -215,7 +215,7 @@ func TestSilentBus(t *testing.T) {
 	}
 }
 
-// A manager is told of no property that it does not know.
+// A systemd is given no property that it does not know.
 func TestKnown(t *testing.T) {
 	for _, c := range []struct {
 		unit string

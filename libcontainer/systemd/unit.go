@@ -14,12 +14,12 @@ import (
 
 const unitInterface = service + ".Unit"
 
-// IsSlice tells that the unit is a slice, in which processes are put as into
-// any cgroup; a scope is made of a process that is there.
+// IsSlice reports whether the unit is a slice. Processes are put into a slice as into
+// any cgroup; a scope is made around an existing process.
 func (u Unit) IsSlice() bool { return strings.HasSuffix(u.Name, ".slice") }
 
-// Path is the unit's cgroup below that of the manager: each dash in the name of
-// a slice leads one further down (systemd.slice(5)).
+// Path returns the path of the unit's cgroup below that of the manager. Each dash in
+// the name of a slice is one level (systemd.slice(5)).
 func (u Unit) Path() string {
 	if u.IsSlice() {
 		return slicePath(u.Name)
@@ -41,8 +41,8 @@ func slicePath(name string) string {
 	return p + name
 }
 
-// ControlGroup is the cgroup below which the manager's units are; "/" for the
-// system's.
+// ControlGroup returns the cgroup that the manager's units are below; "/" for the
+// system instance.
 func (m *Manager) ControlGroup() (string, error) {
 	v, err := m.property(object, manager, "ControlGroup", "the manager")
 	if err != nil {
@@ -55,8 +55,8 @@ func (m *Manager) ControlGroup() (string, error) {
 	return path.Clean("/" + s), nil
 }
 
-// Free refuses, with [ErrExists], the name of a unit that is active. One that
-// has failed is forgotten.
+// Free returns [ErrExists] if a unit of that name is in use. A failed one is reset,
+// which frees its name.
 func (m *Manager) Free(unit string) error {
 	var at dbus.ObjectPath
 	err := m.call("GetUnit", unit).Store(&at)
@@ -80,8 +80,8 @@ func (m *Manager) Free(unit string) error {
 	}
 }
 
-// Start makes the unit and waits until it is active. A scope begins with the
-// process pid.
+// Start makes the unit and waits until systemd has started it. A scope starts with the
+// process pid in it. If the name is in use the error is [ErrExists].
 func (m *Manager) Start(u Unit, id string, pid int, properties []Property) error {
 	all := []Property{
 		{"Description", dbus.MakeVariant("skiff container " + id)},
@@ -103,14 +103,14 @@ func (m *Manager) Start(u Unit, id string, pid int, properties []Property) error
 		Properties []Property
 	}
 	err := m.job("start", u.Name, "StartTransientUnit", u.Name, "fail", all, []auxiliary{})
-	if named(err, service+".UnitExists") {
+	if isDBusError(err, service+".UnitExists") {
 		return fmt.Errorf("%w: %s", ErrExists, u.Name)
 	}
 	return err
 }
 
-// Stop stops the unit, waits for that and has it forgotten. One that does not
-// exist is fine.
+// Stop stops the unit, waits until it has ended, and resets it, so that systemd forgets
+// it. It is no error if the unit does not exist.
 func (m *Manager) Stop(unit string) error {
 	if err := m.job("stop", unit, "StopUnit", unit, "replace"); err != nil && !noSuchUnit(err) {
 		return err
@@ -126,8 +126,8 @@ func (m *Manager) reset(unit string) error {
 	return failed("reset it", unit, err)
 }
 
-// Attach moves the process into the unit's cgroup, or into sub below it, for a
-// caller who may not do it: systemd may.
+// Attach has systemd move the process into the unit's cgroup, or into the cgroup sub
+// below it, for a caller who may not do so itself.
 func (m *Manager) Attach(unit, sub string, pid int) error {
 	err := m.call("AttachProcessesToUnit", unit, path.Join("/", sub), []uint32{uint32(pid)}).Err
 	if err != nil {
@@ -136,7 +136,7 @@ func (m *Manager) Attach(unit, sub string, pid int) error {
 	return nil
 }
 
-// Set changes properties of a unit until the next boot.
+// Set changes properties of a unit until the next boot (SetUnitProperties, runtime).
 func (m *Manager) Set(unit string, properties []Property) error {
 	if len(properties) == 0 {
 		return nil
@@ -147,7 +147,7 @@ func (m *Manager) Set(unit string, properties []Property) error {
 	return nil
 }
 
-// job calls a method that gives a job, and waits for its end.
+// job calls a method that starts a job, and waits for the end of the job.
 func (m *Manager) job(verb, unit, method string, args ...any) error {
 	limit := time.NewTimer(m.jobWait)
 	defer limit.Stop()
@@ -170,8 +170,8 @@ func (m *Manager) job(verb, unit, method string, args ...any) error {
 	}
 }
 
-// ended tells that s is the signal of the job's end: JobRemoved(id, job, unit,
-// result).
+// ended reports whether s is the signal that the job has ended, JobRemoved(id, job,
+// unit, result), and returns the result.
 func ended(s *dbus.Signal, job dbus.ObjectPath) (result string, ok bool) {
 	if s.Name != manager+".JobRemoved" || len(s.Body) < 4 || s.Body[1] != job {
 		return "", false
@@ -192,7 +192,7 @@ func (m *Manager) call(method string, args ...any) *dbus.Call {
 	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
 	c := m.conn.Object(service, object).CallWithContext(ctx, manager+"."+method, 0, args...)
-	c.Err = late(c.Err, wait, "the answer to "+method)
+	c.Err = asTimeout(c.Err, wait, "the answer to "+method)
 	return c
 }
 
@@ -203,7 +203,7 @@ func (m *Manager) property(at dbus.ObjectPath, of, name, whose string) (any, err
 	var v dbus.Variant
 	err := m.conn.Object(service, at).CallWithContext(ctx, "org.freedesktop.DBus.Properties.Get", 0, of, name).Store(&v)
 	if err != nil {
-		return nil, failed("read "+name, whose, late(err, wait, "the answer to Get"))
+		return nil, failed("read "+name, whose, asTimeout(err, wait, "the answer to Get"))
 	}
 	return v.Value(), nil
 }
@@ -212,10 +212,10 @@ func failed(what, unit string, err error) error {
 	return fmt.Errorf("systemd: %s: %s: %w", unit, what, err)
 }
 
-func noSuchUnit(err error) bool { return named(err, service+".NoSuchUnit") }
+func noSuchUnit(err error) bool { return isDBusError(err, service+".NoSuchUnit") }
 
-// named tells whether err is the D-Bus error of this name.
-func named(err error, name string) bool {
+// isDBusError reports whether err is the D-Bus error of this name.
+func isDBusError(err error, name string) bool {
 	e := dbus.Error{}
 	return errors.As(err, &e) && e.Name == name
 }

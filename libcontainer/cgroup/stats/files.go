@@ -12,9 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// files are those of one cgroup. A file that is not there reads as empty: its
-// controller is not enabled, or the kernel is older. The first error of another
-// kind is kept in err.
+// files reads the files of one cgroup. A file that does not exist reads as empty: its
+// controller is not enabled, or the kernel is older. err is the first other error.
 type files struct {
 	dir fs.FS
 	err error
@@ -26,8 +25,8 @@ func (f *files) fail(name string, err error) {
 	}
 }
 
-// text is the whole of a file. ENOTSUP is what a pressure file says when the
-// kernel was told not to count.
+// text returns the contents of a file. A pressure file returns ENOTSUP if accounting is
+// disabled.
 func (f *files) text(name string) string {
 	b, err := fs.ReadFile(f.dir, name)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTSUP) {
@@ -55,7 +54,7 @@ func (f *files) parse(name, s string) uint64 {
 	return n
 }
 
-// number is the content of a file with one number; 0 if it is not there.
+// number returns the contents of a file with one number; 0 if it does not exist.
 func (f *files) number(name string) uint64 {
 	s := f.text(name)
 	if s == "" {
@@ -64,7 +63,7 @@ func (f *files) number(name string) uint64 {
 	return f.parse(name, s)
 }
 
-// signed is number for what may be negative.
+// signed is number for a file whose number may be negative.
 func (f *files) signed(name string) int64 {
 	s := f.text(name)
 	if s == "" {
@@ -77,7 +76,7 @@ func (f *files) signed(name string) int64 {
 	return n
 }
 
-// numbers is the content of a file with numbers alone.
+// numbers returns the contents of a file that has only numbers.
 func (f *files) numbers(name string) []uint64 {
 	var list []uint64
 	for s := range strings.FieldsSeq(f.text(name)) {
@@ -86,7 +85,7 @@ func (f *files) numbers(name string) []uint64 {
 	return list
 }
 
-// keyed is the content of a file with lines of "key value"; nil if there are
+// keyed returns the contents of a file with lines of "key value"; nil if there are
 // none.
 func (f *files) keyed(name string) map[string]uint64 {
 	var all map[string]uint64
@@ -99,7 +98,7 @@ func (f *files) keyed(name string) map[string]uint64 {
 	return all
 }
 
-// nested is the content of a file with lines of "name key=value key=value".
+// nested calls each for every pair in a file with lines of "name key=value key=value".
 func (f *files) nested(name string, each func(name, key, value string)) {
 	for line := range strings.Lines(f.text(name)) {
 		fields := strings.Fields(line)
@@ -111,7 +110,7 @@ func (f *files) nested(name string, each func(name, key, value string)) {
 	}
 }
 
-// list is the content of a file such as "0-3,7".
+// list returns the contents of a file such as "0-3,7".
 func (f *files) list(name string) []uint16 {
 	var all []uint16
 	mask, err := proc.CPUList(f.text(name))
@@ -124,7 +123,7 @@ func (f *files) list(name string) []uint16 {
 	return all
 }
 
-// psi is the content of a pressure file; nil without one.
+// psi returns the contents of a pressure file; nil if there are none.
 func (f *files) psi(name string) *PSI {
 	var p PSI
 	f.nested(name, func(line, key, value string) {
@@ -162,13 +161,14 @@ func (f *files) psiValue(d *PSIData, name, key, value string) {
 	}
 }
 
-// device splits "8:16".
+// device parses a device number such as "8:16".
 func device(s string) (major, minor uint64, ok bool) {
 	a, b, ok := proc.Device(s)
 	return uint64(a), uint64(b), ok
 }
 
-// pageSizes finds the page sizes by the name of a file that each has.
+// pageSizes returns the sizes of huge pages for which there is a file "hugetlb.SIZE" +
+// suffix.
 func (f *files) pageSizes(suffix string) []string {
 	names, err := fs.Glob(f.dir, "hugetlb.*"+suffix)
 	if err != nil {
@@ -177,7 +177,7 @@ func (f *files) pageSizes(suffix string) []string {
 	var sizes []string
 	for _, name := range names {
 		size := strings.TrimSuffix(strings.TrimPrefix(name, "hugetlb."), suffix)
-		if !strings.Contains(size, ".") { // else it is the file of the reservations
+		if !strings.Contains(size, ".") { // "SIZE.rsvd" is that of the reservations
 			sizes = append(sizes, size)
 		}
 	}

@@ -1,5 +1,5 @@
-// Package stats reads what a container uses from its cgroups: each controller
-// from the hierarchy that has it, and pressure (PSI) from cgroup v2
+// Package stats reads resource usage from a container's cgroups: of each controller
+// from the hierarchy that it is in, and pressure (PSI) from cgroup v2
 // (Documentation/admin-guide/cgroup-v1 and cgroup-v2.rst).
 package stats
 
@@ -12,8 +12,8 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 )
 
-// Read gives the statistics of all controllers that the group has: none, if
-// there never was a cgroup. The error is fs.ErrNotExist if the group is gone.
+// Read returns the statistics of all controllers that the group has; they are empty if
+// it has no cgroup. The error is fs.ErrNotExist if the cgroup does not exist any more.
 func Read(g *cgroup.Group) (*Stats, error) {
 	dirs := make(map[string]fs.FS)
 	for controller, path := range g.Paths() {
@@ -24,7 +24,7 @@ func Read(g *cgroup.Group) (*Stats, error) {
 	}
 	s, err := read(dirs)
 	if err == nil && s.Pids.Current == 0 {
-		// Without the controller, the processes are counted, if not the threads.
+		// Without the pids controller, processes are counted instead of tasks.
 		var pids []int
 		pids, err = g.Pids()
 		s.Pids.Current = uint64(len(pids))
@@ -35,7 +35,7 @@ func Read(g *cgroup.Group) (*Stats, error) {
 	return s, nil
 }
 
-// controllers say how each is read, from v1 and from v2.
+// controllers lists the functions that read each controller, from v1 and from v2.
 func (s *Stats) controllers() []controller {
 	return []controller{
 		{"cpuacct", s.cpuacctV1, s.cpuacctV2},
@@ -55,7 +55,7 @@ type controller struct {
 	v1, v2 func(*files)
 }
 
-// read reads from directories by v1 controller; that of "" is cgroup v2's.
+// read reads statistics from directories by v1 controller; that of "" is cgroup v2's.
 func read(dirs map[string]fs.FS) (*Stats, error) {
 	s := &Stats{Hugetlb: make(map[string]Hugetlb)}
 	var errs []error
@@ -84,7 +84,7 @@ func (s *Stats) pressure(f *files) {
 	}
 }
 
-// pids is alike in both versions.
+// pids reads the pids controller, whose files are the same in both versions.
 func (s *Stats) pids(f *files) {
 	s.Pids = Pids{Current: f.number("pids.current"), Peak: f.number("pids.peak")}
 	if max := f.text("pids.max"); max != "max" {

@@ -80,7 +80,7 @@ func TestRead(t *testing.T) {
 	if err := g.Freeze(time.Now().Add(10 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	// The kernel gives memory back when it likes, between two looks as well.
+	// The kernel may free memory at any time, also between the two reads.
 	var differ []string
 	for range 100 {
 		if differ = compare(t, g); len(differ) == 0 {
@@ -91,11 +91,11 @@ func TestRead(t *testing.T) {
 	t.Error(strings.Join(differ, "\n"))
 }
 
-// compare holds what is read against what the field's library reads of the
-// same group, whose processes stand still.
+// compare compares the statistics with those that the library of other runtimes reads
+// of the same frozen group.
 func compare(t *testing.T, g *cgroup.Group) (differ []string) {
 	t.Helper()
-	want, err := field(g)
+	want, err := libraryStats(g)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func compare(t *testing.T, g *cgroup.Group) (differ []string) {
 	return differ
 }
 
-func field(g *cgroup.Group) (*cgroups.Stats, error) {
+func libraryStats(g *cgroup.Group) (*cgroups.Stats, error) {
 	paths := g.Paths()
 	c := &cgroups.Cgroup{Resources: &cgroups.Resources{}}
 	var m cgroups.Manager
@@ -148,8 +148,8 @@ func field(g *cgroup.Group) (*cgroups.Stats, error) {
 	return m.GetStats()
 }
 
-// tree makes a cgroup directory of lines "file: content", in which a | is a new
-// line.
+// tree makes a cgroup directory from lines of "file: contents", in which | is a
+// newline.
 func tree(text string) fs.FS {
 	dir := fstest.MapFS{}
 	for line := range strings.Lines(text) {
@@ -254,8 +254,8 @@ const legacyJSON = `{
 "ioServicedRecursive":[{"major":8,"op":"Write","value":2}],"sectorsRecursive":[{"major":8,"value":12}]},
 "hugetlb":{"2MB":{"usage":4,"max":5,"failcnt":1,"faulted":{"usage":4,"limit":8}}}}`
 
-// A hybrid host: the controllers are v1's, pressure is cgroup v2's, and what
-// v2 has of the others is not taken.
+// A hybrid host: controllers are read from v1 and pressure from v2. What v2 has of
+// these controllers is ignored.
 func TestLegacy(t *testing.T) {
 	memory := ""
 	for prefix, values := range map[string][4]int{"": {2000, 1000, 1500, 7}, "memsw.": {3000, 1010, 1600, 1},
@@ -281,8 +281,8 @@ func TestLegacy(t *testing.T) {
 	}
 }
 
-// What is not there is nothing; what is no number is an error that names the
-// file.
+// A missing file is no error; one without the expected number is an error that names
+// the file.
 func TestMissingAndDamaged(t *testing.T) {
 	s, err := read(map[string]fs.FS{"": tree("")})
 	if err != nil || s.Memory.Usage != (MemoryEntry{}) || s.CPU.PSI != nil {

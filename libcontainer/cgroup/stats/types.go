@@ -1,9 +1,9 @@
 package stats
 
-// Stats is the document that `events` prints of a container's cgroups. Its keys
-// and units are those of runc's, which engines decode; those marked "beyond"
-// are ours. Times are in nanoseconds, sizes in bytes, and no limit is the
-// largest number, unless it is said otherwise.
+// Stats is the document that `events` prints about a container's cgroups. Its keys and
+// units are those of runc, which engines decode; fields marked "beyond" are not in
+// runc's. Times are in nanoseconds and sizes in bytes, and math.MaxUint64 means no
+// limit, unless stated otherwise.
 type Stats struct {
 	CPU     CPU                `json:"cpu"`
 	CPUSet  CPUSet             `json:"cpuset"`
@@ -17,7 +17,7 @@ type Stats struct {
 	IRQ  *IRQ            `json:"irq,omitempty"`  // beyond
 }
 
-// CPU is the time that was spent.
+// CPU is CPU time and how it was limited.
 type CPU struct {
 	Usage      CPUUsage   `json:"usage"`
 	Throttling Throttling `json:"throttling"`
@@ -25,7 +25,7 @@ type CPU struct {
 	Burst      *Burst     `json:"burst,omitempty"` // beyond
 }
 
-// CPUUsage has the time of each CPU with cgroup v1 alone.
+// CPUUsage is the CPU time used. Times per CPU are only there with cgroup v1.
 type CPUUsage struct {
 	Total        uint64   `json:"total,omitempty"`
 	PerCPU       []uint64 `json:"percpu,omitempty"`
@@ -35,20 +35,22 @@ type CPUUsage struct {
 	User         uint64   `json:"user"`
 }
 
-// Throttling tells how often the quota was used up.
+// Throttling counts the quota's periods and those in which the container was throttled.
 type Throttling struct {
 	Periods          uint64 `json:"periods,omitempty"`
 	ThrottledPeriods uint64 `json:"throttledPeriods,omitempty"`
 	ThrottledTime    uint64 `json:"throttledTime,omitempty"`
 }
 
-// Burst tells in how many periods more than the quota was used, and how much.
+// Burst counts the periods in which more than the quota was used, and is the time used
+// beyond it.
 type Burst struct {
 	Periods uint64 `json:"periods"`
 	Time    uint64 `json:"time"`
 }
 
-// CPUSet is where the processes may run. All but the lists is cgroup v1's.
+// CPUSet is the CPUs and memory nodes that the processes may use. The other fields are
+// of cgroup v1 only.
 type CPUSet struct {
 	CPUs                  []uint16 `json:"cpus,omitempty"`
 	CPUExclusive          uint64   `json:"cpu_exclusive"`
@@ -63,8 +65,7 @@ type CPUSet struct {
 	SchedRelaxDomainLevel int64    `json:"sched_relax_domain_level"`
 }
 
-// Memory is what is used. Swap counts memory and swap together, as cgroup v1
-// does.
+// Memory is memory usage. Swap is memory and swap together, as in cgroup v1.
 type Memory struct {
 	Cache     uint64            `json:"cache,omitempty"`
 	Usage     MemoryEntry       `json:"usage"`
@@ -79,8 +80,8 @@ type Memory struct {
 	Events   *MemoryEvents `json:"events,omitempty"`   // beyond
 }
 
-// MemoryEntry is one kind of memory. Max is the most that was ever used,
-// Failcnt how often the limit was met.
+// MemoryEntry is one kind of memory. Max is the highest usage so far, and Failcnt how
+// often the limit was reached.
 type MemoryEntry struct {
 	Limit   uint64 `json:"limit"`
 	Usage   uint64 `json:"usage,omitempty"`
@@ -88,8 +89,7 @@ type MemoryEntry struct {
 	Failcnt uint64 `json:"failcnt"`
 }
 
-// MemoryEvents is memory.events. With cgroup v1 the kernel counts OOMKill
-// alone.
+// MemoryEvents is memory.events. With cgroup v1 only OOMKill is counted.
 type MemoryEvents struct {
 	Low          uint64 `json:"low"`
 	High         uint64 `json:"high"`
@@ -99,14 +99,14 @@ type MemoryEvents struct {
 	OOMGroupKill uint64 `json:"oom_group_kill"`
 }
 
-// Pids counts the tasks. No limit is 0.
+// Pids counts tasks. A limit of 0 means no limit.
 type Pids struct {
 	Current uint64 `json:"current,omitempty"`
 	Limit   uint64 `json:"limit,omitempty"`
 	Peak    uint64 `json:"peak,omitempty"` // beyond
 }
 
-// Blkio has a table for each kind of count.
+// Blkio has a table for each kind of counter.
 type Blkio struct {
 	IoServiceBytesRecursive []BlkioEntry `json:"ioServiceBytesRecursive,omitempty"`
 	IoServicedRecursive     []BlkioEntry `json:"ioServicedRecursive,omitempty"`
@@ -118,15 +118,15 @@ type Blkio struct {
 	SectorsRecursive        []BlkioEntry `json:"sectorsRecursive,omitempty"`
 	PSI                     *PSI         `json:"psi,omitempty"`
 
-	// Beyond: what blk-iocost counts, in microseconds; cgroup v2.
+	// Beyond: counters of blk-iocost, in microseconds; cgroup v2.
 	CostUsage   []BlkioEntry `json:"costUsage,omitempty"`
 	CostWait    []BlkioEntry `json:"costWait,omitempty"`
 	CostIndebt  []BlkioEntry `json:"costIndebt,omitempty"`
 	CostIndelay []BlkioEntry `json:"costIndelay,omitempty"`
 }
 
-// BlkioEntry is one count of a device; Op is Read, Write, Discard, Sync, Async
-// or Total.
+// BlkioEntry is one counter of a device. Op is Read, Write, Discard, Sync, Async or
+// Total, or Count in the tables of blk-iocost.
 type BlkioEntry struct {
 	Major uint64 `json:"major,omitempty"`
 	Minor uint64 `json:"minor,omitempty"`
@@ -134,8 +134,8 @@ type BlkioEntry struct {
 	Value uint64 `json:"value,omitempty"`
 }
 
-// Hugetlb is one page size. As with runc, the figures are of the reservations
-// where the kernel counts these, and else of the pages in use.
+// Hugetlb is one page size. As in runc, the values are of reservations if the kernel
+// counts these, and otherwise of pages in use.
 type Hugetlb struct {
 	Usage   uint64 `json:"usage,omitempty"`
 	Max     uint64 `json:"max,omitempty"` // cgroup v1
@@ -145,13 +145,13 @@ type Hugetlb struct {
 	Faulted *HugetlbPages `json:"faulted,omitempty"` // beyond
 }
 
-// HugetlbPages are the pages that are reserved, or those in use.
+// HugetlbPages is the pages of one size that are reserved, or in use.
 type HugetlbPages struct {
 	Usage uint64 `json:"usage"`
 	Limit uint64 `json:"limit"`
 }
 
-// RDMA is one device.
+// RDMA is the usage and the limits of one device.
 type RDMA struct {
 	Current RDMAEntry `json:"current"`
 	Max     RDMAEntry `json:"max"`
@@ -163,8 +163,8 @@ type RDMAEntry struct {
 	HcaObjects uint64 `json:"hca_objects"`
 }
 
-// Misc is one resource of the misc controller. Events counts how often the
-// limit was met.
+// Misc is one resource of the misc controller. Events counts how often the limit was
+// reached.
 type Misc struct {
 	Usage  uint64 `json:"usage"`
 	Max    uint64 `json:"max"`
@@ -172,13 +172,13 @@ type Misc struct {
 	Events uint64 `json:"events"`
 }
 
-// IRQ tells how much interrupts have held the processes up.
+// IRQ is the time that interrupts have taken from the processes.
 type IRQ struct {
 	PSI *PSI `json:"psi"`
 }
 
-// PSI is pressure stall information: the share of time, in percent, in which
-// some or all tasks waited, and the whole of it in microseconds.
+// PSI is pressure stall information: the shares of time, in percent, in which some or
+// all tasks were stalled, and the total stall time in microseconds.
 type PSI struct {
 	Some *PSIData `json:"some,omitempty"`
 	Full *PSIData `json:"full,omitempty"`

@@ -4,8 +4,8 @@ import (
 	"strings"
 )
 
-// tick is the unit of cpuacct.stat: the kernel shows programs 100 a second
-// (USER_HZ) on every architecture that skiff is for.
+// tick is the unit of cpuacct.stat in nanoseconds: USER_HZ is 100 on every architecture
+// that skiff supports.
 const tick = 1e9 / 100
 
 func (s *Stats) cpuacctV1(f *files) {
@@ -14,7 +14,7 @@ func (s *Stats) cpuacctV1(f *files) {
 	u.PerCPU = f.numbers("cpuacct.usage_percpu")
 	stat := f.keyed("cpuacct.stat")
 	u.Kernel, u.User = stat["system"]*tick, stat["user"]*tick
-	const all = "cpuacct.usage_all" // "cpu user system", and a line for each
+	const all = "cpuacct.usage_all" // a header "cpu user system", and a line for each CPU
 	for line := range strings.Lines(f.text(all)) {
 		if v := strings.Fields(line); len(v) == 3 && v[0] != "cpu" {
 			u.PerCPUUser = append(u.PerCPUUser, f.parse(all, v[1]))
@@ -65,8 +65,8 @@ func (f *files) memory(prefix string) MemoryEntry {
 	}
 }
 
-// blkioV1 takes each table from the first file that has something: the
-// scheduler's (bfq, or cfq before Linux 5.0), else what throttling counts.
+// blkioV1 fills each table from the first file that has a device: the scheduler's (bfq,
+// or cfq before Linux 5.0), or else that of throttling.
 func (s *Stats) blkioV1(f *files) {
 	b := &s.Blkio
 	for _, t := range [...]struct {
@@ -92,8 +92,8 @@ func (s *Stats) blkioV1(f *files) {
 	}
 }
 
-// blkio is the content of a file with lines of "8:0 Read 10" or "8:0 10". The
-// last, of all devices, is left out.
+// blkio returns the contents of a file with lines of "8:0 Read 10" or "8:0 10". The
+// last line, the total of all devices, is skipped.
 func (f *files) blkio(name string) []BlkioEntry {
 	var all []BlkioEntry
 	for line := range strings.Lines(f.text(name)) {
@@ -125,6 +125,6 @@ func (s *Stats) hugetlbV1(f *files) {
 			name += ".rsvd"
 		}
 		h.Max, h.Failcnt = f.number(name+".max_usage_in_bytes"), f.number(name+".failcnt")
-		s.Hugetlb[size] = h.usage()
+		s.Hugetlb[size] = h.withUsage()
 	}
 }

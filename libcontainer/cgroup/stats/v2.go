@@ -4,10 +4,11 @@ import (
 	"math"
 )
 
-// Microseconds are cgroup v2's unit of time.
+// microsecond is the unit of times in cgroup v2, in nanoseconds.
 const microsecond = 1000
 
-// cpuacctV2 is of cpu.stat what is there without the controller, too.
+// cpuacctV2 reads the values of cpu.stat that are there even without the cpu
+// controller.
 func (s *Stats) cpuacctV2(f *files) {
 	stat := f.keyed("cpu.stat")
 	u := &s.CPU.Usage
@@ -39,7 +40,7 @@ func (s *Stats) memoryV2(f *files) {
 			Limit: f.number("memory.swap.max"), Usage: f.number("memory.swap.current"),
 			Max: f.number("memory.swap.peak"), Failcnt: f.keyed("memory.swap.events")["max"],
 		}
-		m.Swap.Limit = sum(m.Usage.Limit, m.SwapOnly.Limit)
+		m.Swap.Limit = addLimits(m.Usage.Limit, m.SwapOnly.Limit)
 		m.Swap.Usage = m.Usage.Usage + m.SwapOnly.Usage
 	}
 	if f.has("memory.zswap.current") {
@@ -50,15 +51,15 @@ func (s *Stats) memoryV2(f *files) {
 	}
 }
 
-// sum adds limits: with one that is none, neither is their sum.
-func sum(a, b uint64) uint64 {
+// addLimits adds two limits. If one of them means no limit, so does the sum.
+func addLimits(a, b uint64) uint64 {
 	if a > math.MaxUint64-b {
 		return math.MaxUint64
 	}
 	return a + b
 }
 
-// blkioV2 puts io.stat into the tables of cgroup v1.
+// blkioV2 converts io.stat to the tables of cgroup v1.
 func (s *Stats) blkioV2(f *files) {
 	b := &s.Blkio
 	f.nested("io.stat", func(name, key, value string) {
@@ -105,7 +106,7 @@ func (s *Stats) hugetlbV2(f *files) {
 		h := Hugetlb{Failcnt: f.keyed(name + ".events")["max"]}
 		h.Faulted = f.pages(name+".current", name+".max")
 		h.Rsvd = f.pages(name+".rsvd.current", name+".rsvd.max")
-		s.Hugetlb[size] = h.usage()
+		s.Hugetlb[size] = h.withUsage()
 	}
 }
 
@@ -116,7 +117,7 @@ func (f *files) pages(usage, limit string) *HugetlbPages {
 	return &HugetlbPages{f.number(usage), f.number(limit)}
 }
 
-func (h Hugetlb) usage() Hugetlb {
+func (h Hugetlb) withUsage() Hugetlb {
 	h.Usage = h.Faulted.Usage
 	if h.Rsvd != nil {
 		h.Usage = h.Rsvd.Usage
