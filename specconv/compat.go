@@ -1,17 +1,16 @@
 package specconv
 
-// compat is something that the runtimes of the field do, that the
-// specification has otherwise or not at all, and that engines or images count
-// on: a drop-in has to do it, too.
+// compat is a behaviour of other runtimes that the specification does not have, or has
+// differently, and that engines or images rely on: a drop-in replacement needs it, too.
 type compat struct {
-	does  string // what skiff does, as they do
-	spec  string // what the specification says of it
-	code  string // places, as in testdata/coverage.txt
-	tests string // that fail without it, as there
+	does  string // what skiff does, as other runtimes do
+	spec  string // what the specification says about it
+	code  string // where it is done, as in testdata/coverage.txt
+	tests string // tests that fail without it, as in testdata/coverage.txt
 }
 
-// compatibility is the list of them. What is behaviour of the command line
-// alone is not in it.
+// compatibility is the list of all of them, to which README.md refers. What concerns the
+// command line alone is not in it.
 var compatibility = [...]compat{
 	// The document.
 	{
