@@ -30,7 +30,7 @@ func (c *call) each(ctx *cli.Context, most int, do func(id string) error) error 
 	}
 	var failed []error
 	for _, id := range ids {
-		if err := do(id); err != nil && !errors.Is(err, libcontainer.ErrNotExist) { // it has just been deleted
+		if err := do(id); err != nil && !errors.Is(err, libcontainer.ErrNotExist) { // else it has just been deleted
 			failed = append(failed, fmt.Errorf("container %s: %w", id, err))
 		}
 	}

@@ -6,8 +6,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// An annotation that is for runtimes takes effect, or a warning says that it does not.
-// All others are ignored.
+// An annotation that is for runtimes takes effect, or causes a warning or an error. All
+// others are ignored.
 func TestAnnotations(t *testing.T) {
 	for _, c := range []struct{ name, value, warning, fault string }{
 		{name: "org.example.key", value: "x"},

@@ -555,8 +555,8 @@ func vocabulary() (list [][]byte) {
 }
 
 // mutate changes the document that the first byte selects. Each change takes four more
-// bytes: what to do, the place (two bytes), and the value. Places are found anew before
-// each change.
+// bytes: what to do, the place (two bytes), and the value. Places are found anew after each
+// change.
 func (m *mutator) mutate(choices []byte) []byte {
 	if len(choices) == 0 {
 		choices = []byte{0}
