@@ -1,6 +1,7 @@
-// Go otherwise opens the cgroup's CPU limit file on the host when it starts,
-// to size GOMAXPROCS, and keeps it open (and reads it again now and then).
-// A runtime has no use for that, and no business holding a host cgroup's fd.
+// Without these settings, the Go runtime opens the CPU limit file of our cgroup on the
+// host at startup, to set GOMAXPROCS, keeps it open, and rereads it from time to time.
+// A container runtime has no use for that, and should not keep a descriptor of a host
+// cgroup open.
 //
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0

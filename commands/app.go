@@ -1,9 +1,9 @@
-// Package commands is the command line: one file a verb, each of which turns
-// arguments into a request to package libcontainer. It is the only place that
-// reads the environment, prints, logs, forwards signals and sets exit codes.
+// Package commands is the command line. Each verb has a file, which turns arguments
+// into a request to package libcontainer. Only this package prints, logs, forwards
+// signals, sets exit codes and, apart from D-Bus addresses, reads the environment.
 //
-// The command line is that of runc: the same verbs, flags, exit codes, output
-// and log records, since container engines depend on them.
+// The command line is that of runc: verbs, flags, exit codes, output and log records
+// are the same, since container engines depend on them.
 package commands
 
 import (
@@ -18,20 +18,20 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// Build says which skiff this is.
+// Build identifies this build of skiff.
 type Build struct {
 	Version string
 	Commit  string // may be empty
 }
 
-// call is one invocation of skiff: what the verbs share.
+// call is one invocation of skiff. It has the state that the verbs share.
 type call struct {
-	build   Build
-	host    libcontainer.Host
-	ownRoot bool // --root was not given
-	log     journal
-	help    printer // help and version
-	code    int     // exit status of a call that succeeds
+	build         Build
+	host          libcontainer.Host
+	rootIsDefault bool // --root was not given
+	log           journal
+	help          printer // output of help and --version
+	code          int     // exit status of a call that succeeds
 }
 
 // Main runs the command line and returns the exit status of the process.
@@ -47,14 +47,14 @@ func Main(build Build, args []string) int {
 		return c.code
 	}
 	c.log.fail(withProc(err))
-	if own := (*exitError)(nil); errors.As(err, &own) {
-		return own.code
+	if exit := (*exitError)(nil); errors.As(err, &exit) {
+		return exit.code
 	}
 	return 1
 }
 
-// withProc adds to an error what is wrong with /proc, by which most commands know
-// themselves, their cgroup and their mounts.
+// withProc adds to an error what is wrong with /proc, which most commands read for
+// their own process, cgroup and mounts.
 func withProc(err error) error {
 	fault := sys.ProcFault()
 	if fault == "" {
@@ -63,7 +63,7 @@ func withProc(err error) error {
 	return fmt.Errorf("%w (%s)", err, fault)
 }
 
-// exitError is a failure that has an exit status other than 1.
+// exitError is a failure with an exit status other than 1.
 type exitError struct {
 	code int
 	error
@@ -71,8 +71,8 @@ type exitError struct {
 
 func (e *exitError) Unwrap() error { return e.error }
 
-// run parses args and runs the verb. Only the command that is asked for is
-// built: building all of them takes longer than many a verb itself.
+// run parses args and runs the verb. It builds only the command that is needed:
+// building all of them takes longer than many verbs themselves.
 func (c *call) run(args []string) error {
 	a := c.app()
 	if v := verb(a.Flags, args); v < len(args) {
@@ -98,14 +98,14 @@ func (c *call) app() *cli.App {
 		Before:                    c.before,
 		Action:                    noVerb,
 		OnUsageError:              usageError,
-		HideHelpCommand:           true, // there is a verb of that name
-		DisableSliceFlagSeparator: true, // a comma in --env is a comma
+		HideHelpCommand:           true, // skiff has its own help verb
+		DisableSliceFlagSeparator: true, // a comma in --env separates nothing
 		ExitErrHandler:            func(*cli.Context, error) {},
 	}
 }
 
-// verb returns the index of the first argument after the global flags,
-// len(args) when there is none.
+// verb returns the index of the first argument after the global flags, or len(args)
+// if there is none.
 func verb(flags []cli.Flag, args []string) int {
 	for i := 1; i < len(args); i++ {
 		switch {
@@ -138,8 +138,8 @@ func (c *call) allCommands() []*cli.Command {
 	return append(all, c.helpCommand())
 }
 
-// command returns the command of one verb, nil for an unknown one and for
-// help, which needs all the others.
+// command returns the command of one verb. It is nil for an unknown verb and for
+// help, which needs all other commands.
 func (c *call) command(name string) *cli.Command {
 	cmd := c.bareCommand(name)
 	if cmd == nil {
@@ -148,7 +148,7 @@ func (c *call) command(name string) *cli.Command {
 	act := cmd.Action
 	cmd.Flags = quick(cmd.Flags)
 	cmd.Action = func(ctx *cli.Context) error { return prefix(name, act(ctx)) }
-	cmd.HideHelpCommand = true // else `state help` is not the state of "help"
+	cmd.HideHelpCommand = true // else `state help` is not the state of a container named help
 	cmd.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return prefix(name, err) }
 	return cmd
 }
@@ -195,7 +195,7 @@ func (c *call) bareCommand(name string) *cli.Command {
 	return nil
 }
 
-// prefix says which verb failed and keeps the exit status of err.
+// prefix adds the verb that failed to err, whose exit status stays.
 func prefix(verb string, err error) error {
 	if err == nil {
 		return nil

@@ -15,7 +15,7 @@ func isFlag(arg string) bool { return len(arg) > 1 && arg[0] == '-' }
 // takesNext reports whether arg is a flag whose value is the next argument.
 func takesNext(known []cli.Flag, arg string) bool {
 	name := strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-")
-	for _, f := range known { // none has an "=" in its name
+	for _, f := range known { // no name contains "=", so --flag=VALUE matches none
 		if slices.Contains(f.Names(), name) {
 			v, ok := f.(cli.DocGenerationFlag)
 			return ok && v.TakesValue()
@@ -24,9 +24,9 @@ func takesNext(known []cli.Flag, arg string) bool {
 	return false
 }
 
-// reorder moves the flags of the verb args[v] ahead of its other arguments,
-// so that `delete ID --force` works. exec and ps keep their order: what
-// follows the container's id is a command's own.
+// reorder moves the flags of the verb args[v] ahead of its other arguments, so that
+// `delete ID --force` works. The arguments of exec and ps keep their order: those
+// after the container's id belong to another program.
 func reorder(cmd *cli.Command, args []string, v int) []string {
 	if cmd.Name == "exec" || cmd.Name == "ps" {
 		return args
@@ -38,8 +38,9 @@ func reorder(cmd *cli.Command, args []string, v int) []string {
 	return slices.Concat(args[:v+1], flags, operands)
 }
 
-// partition splits args into flags, with their values, and the rest. A last
-// flag without its value is an error that is found when flags alone are left.
+// partition splits args into flags, with their values, and the rest. If the last flag
+// lacks its value, the rest is dropped: then the library reports the missing value,
+// instead of taking an operand for it.
 func partition(known []cli.Flag, args []string) (flags, rest []string) {
 	for i := 0; i < len(args); i++ {
 		switch {
@@ -59,8 +60,8 @@ func partition(known []cli.Flag, args []string) (flags, rest []string) {
 	return flags, rest
 }
 
-// firstNames gives the flags ahead of the first operand their first names: the
-// library takes -e and --env for one flag, but not both in one call.
+// firstNames replaces aliases by first names in the flags before the first operand:
+// the library refuses a call in which a flag has two of its names, such as -e and --env.
 func firstNames(known []cli.Flag, args []string) []string {
 	args = slices.Clone(args)
 	for i := 0; i < len(args) && isFlag(args[i]) && args[i] != "--"; i++ {
@@ -83,7 +84,8 @@ func firstNames(known []cli.Flag, args []string) []string {
 	return args
 }
 
-// checkArgs checks the number of arguments; a negative upper bound is none.
+// checkArgs checks the number of arguments. If most is negative, there is no upper
+// bound.
 func checkArgs(ctx *cli.Context, least, most int) error {
 	n := ctx.Args().Len()
 	usage := strings.TrimSpace(ctx.Command.Name + " [flags] " + ctx.Command.ArgsUsage)
@@ -96,8 +98,8 @@ func checkArgs(ctx *cli.Context, least, most int) error {
 	return nil
 }
 
-// container checks the number of arguments and loads the container that the
-// first of them names.
+// container checks the number of arguments and loads the container whose id is the
+// first one.
 func (c *call) container(ctx *cli.Context, most int) (*libcontainer.Container, error) {
 	if err := checkArgs(ctx, 1, most); err != nil {
 		return nil, err
@@ -109,7 +111,7 @@ func (c *call) container(ctx *cli.Context, most int) (*libcontainer.Container, e
 	return c.host.Load(id)
 }
 
-// tableFormat reads --format of list and ps.
+// tableFormat reads --format of list and ps, and reports whether it is json.
 func tableFormat(ctx *cli.Context) (json bool, err error) {
 	switch f := ctx.String("format"); f {
 	case "table":

@@ -57,8 +57,8 @@ func TestReorder(t *testing.T) {
 	}
 }
 
-// Flags have their first names, what is not theirs stays, and of all flags no
-// alias is left out.
+// Flags get their first names, and all other arguments stay. describeFlag has every
+// name of each flag.
 func TestFirstNames(t *testing.T) {
 	c := new(call)
 	for line, want := range map[string]string{
@@ -87,8 +87,8 @@ func TestFirstNames(t *testing.T) {
 	}
 }
 
-// Every verb in the help text has a command, and none has cli's own help
-// below it.
+// Every verb in the help text has a command, and none has the library's help
+// subcommand.
 func TestVerbs(t *testing.T) {
 	c := new(call)
 	for _, name := range verbNames() {

@@ -7,31 +7,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maskSize is the size in bytes of the kernel's set of signals.
+// maskSize is the size of the kernel's sigset_t, in bytes.
 const maskSize = 8
 
-// caught is the descriptor that the handler writes to.
+// caught is the descriptor that the signal handler writes to.
 var caught uintptr
 
-// catchAction is the kernel's struct sigaction with the handler, which writes
-// the number of its signal as a byte, and all signals blocked meanwhile. The
-// struct differs between machines: see catch_GOARCH.s.
+// catchAction is the kernel's struct sigaction with the signal handler, which writes
+// the signal's number as one byte. All signals are blocked while it runs. The struct
+// differs between machines: see catch_GOARCH.s.
 //
-// The handler is machine code because it runs wherever the signal finds a
-// thread, where a Go function could not.
+// The handler is written in assembly because the kernel runs it on whatever thread and
+// code the signal interrupts, where no Go function can run.
 var catchAction [4]uintptr
 
-// catchSignals has the given signals written to a pipe, one byte each, and
-// returns its other end. os/signal would take two changes of threads for each
-// signal, which for all of them is longer than a container takes to start.
+// catchSignals installs a handler for the given signals that writes the number of each
+// signal to a pipe, as one byte, and returns the read end. os/signal needs two thread
+// switches to enable each signal: for all signals, that takes longer than the start of
+// a container.
 func catchSignals(list []unix.Signal) (int, error) {
 	var p [2]int
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
 		return -1, fmt.Errorf("pipe: %w", err)
 	}
 	caught = uintptr(p[1])
-	// The handler must not wait, whatever happens at the other end: a full
-	// pipe loses a signal, as the kernel does with one that is pending.
+	// The handler must not block if nobody reads. If the pipe is full, a signal is lost,
+	// as a second one is while the first is pending.
 	if err := unix.SetNonblock(int(caught), true); err != nil {
 		return -1, fmt.Errorf("pipe: %w", err)
 	}

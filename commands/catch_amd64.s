@@ -6,20 +6,20 @@
 // SA_RESTORER, SA_ONSTACK (a goroutine's stack is too small) and SA_RESTART.
 #define FLAGS 0x1c000000
 
-// The handler comes from the kernel with the signal in DI, on the thread's
-// signal stack, and not from Go: there is no g. All registers are restored by
-// rt_sigreturn.
+// The kernel calls the handler with the signal's number in DI, on the thread's signal
+// stack. It is not called from Go: there is no g. rt_sigreturn restores all registers.
 TEXT catch<>(SB),NOSPLIT|NOFRAME,$0-0
 	PUSHQ	DI
 	MOVQ	·caught(SB), DI
-	MOVQ	SP, SI // the lowest byte of the number
+	MOVQ	SP, SI // the lowest byte of the number (little endian)
 	MOVL	$1, DX
 	MOVL	$SYS_write, AX
 	SYSCALL
 	POPQ	DI
 	RET
 
-// The handler returns to this; other machines' kernels have it themselves.
+// The handler returns to this code (sa_restorer). On the other machines the kernel
+// provides it.
 TEXT restore<>(SB),NOSPLIT|NOFRAME,$0-0
 	MOVL	$SYS_rt_sigreturn, AX
 	SYSCALL

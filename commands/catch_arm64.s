@@ -5,14 +5,14 @@
 // SA_ONSTACK (a goroutine's stack is too small) and SA_RESTART.
 #define FLAGS 0x18000000
 
-// The handler comes from the kernel with the signal in R0, on the thread's
-// signal stack, and not from Go: there is no g. It returns to the kernel's
-// code for rt_sigreturn, which restores all registers.
+// The kernel calls the handler with the signal's number in R0, on the thread's signal
+// stack. It is not called from Go: there is no g. It returns to the kernel's code for
+// rt_sigreturn, which restores all registers.
 TEXT catch<>(SB),NOSPLIT|NOFRAME,$0-0
 	SUB	$16, RSP
 	MOVD	R0, (RSP)
 	MOVD	·caught(SB), R0
-	MOVD	RSP, R1 // the lowest byte of the number
+	MOVD	RSP, R1 // the lowest byte of the number (little endian)
 	MOVD	$1, R2
 	MOVD	$SYS_write, R8
 	SVC

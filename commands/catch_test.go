@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Each signal is a byte, whatever thread and code it interrupts. The handlers
-// stay: no other test has a use for these signals.
+// Each signal arrives as one byte, whatever thread and code it interrupts. The handlers
+// stay installed: no other test uses these signals.
 func TestCatchSignals(t *testing.T) {
 	list := []unix.Signal{unix.SIGUSR1, unix.SIGWINCH, sigRTMin, sigRTMax}
 	fd, err := catchSignals(list)
@@ -31,7 +31,7 @@ func TestCatchSignals(t *testing.T) {
 	}
 }
 
-// keepBusy has goroutines that grow their stacks and collect garbage.
+// keepBusy starts goroutines that grow their stacks and collect garbage.
 func keepBusy() (stop func()) {
 	done := make(chan struct{})
 	for range 2 {
@@ -61,7 +61,7 @@ func deep(n int) int {
 	return deep(n-1) + int(pad[0])
 }
 
-// A reader that does not keep up stops nobody: signals are lost.
+// If the reader does not keep up, signals are lost, and nobody blocks.
 func TestCatchSignalsFullPipe(t *testing.T) {
 	fd, err := catchSignals([]unix.Signal{sigRTMax - 1})
 	if err != nil {
@@ -71,7 +71,7 @@ func TestCatchSignalsFullPipe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	runtime.LockOSThread() // which then has the signal before kill returns
+	runtime.LockOSThread() // the signal is then handled before Tgkill returns
 	defer runtime.UnlockOSThread()
 	for range size + 100 {
 		if err := unix.Tgkill(unix.Getpid(), unix.Gettid(), sigRTMax-1); err != nil {

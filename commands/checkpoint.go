@@ -71,7 +71,7 @@ func (c *call) checkpoint(ctx *cli.Context) error {
 		return err
 	}
 	if spec.Linux != nil {
-		spec.Linux.CgroupsPath = "" // its form is that of create's --systemd-cgroup; the record has the cgroup
+		spec.Linux.CgroupsPath = "" // its form depends on whether create had --systemd-cgroup; the record has the cgroup
 	}
 	l, _, err := specconv.Compile(spec, specconv.Options{
 		ID: container.ID(), Bundle: state.Bundle, Rootless: c.host.Rootless && !libcontainer.InUserNamespace(),
@@ -94,7 +94,7 @@ func dumpOptions(ctx *cli.Context, spec *specs.Spec) (*criu.DumpOptions, error) 
 		LinkRemap:       ctx.Bool("link-remap"),
 		TCPSkipInFlight: ctx.Bool("tcp-skip-in-flight"),
 		NetworkLock:     ctx.String("network-lock"),
-		Catch:           catchEnd,
+		Catch:           catchAbort,
 	}
 	var err error
 	if o.Options, err = criuOptions(ctx, spec); err != nil {
@@ -115,8 +115,9 @@ func dumpOptions(ctx *cli.Context, spec *specs.Spec) (*criu.DumpOptions, error) 
 	return o, err
 }
 
-// catchEnd catches the signals by which a checkpoint is given up.
-func catchEnd() (*os.File, error) {
+// catchAbort catches the signals that abort a checkpoint, and returns a pipe that gets a
+// byte for each one. The signals that the caller ignores stay ignored.
+func catchAbort() (*os.File, error) {
 	fd, err := catchSignals(slices.DeleteFunc([]unix.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP}, sys.Ignored))
 	if err != nil {
 		return nil, err
@@ -139,7 +140,8 @@ func checkLazy(o *criu.DumpOptions) error {
 	return nil
 }
 
-// criuOptions reads the flags of both verbs.
+// criuOptions reads the flags that checkpoint and restore share, and --tcp-close of
+// restore.
 func criuOptions(ctx *cli.Context, spec *specs.Spec) (o criu.Options, err error) {
 	o = criu.Options{
 		TCPEstablished: ctx.Bool("tcp-established"),
@@ -176,9 +178,10 @@ func criuOptions(ctx *cli.Context, spec *specs.Spec) (o criu.Options, err error)
 	return o, criu.CgroupsMode(o.CgroupsMode)
 }
 
-// criuConfig is the file with which an administrator sets CRIU's options:
-// skiff's own, or the one that is there for runc. One that is named must be
-// there: CRIU would go on without it.
+// criuConfig returns the configuration file in which an administrator sets CRIU's
+// options: the one that the annotation names, else the one for skiff, else the one for
+// runc. It is empty if there is none. A file that the annotation names must exist: CRIU
+// would run without it.
 func criuConfig(spec *specs.Spec) (string, error) {
 	if file, given := specconv.CRIUConfig(spec); given {
 		if _, err := os.Stat(file); file != "" && err != nil {
@@ -206,7 +209,7 @@ func pageServer(s string) (host string, port int, err error) {
 	return host, port, nil
 }
 
-// statusFile is the descriptor that the caller gave; nil for -1.
+// statusFile returns the open descriptor fd as a file, or nil if fd is -1.
 func statusFile(fd int) (*os.File, error) {
 	if fd == -1 {
 		return nil, nil

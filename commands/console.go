@@ -12,10 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// adoptTerminal makes the terminal of a process that is to be started in the
-// foreground fit the caller's: it has its size before the process can ask for
-// it. Without any terminal of the caller's there is nobody to type: a shell
-// would wait for ever, and its keys could not end it.
+// adoptTerminal prepares the terminal of a process that runs in the foreground: it gets
+// the size of the caller's terminal, before the process can ask for it, and the output
+// mode that fits. It is an error if the caller has no terminal: nobody could type, so a
+// shell would wait for ever, and no key could end it.
 func adoptTerminal(p *plan.Process, io *libcontainer.IO) error {
 	if !p.Terminal {
 		return nil
@@ -32,13 +32,13 @@ func adoptTerminal(p *plan.Process, io *libcontainer.IO) error {
 	return nil
 }
 
-// rawOutput reports whether output goes to a terminal that is about to be put in
-// raw mode, and so takes it as it comes. What else it may go to, a file or a
-// terminal that is not ours to change, wants no \r before a \n.
+// rawOutput reports whether output goes to the terminal that is about to be put in raw
+// mode, which needs \r before \n. Any other output, a file or a terminal that we do not
+// change, gets plain \n.
 func rawOutput(in, out *os.File) bool { return sameTerminal(in, out) && inForeground(in) }
 
-// callerTerminal is the terminal of skiff's user: one of the standard streams,
-// or else the controlling terminal; nil if there is none.
+// callerTerminal returns the caller's terminal: the first of the standard streams that
+// is one, else the controlling terminal. It is nil if there is none.
 func callerTerminal() *os.File {
 	if tty := firstTerminal(os.Stdin, os.Stdout, os.Stderr); tty != nil {
 		return tty
@@ -50,8 +50,7 @@ func callerTerminal() *os.File {
 	return tty
 }
 
-// firstTerminal returns the first of the files that is a terminal, nil if
-// none is.
+// firstTerminal returns the first file that is a terminal, or nil.
 func firstTerminal(files ...*os.File) *os.File {
 	for _, f := range files {
 		if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err == nil {
@@ -61,26 +60,26 @@ func firstTerminal(files ...*os.File) *os.File {
 	return nil
 }
 
-// sameTerminal reports whether both files are one terminal.
+// sameTerminal reports whether both files are the same terminal.
 func sameTerminal(a, b *os.File) bool {
 	var sa, sb unix.Stat_t
 	return firstTerminal(a) != nil && firstTerminal(b) != nil &&
 		unix.Fstat(int(a.Fd()), &sa) == nil && unix.Fstat(int(b.Fd()), &sb) == nil && sa.Rdev == sb.Rdev
 }
 
-// foregroundTime is how often a process in the background looks whether it is in
-// the foreground: a shell does not say so to one that runs.
-const foregroundTime = 100 * time.Millisecond
+// foregroundPoll is how often skiff, when it is in the background, checks whether it is
+// in the foreground: a shell does not notify a running process of that.
+const foregroundPoll = 100 * time.Millisecond
 
-// inForeground reports whether no job control keeps us from a file: it is no
-// terminal, or not the one that controls us, or our process group has it.
+// inForeground reports whether job control lets us use a file: it is not our
+// controlling terminal, or our process group is in the foreground there.
 func inForeground(f *os.File) bool {
 	group, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCGPGRP)
 	return err != nil || group == unix.Getpgrp()
 }
 
-// setMode changes a terminal. Should it be taken from us just now, we do not stop
-// for it.
+// setMode sets the mode of a terminal. It blocks SIGTTOU: if we have just been put in
+// the background, the signal would stop us.
 func setMode(tty *os.File, mode *unix.Termios) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

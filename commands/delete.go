@@ -29,7 +29,7 @@ func (c *call) deleteOne(id string, force bool) error {
 		err = container.Delete(force)
 	}
 	if force && errors.Is(err, libcontainer.ErrNotExist) {
-		return nil // or another delete has just removed it
+		return nil // it never existed, or another delete has just removed it
 	}
 	return err
 }

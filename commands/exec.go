@@ -11,8 +11,8 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// execFailed is the exit status of an exec that failed by itself; the others
-// are the process's.
+// execFailed is the exit status if exec itself fails; else the status is that of the
+// process.
 const execFailed = 255
 
 func (c *call) execCommand() *cli.Command {
@@ -83,21 +83,21 @@ func (c *call) exec(ctx *cli.Context) error {
 	return err
 }
 
-// compileExec reads the flags that shape the process.
+// compileExec compiles the process that the flags describe.
 func (c *call) compileExec(ctx *cli.Context, container *libcontainer.Container) (*plan.Launch, error) {
 	raw, err := container.Config()
 	if err != nil {
 		return nil, err
 	}
-	frozen, err := specconv.Decode(raw)
+	stored, err := specconv.Decode(raw)
 	if err != nil {
 		return nil, err
 	}
-	process, err := execProcess(ctx, frozen)
+	process, err := execProcess(ctx, stored)
 	if err != nil {
 		return nil, err
 	}
-	l, err := c.compileProcess(frozen, process, container.ID())
+	l, err := c.compileProcess(stored, process, container.ID())
 	if err != nil {
 		return nil, err
 	}
@@ -105,8 +105,8 @@ func (c *call) compileExec(ctx *cli.Context, container *libcontainer.Container) 
 	return l, err
 }
 
-func (c *call) compileProcess(frozen *specs.Spec, p *specs.Process, id string) (*plan.Launch, error) {
-	l, warnings, err := specconv.CompileExec(frozen, p, specconv.Options{
+func (c *call) compileProcess(stored *specs.Spec, p *specs.Process, id string) (*plan.Launch, error) {
+	l, warnings, err := specconv.CompileExec(stored, p, specconv.Options{
 		ID:            id,
 		SystemdCgroup: c.host.SystemdCgroup,
 		Rootless:      c.host.Rootless,
@@ -117,7 +117,8 @@ func (c *call) compileProcess(frozen *specs.Spec, p *specs.Process, id string) (
 	return l, err
 }
 
-// subCgroups reads --cgroup: a path for each controller, "" for all.
+// subCgroups reads --cgroup into a map of controllers to paths; the controller "" stands
+// for all.
 func subCgroups(args []string) (map[string]string, error) {
 	sub := make(map[string]string)
 	for _, arg := range args {

@@ -17,7 +17,7 @@ func (c *call) featuresCommand() *cli.Command {
 				return err
 			}
 			f := specconv.Features()
-			// What depends on the host, and on what skiff was built with.
+			// These depend on the host's kernel and libseccomp.
 			s := f.Linux.Seccomp
 			s.SupportedFlags = libcontainer.SeccompFlags()
 			s.Archs = slices.DeleteFunc(slices.Clone(s.Archs), func(a string) bool { return !libcontainer.HasSeccompArch(a) })
@@ -29,7 +29,7 @@ func (c *call) featuresCommand() *cli.Command {
 				f.Annotations["io.github.skiff-oci.skiff.commit"] = c.build.Commit
 			}
 			f.Annotations["io.github.seccomp.libseccomp.version"] = libcontainer.LibseccompVersion()
-			// What engines ask before they offer checkpoints, of runc and of crun.
+			// Engines offer checkpoints only if they find these, with runc and with crun.
 			f.Annotations["org.opencontainers.runc.checkpoint.enabled"] = "true"
 			f.Annotations["run.oci.crun.checkpoint.enabled"] = "true"
 			return printJSON(f, "    ")

@@ -6,10 +6,10 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// quick gives flags names and values that cost nothing to look up. The
-// library finds a flag's names anew each time it is asked for them, by a
-// regular expression, and asks hundreds of times a call: that alone takes as
-// long as most verbs. No flag of ours takes its value from the environment.
+// quick wraps flags so that their names are cheap to look up. The library derives a
+// flag's names with a regular expression on each of the hundreds of look-ups of a call:
+// that alone takes as long as most verbs. The wrappers do not take values from the
+// environment, as none of our flags does.
 func quick(flags []cli.Flag) []cli.Flag {
 	for i, f := range flags {
 		flags[i] = quickFlag(f)

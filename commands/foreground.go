@@ -5,32 +5,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// foreground stands in for a process that skiff waits for: signals go on to
-// it, its terminal is the caller's, orphans are reaped.
+// foreground connects skiff's caller with the process that skiff waits for: it forwards
+// signals, connects the terminals, and reaps orphans.
 type foreground struct {
-	signals int // descriptor: each byte is a signal that was caught
-	reap    bool
+	signals int  // descriptor of catchSignals' pipe
+	reap    bool // reap the container's orphans, as skiff is their subreaper
 }
 
-// newForeground catches signals from now on, so that none is lost between the
-// start of the process and wait. It is not undone: the caller is about to exit
-// when the process has ended.
+// newForeground starts to catch signals, so that none is lost between the start of the
+// process and wait. The handlers stay installed: skiff exits soon after the process has
+// ended.
 func newForeground(reap bool) (*foreground, error) {
 	fd, err := catchSignals(forwarded(reap))
 	return &foreground{signals: fd, reap: reap}, err
 }
 
-// forwarded lists the signals to catch. Those of faults are the Go runtime's,
-// as is SIGURG, SIGPIPE is the answer to a write of our own, and in a job in
-// the background a read of the terminal that catches SIGTTIN would be tried
-// for ever.
+// forwarded returns the signals to catch. Those of faults and SIGURG belong to the Go
+// runtime. SIGPIPE is caused by our own writes. SIGTTIN and SIGTTOU have to stop us: if
+// they were caught, a background job would retry its access to the terminal for ever.
 func forwarded(reap bool) []unix.Signal {
 	var all []unix.Signal
 	for s := unix.Signal(1); s <= sigRTMax; s++ {
 		switch s {
 		case unix.SIGKILL, unix.SIGSTOP, unix.SIGURG, unix.SIGPIPE, unix.SIGTTIN, unix.SIGTTOU:
 		case unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGTRAP, unix.SIGPROF:
-		case 32, 33: // a C library's own, and the Go runtime's
+		case 32, 33: // reserved by C libraries, and used by the Go runtime
 		case unix.SIGCHLD:
 			if reap {
 				all = append(all, s)
@@ -42,8 +41,8 @@ func forwarded(reap bool) []unix.Signal {
 	return all
 }
 
-// wait returns the exit status of p, when it has ended and all of its output
-// has been written. plain is IO.PlainOutput.
+// wait waits until p has ended and all of its output has been written, and returns its
+// exit status. plain is [libcontainer.IO].PlainOutput.
 func (f *foreground) wait(p *libcontainer.Process, plain bool) (int, error) {
 	var tty *terminal
 	if p.Console != nil {
@@ -61,10 +60,10 @@ func (f *foreground) wait(p *libcontainer.Process, plain bool) (int, error) {
 	return code, err
 }
 
-// handle passes signals on until the process has ended.
+// handle forwards signals until the process has ended.
 func (f *foreground) handle(p *libcontainer.Process, tty *terminal) error {
 	if f.reap {
-		reapOrphans(p.Pid) // that ended before SIGCHLD was caught
+		reapOrphans(p.Pid) // those that ended before SIGCHLD was caught
 	}
 	poll := []unix.PollFd{{Fd: int32(p.Pidfd.Fd()), Events: unix.POLLIN}, {Fd: int32(f.signals), Events: unix.POLLIN}}
 	for {
@@ -94,7 +93,7 @@ func (f *foreground) forward(s unix.Signal, p *libcontainer.Process, tty *termin
 	case s == unix.SIGWINCH && tty != nil:
 		tty.resize()
 	default:
-		// Only a process that has just ended cannot be signalled.
+		// This only fails if the process has just ended.
 		_ = p.Signal(s)
 	}
 }

@@ -23,8 +23,8 @@ func globalFlags() []cli.Flag {
 	}
 }
 
-// defaultRoot is in a file system that a reboot empties, and that the caller
-// can write to.
+// defaultRoot returns the default of --root, a directory that the caller can write to,
+// in a file system that does not survive a reboot.
 func defaultRoot() string {
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" && ordinary() {
 		return filepath.Join(dir, "skiff")
@@ -32,13 +32,14 @@ func defaultRoot() string {
 	return "/run/skiff"
 }
 
-// ordinary tells that the directories of the host's root are not for us: of
-// root in a user namespace, unless $USER says that it plays the host's.
+// ordinary reports whether the caller cannot use the directories of the host's root
+// user. That includes root in a user namespace, unless $USER says that it acts as the
+// host's root.
 func ordinary() bool {
 	return os.Geteuid() != 0 || libcontainer.InUserNamespace() && os.Getenv("USER") != "root"
 }
 
-// before acts on the global flags, ahead of any verb.
+// before reads the global flags, before any verb runs.
 func (c *call) before(ctx *cli.Context) error {
 	if err := c.openLog(ctx); err != nil {
 		return err
@@ -59,7 +60,7 @@ func (c *call) before(ctx *cli.Context) error {
 	if c.log.debugs() {
 		c.host.Debug = c.log.debug
 	}
-	c.ownRoot = !ctx.IsSet("root")
+	c.rootIsDefault = !ctx.IsSet("root")
 	return nil
 }
 
@@ -82,15 +83,15 @@ func stateRoot(dir string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("--root %q: %w", dir, err)
 	}
-	// A state directory is removed with all that is in it.
+	// Deleting a container removes its directory below this one with all its contents.
 	if abs == "/" {
 		return "", fmt.Errorf("--root %q: must not be the root directory", dir)
 	}
 	return abs, nil
 }
 
-// cgroupManager reads --cgroup-manager, which says the same as --systemd-cgroup
-// in more words.
+// cgroupManager reads --cgroup-manager and --systemd-cgroup, which must not contradict
+// each other.
 func cgroupManager(name string, systemd bool) (throughSystemd, none bool, err error) {
 	switch name {
 	case "":
@@ -105,8 +106,8 @@ func cgroupManager(name string, systemd bool) (throughSystemd, none bool, err er
 	return name == "systemd", name == "disabled", nil
 }
 
-// rootless reads --rootless. Left to skiff, who is not root, or root in a user
-// namespace alone, has no privileges on the host.
+// rootless reads --rootless. With auto, a caller counts as one without privileges on the
+// host if it is not root, or is root only in a user namespace.
 func rootless(mode string) (bool, error) {
 	switch mode {
 	case "auto":
@@ -119,11 +120,10 @@ func rootless(mode string) (bool, error) {
 	return false, fmt.Errorf("--rootless %q: must be true, false or auto", mode)
 }
 
-// makeRoot makes the default root directory of an ordinary user. The sticky
-// bit keeps it from being cleaned up while containers run (XDG Base Directory
-// Specification).
+// makeRoot makes the default root directory of an ordinary user. Its sticky bit keeps
+// it from being cleaned up while containers run (XDG Base Directory Specification).
 func (c *call) makeRoot() error {
-	if !c.ownRoot || !ordinary() || os.Getenv("XDG_RUNTIME_DIR") == "" {
+	if !c.rootIsDefault || !ordinary() || os.Getenv("XDG_RUNTIME_DIR") == "" {
 		return nil
 	}
 	if err := os.MkdirAll(c.host.Root, 0o700); err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// printer keeps the error of a write, which the library passes over.
+// printer keeps the first error of a write, which the library ignores.
 type printer struct {
 	to  io.Writer
 	err error

@@ -9,12 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// firstPassed is the first descriptor that --preserve-fds and LISTEN_FDS mean.
+// firstPassed is the first descriptor that --preserve-fds and LISTEN_FDS count.
 const firstPassed = 3
 
-// inherited returns the descriptors that are to be passed on: those of the
-// preserve+listen from 3 on that the caller has opened. One that it has not is
-// passed over, as engines count up to the highest that they want to pass.
+// inherited returns the descriptors to pass on, sorted: of the preserve+listen
+// descriptors from 3 on, those that the caller has opened. The others are skipped, since
+// engines count up to the highest one that they want to pass.
 func inherited(preserve, listen int) ([]int, error) {
 	if preserve < 0 {
 		return nil, fmt.Errorf("--preserve-fds %d: must not be negative", preserve)
@@ -29,7 +29,7 @@ func inherited(preserve, listen int) ([]int, error) {
 	var fds []int
 	for _, name := range names {
 		fd, err := strconv.Atoi(name.Name())
-		if err == nil && fd >= firstPassed && fd-firstPassed-listen < preserve && callers(fd) {
+		if err == nil && fd >= firstPassed && fd-firstPassed-listen < preserve && fromCaller(fd) {
 			fds = append(fds, fd)
 		}
 	}
@@ -37,16 +37,16 @@ func inherited(preserve, listen int) ([]int, error) {
 	return fds, nil
 }
 
-// callers reports whether the caller has opened a descriptor. All that skiff and
-// the Go runtime open, at times before main, is closed on exec, and nothing that
-// came through the exec of skiff is.
-func callers(fd int) bool {
+// fromCaller reports whether the caller has opened a descriptor. What skiff and the Go
+// runtime open, some of it before main, is close-on-exec; what came through the exec of
+// skiff is not.
+func fromCaller(fd int) bool {
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
 	return err == nil && flags&unix.FD_CLOEXEC == 0
 }
 
-// listenFDs returns how many sockets were passed by socket activation, as
-// sd_listen_fds(3) has it: the variables may be meant for another process.
+// listenFDs returns how many sockets were passed by socket activation
+// (sd_listen_fds(3)). It is 0 if the variables are meant for another process.
 func listenFDs() int {
 	if os.Getenv("LISTEN_PID") != strconv.Itoa(os.Getpid()) {
 		return 0

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestInherited has the caller's descriptors at 200, 202 and 203, and one of
-// skiff's own between them.
+// TestInherited has descriptors of the caller at 200, 202 and 203, and one of skiff
+// between them.
 func TestInherited(t *testing.T) {
 	for fd, flags := range map[int]int{200: 0, 201: unix.O_CLOEXEC, 202: 0, 203: 0} {
 		if err := unix.Dup3(0, fd, flags); err != nil {
@@ -30,7 +30,7 @@ func TestInherited(t *testing.T) {
 		{1<<63 - 1, 1<<63 - 1, []int{200, 202, 203}},
 	} {
 		got, err := inherited(tt.preserve, tt.listen)
-		got = slices.DeleteFunc(got, func(fd int) bool { return fd < 200 || fd > 203 }) // the test's caller has some, too
+		got = slices.DeleteFunc(got, func(fd int) bool { return fd < 200 || fd > 203 }) // the test's caller may have passed others
 		if err != nil || !slices.Equal(got, tt.want) {
 			t.Errorf("%d, LISTEN_FDS %d: got %v, %v, want %v", tt.preserve, tt.listen, got, err, tt.want)
 		}

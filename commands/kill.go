@@ -40,8 +40,8 @@ func (c *call) killOne(id string, sig unix.Signal, all bool) error {
 		return err
 	}
 	err = container.Signal(sig, all)
-	// Engines kill all that is left when the first process has ended: there
-	// may be nothing.
+	// Engines use --all to kill what is left when the first process has ended, which may
+	// be nothing.
 	if all && errors.Is(err, libcontainer.ErrNotRunning) {
 		return nil
 	}

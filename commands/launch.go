@@ -13,15 +13,15 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// notifySocket is the variable in which a service manager, such as systemd,
-// says where it wants to hear that the service is ready (sd_notify(3)).
+// notifySocket is the environment variable with the socket at which a service manager,
+// such as systemd, expects to be told that the service is ready (sd_notify(3)).
 const notifySocket = "NOTIFY_SOCKET"
 
-// launch is what create and run ask libcontainer for.
+// launch is the request of create, run or restore to libcontainer.
 type launch struct {
 	plan *plan.Launch
 	spec *specs.Spec
-	raw  []byte // config.json as it was read
+	raw  []byte // the text of config.json
 	io   libcontainer.IO
 }
 
@@ -34,7 +34,7 @@ func launchFlags() []cli.Flag {
 	)
 }
 
-// bundleFlags are the flags of all that make a container.
+// bundleFlags are the flags of all verbs that make a container.
 func bundleFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "bundle directory (default: the working directory)"},
@@ -59,7 +59,7 @@ func readBundle(ctx *cli.Context) (l *launch, bundle string, err error) {
 	return l, bundle, err
 }
 
-// processFlags are the flags of all that start a process.
+// processFlags are the flags of create, run and exec for the new process.
 func processFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "console-socket", Usage: "AF_UNIX socket that the terminal's master is sent to"},
@@ -102,7 +102,8 @@ func (c *call) compile(spec *specs.Spec, o specconv.Options) (*plan.Launch, erro
 	return l, err
 }
 
-// processIO reads the flags that say how a new process is connected.
+// processIO reads the flags that say what a new process inherits and where its terminal
+// and pid go.
 func (c *call) processIO(ctx *cli.Context, terminal, detach bool) (libcontainer.IO, error) {
 	io := libcontainer.IO{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
@@ -122,8 +123,8 @@ func (c *call) processIO(ctx *cli.Context, terminal, detach bool) (libcontainer.
 	return io, err
 }
 
-// checkTerminal refuses what cannot be: the master of a terminal needs
-// somebody who keeps it.
+// checkTerminal refuses a terminal whose master nobody would keep open, and a console
+// socket that nothing would be sent to.
 func checkTerminal(terminal, detach bool, socket string) error {
 	switch {
 	case detach && terminal && socket == "":

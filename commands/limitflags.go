@@ -56,8 +56,9 @@ func (p *limitFlags) schema(name, prefix string) string {
 	return s
 }
 
-// parseSize reads a size as engines' command lines have it: a number that may
-// have a fraction, and a unit of 1024 (k, kb, KiB, and so on); -1 is none.
+// parseSize parses a size in the form of engines' command lines, and returns it in
+// bytes: a number, perhaps with a fraction, and perhaps a unit, which is a power of 1024
+// (k, kb, KiB, and so on). -1 stands for no limit.
 func parseSize(s string) (int64, bool) {
 	if s == "-1" {
 		return -1, true

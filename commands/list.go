@@ -48,20 +48,20 @@ func (c *call) list(ctx *cli.Context) error {
 	return printTable(os.Stdout, states)
 }
 
-// containers returns all containers, and warns of those that cannot be read.
+// containers returns all containers, and warns of those that it cannot read.
 func (c *call) containers() ([]*libcontainer.Container, error) {
 	all, broken, err := c.host.List()
 	for _, b := range broken {
 		c.log.warn("list: %v", b)
 	}
-	// The default directory is made with the first container.
-	if c.ownRoot && errors.Is(err, fs.ErrNotExist) {
+	// The default root directory does not exist before the first container does.
+	if c.rootIsDefault && errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	return all, err
 }
 
-// states returns the containers' states; some may have gone since.
+// states returns the states of those containers that still exist.
 func (c *call) states(all []*libcontainer.Container) []*libcontainer.State {
 	states := make([]*libcontainer.State, 0, len(all))
 	for _, container := range all {

@@ -11,24 +11,23 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 )
 
-// journal writes log records the way runc does, since engines read them:
-// containerd takes the last record of level error in the JSON file given by
-// --log, podman wants that file to be a single JSON object. So a call that
-// fails writes one record of level error, which carries the warnings too, and
-// its message is on standard error as well.
+// journal writes log records as runc does, since engines read them: containerd takes the
+// last record of level error in the JSON file of --log, and podman expects that file to
+// be a single JSON object. So a call that fails writes one record of level error, which
+// has the warnings, too. It writes the message to standard error as well.
 type journal struct {
 	file     io.Writer // of --log; nil: standard error
 	json     bool
-	least    level    // records below it are dropped
+	least    level    // records below this level are dropped
 	warnings []string // not written yet
 }
 
-// record is one line of the log, with runc's keys. Nothing else may be spelt
-// like one of them in any case: containerd's decoder ignores case.
+// record is one line of the log, with runc's keys. No other key may differ from one of
+// them only by case: containerd's decoder ignores case.
 type record struct {
 	Level    string   `json:"level"`
 	Msg      string   `json:"msg"`
-	Time     string   `json:"time"` // RFC 3339, or containerd refuses the whole file
+	Time     string   `json:"time"` // RFC 3339: containerd rejects the whole file otherwise
 	Warnings []string `json:"warnings,omitempty"`
 }
 
@@ -89,15 +88,15 @@ func (j *journal) open(path, format string, least level) error {
 	return nil
 }
 
-// warn keeps a warning for the end of the call.
+// warn keeps a warning until flush or fail.
 func (j *journal) warn(format string, args ...any) {
 	if j.least <= levelWarning {
 		j.warnings = append(j.warnings, fmt.Sprintf(format, args...))
 	}
 }
 
-// note says on standard error at once what keeps the call waiting. A file of
-// --log has what the call has come to, and podman wants a single record there.
+// note reports at once, on standard error, what keeps the call waiting. It does not go
+// to the file of --log, where podman expects a single record: the result of the call.
 func (j *journal) note(format string, args ...any) {
 	if j.least > levelWarning {
 		return
@@ -118,7 +117,7 @@ func (j *journal) debug(format string, args ...any) {
 	}
 }
 
-// flush writes the warnings, each as a record.
+// flush writes each warning as a record.
 func (j *journal) flush() {
 	for _, w := range j.warnings {
 		j.write(record{Level: levelWarning.String(), Msg: w})
@@ -135,8 +134,8 @@ func (j *journal) fail(err error) {
 	}
 }
 
-// oneLine puts a message on one line: errors that are joined, and what another
-// program has said, have a line each.
+// oneLine puts a message on one line: joined errors, and the output of another program,
+// may have several.
 func oneLine(text string) string {
 	if !strings.Contains(text, "\n") {
 		return text
@@ -150,7 +149,7 @@ func oneLine(text string) string {
 	return strings.Join(parts, "; ")
 }
 
-// write cannot report that it failed: where to?
+// write writes a record. It ignores errors, as there is nowhere to report them.
 func (j *journal) write(r record) {
 	r.Time = time.Now().Format(time.RFC3339)
 	r.Msg = oneLine(r.Msg)

@@ -51,7 +51,7 @@ func TestFailedCallLogsOneObject(t *testing.T) {
 	}
 }
 
-// What is printed is one line, wherever it goes.
+// A message takes one line, wherever it is printed.
 func TestOneLine(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                        "",

@@ -14,7 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// maxMounts bounds what mounts reads, in bytes.
+// maxMounts limits the document that mounts reads, in bytes.
 const maxMounts = 16 << 20
 
 func (c *call) mountsCommand() *cli.Command {
@@ -76,7 +76,7 @@ func (c *call) compileMounts(container *libcontainer.Container, list []specs.Mou
 	if err != nil {
 		return nil, err
 	}
-	frozen, err := specconv.Decode(raw)
+	stored, err := specconv.Decode(raw)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (c *call) compileMounts(container *libcontainer.Container, list []specs.Mou
 	if err != nil {
 		return nil, err
 	}
-	l, warnings, err := specconv.CompileMounts(frozen, list, specconv.Options{ID: container.ID(), Bundle: state.Bundle, Rootless: c.host.Rootless})
+	l, warnings, err := specconv.CompileMounts(stored, list, specconv.Options{ID: container.ID(), Bundle: state.Bundle, Rootless: c.host.Rootless})
 	for _, w := range warnings {
 		c.log.warn("%v", w)
 	}

@@ -11,17 +11,17 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// execProcess returns the process that exec is to start: that of --process,
-// or the container's own with other arguments, as the flags change it.
-func execProcess(ctx *cli.Context, frozen *specs.Spec) (*specs.Process, error) {
-	p, err := baseProcess(ctx, frozen)
+// execProcess returns the process that exec is to start: that of --process, or the
+// container's with other arguments, each with the changes that the flags make.
+func execProcess(ctx *cli.Context, stored *specs.Spec) (*specs.Process, error) {
+	p, err := baseProcess(ctx, stored)
 	if err != nil {
 		return nil, err
 	}
 	return p, applyFlags(ctx, p)
 }
 
-func baseProcess(ctx *cli.Context, frozen *specs.Spec) (*specs.Process, error) {
+func baseProcess(ctx *cli.Context, stored *specs.Spec) (*specs.Process, error) {
 	command := operandsAfterID(ctx)
 	file := ctx.String("process")
 	switch {
@@ -29,26 +29,25 @@ func baseProcess(ctx *cli.Context, frozen *specs.Spec) (*specs.Process, error) {
 		return nil, fmt.Errorf("--process %s has a command, and %q is another", file, command)
 	case file != "":
 		p, err := specconv.ReadProcess(file)
-		if err == nil && frozen.Process != nil {
-			inherit(p, frozen.Process)
+		if err == nil && stored.Process != nil {
+			inherit(p, stored.Process)
 		}
 		return p, err
 	case len(command) == 0:
 		return nil, errors.New("process args cannot be empty: a command after the container id, or --process, is expected")
-	case frozen.Process == nil:
+	case stored.Process == nil:
 		return nil, errors.New("the container's config.json has no process to start from: --process is needed")
 	}
-	p := copyProcess(frozen.Process)
+	p := copyProcess(stored.Process)
 	p.Args = command
 	p.CommandLine = ""
 	p.Terminal = false // unless --tty is given
 	return p, nil
 }
 
-// inherit gives a process what its own file does not say and the container's
-// says, of all that confines it. So do the engines' runtimes, and an exec
-// without a capabilities object or a label would be another thing than what
-// the container is.
+// inherit fills in the settings that confine a process, or tune it, from the container's
+// process where p has none. Other runtimes do so, too: an exec without capabilities or a
+// label of its own would otherwise be confined differently from the container.
 func inherit(p, from *specs.Process) {
 	from = copyProcess(from)
 	if p.Capabilities == nil {
@@ -80,7 +79,7 @@ func inherit(p, from *specs.Process) {
 	}
 }
 
-// copyProcess copies all that flags can change.
+// copyProcess copies a process and all that flags can change in it.
 func copyProcess(from *specs.Process) *specs.Process {
 	p := *from
 	p.Env = slices.Clone(p.Env)
@@ -124,9 +123,9 @@ func override(field *string, value string) {
 	}
 }
 
-// addCaps adds capabilities to a process, but never to its inheritable set,
-// with which every program that has file capabilities would get them back
-// (CVE-2022-29162). The kernel wants what is ambient to be inheritable.
+// addCaps adds capabilities to a process, but never to its inheritable set, by which a
+// program with inheritable file capabilities would get them back (CVE-2022-29162). It
+// adds to the ambient set only what is inheritable already, as the kernel requires.
 func addCaps(p *specs.Process, names []string) error {
 	if len(names) == 0 {
 		return nil

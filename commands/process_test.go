@@ -13,13 +13,13 @@ import (
 )
 
 // processOf returns the process that an exec with these arguments starts.
-func processOf(t *testing.T, frozen *specs.Spec, args ...string) (p *specs.Process, err error) {
+func processOf(t *testing.T, stored *specs.Spec, args ...string) (p *specs.Process, err error) {
 	t.Helper()
 	c := new(call)
 	a := c.app()
 	cmd := c.command("exec")
 	cmd.Action = func(ctx *cli.Context) error {
-		p, err = execProcess(ctx, frozen)
+		p, err = execProcess(ctx, stored)
 		return nil
 	}
 	a.Commands = []*cli.Command{cmd}
@@ -30,7 +30,7 @@ func processOf(t *testing.T, frozen *specs.Spec, args ...string) (p *specs.Proce
 	return p, err
 }
 
-func frozenSpec() *specs.Spec {
+func storedSpec() *specs.Spec {
 	return &specs.Spec{Process: &specs.Process{
 		Terminal: true,
 		Args:     []string{"sh"},
@@ -70,15 +70,15 @@ func TestExecProcess(t *testing.T) {
 			p.Capabilities.Ambient = []string{"CAP_SYS_ADMIN"}
 		},
 	} {
-		want := frozenSpec().Process
+		want := storedSpec().Process
 		want.Args, want.Terminal = []string{"ls"}, false
 		change(want)
-		frozen := frozenSpec()
-		got, err := processOf(t, frozen, strings.Fields(line)...)
+		stored := storedSpec()
+		got, err := processOf(t, stored, strings.Fields(line)...)
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %+v, %v, want %+v", line, got, err, want)
 		}
-		if !reflect.DeepEqual(frozen, frozenSpec()) {
+		if !reflect.DeepEqual(stored, storedSpec()) {
 			t.Errorf("%s changed the container's configuration", line)
 		}
 	}
@@ -103,7 +103,7 @@ func TestExecProcessRefused(t *testing.T) {
 		"-c CAP_NOSUCH x ls":     "--cap CAP_NOSUCH: unknown capability",
 		"--cap cap_net_admin x ": "process args cannot be empty",
 	} {
-		if got, err := processOf(t, frozenSpec(), strings.Fields(line)...); err == nil || !strings.Contains(err.Error(), want) {
+		if got, err := processOf(t, storedSpec(), strings.Fields(line)...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %+v, %v, want an error with %q", line, got, err, want)
 		}
 	}
@@ -115,36 +115,36 @@ func TestExecProcessFile(t *testing.T) {
 	if err := os.WriteFile(file, []byte(doc), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p, err := processOf(t, frozenSpec(), "--process", file, "x")
+	p, err := processOf(t, storedSpec(), "--process", file, "x")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !p.Terminal || !slices.Equal(p.Args, []string{"id"}) || p.Cwd != "/x" || p.User.UID != 3 || p.User.GID != 4 || !slices.Equal(p.Env, []string{"P=1"}) {
 		t.Errorf("got %+v, want what is in the file", p)
 	}
-	if p, err = processOf(t, frozenSpec(), "-p", file, "-u", "9", "x"); err != nil || p.User.UID != 9 {
+	if p, err = processOf(t, storedSpec(), "-p", file, "-u", "9", "x"); err != nil || p.User.UID != 9 {
 		t.Errorf("with --user 9: got %+v, %v", p, err)
 	}
 }
 
-// A process from a file has of the container's what it does not say itself.
+// A process from a file inherits the container's settings where it has none.
 func TestExecProcessInherits(t *testing.T) {
-	frozen := frozenSpec()
+	stored := storedSpec()
 	umask, score := uint32(0o27), 7
-	own := frozen.Process
-	own.User.Umask, own.OOMScoreAdj = &umask, &score
-	own.ApparmorProfile, own.SelinuxLabel = "profile", "label"
-	own.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_CORE"}}
-	own.IOPriority, own.Scheduler = &specs.LinuxIOPriority{Priority: 1}, &specs.Scheduler{Policy: specs.SchedBatch}
-	own.ExecCPUAffinity = &specs.CPUAffinity{Initial: "0"}
-	want := *own
+	process := stored.Process
+	process.User.Umask, process.OOMScoreAdj = &umask, &score
+	process.ApparmorProfile, process.SelinuxLabel = "profile", "label"
+	process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_CORE"}}
+	process.IOPriority, process.Scheduler = &specs.LinuxIOPriority{Priority: 1}, &specs.Scheduler{Policy: specs.SchedBatch}
+	process.ExecCPUAffinity = &specs.CPUAffinity{Initial: "0"}
+	want := *process
 	want.Args, want.Cwd, want.Env, want.Terminal = []string{"ls"}, "/", nil, false
 	want.User.UID, want.User.GID, want.User.AdditionalGids = 1, 2, nil
 	file := filepath.Join(t.TempDir(), "process.json")
 	if err := os.WriteFile(file, []byte(`{"args": ["ls"], "cwd": "/", "user": {"uid": 1, "gid": 2}}`), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	p, err := processOf(t, frozen, "--process", file, "x")
+	p, err := processOf(t, stored, "--process", file, "x")
 	if err != nil || !reflect.DeepEqual(p, &want) {
 		t.Errorf("process %+v, %v\nexpected %+v", p, err, &want)
 	}

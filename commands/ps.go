@@ -48,8 +48,8 @@ func (c *call) ps(ctx *cli.Context) error {
 	return filterTable(os.Stdout, table, pids)
 }
 
-// operandsAfterID returns what follows the container's id, without the "--"
-// that may set it apart.
+// operandsAfterID returns the arguments after the container's id, without a "--" that
+// separates them.
 func operandsAfterID(ctx *cli.Context) []string {
 	rest := ctx.Args().Tail()
 	if len(rest) > 0 && rest[0] == "--" {
@@ -69,7 +69,7 @@ func processTable(options []string) (string, error) {
 	return string(out), nil
 }
 
-// filterTable prints the header of ps(1)'s table and the lines of the pids.
+// filterTable writes the header of ps(1)'s table and the lines of the given pids.
 func filterTable(w io.Writer, table string, pids []int) error {
 	header, body, _ := strings.Cut(table, "\n")
 	column := slices.Index(strings.Fields(header), "PID")
@@ -93,7 +93,7 @@ func filterTable(w io.Writer, table string, pids []int) error {
 	return nil
 }
 
-// linePid returns the number in a column of a line, 0 for an empty line.
+// linePid returns the pid in a column of a line, or 0 for an empty line.
 func linePid(line string, column int) (int, error) {
 	fields := strings.Fields(line)
 	if len(fields) == 0 {

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reapOrphans waits for all children that have ended but spare, whose exit
-// status belongs to [libcontainer.Process.Wait].
+// reapOrphans reaps children that have ended, until none is left or the next one is
+// spare, whose exit status is for [libcontainer.Process.Wait].
 func reapOrphans(spare int) {
 	for {
 		pid := endedChild()
@@ -20,8 +20,8 @@ func reapOrphans(spare int) {
 	}
 }
 
-// endedChild returns the pid of a child that waits to be reaped, 0 if there
-// is none. It leaves it as it is.
+// endedChild returns the pid of a child that has ended, or 0 if there is none. It does
+// not reap it.
 func endedChild() int {
 	// siginfo_t as waitid(2) fills it; its union is aligned like a pointer.
 	var info struct {

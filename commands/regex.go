@@ -10,14 +10,13 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// regexFlag has the container's id be a pattern, as with crun.
+// regexFlag makes CONTAINER-ID a pattern, as in crun.
 func regexFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "regex", Aliases: []string{"r"}, Usage: "CONTAINER-ID is a regular expression, for all containers whose id it matches somewhere"}
 }
 
-// each does something to the container that the first argument names; with
-// --regex, to all whose id it matches, whether one fails or not. That it matches
-// none is no error.
+// each calls do with the container id that is the first argument; with --regex, with
+// each id that it matches, even if one fails. It is no error if it matches none.
 func (c *call) each(ctx *cli.Context, most int, do func(id string) error) error {
 	if err := checkArgs(ctx, 1, most); err != nil {
 		return err
@@ -31,15 +30,15 @@ func (c *call) each(ctx *cli.Context, most int, do func(id string) error) error 
 	}
 	var failed []error
 	for _, id := range ids {
-		if err := do(id); err != nil && !errors.Is(err, libcontainer.ErrNotExist) { // else somebody has just deleted it
+		if err := do(id); err != nil && !errors.Is(err, libcontainer.ErrNotExist) { // else it has just been deleted
 			failed = append(failed, fmt.Errorf("container %s: %w", id, err))
 		}
 	}
 	return errors.Join(failed...)
 }
 
-// matching returns the ids of the containers that a regular expression matches.
-// An empty one is refused: a script means a variable that it has not set.
+// matching returns the ids of the containers that a regular expression matches. It
+// refuses an empty one, which is likely an unset variable in a script.
 func (c *call) matching(expression string) ([]string, error) {
 	if expression == "" {
 		return nil, errors.New("--regex: a regular expression is expected (. matches every container's id)")
@@ -49,8 +48,8 @@ func (c *call) matching(expression string) ([]string, error) {
 		return nil, fmt.Errorf("--regex: %w", err)
 	}
 	ids, err := c.host.IDs()
-	if c.ownRoot && errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // it is made with the first container
+	if c.rootIsDefault && errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // there has not been a container yet
 	}
 	var matched []string
 	for _, id := range ids {

@@ -51,8 +51,8 @@ func (c *call) runContainer(ctx *cli.Context) error {
 	})
 }
 
-// runDetached leaves the container to itself once it is ready, if there is a
-// service manager that waits for that.
+// runDetached starts the container and returns. If a service manager waits for the
+// container to be ready, it relays that first.
 func (c *call) runDetached(l *launch) error {
 	_, process, err := c.host.Create(l.plan, l.raw, l.io)
 	if err != nil {
@@ -62,53 +62,53 @@ func (c *call) runDetached(l *launch) error {
 	return nil
 }
 
-// notify passes on what the container says to the service manager. That it
-// cannot is no reason to fail: the container runs.
+// notify relays the container's messages to the service manager. An error is only a
+// warning, as the container runs.
 func (c *call) notify(p *libcontainer.Process, main int, untilReady bool) {
 	if err := p.Notify(main, untilReady); err != nil {
 		c.log.warn("%v", err)
 	}
 }
 
-// notifyForeground does so until the container has ended; then the channel has
-// the error. Without a manager it is nil.
+// notifyForeground relays messages in the background until the container has ended, and
+// then sends the error to the channel. The channel is nil without a service manager.
 func notifyForeground(l *launch, p *libcontainer.Process) chan error {
 	if l.io.NotifySocket == "" {
 		return nil
 	}
-	said := make(chan error, 1)
-	go func() { said <- p.Notify(os.Getpid(), false) }() // the service's main process is this one
-	return said
+	relayed := make(chan error, 1)
+	go func() { relayed <- p.Notify(os.Getpid(), false) }() // the service's main process is this one
+	return relayed
 }
 
-// lastWords bounds what may still be passed on when the container has ended.
-const lastWords = 2 * time.Second
+// relayTime is how long messages are still relayed after the container has ended.
+const relayTime = 2 * time.Second
 
-// endNotify waits for what notifyForeground has begun.
-func (c *call) endNotify(said chan error) {
-	if said == nil {
+// endNotify waits until notifyForeground's relay has ended, or relayTime is over.
+func (c *call) endNotify(relayed chan error) {
+	if relayed == nil {
 		return
 	}
 	select {
-	case err := <-said:
+	case err := <-relayed:
 		if err != nil {
 			c.log.warn("%v", err)
 		}
-	case <-time.After(lastWords):
-		c.log.warn("%s: the manager did not take all that the container has said (within %v of its end)", notifySocket, lastWords)
+	case <-time.After(relayTime):
+		c.log.warn("%s: the manager did not take all that the container has said (within %v of its end)", notifySocket, relayTime)
 	}
 }
 
-// warnOOM says why a process has been killed, if it was for want of memory: its
-// exit status tells of the signal alone.
+// warnOOM warns if there are signs that p was killed because memory ran out: the exit
+// status only has the signal.
 func (c *call) warnOOM(p *libcontainer.Process) {
 	if why := p.OOM(c.code); why != "" {
 		c.log.warn("%s", why)
 	}
 }
 
-// foreground makes a container, waits for it and, unless it is to be kept,
-// deletes it.
+// foreground makes a container with start, waits for it and, unless keep is set, deletes
+// it.
 func (c *call) foreground(l *launch, keep bool, start func() (*libcontainer.Container, *libcontainer.Process, error)) error {
 	fg, err := newForeground(l.io.Subreaper)
 	if err != nil {
@@ -119,16 +119,16 @@ func (c *call) foreground(l *launch, keep bool, start func() (*libcontainer.Cont
 		return err
 	}
 	c.log.flush()
-	said := notifyForeground(l, process)
+	relayed := notifyForeground(l, process)
 	c.code, err = fg.wait(process, l.io.PlainOutput)
 	c.warnOOM(process)
-	c.endNotify(said)
+	c.endNotify(relayed)
 	if keep {
 		return err
 	}
-	// A checkpoint has deleted it, and perhaps a restore has made another.
+	// A checkpoint may have deleted it, and a restore may have made another.
 	if deleteErr := container.Delete(err != nil); deleteErr != nil && !errors.Is(deleteErr, libcontainer.ErrNotExist) {
-		// The process's exit status is worth more to the caller.
+		// This is only a warning, so that the caller gets the process's exit status.
 		c.log.warn("run: delete: %v", deleteErr)
 	}
 	if err != nil {

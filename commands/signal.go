@@ -8,15 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The real-time signals, as the C library counts them: it keeps the kernel's
-// first two, 32 and 33, for itself.
+// The real-time signals, as the C library numbers them: it reserves the kernel's first
+// two, 32 and 33.
 const (
 	sigRTMin unix.Signal = 34
 	sigRTMax unix.Signal = 64
 )
 
-// parseSignal reads a signal's number, or its name in any case and with or
-// without SIG. 0 sends nothing: it asks whether there is a process.
+// parseSignal parses a signal's number, or its name in any case and with or without SIG.
+// 0 sends nothing, but checks that the process exists (kill(2)).
 func parseSignal(s string) (unix.Signal, error) {
 	if n, err := strconv.ParseUint(s, 10, 8); err == nil && n <= uint64(sigRTMax) {
 		return unix.Signal(n), nil
@@ -28,8 +28,7 @@ func parseSignal(s string) (unix.Signal, error) {
 	return 0, fmt.Errorf("unknown signal %q: a name like SIGTERM, SIGRTMIN+3 or a number up to %d is expected", s, int(sigRTMax))
 }
 
-// namedSignal returns the number of a signal's name without SIG, 0 for a name
-// that is not one.
+// namedSignal returns the signal of a name without SIG, or 0 for an unknown name.
 func namedSignal(name string) unix.Signal {
 	switch name {
 	case "CLD":
@@ -48,8 +47,8 @@ func namedSignal(name string) unix.Signal {
 	return unix.SignalNum("SIG" + name)
 }
 
-// realTime returns the signal at an offset, "+3", from the first, or "-3",
-// from the last real-time signal; 0 if there is none.
+// realTime returns the real-time signal at an offset from base: "+3" if sign is "+", and
+// "-3" if it is "-". It is 0 if there is no such signal.
 func realTime(base unix.Signal, offset, sign string) unix.Signal {
 	if offset == "" {
 		return base

@@ -29,7 +29,7 @@ func TestParseSignal(t *testing.T) {
 	}
 }
 
-// A caught SIGTTIN would make a job in the background spin, and SIGURG is Go's.
+// A caught SIGTTIN would make a background job spin, and the Go runtime uses SIGURG.
 func TestForwarded(t *testing.T) {
 	with, without := forwarded(true), forwarded(false)
 	if len(with) != len(without)+1 {

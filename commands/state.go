@@ -26,7 +26,7 @@ func (c *call) stateCommand() *cli.Command {
 	}
 }
 
-// printJSON prints v on lines of its own, or on one when indent is empty.
+// printJSON prints v with a member on each line, or all on one line if indent is empty.
 func printJSON(v any, indent string) error {
 	e := json.NewEncoder(os.Stdout)
 	e.SetIndent("", indent)

@@ -10,20 +10,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// terminal joins the terminal of a process to the caller's.
+// terminal connects the terminal of a process with the caller's.
 type terminal struct {
 	master  *os.File
 	in, out *os.File // the caller's standard streams
-	size    *os.File // the caller's terminal, whose size is taken over; may be nil
-	plain   bool     // as IO.PlainOutput: that a line begins at the left is the caller's terminal's to see to
+	size    *os.File // the caller's terminal, whose size master gets; may be nil
+	plain   bool     // IO.PlainOutput: the caller's terminal adds the \r before \n
 
-	mode  sync.Mutex
-	saved *unix.Termios // in's settings, to be restored; nil if they are as they were
-	over  bool          // they are to stay so
+	mode  sync.Mutex    // guards saved and final
+	saved *unix.Termios // in's original settings; nil while they are unchanged
+	final bool          // restore was called: raw changes nothing any more
 
-	written chan struct{} // closed when master has no more output
+	written chan struct{} // closed when all output of master has been written
 	idle    atomic.Bool   // all that was read from master has been written
-	chunks  atomic.Int64  // how often something was read from it
+	chunks  atomic.Int64  // number of successful reads from master
 }
 
 func newTerminal(master *os.File, plain bool) *terminal {
@@ -37,8 +37,8 @@ func newTerminal(master *os.File, plain bool) *terminal {
 	}
 }
 
-// start puts the caller's terminal in raw mode, so that every key reaches the
-// process's terminal, and copies in both directions from then on.
+// start puts the caller's terminal in raw mode, so that every key reaches the process's
+// terminal, and starts to copy in both directions.
 func (t *terminal) start() {
 	t.resize()
 	if inForeground(t.in) {
@@ -48,24 +48,24 @@ func (t *terminal) start() {
 	go t.copyOutput()
 }
 
-// copyInput waits until keys are ours: to read them in the background, or to
-// change the terminal of those in the foreground, stops a process (SIGTTIN,
-// SIGTTOU), and so the copying of output.
+// copyInput copies keys to the process. It first waits until skiff is in the foreground:
+// a background process that reads from its terminal, or changes its mode, is stopped
+// (SIGTTIN, SIGTTOU), and output would not be copied then.
 func (t *terminal) copyInput() {
 	for !inForeground(t.in) {
-		time.Sleep(foregroundTime)
+		time.Sleep(foregroundPoll)
 	}
 	t.raw()
 	io.Copy(struct{ io.Writer }{t.master}, t.in)
 }
 
-// raw sets what cfmakeraw(3) sets, but for what the output needs. A caller
-// without a terminal on standard input has no keys to pass on as they are.
+// raw puts the caller's terminal in raw mode, as cfmakeraw(3) does, but keeps output
+// processing if plain is set. It does nothing if standard input is no terminal.
 func (t *terminal) raw() {
 	t.mode.Lock()
 	defer t.mode.Unlock()
 	saved, err := unix.IoctlGetTermios(int(t.in.Fd()), unix.TCGETS)
-	if err != nil || t.saved != nil || t.over {
+	if err != nil || t.saved != nil || t.final {
 		return
 	}
 	raw := *saved
@@ -81,18 +81,18 @@ func (t *terminal) raw() {
 	}
 }
 
-// restore gives the caller's terminal its settings back, unless it is another
-// job's by now: who gave it to that one has set it.
+// restore restores the settings of the caller's terminal, unless another job is in the
+// foreground there by now: the shell has set the terminal for that one.
 func (t *terminal) restore() {
 	t.mode.Lock()
 	defer t.mode.Unlock()
-	t.over = true
+	t.final = true
 	if t.saved != nil && inForeground(t.in) {
 		_ = setMode(t.in, t.saved)
 	}
 }
 
-// resize takes over the size of the caller's terminal, if it has one.
+// resize gives the process's terminal the size of the caller's, if there is one.
 func (t *terminal) resize() {
 	if t.size == nil {
 		return
@@ -102,9 +102,9 @@ func (t *terminal) resize() {
 	}
 }
 
-// copyOutput ends with EIO when the last process has closed the terminal. When
-// the caller no longer reads, output is thrown away, so that the process does
-// not block.
+// copyOutput copies output to the caller until a read fails, with EIO when the last
+// process has closed the terminal. If the caller no longer reads, it discards the output,
+// so that the process does not block.
 func (t *terminal) copyOutput() {
 	defer close(t.written)
 	buf := make([]byte, 32<<10)
@@ -122,12 +122,12 @@ func (t *terminal) copyOutput() {
 	}
 }
 
-// drainTime is how long the terminal must be silent, after the process has
-// ended, to have no more output of it. The kernel passes output on from a
-// work queue, and processes left in the background keep the terminal open.
+// drainTime is how long the terminal must be silent after the process has ended: then
+// all of its output has arrived. The kernel delivers output from a work queue, and the
+// end of file does not come while background processes keep the terminal open.
 const drainTime = 50 * time.Millisecond
 
-// drain waits until the output of the ended process has been written.
+// drain waits until all output of the ended process has been written.
 func (t *terminal) drain() {
 	for seen := int64(-1); ; {
 		select {

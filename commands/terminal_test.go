@@ -92,7 +92,7 @@ func TestResize(t *testing.T) {
 	}
 }
 
-// Output is taken as it comes by a terminal in raw mode alone.
+// Only a terminal in raw mode gets output with \r\n.
 func TestRawOutput(t *testing.T) {
 	_, one := openPty(t)
 	_, other := openPty(t)
@@ -128,7 +128,7 @@ func TestRawOutput(t *testing.T) {
 	}
 }
 
-// A process without a terminal keeps what its configuration says.
+// A process without a terminal keeps the size in its configuration.
 func TestAdoptSizeWithoutTerminal(t *testing.T) {
 	p := plan.Process{ConsoleRows: 1, ConsoleCols: 2}
 	if err := adoptTerminal(&p, new(libcontainer.IO)); err != nil {
@@ -139,7 +139,7 @@ func TestAdoptSizeWithoutTerminal(t *testing.T) {
 	}
 }
 
-// All output is there although a process in the background keeps the terminal.
+// drain returns after all output, although a background process keeps the terminal open.
 func TestDrain(t *testing.T) {
 	master, slave := openPty(t)
 	r, w, err := os.Pipe()

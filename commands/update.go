@@ -14,7 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// maxResources bounds what --resources reads, in bytes.
+// maxResources limits the document of --resources, in bytes.
 const maxResources = 16 << 20
 
 func (c *call) updateCommand() *cli.Command {
@@ -114,7 +114,7 @@ func readResources(file string) (*specs.LinuxResources, error) {
 	return r, nil
 }
 
-// limitFlags reads limits from flags and keeps what is wrong with them.
+// limitFlags reads limits from flags and collects what is wrong with them.
 type limitFlags struct {
 	ctx *cli.Context
 	bad []string
@@ -131,7 +131,7 @@ func (p *limitFlags) fault(name, format string, args ...any) {
 	p.bad = append(p.bad, fmt.Sprintf("--%s %q: ", name, p.ctx.String(name))+fmt.Sprintf(format, args...))
 }
 
-// resources are the limits of all flags but --resources.
+// resources returns the limits of linux.resources that flags give.
 func (p *limitFlags) resources() *specs.LinuxResources {
 	r := &specs.LinuxResources{
 		CPU: &specs.LinuxCPU{
@@ -148,7 +148,7 @@ func (p *limitFlags) resources() *specs.LinuxResources {
 		r.Pids = &specs.LinuxPids{Limit: n}
 	}
 	if n := p.unsigned("blkio-weight"); n != nil {
-		w := uint16(min(*n, 1<<16-1)) // too much is refused as such
+		w := uint16(min(*n, 1<<16-1)) // clamped: Update refuses a weight above 1000
 		r.BlockIO = &specs.LinuxBlockIO{Weight: &w}
 	}
 	if n := r.CPU.Idle; n != nil && *n > 1 {

@@ -8,8 +8,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// parseID reads a user or group id. The greatest value is not one: setresuid(2)
-// and chown(2) take it for "leave as it is".
+// parseID parses a user or group id. 4294967295 is none: setresuid(2) and chown(2) take
+// it as "do not change".
 func parseID(s string) (uint32, error) {
 	n, err := strconv.ParseUint(s, 10, 32)
 	if err != nil || n == 1<<32-1 {
@@ -18,8 +18,8 @@ func parseID(s string) (uint32, error) {
 	return uint32(n), nil
 }
 
-// setUser changes the ids of u to those of --user, UID[:GID]. Without a GID
-// the group stays as it is.
+// setUser sets the ids of u to those of --user, UID[:GID]. Without a GID the group does
+// not change.
 func setUser(u *specs.User, arg string) error {
 	uids, gids, hasGroup := strings.Cut(arg, ":")
 	uid, err := parseID(uids)
@@ -37,7 +37,7 @@ func setUser(u *specs.User, arg string) error {
 	return nil
 }
 
-// addGroups adds the ids of --additional-gids to those of u.
+// addGroups adds the groups of --additional-gids to those of u.
 func addGroups(u *specs.User, args []string) error {
 	for _, arg := range args {
 		gid, err := parseID(arg)

@@ -9,8 +9,8 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer"
 )
 
-// printVersion prints lines that engines parse. Docker takes every line with
-// the word "version" for the one that has the version: there must be only one.
+// printVersion prints lines that engines parse. Docker takes the version from any line
+// that contains the word "version", so there must be only one.
 func (c *call) printVersion(w io.Writer) {
 	fmt.Fprintln(w, "skiff version", c.build.Version)
 	if c.build.Commit != "" {

@@ -8,8 +8,8 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 )
 
-// DecodeMounts decodes an array of mounts, as `mounts` reads them; raw has each
-// as it was.
+// DecodeMounts decodes the array of mounts that `mounts` reads. raw has the text of each
+// mount. An empty array is an error.
 func DecodeMounts(doc []byte) (list []specs.Mount, raw []json.RawMessage, err error) {
 	if err := decode(doc, &list); err != nil {
 		return nil, nil, err
@@ -20,10 +20,10 @@ func DecodeMounts(doc []byte) (list []specs.Mount, raw []json.RawMessage, err er
 	return list, raw, decode(doc, &raw)
 }
 
-// CompileMounts compiles mounts that are to be added to a container, whose own
-// configuration is frozen.
-func CompileMounts(frozen *specs.Spec, mounts []specs.Mount, o Options) (*plan.Launch, []Warning, error) {
-	spec := *frozen
+// CompileMounts compiles mounts that are to be added to a container. stored is the
+// configuration that the container was made with. The error is [Violations].
+func CompileMounts(stored *specs.Spec, mounts []specs.Mount, o Options) (*plan.Launch, []Warning, error) {
+	spec := *stored
 	spec.Mounts = mounts
 	c := newCompiler(&spec, o)
 	c.out.Joined = true

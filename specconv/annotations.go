@@ -7,12 +7,12 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 )
 
-// annotation is one that has a meaning for us, or for another runtime that is
-// replaced by skiff. A name that ends with a dot begins many.
+// annotation is one that means something to skiff, or to a runtime that skiff replaces.
+// A name that ends with a dot is a prefix.
 type annotation struct {
-	name string
-	acts bool   // it changes what is done
-	lack string // it has no effect, which is warned of: what there is not, and what to do
+	name   string
+	acts   bool   // skiff acts on it
+	unused string // why it has no effect, and perhaps what to use instead, for a warning; empty if acts
 }
 
 var knownAnnotations = [...]annotation{
@@ -29,17 +29,17 @@ var knownAnnotations = [...]annotation{
 	{name: keepGroupsAnnotation, acts: true},
 	{name: delegateAnnotation, acts: true},
 	{name: subgroupAnnotation, acts: true},
-	{name: pluginsAnnotation, lack: "no plugins are loaded (linux.seccomp.listenerPath takes the socket of an agent)"},
-	{name: "run.oci.systemd.force_cgroup_v1", lack: "no hierarchy of cgroup v1 is mounted (bind the host's in mounts)"},
-	{name: "krun.", lack: "there are no virtual machines"},
-	{name: "module.wasm.image/variant", lack: "WebAssembly is not executed other than by a program of the image"},
+	{name: pluginsAnnotation, unused: "no plugins are loaded (linux.seccomp.listenerPath takes the socket of an agent)"},
+	{name: "run.oci.systemd.force_cgroup_v1", unused: "no hierarchy of cgroup v1 is mounted (bind the host's in mounts)"},
+	{name: "krun.", unused: "there are no virtual machines"},
+	{name: "module.wasm.image/variant", unused: "WebAssembly is not executed other than by a program of the image"},
 }
 
 // handlerAnnotation asks for a virtual machine, or for an interpreter of programs.
 const handlerAnnotation = "run.oci.handler"
 
-// known finds the annotation of that name.
-func known(name string) *annotation {
+// findAnnotation returns the entry for an annotation, or nil.
+func findAnnotation(name string) *annotation {
 	i := slices.IndexFunc(knownAnnotations[:], func(a annotation) bool {
 		return a.name == name || strings.HasSuffix(a.name, ".") && strings.HasPrefix(name, a.name)
 	})
@@ -49,11 +49,11 @@ func known(name string) *annotation {
 	return &knownAnnotations[i]
 }
 
-// without says why an annotation that is made for runtimes has no effect; empty
-// if it has, or is for others.
-func without(name string) string {
-	if a := known(name); a != nil {
-		return a.lack
+// whyUnused returns why an annotation for runtimes has no effect. It is empty if it has
+// one, or is not for runtimes.
+func whyUnused(name string) string {
+	if a := findAnnotation(name); a != nil {
+		return a.unused
 	}
 	if strings.HasPrefix(name, "run.oci.") || strings.HasPrefix(name, "org.criu.") {
 		return "it is not known"
@@ -61,7 +61,8 @@ func without(name string) string {
 	return ""
 }
 
-// unsafeAnnotations are those that change what is done.
+// unsafeAnnotations returns the annotations that skiff acts on (features.md, "Unsafe
+// annotations in config.json").
 func unsafeAnnotations() (names []string) {
 	for _, a := range knownAnnotations {
 		if a.acts {
@@ -71,26 +72,28 @@ func unsafeAnnotations() (names []string) {
 	return names
 }
 
-// annotations checks those that have a meaning; all others are passed on.
+// annotations checks the annotations that are for runtimes. All of them reach hooks and
+// the state, whatever they mean.
 func (c *compiler) annotations() {
-	var idle []string
+	var unused []string
 	for name := range c.spec.Annotations {
 		if name == "" {
 			c.fault("annotations", "a key must not be empty")
-		} else if without(name) != "" {
-			idle = append(idle, name)
+		} else if whyUnused(name) != "" {
+			unused = append(unused, name)
 		}
 	}
-	slices.Sort(idle)
-	for _, name := range idle {
-		c.warn(plan.AnnotationField(name), "has no effect: %s", without(name))
+	slices.Sort(unused)
+	for _, name := range unused {
+		c.warn(plan.AnnotationField(name), "has no effect: %s", whyUnused(name))
 	}
 	for _, name := range [...]string{plan.HooksStdout, plan.HooksStderr, plan.PidfdReceiver} {
 		if path, ok := c.spec.Annotations[name]; ok && path == "" {
 			c.fault(plan.AnnotationField(name), "a path is expected")
 		}
 	}
-	// Without it, the container would be confined less than is asked for.
+	// This is an error: without a handler, the container would be confined less than the
+	// annotation asks for.
 	if handler := c.spec.Annotations[handlerAnnotation]; handler != "" {
 		c.fault(plan.AnnotationField(handlerAnnotation), "%q: there are no handlers: programs are executed by the host's kernel alone", handler)
 	}

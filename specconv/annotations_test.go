@@ -6,8 +6,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// What is asked of a runtime by an annotation is done, or it is told that it is
-// not; all others are nobody's here.
+// An annotation that is for runtimes takes effect, or causes a warning or an error. All
+// others are ignored.
 func TestAnnotations(t *testing.T) {
 	for _, c := range []struct{ name, value, warning, fault string }{
 		{name: "org.example.key", value: "x"},
@@ -21,7 +21,7 @@ func TestAnnotations(t *testing.T) {
 		{name: "run.oci.hooks.stdout", value: "/x"},
 		{name: "run.oci.hooks.stderr", value: "", fault: `annotations["run.oci.hooks.stderr"]: a path is expected`},
 		{name: "run.oci.pidfd_receiver", value: "", fault: `annotations["run.oci.pidfd_receiver"]: a path is expected`},
-		{name: "run.oci.seccomp.receiver", value: "x"}, // nobody asks for it
+		{name: "run.oci.seccomp.receiver", value: "x"}, // no system call needs an agent
 		{name: "run.oci.seccomp.plugins", value: "x.so",
 			warning: `annotations["run.oci.seccomp.plugins"]: has no effect: no plugins are loaded (linux.seccomp.listenerPath takes the socket of an agent)`},
 		{name: "run.oci.seccomp_bpf_data", value: "BgAAAAAA/38="},
@@ -51,8 +51,8 @@ func TestAnnotations(t *testing.T) {
 	}
 }
 
-// The agent of a profile that asks for one is where either field says; the
-// specification's comes first.
+// The socket of the agent is in linux.seccomp.listenerPath or in the annotation. The
+// former takes precedence.
 func TestSeccompReceiver(t *testing.T) {
 	const receiver = `annotations["run.oci.seccomp.receiver"]`
 	for _, c := range []struct{ path, annotation, want, field, warning, fault string }{

@@ -5,20 +5,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bindFlags says which flags a bind does not take over from its source. With
-// one flag named, mount(2) gives a bind those alone that are named
-// (MS_REMOUNT|MS_BIND); with none, all stay. Access times are a group of their
-// own there: all are kept, or none is.
+// bindFlags sets m.AttrUnnamed, the flags that a bind does not take over from its source.
+// If an option names a flag, the bind only has the flags that are named, as it is with
+// MS_REMOUNT|MS_BIND of mount(2); if none does, it keeps all. The access-time flags are a
+// group: a bind keeps all of them, unless noatime, relatime, strictatime or nodiratime is
+// given.
 //
-// What asks for the kernel's default (atime, diratime, nostrictatime) is no more
-// than a flag left out: to be refused it is no error.
+// An option for the kernel's default (atime, diratime, nostrictatime) counts as a flag
+// that is not named, rather than one to clear: then it is no error if the kernel refuses
+// to clear the flag.
 func bindFlags(m *plan.Mount, options []string) {
 	const each = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC | unix.MOUNT_ATTR_NOSYMFOLLOW
 	const times = unix.MOUNT_ATTR__ATIME | unix.MOUNT_ATTR_NODIRATIME
 	var unnamed, defaults uint64
 	for _, name := range options {
 		o, ok := findOption(name)
-		if !ok || !ofMount(o) {
+		if !ok || !isMountFlag(o) {
 			continue
 		}
 		unnamed |= each
@@ -39,8 +41,8 @@ func bindFlags(m *plan.Mount, options []string) {
 	m.AttrUnnamed = (unnamed | defaults) &^ (m.AttrSet | m.AttrClear)
 }
 
-// ofMount reports whether an option is one of mount(2)'s flags.
-func ofMount(o mountOption) bool {
+// isMountFlag reports whether an option stands for a flag of mount(2).
+func isMountFlag(o mountOption) bool {
 	switch o.kind {
 	case optSuper, optSuperClear, optAttr, optAttrClear, optAtime:
 		return true

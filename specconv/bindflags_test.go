@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// attrNames are the flags in mountinfo's order.
+// attrNames are the flags in the order of mountinfo.
 var attrNames = []struct {
 	name string
 	mask uint64
@@ -25,7 +25,7 @@ var attrNames = []struct {
 	{"nodiratime", unix.MOUNT_ATTR_NODIRATIME, unix.MOUNT_ATTR_NODIRATIME},
 	{"relatime", unix.MOUNT_ATTR__ATIME, unix.MOUNT_ATTR_RELATIME},
 	{"nosymfollow", unix.MOUNT_ATTR_NOSYMFOLLOW, unix.MOUNT_ATTR_NOSYMFOLLOW},
-	{"strictatime", 0, unix.MOUNT_ATTR_STRICTATIME}, // has no name there
+	{"strictatime", 0, unix.MOUNT_ATTR_STRICTATIME}, // mountinfo does not show it
 }
 
 func attrsOf(words string) (attrs uint64) {
@@ -49,14 +49,14 @@ func wordsOfAttrs(attrs uint64) string {
 	return strings.Join(words, ",")
 }
 
-// bound are the flags of a bind of a source that has attrs.
-func bound(m *plan.Mount, attrs uint64) uint64 {
+// bindOf returns the flags of the bind m of a source that has attrs.
+func bindOf(m *plan.Mount, attrs uint64) uint64 {
 	attrs = attrs&^(m.AttrClear|m.AttrUnnamed) | m.AttrSet
 	return attrs&^m.RecAttrClear | m.RecAttrSet
 }
 
-// With one flag named, a bind has no other of its source's; with none, it has
-// all of them.
+// A bind has the flags of its source if its options name none, else only those that they
+// name.
 func TestBindFlags(t *testing.T) {
 	text, err := os.ReadFile("testdata/bindflags.txt")
 	if err != nil {
@@ -81,7 +81,7 @@ func TestBindFlags(t *testing.T) {
 			t.Fatalf("%s: %v", columns[0], err)
 		}
 		for i, want := range columns[1:] {
-			if got := wordsOfAttrs(bound(&l.Rootfs.Mounts[0], attrsOf(sources[i]))); got != want {
+			if got := wordsOfAttrs(bindOf(&l.Rootfs.Mounts[0], attrsOf(sources[i]))); got != want {
 				t.Errorf("%s of a source with %s: got %s, want %s", columns[0], sources[i], got, want)
 			}
 		}
@@ -91,7 +91,8 @@ func TestBindFlags(t *testing.T) {
 	}
 }
 
-// A remount changes what it names, and no more; what is no flag clears none.
+// A remount changes only the flags that it names, and options that are no flags clear
+// none.
 func TestBindFlagsNone(t *testing.T) {
 	for _, o := range []string{"remount bind nosuid", "rbind rro rprivate", "bind defaults", "bind size=1m", "nosuid"} {
 		spec := Example(false)

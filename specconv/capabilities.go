@@ -5,8 +5,8 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 )
 
-// capabilities compiles the five sets. A name that is unknown is warned of and
-// left out (config.md, "Linux Process": runtimes SHOULD NOT fail).
+// capabilities compiles the five sets. An unknown name is left out with a warning
+// (config.md, "Linux Process": runtimes SHOULD NOT fail).
 func (c *compiler) capabilities(p *specs.LinuxCapabilities, field string) plan.Caps {
 	if p == nil {
 		return plan.Caps{}
@@ -24,8 +24,8 @@ func (c *compiler) capabilities(p *specs.LinuxCapabilities, field string) plan.C
 	return caps
 }
 
-// ungrantable warns of those that the kernel grants in no set because they are
-// not in another (capabilities(7)); the runtime leaves them out.
+// ungrantable warns of capabilities that are not in within, the mask of those that the
+// kernel can grant in this set (capabilities(7)). The runtime leaves them out.
 func (c *compiler) ungrantable(names []string, within uint64, field, where string) {
 	for i, name := range names {
 		if n := plan.CapabilityNumber(name); n >= 0 && within>>n&1 == 0 {

@@ -10,8 +10,8 @@ import (
 
 const systemdProperty = "org.systemd.property."
 
-// cgroup passes the cgroup's path and limits on: which limits there are
-// depends on the host's version of cgroups, so package cgroup checks them.
+// cgroup passes on the path and the limits. Package cgroup checks the limits, since which
+// ones exist depends on the host's version of cgroups.
 func (c *compiler) cgroup() {
 	g := &c.out.Cgroup
 	g.Path, g.Resources, g.Systemd = c.linux.CgroupsPath, c.linux.Resources, c.SystemdCgroup
@@ -32,9 +32,9 @@ const (
 	sliceSuffix = ".slice"
 )
 
-// unit reads linux.cgroupsPath as the field has it for systemd:
-// "slice:prefix:name". The container's unit is PREFIX-NAME.scope in the slice,
-// or the name itself if that is a slice's.
+// unit parses linux.cgroupsPath in the form that runtimes use with systemd,
+// "slice:prefix:name". The container's unit is PREFIX-NAME.scope in that slice, or NAME
+// itself if it ends with ".slice".
 func (c *compiler) unit() {
 	const field = "linux.cgroupsPath"
 	path := c.linux.CgroupsPath
@@ -76,7 +76,7 @@ func (c *compiler) unit() {
 
 const maxUnitName = 255 // UNIT_NAME_MAX - 1 of systemd (systemd.unit(5))
 
-// unitNames checks the parts of a path.
+// unitNames checks the three parts of the path and reports whether they are valid.
 func (c *compiler) unitNames(field, path, slice, prefix, name string) bool {
 	switch {
 	case name == "":
@@ -106,8 +106,8 @@ func unitChars(s string) bool {
 	return true
 }
 
-// sliceName tells whether s can be a slice: parts between single dashes, or the
-// root's, "-" (systemd.slice(5)).
+// sliceName reports whether s can be the name of a slice: parts with single dashes
+// between them, or "-" for the root slice, then ".slice" (systemd.slice(5)).
 func sliceName(s string) bool {
 	base, ok := strings.CutSuffix(s, sliceSuffix)
 	if !ok || len(s) > maxUnitName || !unitChars(s) {
@@ -116,7 +116,8 @@ func sliceName(s string) bool {
 	return base == "-" || base != "" && base[0] != '-' && base[len(base)-1] != '-' && !strings.Contains(base, "--")
 }
 
-// sliceAbove is the slice that s, by its name, is in.
+// sliceAbove returns the parent of slice s, which follows from its name: a-b.slice is in
+// a.slice.
 func sliceAbove(s string) string {
 	if i := strings.LastIndexByte(s, '-'); i > 0 {
 		return s[:i] + sliceSuffix
@@ -124,8 +125,8 @@ func sliceAbove(s string) string {
 	return "-" + sliceSuffix
 }
 
-// unitProperty reads a property of the unit in GVariant's text format. One of a
-// time, "...Sec", has seconds; over D-Bus it is "...USec", in microseconds.
+// unitProperty reads a property of the unit in GVariant's text format. A time in seconds,
+// "...Sec", becomes one in microseconds, "...USec", as systemd has it on D-Bus.
 func (c *compiler) unitProperty(field, name, text string) {
 	if len(name) < 3 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
 		c.fault(field, "%q is no name of a systemd property: 3 letters or more are expected", name)
@@ -160,7 +161,8 @@ func (c *compiler) unitProperty(field, name, text string) {
 	g.SystemdProps[name] = text
 }
 
-// microseconds converts a number of seconds of any of D-Bus's types.
+// microseconds converts a number of seconds, of any numeric type of D-Bus. It returns
+// false if v is no number, is negative, or is too large.
 func microseconds(v any) (uint64, bool) {
 	var sec float64
 	switch n := v.(type) {

@@ -10,7 +10,7 @@ func TestUnit(t *testing.T) {
 	for _, c := range []struct {
 		path string
 		user bool
-		want string // slice and unit, or an error's words
+		want string // slice and unit, or a part of the error
 	}{
 		{"", false, "system.slice skiff-web.scope"},
 		{"", true, "user.slice skiff-web.scope"},

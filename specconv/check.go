@@ -7,7 +7,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 )
 
-// Violation is one thing that is wrong with a configuration.
+// Violation is one error in a configuration.
 type Violation struct {
 	Path string // JSON path: "process.rlimits[1].hard"
 	Text string // what is wrong, and what was expected
@@ -15,7 +15,7 @@ type Violation struct {
 
 func (v Violation) String() string { return v.Path + ": " + v.Text }
 
-// Violations is all that is wrong with a configuration.
+// Violations are all errors in a configuration.
 type Violations []Violation
 
 // Error lists them in one line.
@@ -27,7 +27,8 @@ func (v Violations) Error() string {
 	return strings.Join(parts, "; ")
 }
 
-// Warning is something in a configuration that is passed over.
+// Warning is about a part of a configuration that is no error, but most likely not what
+// was meant, such as one that has no effect. Path and Text are as in [Violation].
 type Warning struct{ Path, Text string }
 
 func (w Warning) String() string { return w.Path + ": " + w.Text }
@@ -40,6 +41,6 @@ func (c *compiler) warn(path, format string, args ...any) {
 	c.warnings = append(c.warnings, Warning{path, fmt.Sprintf(format, args...)})
 }
 
-// Short names for what nearly each check here needs.
+// Short names, as nearly every check needs these.
 func at(path string, i int) string     { return plan.At(path, i) }
 func under(path, member string) string { return plan.Under(path, member) }

@@ -1,82 +1,81 @@
 package specconv
 
-// compat is something that the runtimes of the field do, that the
-// specification has otherwise or not at all, and that engines or images count
-// on: a drop-in has to do it, too.
+// compat is a behaviour of other runtimes that the specification does not have, or has
+// differently, and that engines or images rely on: a drop-in replacement needs it, too.
 type compat struct {
-	does  string // what skiff does, as they do
-	spec  string // what the specification says of it
-	code  string // places, as in testdata/coverage.txt
-	tests string // that fail without it, as there
+	does  string // what skiff does, as other runtimes do
+	spec  string // what the specification says about it
+	code  string // where it is done, as in testdata/coverage.txt
+	tests string // tests that fail without it, as in testdata/coverage.txt
 }
 
-// compatibility is the list of them. What is behaviour of the command line
-// alone is not in it.
+// compatibility is the list of all of them, to which README.md refers. What concerns the
+// command line alone is not in it.
 var compatibility = [...]compat{
 	// The document.
 	{
-		does:  "keys of config.json match whatever their case is",
-		spec:  "nothing; JSON keys differ by case (config.md)",
+		does:  "keys of config.json match regardless of case",
+		spec:  "nothing; JSON keys are case-sensitive (config.md)",
 		code:  "specconv/read.go:decodeSpec, specconv/decode.go:fieldFrom",
 		tests: "specconv/compile_test.go:TestDecodeKeys",
 	},
 	{
 		does:  "a container without process can be created",
-		spec:  "process is required by start alone (config.md, \"Process\"); runc wants it at create",
+		spec:  "process is only required by start (config.md, \"Process\"); runc wants it at create",
 		code:  "specconv/compile.go:launch",
 		tests: "process-missing",
 	},
 	{
-		does:  "a hook outside without env has the runtime's environment, startContainer the process's, createContainer none",
+		does:  "a hook without env has the runtime's environment outside the container, the process's in startContainer, and an empty one in createContainer",
 		spec:  "nothing but POSIX's execve (config.md, \"POSIX-platform Hooks\")",
 		code:  "libcontainer/hooks/hooks.go:Add, libcontainer/hooks/hooks.go:run",
 		tests: "hook-environment",
 	},
 	{
-		does:  "hooks outside run in the bundle's directory, createContainer in the container's root, startContainer in the process's directory",
+		does:  "hooks outside the container run in the bundle's directory, createContainer in the container's root, startContainer in the process's directory",
 		spec:  "nothing",
 		code:  "libcontainer/hooks/hooks.go:directory, libcontainer/hooks/hooks.go:Add",
 		tests: "hook-directory",
 	},
 
 	{
-		does:  "root's id alone, mapped to itself, says nothing of a user namespace that is joined by path",
-		spec:  "mappings are of a new user namespace (config-linux.md, \"User namespace mappings\"); podman gives these for one that is joined",
+		does:  "where a user namespace is joined by path, a mapping of root's id alone, to itself, counts as none",
+		spec:  "mappings are for a new user namespace (config-linux.md, \"User namespace mappings\"); podman gives this one where a namespace is joined",
 		code:  "specconv/idmaps.go:placeholder",
 		tests: "namespaces-path",
 	},
 	{
-		does:  "mappings beside the path of a user namespace are taken if they are what it has",
-		spec:  "mappings are of a new user namespace (config-linux.md, \"User namespace mappings\")",
+		does:  "mappings are accepted for a user namespace that is joined by path, if they are those of the namespace",
+		spec:  "mappings are for a new user namespace (config-linux.md, \"User namespace mappings\")",
 		code:  "libcontainer/idmap/idmap.go:Check",
 		tests: "namespaces-path, libcontainer/idmap/idmap_test.go:TestCheck",
 	},
 	{
-		does:  "an ordinary user's container without cgroupsPath and limits runs in the user's cgroup if it can have none of its own; its device rules are passed over, by update too",
-		spec:  "knows no such caller",
+		does:  "an ordinary user's container without cgroupsPath and limits runs in the user's cgroup if it can have none of its own; its device rules are ignored, also by update",
+		spec:  "does not mention such a caller",
 		code:  "libcontainer/cgroup/path.go:findDelegated, libcontainer/cgroup/limit.go:limitDevices, libcontainer/cgroup/update.go:replaceDevices",
 		tests: "rootless, rootless-refused, rootless-delegated",
 	},
 	{
-		does:  "with --cgroup-manager disabled a container runs in its maker's cgroup; its device rules are passed over, limits are refused",
-		spec:  "knows no such manager (config-linux.md, \"Control groups\")",
+		does:  "with --cgroup-manager disabled a container stays in the cgroup of skiff's caller; its device rules are ignored, and limits are refused",
+		spec:  "does not mention such a manager (config-linux.md, \"Control groups\")",
 		code:  "libcontainer/cgroup/group.go:New, libcontainer/cgroup/limit.go:limitDevices",
 		tests: "cgroup-disabled",
 	},
 	{
 		does:  "with --systemd-cgroup cgroupsPath is slice:prefix:name, and annotations set properties of the unit",
-		spec:  "the path may be of the runtime's own form (config-linux.md, \"Cgroups Path\")",
+		spec:  "the runtime may choose how to name cgroups (config-linux.md, \"Cgroups Path\")",
 		code:  "specconv/cgroup.go:unit, specconv/cgroup.go:unitProperty",
 		tests: "specconv/cgroup_test.go:TestUnit, specconv/cgroup_test.go:TestUnitProperties",
 	},
 	{
-		does:  "oomScoreAdj below what it may be is passed over where skiff is in a user namespace",
+		does:  "if skiff is in a user namespace, an oomScoreAdj that it may not set is ignored",
 		spec:  "the value is set (config.md, \"Linux Process\")",
 		code:  "libcontainer/launch/order.go:program, program.OOMScore",
 		tests: "rootless-nested",
 	},
 	{
-		does:  "in a user namespace the host's sysfs, proc or mqueue is bound where no new one can be had, and the host's device nodes where none can be made",
+		does:  "in a user namespace the host's sysfs, proc or mqueue is bound if no new one can be mounted, and the host's device nodes are bound if none can be made",
 		spec:  "a mount is of the type that is given (config.md, \"Mounts\")",
 		code:  "libcontainer/rootfs/mount.go:hostTree, libcontainer/child/src/mount.c:host_tree, libcontainer/child/src/dev.c:host_node",
 		tests: "userns-sysfs, rootless-hidden, rootless-nested",
@@ -84,7 +83,7 @@ var compatibility = [...]compat{
 
 	{
 		does:  "the mount options idmap=uids=...;gids=... and ridmap=... give the mappings of a mount",
-		spec:  "idmap and ridmap have no value (config.md, \"Linux mount options\"); podman passes on crun's",
+		spec:  "idmap and ridmap have no value (config.md, \"Linux mount options\"); podman passes on these options of crun",
 		code:  "specconv/idmapoption.go:idmapOption",
 		tests: "idmap-option, specconv/idmaps_test.go:TestIDMapOption",
 	},
@@ -92,48 +91,48 @@ var compatibility = [...]compat{
 	// The process.
 	{
 		does:  "the umask is 0022 unless it is given",
-		spec:  "it is not changed then (config.md, \"POSIX-platform User\")",
+		spec:  "then it does not change (config.md, \"POSIX-platform User\")",
 		code:  "libcontainer/launch/order.go:userAndDirectory",
 		tests: "process-umask-default",
 	},
 	{
-		does:  "an exec has the container's capabilities, limits, labels, umask, score and scheduling where its own process says nothing of them",
-		spec:  "knows no exec",
+		does:  "an exec inherits the container's capabilities, limits, labels, umask, OOM score and scheduling where its process does not set them",
+		spec:  "does not mention exec",
 		code:  "commands/process.go:inherit",
 		tests: "exec-process-own, commands/process_test.go:TestExecProcessInherits",
 	},
 	{
 		does:  "exec --user without a group keeps the container's group",
-		spec:  "knows no exec",
+		spec:  "does not mention exec",
 		code:  "commands/user.go:setUser",
 		tests: "exec-user-strict",
 	},
 	{
-		does:  "exec goes to the cgroup of the container's first process where the container's own takes none",
-		spec:  "knows no exec",
+		does:  "exec starts in the cgroup of the container's first process if no process can be put in the container's cgroup itself",
+		spec:  "does not mention exec",
 		code:  "libcontainer/launch/spawn.go:clone, libcontainer/cgroup/sub.go:Of",
 		tests: "exec-cgroup-busy",
 	},
 	{
-		does:  "HOME is that of /etc/passwd in the container (its first 10 MiB) if it is missing or empty",
+		does:  "if HOME is missing or empty, it is taken from /etc/passwd in the container (its first 10 MiB)",
 		spec:  "the environment is env (config.md, \"Process\")",
 		code:  "libcontainer/launch/order.go:lookup, program.Home",
 		tests: "process-env-home, process-env-home-empty, process-env-home-unknown, process-env-home-huge",
 	},
 	{
-		does:  "a missing working directory is made, also where the root is to be read-only",
+		does:  "a missing working directory is made, even if the root is to be read-only",
 		spec:  "nothing",
 		code:  "libcontainer/launch/order.go:makeDirectory, program.Chdir",
 		tests: "process-cwd-made",
 	},
 	{
 		does:  "of two values for one environment variable the last wins",
-		spec:  "both are there, as execve takes them",
+		spec:  "both are passed to execve",
 		code:  "specconv/process.go:environment",
 		tests: "process-env",
 	},
 	{
-		does:  "the standard streams are given to the process's user",
+		does:  "the process's user becomes the owner of the standard streams",
 		spec:  "nothing",
 		code:  "libcontainer/cred/cred.go:Become, program.Stdio",
 		tests: "process-stdio-owner",
@@ -145,87 +144,87 @@ var compatibility = [...]compat{
 		tests: "process-keyring, exec-keyring",
 	},
 	{
-		does:  "a program that is not found is told of in words that engines look for",
+		does:  "the error for a program that is not found has the words that engines look for",
 		spec:  "an error, in any words (runtime.md, \"Errors\")",
 		code:  "program.Lookup",
 		tests: "process-not-found, process-no-such-file, process-directory",
 	},
 
 	{
-		does:  "delete takes a container that is created and was not started, and ends it, without --force",
-		spec:  "an error, as it has not stopped (runtime.md, \"Delete\"); buildah and podman leave to it what they could not connect to a network",
+		does:  "delete accepts a container that was created but not started, and kills its process, without --force",
+		spec:  "an error, as it has not stopped (runtime.md, \"Delete\"); buildah and podman rely on it when they could not set up the network",
 		code:  "libcontainer/delete.go:mayDelete",
 		tests: "delete-created",
 	},
 	{
 		does:  "checkpoint deletes the container, poststop hooks and all, unless --leave-running or --pre-dump is given",
-		spec:  "knows no checkpoint",
+		spec:  "does not mention checkpoint",
 		code:  "libcontainer/checkpoint.go:dumped",
 		tests: "criu-deletes",
 	},
 	{
-		does:  "mounts add and mounts remove change a container that runs, with the command line of crun's; but what was not added cannot be removed, and an error leaves all as it was",
-		spec:  "knows no such operation",
+		does:  "mounts add and mounts remove change a running container, with crun's command line; but they only remove mounts that were added, and after an error nothing has changed",
+		spec:  "does not mention such an operation",
 		code:  "libcontainer/mounts.go:AddMounts, libcontainer/mounts.go:RemoveMounts",
 		tests: "mounts-add, mounts-add-hostile, mounts-add-userns, mounts-add-user, criu-mounts-added",
 	},
 	{
 		does:  "restore runs the hooks prestart, createRuntime and poststart",
-		spec:  "knows no restore",
+		spec:  "does not mention restore",
 		code:  "libcontainer/restore.go:setUp, libcontainer/restore.go:Restore",
 		tests: "criu-network",
 	},
 	{
-		does:  "the annotation org.criu.config names a configuration of CRIU; without it there may be /etc/criu/skiff.conf, or that for runc",
-		spec:  "knows no checkpoint",
+		does:  "the annotation org.criu.config names CRIU's configuration file; without it, that is /etc/criu/skiff.conf or else /etc/criu/runc.conf, if there is one",
+		spec:  "does not mention checkpoint",
 		code:  "specconv/criu.go:CRIUConfig, commands/checkpoint.go:criuConfig",
 		tests: "criu-config-file, criu-killed, criu-lazy-lost",
 	},
 
 	{
-		does:  "where the caller has NOTIFY_SOCKET, the process has a socket of its own at /run/notify, whose messages are passed on, without what would be an order to the manager",
+		does:  "if the caller has NOTIFY_SOCKET, the process gets its own socket in /run/notify, whose messages are relayed, without those that would give the manager orders",
 		spec:  "nothing",
 		code:  "libcontainer/notify/notify.go:Add, libcontainer/notify/variables.go:judge",
 		tests: "notify-start, notify-foreground, notify-detached, notify-inodes, notify-time",
 	},
 	{
-		does:  "a NOTIFY_SOCKET at which nobody is, or a manager that reads nothing, is a warning",
+		does:  "it is only a warning if nobody listens at NOTIFY_SOCKET, or if the manager does not read",
 		spec:  "nothing",
 		code:  "libcontainer/notify.go:dialNotify, libcontainer/notify/relay.go:giveUp",
 		tests: "notify-nobody, notify-deaf",
 	},
 	{
-		does:  "sockets of LISTEN_FDS are passed on, as the process's own",
-		spec:  "no file descriptors but the standard streams are spoken of",
+		does:  "the sockets of LISTEN_FDS are passed on, and the process's LISTEN_PID is its own pid",
+		spec:  "it mentions no file descriptors but the standard streams",
 		code:  "commands/inherited.go:listenFDs",
 		tests: "listen-fds",
 	},
 	{
-		does:  "the annotations run.oci.hooks.stdout and run.oci.hooks.stderr name files that what hooks print is appended to",
-		spec:  "knows no such annotations",
+		does:  "the annotations run.oci.hooks.stdout and run.oci.hooks.stderr name files to which the output of hooks is appended",
+		spec:  "does not mention such annotations",
 		code:  "libcontainer/hooks/output.go:OpenOutput, program.Hook",
 		tests: "annotation-hooks-output",
 	},
 	{
-		does:  "the annotation run.oci.pidfd_receiver names a socket that a pidfd of the first process is sent to",
-		spec:  "knows no such annotation",
+		does:  "the annotation run.oci.pidfd_receiver names a socket to which a pidfd of the first process is sent",
+		spec:  "does not mention such an annotation",
 		code:  "libcontainer/making.go:announceInit",
 		tests: "annotation-pidfd",
 	},
 	{
-		does:  "the annotation run.oci.seccomp.receiver names the agent's socket where linux.seccomp.listenerPath does not",
-		spec:  "knows no such annotation",
+		does:  "the annotation run.oci.seccomp.receiver names the agent's socket if linux.seccomp.listenerPath does not",
+		spec:  "does not mention such an annotation",
 		code:  "specconv/seccomp.go:agent",
 		tests: "seccomp-receiver, specconv/annotations_test.go:TestSeccompReceiver",
 	},
 	{
 		does:  "the annotation run.oci.seccomp_bpf_data is a filter in place of linux.seccomp",
-		spec:  "knows no such annotation",
+		spec:  "does not mention such an annotation",
 		code:  "specconv/seccomp.go:rawFilter, libcontainer/launch/bind.go:bindFilter",
 		tests: "seccomp-raw",
 	},
 	{
-		does:  "annotations that other runtimes act upon, and skiff does not, are warned of; run.oci.handler, which would confine the container more, is an error",
+		does:  "annotations that other runtimes act on, but skiff does not, cause a warning; run.oci.handler, which would confine the container more, is an error",
 		spec:  "annotations are passed on (config.md, \"Annotations\")",
 		code:  "specconv/annotations.go:annotations",
 		tests: "specconv/annotations_test.go:TestAnnotations",
@@ -234,18 +233,18 @@ var compatibility = [...]compat{
 	// The tree.
 	{
 		does:  "a relative destination of a mount is taken from the root, with a warning",
-		spec:  "it should be absolute; so it is for 1.0 (config.md, \"Mounts\")",
+		spec:  "it should be absolute; a relative one is deprecated (config.md, \"Mounts\")",
 		code:  "specconv/mounts.go:destination",
 		tests: "mount-relative",
 	},
 	{
-		does:  "file systems are mounted if they are listed, and only then",
+		does:  "only file systems that are listed are mounted",
 		spec:  "/proc, /sys, /dev/pts and /dev/shm should always be there (config-linux.md, \"Default Filesystems\")",
 		code:  "specconv/mounts.go:mounts",
 		tests: "mount-only-listed",
 	},
 	{
-		does:  "a missing destination of a mount is made, a file or a directory as the source is",
+		does:  "a missing destination of a mount is made, as a file or a directory like the source",
 		spec:  "nothing",
 		code:  "libcontainer/rootfs/mount.go:placeOf, program.Attach",
 		tests: "mount-destination-made, bind-file",
@@ -257,25 +256,25 @@ var compatibility = [...]compat{
 		tests: "mount-tmpfs-mode",
 	},
 	{
-		does:  "a mount of type cgroup is of the host's version of cgroups; without a cgroup namespace it shows all of v2 and the container's own part of v1, and a user namespace can only read it",
+		does:  "a mount of type cgroup shows the host's version of cgroups; without a cgroup namespace it shows all of v2 and the container's part of v1, and is read-only in a user namespace",
 		spec:  "type and options are the kernel's (config.md, \"Mounts\")",
 		code:  "libcontainer/rootfs/cgroupfs.go:expandCgroups",
 		tests: "mount-cgroup, mount-cgroup-host, userns-cgroup, libcontainer/rootfs/cgroupfs_test.go:TestExpandCgroups",
 	},
 	{
-		does:  "on /proc nothing is mounted but a proc file system, and below it only on the files that lxcfs replaces",
+		does:  "only a proc file system can be mounted on /proc, and below it something only on the files that lxcfs replaces",
 		spec:  "nothing",
 		code:  "specconv/mounts.go:onProc",
 		tests: "security-proc-below, security-proc-tmpfs",
 	},
 	{
-		does:  "masked and read-only paths that do not exist are passed over",
+		does:  "masked and read-only paths that do not exist are ignored",
 		spec:  "nothing",
 		code:  "libcontainer/rootfs/rootfs.go:Seal, program.Mask, program.Readonly",
 		tests: "masked-paths, readonly-paths",
 	},
 	{
-		does:  "a bind mount on /dev brings its own devices: none is made, and no link",
+		does:  "no devices and no links are made in a bind mount on /dev",
 		spec:  "the default devices and links must be there (config-linux.md, \"Default Devices\"; runtime-linux.md)",
 		code:  "libcontainer/rootfs/decide.go:decideTree",
 		tests: "devices-bound-dev",
@@ -287,19 +286,19 @@ var compatibility = [...]compat{
 		tests: "devices-added",
 	},
 	{
-		does:  "of a device's fileMode the permissions count, whatever type of file it has in it",
+		does:  "only the permissions in a device's fileMode count; a file type in it is ignored",
 		spec:  "it is the file's mode (config-linux.md, \"Devices\")",
 		code:  "specconv/devices.go:device",
 		tests: "devices-added",
 	},
 	{
-		does:  "/dev/ptmx is the link to the container's own, also where a device of that name is given",
+		does:  "/dev/ptmx is a link to the container's own, even if a device of that name is given",
 		spec:  "the device is made (config-linux.md, \"Devices\")",
 		code:  "specconv/devices.go:devices, libcontainer/rootfs/dev.go:Devices",
 		tests: "devices-added",
 	},
 	{
-		does:  "host name, masked and read-only paths are refused where they would be the host's",
+		does:  "host name, masked and read-only paths are refused if they would change the host",
 		spec:  "nothing",
 		code:  "specconv/compile.go:names, specconv/paths.go:insidePaths",
 		tests: "hostname, namespaces-no-mount",
@@ -324,43 +323,43 @@ var compatibility = [...]compat{
 	},
 
 	{
-		does:  "an unbindable mount of the host's can be the source of a bind, and have the rootfs on it; a recursive bind does not bring it along",
+		does:  "an unbindable mount of the host can be the source of a bind, and contain the rootfs; a recursive bind leaves it out",
 		spec:  "nothing; mount_namespaces(7) refuses the bind",
 		code:  "libcontainer/rootfs/source.go:openTree, program.Again, libcontainer/launch/spawn.go:open",
 		tests: "bind-unbindable",
 	},
 	{
-		does:  "what is mounted on the host below a bind's source shows up in the container, and nothing the other way, unless a propagation is given",
+		does:  "unless a propagation is given, a later mount on the host below a bind's source appears in the container, but not the other way round",
 		spec:  "nothing",
 		code:  "libcontainer/rootfs/decide.go:decide",
 		tests: "bind-propagation-host",
 	},
 	{
-		does:  "an option that holds several, with commas between, is taken apart as mount(2) does it; an empty one is nothing",
+		does:  "an option that contains several, with commas between, is split as by mount(2); an empty one is ignored",
 		spec:  "each element is an option (config.md, \"Mounts\")",
 		code:  "specconv/fsoptions.go:fsOptions, libcontainer/rootfs/mount.go:needsMount2",
 		tests: "mount-option-commas, mount-option-empty, specconv/fsoptions_test.go:TestFSOptions",
 	},
 	{
-		does:  "as soon as one flag is named, a bind loses those of its source's that are not named, but for access times, and but for what is locked for a user namespace",
-		spec:  "nothing of flags that are not named",
+		does:  "if an option names a flag, a bind loses the flags of its source that are not named, except access times, and except those that are locked in a user namespace",
+		spec:  "nothing about flags that are not named",
 		code:  "specconv/bindflags.go:bindFlags, libcontainer/rootfs/attributes.go:loses",
 		tests: "bind-flags, specconv/bindflags_test.go:TestBindFlags",
 	},
 	{
-		does:  "with copy-symlink a bind's source that is a symlink is made anew; with src-nofollow it is mounted itself; with dest-nofollow a symlink at the destination is mounted on, as with crun",
+		does:  "if a bind's source is a symlink, copy-symlink copies it, and src-nofollow mounts the symlink itself; dest-nofollow mounts on a symlink at the destination, as in crun",
 		spec:  "other options are the file system's (config.md, \"Linux mount options\")",
 		code:  "libcontainer/rootfs/decide.go:way, libcontainer/rootfs/source.go:noFollow, libcontainer/rootfs/mount.go:placeOf, program.Symlink, program.Attach",
 		tests: "bind-symlinks",
 	},
 	{
-		does:  "a bind with rw whose source is read-only and locked stays read-only, with a warning, as with crun: engines add rw themselves; suid, dev, exec and rrw, which somebody has meant, are refused there, as with runc",
+		does:  "a bind with rw whose source is read-only and locked stays read-only, with a warning, as in crun: engines add rw on their own; suid, dev, exec and rrw, which users ask for, are refused there, as in runc",
 		spec:  "an error is generated for what cannot be applied (runtime.md, \"Errors\")",
 		code:  "libcontainer/rootfs/attributes.go:makesWritable, libcontainer/rootfs/idmapped.go:LockedError, program.SetAttr",
 		tests: "rootless-locked",
 	},
 	{
-		does:  "the annotation run.oci.mount_context_type says which of SELinux's context options mountLabel is",
+		does:  "the annotation run.oci.mount_context_type selects the SELinux context option for mountLabel",
 		spec:  "annotations are passed on (config.md, \"Annotations\")",
 		code:  "specconv/paths.go:mountLabel",
 		tests: "lsm-plan",
@@ -375,19 +374,19 @@ var compatibility = [...]compat{
 
 	// User namespaces.
 	{
-		does:  "mappings of root's id alone, to the same id, say nothing of a user namespace that is joined",
-		spec:  "they are for a new one (config-linux.md, \"User namespace mappings\")",
+		does:  "a mapping of root's id alone, to itself, counts as none for a user namespace that is joined",
+		spec:  "mappings are for a new user namespace (config-linux.md, \"User namespace mappings\")",
 		code:  "specconv/idmaps.go:knownMaps",
 		tests: "namespaces-path",
 	},
 	{
-		does:  "where a user namespace may have no new sysfs, proc or mqueue, it has the host's",
+		does:  "if a user namespace cannot mount a new sysfs, proc or mqueue, it has the host's",
 		spec:  "an error",
 		code:  "libcontainer/rootfs/mount.go:hostTree",
 		tests: "userns-sysfs",
 	},
 	{
-		does:  "in a user namespace of a runtime that may make no device node the host's are bound, with the host's owner and mode",
+		does:  "if the runtime may not make device nodes for a user namespace, the host's are bound, with the host's owner and mode",
 		spec:  "nothing",
 		code:  "libcontainer/rootfs/stage.go:layNode, program.Mknod",
 		tests: "rootless",
@@ -396,25 +395,25 @@ var compatibility = [...]compat{
 	// Cgroups.
 	{
 		does:  "rules that allow the default devices, terminals, tun and any mknod come after the user's",
-		spec:  "the list is the whole (config-linux.md, \"Allowed Device list\")",
+		spec:  "the list is complete (config-linux.md, \"Allowed Device list\")",
 		code:  "libcontainer/cgroup/devices.go:builtIn",
 		tests: "libcontainer/cgroup/devices_test.go:TestDeviceDefaults",
 	},
 	{
-		does:  "the annotation run.oci.delegate-cgroup names a cgroup below the container's for it to manage, where its processes begin, and with systemd run.oci.systemd.subgroup one below the unit's, which it has in its place",
-		spec:  "knows no such annotations",
+		does:  "the annotation run.oci.delegate-cgroup names a cgroup below the container's, which the container manages and where its processes start; with systemd, run.oci.systemd.subgroup names one below the unit's, which becomes the container's",
+		spec:  "does not mention such annotations",
 		code:  "specconv/subgroup.go:subgroups",
 		tests: "cgroup-delegate, systemd-subgroup",
 	},
 	{
-		does:  "letters in a device rule's access that are not r, w or m are passed over",
-		spec:  "it is made of these (config-linux.md, \"Allowed Device list\")",
+		does:  "letters in a device rule's access other than r, w and m are ignored",
+		spec:  "it consists of these (config-linux.md, \"Allowed Device list\")",
 		code:  "libcontainer/cgroup/devices.go:deviceAccess",
 		tests: "libcontainer/cgroup/devices_test.go:TestDeviceAccess",
 	},
 	{
 		does:  "a cgroup that has processes in it, or is frozen, is refused",
-		spec:  "it may be there before (config-linux.md, \"Cgroups Path\")",
+		spec:  "it may exist already (config-linux.md, \"Cgroups Path\")",
 		code:  "libcontainer/cgroup/create.go:checkFree",
 		tests: "cgroup-not-empty, libcontainer/cgroup/unified_test.go:TestUnifiedFrozenAbove",
 	},
@@ -425,20 +424,20 @@ var compatibility = [...]compat{
 		tests: "libcontainer/cgroup/path_test.go:TestResolve",
 	},
 	{
-		does:  "0 in a limit says that it is not given, but for pids.limit, where it is 1, the least that v2 can have",
-		spec:  "0 is a value like others",
+		does:  "a limit of 0 counts as not given, except for pids.limit, which becomes 1",
+		spec:  "0 is a value like any other",
 		code:  "libcontainer/cgroup/setting.go:addNumber, libcontainer/cgroup/setting_v1.go:pids",
 		tests: "libcontainer/cgroup/setting_test.go:TestSettings",
 	},
 	{
-		does:  "v1's values become v2's by the formulas that all runtimes share; memory.reservation is memory.low",
-		spec:  "a conversion, no formula (config-linux.md, \"Unified\")",
+		does:  "values for v1 are converted to v2 with the formulas that all runtimes share; memory.reservation becomes memory.low",
+		spec:  "that there is a conversion, but no formula (config-linux.md, \"Unified\")",
 		code:  "libcontainer/cgroup/setting_v2.go:cpuWeight, libcontainer/cgroup/setting_v2.go:ioWeight",
 		tests: "libcontainer/cgroup/setting_test.go:TestConversionsOfOtherRuntimes",
 	},
 
 	{
-		does:  "a limit of huge pages is one of their reservations, too",
+		does:  "a limit of huge pages also limits their reservations",
 		spec:  "nothing (config-linux.md, \"Huge page limits\")",
 		code:  "libcontainer/cgroup/setting_v2.go:hugetlb",
 		tests: "libcontainer/cgroup/setting_test.go:TestSettings",
@@ -452,8 +451,8 @@ var compatibility = [...]compat{
 		tests: "seccomp-notify-hook, seccomp-notify",
 	},
 	{
-		does:  "a seccomp rule for a system call that no architecture has is left out with a warning where nothing is allowed by that; with the annotation run.oci.seccomp_fail_unknown_syscall it is an error as elsewhere",
-		spec:  "nothing of unknown names (config-linux.md, \"Seccomp\"); an error is generated for what cannot be applied (runtime.md, \"Errors\")",
+		does:  "a seccomp rule for a system call that no architecture has is left out with a warning if that allows nothing more; otherwise, or with the annotation run.oci.seccomp_fail_unknown_syscall, it is an error",
+		spec:  "nothing about unknown names (config-linux.md, \"Seccomp\"); an error is generated for what cannot be applied (runtime.md, \"Errors\")",
 		code:  "libcontainer/seccomp/compiler/compile.go:unknown, libcontainer/launch/bind.go:bindFilter, specconv/seccomp.go:seccomp",
 		tests: "seccomp-unknown-names, libcontainer/seccomp/compiler/compile_test.go:TestUnknownNames",
 	},
@@ -464,20 +463,20 @@ var compatibility = [...]compat{
 		tests: "tests/script/badinput_test.go:TestBadInput",
 	},
 	{
-		does:  "with cgroup v2, the amount of swap stays when an update changes memory.limit alone, so memory.swap moves along",
-		spec:  "nothing of updates; memory.swap counts memory and swap (config-linux.md, \"Memory\")",
+		does:  "on cgroup v2, an update that only changes memory.limit keeps the amount of swap, so memory.swap changes by as much",
+		spec:  "nothing about updates; memory.swap counts memory and swap (config-linux.md, \"Memory\")",
 		code:  "libcontainer/cgroup/merge.go:swapAfter",
 		tests: "libcontainer/cgroup/update_test.go:TestMerge",
 	},
 	{
-		does:  "the AppArmor profile unconfined is taken on a host without AppArmor",
+		does:  "the AppArmor profile unconfined is accepted on a host without AppArmor",
 		spec:  "nothing",
 		code:  "libcontainer/lsm/lsm.go:Check",
 		tests: "lsm-missing",
 	},
 	{
 		does:  "a filter without flags has SPEC_ALLOW",
-		spec:  "nothing; none is meant",
+		spec:  "nothing; no flags means none",
 		code:  "libcontainer/seccomp/seccomp.go:settings",
 		tests: "seccomp-flags",
 	},
@@ -488,14 +487,14 @@ var compatibility = [...]compat{
 		tests: "libcontainer/seccomp/compiler/compile_test.go:TestUnknownNames",
 	},
 	{
-		does:  "calls that are younger than all that a profile names get ENOSYS, so that programs fall back on older ones",
+		does:  "system calls that are newer than all those in a profile fail with ENOSYS, so that programs fall back to older ones",
 		spec:  "they get the default action",
 		code:  "libcontainer/seccomp/compiler/enosys.go:newerThan",
 		tests: "libcontainer/seccomp/compiler/compile_test.go:TestArchitectures",
 	},
 	{
 		does:  "conditions of one rule on the same argument are alternatives",
-		spec:  "all of them have to hold (config-linux.md, \"Seccomp\")",
+		spec:  "all of them must hold (config-linux.md, \"Seccomp\")",
 		code:  "libcontainer/seccomp/compiler/compile.go:conditions",
 		tests: "libcontainer/seccomp/compiler/compile_test.go:TestSameArgument",
 	},

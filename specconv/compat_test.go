@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What the list names is there.
+// The code and the tests that the list names exist.
 func TestCompatibility(t *testing.T) {
 	seen := make(map[string]bool)
 	for i := range compatibility {

@@ -1,9 +1,8 @@
 // Package specconv compiles config.json: it reads the bundle, checks the
 // configuration and resolves every word in it to a value of the launch plan.
 //
-// It is pure: but for reading config.json it makes no system call, so the
-// same configuration gives the same plan on every host. All that is wrong with
-// a configuration is reported together ([Violations]).
+// Compilation makes no system call, so the same configuration and options give the same
+// plan on every host. It reports all errors of a configuration together ([Violations]).
 package specconv
 
 import (
@@ -14,18 +13,18 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 )
 
-// Options are what the caller adds to a configuration.
+// Options are the input of a compilation besides the configuration.
 type Options struct {
 	ID     string // container id
 	Bundle string // absolute path of the bundle
 	// NoPivot: change the root by moving the mount, not by pivot_root(2).
 	NoPivot       bool
 	SystemdCgroup bool // cgroups are made through systemd
-	UserUnits     bool // through that of the caller, an ordinary user
-	Rootless      bool // the caller is an ordinary user, who has no privileges outside a user namespace
+	UserUnits     bool // with SystemdCgroup: through the systemd of the caller, an ordinary user
+	Rootless      bool // the caller is an ordinary user, without privileges outside a user namespace
 }
 
-// compiler is one compilation: what goes in, what comes out, what is wrong.
+// compiler is one compilation: its input, its output, and its errors and warnings.
 type compiler struct {
 	Options
 	spec     *specs.Spec
@@ -35,8 +34,8 @@ type compiler struct {
 	warnings []Warning
 }
 
-// Compile compiles the configuration of a container. The error is
-// [Violations].
+// Compile compiles the configuration of a container. The error is [Violations]. There
+// may be warnings with and without an error.
 func Compile(spec *specs.Spec, o Options) (*plan.Launch, []Warning, error) {
 	c := newCompiler(spec, o)
 	return c.launch()
@@ -79,12 +78,13 @@ func (c *compiler) launch() (*plan.Launch, []Warning, error) {
 	return c.result()
 }
 
-// CompileExec compiles a further process p for a container, whose own
-// configuration is frozen. Paths in errors begin at the process.
-func CompileExec(frozen *specs.Spec, p *specs.Process, o Options) (*plan.Launch, []Warning, error) {
-	c := newCompiler(frozen, o)
+// CompileExec compiles p, a process to add to a container. stored is the configuration
+// that the container was made with. Paths in errors about p begin at the process. The
+// error is [Violations].
+func CompileExec(stored *specs.Spec, p *specs.Process, o Options) (*plan.Launch, []Warning, error) {
+	c := newCompiler(stored, o)
 	c.out.Joined = true
-	c.out.Cgroup.Resources = c.linux.Resources // they are in force: of an exec nothing is set
+	c.out.Cgroup.Resources = c.linux.Resources // these are in force already: an exec sets none
 	c.out.UserMaps = c.knownMaps()
 	c.seccomp()
 	c.process(p, "")
@@ -112,7 +112,7 @@ func (c *compiler) version() {
 	}
 }
 
-// semver tells whether v is MAJOR.MINOR.PATCH, perhaps with -PRERELEASE and
+// semver reports whether v has the form MAJOR.MINOR.PATCH, perhaps with -PRERELEASE and
 // +BUILD.
 func semver(v string) bool {
 	core, _, _ := strings.Cut(v, "+")
@@ -129,7 +129,7 @@ func semver(v string) bool {
 	return true
 }
 
-// foreign warns of what is for other platforms (config.md, "Platform-specific
+// foreign warns of sections for other platforms (config.md, "Platform-specific
 // configuration").
 func (c *compiler) foreign() {
 	s := c.spec
@@ -168,7 +168,7 @@ func (c *compiler) root() {
 	c.out.Rootfs.NoPivot = c.NoPivot
 }
 
-// names are the host and domain name, which belong to a uts namespace.
+// names checks the host and domain name, which need a uts namespace.
 func (c *compiler) names() {
 	c.out.Hostname, c.out.Domainname = c.spec.Hostname, c.spec.Domainname
 	for _, n := range [...]struct{ field, value string }{{"hostname", c.spec.Hostname}, {"domainname", c.spec.Domainname}} {

@@ -66,7 +66,7 @@ func golden(t *testing.T, file string, l *plan.Launch, warnings []Warning) {
 	}
 }
 
-// Keys match as encoding/json matches them, and what is unknown is ignored.
+// Keys match as in encoding/json, and unknown ones are ignored.
 func TestDecodeKeys(t *testing.T) {
 	s, err := decodeSpec([]byte(`{"OCIVERSION": "1.0.0", "Process": {"ARGS": ["sh"], "nosuch": 1}, "nosuch": {}, "linux": {"NameSpaces": [{"TYPE": "pid"}]}}`))
 	if err != nil {
@@ -77,7 +77,7 @@ func TestDecodeKeys(t *testing.T) {
 	}
 }
 
-// The table is searched, so it must be sorted; and it has every option of the
+// The table is sorted, as findOption needs it, and has every option of the
 // specification.
 func TestMountOptions(t *testing.T) {
 	if !slices.IsSortedFunc(mountOptions[:], func(a, b mountOption) int { return strings.Compare(a.name, b.name) }) {
@@ -112,8 +112,7 @@ func TestSysctlPath(t *testing.T) {
 	}
 }
 
-// What cannot be a path below /proc/sys is refused, whatever namespaces there
-// are.
+// A key that is no path below /proc/sys is refused, whatever namespaces there are.
 func TestSysctlEscape(t *testing.T) {
 	for _, key := range []string{"net/../kernel/panic", "net/ipv4//x", "/net/x", "net/x/", "", "net/./x"} {
 		s := Example(false)
@@ -157,7 +156,7 @@ func text(err error) string {
 	return err.Error()
 }
 
-// An exec takes the container's namespaces, and its paths begin at the process.
+// An exec makes no namespaces, and the paths in its errors begin at the process.
 func TestCompileExec(t *testing.T) {
 	l, _, err := CompileExec(Example(false), &specs.Process{Args: []string{"ls"}, Cwd: "/"}, options)
 	if err != nil {
@@ -174,7 +173,7 @@ func TestCompileExec(t *testing.T) {
 	}
 }
 
-// A list of CPUs or nodes is a mask of whole words, the lowest byte first.
+// A list of CPUs or nodes compiles to a mask of whole 64-bit words, the lowest byte first.
 func TestSet(t *testing.T) {
 	for list, want := range map[string]string{
 		"": "", "0": "0100000000000000", "0-3,7": "8f00000000000000", "64": "00000000000000000100000000000000", " 1, 2": "0600000000000000",
@@ -191,13 +190,13 @@ func TestSet(t *testing.T) {
 	}
 }
 
-// execCPUAffinity is for an exec, personality for all.
+// execCPUAffinity only takes effect for an exec, and personality for every process.
 func TestExecTuning(t *testing.T) {
 	s := Example(false)
 	s.Process.ExecCPUAffinity = &specs.CPUAffinity{Initial: "0", Final: "1"}
 	s.Linux.Personality = &specs.LinuxPersonality{Domain: specs.PerLinux32}
-	own := &specs.Process{Args: []string{"ls"}, Cwd: "/", ExecCPUAffinity: &specs.CPUAffinity{Final: "3"}}
-	l, _, err := CompileExec(s, own, options)
+	process := &specs.Process{Args: []string{"ls"}, Cwd: "/", ExecCPUAffinity: &specs.CPUAffinity{Final: "3"}}
+	l, _, err := CompileExec(s, process, options)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,15 +15,15 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// coverageFile has a row for every field of the specification that Linux has:
+// coverageFile has a row for every field of the specification that applies to Linux:
 //
 //	PATH | CODE | TESTS
 //	PATH | refused: ERROR | PATCH
 //
-// CODE are places, FILE:NAME from the top of the tree, or kinds of operations
-// (program.Mask); TESTS are scripts of tests/script/testdata, without ".txt", or
-// FILE:TestName. A field that is refused has the error, and a merge patch of
-// the example configuration that leads to it.
+// CODE lists declarations as FILE:NAME, from the top of the tree, and operations of
+// package program (program.Mask). TESTS lists scripts of tests/script/testdata, without
+// ".txt", and Go tests as FILE:TestName. The row of a refused field has the error, and a
+// merge patch for the example configuration that causes it.
 const (
 	coverageFile = "testdata/coverage.txt"
 	coverageDoc  = "../docs/COVERAGE.md"
@@ -31,8 +31,8 @@ const (
 
 type coverageRow struct{ path, code, tests string }
 
-// TestCoverage keeps docs/COVERAGE.md true: every field has a row, every row a
-// field, and what a row names is there. -update writes the document.
+// TestCoverage keeps docs/COVERAGE.md correct: every field has a row, every row a field,
+// and the code and tests that a row names exist. -update writes the document.
 func TestCoverage(t *testing.T) {
 	rows := coverageRows(t)
 	fields := specFields(reflect.TypeFor[specs.Spec](), "")
@@ -66,8 +66,8 @@ func TestCoverage(t *testing.T) {
 	compareDoc(t, coverageDoc, coverageMarkdown(rows))
 }
 
-// unsupportedFields are those of a configuration with every field that are
-// refused, in the form of the rows.
+// unsupportedFields returns the fields that are refused as not supported, with paths as
+// in the rows. It compiles a configuration that has every field.
 func unsupportedFields(t *testing.T) (paths []string) {
 	raw, err := os.ReadFile(everyField)
 	if err != nil {
@@ -110,8 +110,8 @@ func textLines(t *testing.T, file string) []string {
 	return strings.Split(strings.TrimSuffix(string(b), "\n"), "\n")
 }
 
-// specFields lists the JSON paths of all leaves below a type that Linux has,
-// with [] for the elements of a list and {} for those of a map.
+// specFields lists the JSON paths of all leaves of a type that apply to Linux, with [] for
+// the elements of a list and {} for those of a map.
 func specFields(typ reflect.Type, path string) (all []string) {
 	switch typ.Kind() {
 	case reflect.Pointer:
@@ -148,20 +148,20 @@ func (r *coverageRow) check(t *testing.T) {
 			t.Errorf("%s: %v", r.path, err)
 		}
 	}
-	said := false
+	mentioned := false
 	for test := range strings.SplitSeq(r.tests, ", ") {
 		text, err := testText(test)
 		if err != nil {
 			t.Errorf("%s: %v", r.path, err)
 		}
-		said = said || mentions(text, r.path)
+		mentioned = mentioned || mentions(text, r.path)
 	}
-	if !said {
+	if !mentioned {
 		t.Errorf("%s: none of %s has the field in it", r.path, r.tests)
 	}
 }
 
-// checkRefused compiles the example with the field and compares the error.
+// checkRefused compiles the example with the field, and compares the error with want.
 func (r *coverageRow) checkRefused(t *testing.T, want string) {
 	doc, err := json.Marshal(Example(false))
 	if err != nil {
@@ -209,8 +209,8 @@ func mergeMap(into, patch map[string]any) map[string]any {
 	return into
 }
 
-// checkPlace checks FILE:NAME, a declaration of Go or a function of C, and
-// program.NAME, an operation.
+// checkPlace checks that a place exists: FILE:NAME, a declaration in Go or a function in
+// C, or program.NAME, an operation.
 func checkPlace(place string) error {
 	file, name, ok := strings.Cut(place, ":")
 	files := []string{file}
@@ -236,7 +236,7 @@ func checkPlace(place string) error {
 	return nil
 }
 
-// testText gives the text of a script or of a Go test function.
+// testText returns the text of a script, or of a Go test function.
 func testText(test string) (string, error) {
 	file, name, ok := strings.Cut(test, ":")
 	if !ok {
@@ -257,8 +257,8 @@ func testText(test string) (string, error) {
 	return body, nil
 }
 
-// mentions tells whether a test has the last two names of a path in it, in any
-// case: a script has them as in JSON, a test in Go as in Go.
+// mentions reports whether a test contains the last two names of a path. It ignores case:
+// a script has the names of JSON, a Go test those of Go.
 func mentions(text, path string) bool {
 	names := strings.Split(strings.NewReplacer("[]", "", "{}", "").Replace(path), ".")
 	text = strings.ToLower(text)

@@ -2,12 +2,12 @@ package specconv
 
 import "github.com/opencontainers/runtime-spec/specs-go"
 
-// criuAnnotation names the configuration file of CRIU for checkpoint and
-// restore; an empty value is none.
+// criuAnnotation names CRIU's configuration file for checkpoint and restore. An empty
+// value means that there is none.
 const criuAnnotation = "org.criu.config"
 
-// CRIUConfig is the configuration file of CRIU that s asks for, if it says
-// something of one.
+// CRIUConfig returns CRIU's configuration file according to the annotation
+// org.criu.config of s, and whether s has that annotation. An empty file means none.
 func CRIUConfig(s *specs.Spec) (file string, given bool) {
 	file, given = s.Annotations[criuAnnotation]
 	return file, given

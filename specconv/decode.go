@@ -8,15 +8,15 @@ import (
 	"unicode/utf8"
 )
 
-// decodeFast decodes an ordinary JSON document into the struct that v points
-// to. It reports false for anything out of the ordinary: what is no JSON, does
-// not fit the type, has a key twice or in another case. Then v is spoilt, and
-// encoding/json decides what it means or what is wrong with it.
+// decodeFast decodes an ordinary JSON document into the struct that v points to. It
+// returns false for anything out of the ordinary, such as a syntax error, a value that
+// does not fit its type, or a key that is there twice or in another case. Then the
+// content of v is undefined, and the caller leaves the document to encoding/json, which
+// also has the error messages.
 //
-// There is no other reason for it than time. encoding/json prepares for each
-// type that it meets by reflection, which pays for a server and takes this
-// program, which decodes one document in its life, longer than the document
-// itself.
+// Its only purpose is speed. encoding/json first analyses each type by reflection. That
+// pays off in a server, but skiff decodes few documents in its life, and the analysis
+// takes longer than the decoding.
 func decodeFast(doc []byte, v any) bool {
 	d := fastDecoder{doc: doc}
 	if !d.value(reflect.ValueOf(v).Elem(), 0) {
@@ -26,9 +26,11 @@ func decodeFast(doc []byte, v any) bool {
 	return d.at == len(doc)
 }
 
+// fastDecoder is the state of decodeFast. Its methods return false for what is out of
+// the ordinary.
 type fastDecoder struct {
 	doc []byte
-	at  int
+	at  int // offset of the next byte
 }
 
 // maxDepth bounds the recursion; config.json has about ten levels.
@@ -45,7 +47,7 @@ func (d *fastDecoder) space() {
 	}
 }
 
-// peek is the next byte that is not white space, 0 at the end.
+// peek returns the next byte that is no white space, or 0 at the end. It does not pass it.
 func (d *fastDecoder) peek() byte {
 	d.space()
 	if d.at == len(d.doc) {
@@ -54,7 +56,7 @@ func (d *fastDecoder) peek() byte {
 	return d.doc[d.at]
 }
 
-// take passes the next byte if it is c.
+// take passes the next byte that is no white space, if it is c, and reports whether it is.
 func (d *fastDecoder) take(c byte) bool {
 	if d.peek() != c {
 		return false
@@ -77,7 +79,7 @@ func (d *fastDecoder) value(into reflect.Value, depth int) bool {
 		return false
 	}
 	if d.peek() == 'n' {
-		// null leaves what is no pointer as it is: the zero value.
+		// null leaves the zero value, also of what is no pointer.
 		return d.word("null")
 	}
 	switch into.Kind() {
@@ -116,8 +118,8 @@ func (d *fastDecoder) value(into reflect.Value, depth int) bool {
 	return false
 }
 
-// integer is the text of a number that has neither fraction nor exponent;
-// empty if there is none.
+// integer returns the text of a number without fraction and exponent, and passes it. It is
+// empty if the number has one of these or a leading zero.
 func (d *fastDecoder) integer() string {
 	d.space()
 	from := d.at
@@ -137,7 +139,7 @@ func (d *fastDecoder) integer() string {
 	return string(d.doc[from:d.at])
 }
 
-// members calls f for each member of an object, at its value.
+// members calls f for each member of an object, when the value comes next.
 func (d *fastDecoder) members(f func(key string) bool) bool {
 	if !d.take('{') {
 		return false
@@ -159,7 +161,7 @@ func (d *fastDecoder) members(f func(key string) bool) bool {
 	}
 }
 
-// elements calls f for each element of an array, at its value.
+// elements calls f for each element of an array, when its value comes next.
 func (d *fastDecoder) elements(f func() bool) bool {
 	if !d.take('[') {
 		return false
@@ -180,7 +182,7 @@ func (d *fastDecoder) elements(f func() bool) bool {
 	}
 }
 
-// object decodes the members that the struct has fields for.
+// object decodes an object into a struct, and skips members that it has no fields for.
 func (d *fastDecoder) object(into reflect.Value, depth int) bool {
 	t, next, seen := into.Type(), 0, uint64(0)
 	if t.NumField() > 64 {
@@ -203,10 +205,10 @@ func (d *fastDecoder) object(into reflect.Value, depth int) bool {
 	})
 }
 
-// fieldFrom finds the field for a key, looking from field next on: most
-// documents are in the order of the struct. It is -1 for an unknown key, and
-// not ok for one that a field has in another case, or an embedded struct may
-// have.
+// fieldFrom returns the index of the field for a key. It begins to search at field next,
+// as most documents are in the order of the struct. i is -1 for an unknown key. ok is
+// false if the key only differs by case from that of a field, or if an embedded struct
+// may have it.
 func fieldFrom(t reflect.Type, key string, next int) (i int, ok bool) {
 	n, similar := t.NumField(), false
 	for k := range n {
@@ -251,7 +253,7 @@ func (d *fastDecoder) array(into reflect.Value, depth int) bool {
 	})
 }
 
-// skip passes a value that no field is for.
+// skip passes a value that there is no field for.
 func (d *fastDecoder) skip(depth int) bool {
 	if depth > maxDepth {
 		return false
@@ -296,8 +298,8 @@ func (d *fastDecoder) text() (string, bool) {
 	return "", false
 }
 
-// escaped decodes a string that has escapes in it, from the first one on;
-// what is before it begins at from.
+// escaped decodes a string with escapes. The string begins at from, and its first escape
+// comes next.
 func (d *fastDecoder) escaped(from int) (string, bool) {
 	s := append([]byte(nil), d.doc[from:d.at]...)
 	for d.at < len(d.doc) {
@@ -321,8 +323,7 @@ func (d *fastDecoder) escaped(from int) (string, bool) {
 	return "", false
 }
 
-// escape decodes what follows a backslash. Surrogates, which come in pairs,
-// are out of the ordinary.
+// escape decodes what follows a backslash. It leaves surrogate pairs to encoding/json.
 func (d *fastDecoder) escape() (rune, bool) {
 	if d.at == len(d.doc) {
 		return 0, false

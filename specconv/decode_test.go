@@ -12,7 +12,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Ordinary documents are decoded here, to what encoding/json makes of them.
+// decodeFast decodes ordinary documents, to the same as encoding/json.
 func TestDecodeFast(t *testing.T) {
 	files, _ := filepath.Glob("testdata/*.json")
 	for _, file := range files {
@@ -33,7 +33,7 @@ func TestDecodeFast(t *testing.T) {
 	}
 }
 
-// What is decoded here is what encoding/json decodes; the rest is left to it.
+// decodeFast decodes a document to the same as encoding/json, or not at all.
 func TestDecodeFastOrNot(t *testing.T) {
 	for doc, fast := range map[string]bool{
 		`{}`: true, ` { } `: true, `{"ociVersion":"1.0.0"}`: true,
@@ -74,7 +74,7 @@ func TestDecodeFastOrNot(t *testing.T) {
 	}
 }
 
-// The types of the specification ask for nothing that the decoder ignores.
+// The types of the specification need nothing that decodeFast does not support.
 func TestDecodeFastTypes(t *testing.T) {
 	checkType(t, reflect.TypeFor[specs.Spec](), make(map[reflect.Type]bool))
 }

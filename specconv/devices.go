@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// defaultDevices are those of config-linux.md, "Default Devices"; the console
-// and ptmx are made with the terminal and with /dev/pts.
+// defaultDevices are the devices of config-linux.md, "Default Devices", except
+// /dev/console, which is made with the terminal, and /dev/ptmx, which is a link.
 var defaultDevices = [...]plan.Device{
 	{Path: "/dev/null", Mode: unix.S_IFCHR | 0o666, Major: 1, Minor: 3},
 	{Path: "/dev/zero", Mode: unix.S_IFCHR | 0o666, Major: 1, Minor: 5},
@@ -19,7 +19,8 @@ var defaultDevices = [...]plan.Device{
 	{Path: "/dev/tty", Mode: unix.S_IFCHR | 0o666, Major: 5, Minor: 0},
 }
 
-// deviceType is a type's part of a file's mode; 0 if it is unknown.
+// deviceType returns the file type bits of a mode (S_IFMT) for a device type, or 0 for an
+// unknown one.
 func deviceType(name string) uint32 {
 	switch name {
 	case "c", "u":
@@ -36,20 +37,20 @@ func (c *compiler) devices() {
 	var list []plan.Device
 	for i := range c.linux.Devices {
 		d, ok := c.device(&c.linux.Devices[i], at("linux.devices", i))
-		if ok && d.Path != "/dev/ptmx" { // which is a link to the container's own
+		if ok && d.Path != "/dev/ptmx" { // always a link to the container's pts/ptmx
 			list = append(list, d)
 		}
 	}
-	own := len(list)
+	given := len(list)
 	for _, d := range defaultDevices {
-		if !named(list[:own], d.Path) {
+		if !hasPath(list[:given], d.Path) {
 			list = append(list, d)
 		}
 	}
 	c.out.Rootfs.Devices = list
 }
 
-func named(list []plan.Device, path string) bool {
+func hasPath(list []plan.Device, path string) bool {
 	for i := range list {
 		if list[i].Path == path {
 			return true
@@ -69,7 +70,7 @@ func (c *compiler) device(d *specs.LinuxDevice, field string) (plan.Device, bool
 		c.fault(field+".type", "%q must be c, u, b or p", d.Type)
 	}
 	if d.FileMode != nil {
-		out.Mode = uint32(*d.FileMode) &^ unix.S_IFMT // some give a type of file, too
+		out.Mode = uint32(*d.FileMode) &^ unix.S_IFMT // some configurations include the file type
 		if out.Mode > 0o7777 {
 			c.fault(field+".fileMode", "%d must be from 0 to %d (07777 in octal)", uint32(*d.FileMode), 0o7777)
 		}
@@ -91,8 +92,8 @@ func (c *compiler) device(d *specs.LinuxDevice, field string) (plan.Device, bool
 	return out, len(c.bad) == before
 }
 
-// deviceNumber: the kernel has 12 bits for the major and 20 for the minor
-// number.
+// deviceNumber checks a major or minor number: the kernel has 12 bits for the major number
+// and 20 for the minor one.
 func (c *compiler) deviceNumber(n, limit int64, field string) uint32 {
 	if n < 0 || n > limit {
 		c.fault(field, "%d must be from 0 to %d", n, limit)

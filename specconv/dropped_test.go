@@ -8,10 +8,10 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// What cannot be done, or has no effect, is told, with the field's name.
+// What cannot be done is an error, and what has no effect a warning, with the field's name.
 func TestNothingIsDroppedSilently(t *testing.T) {
 	for _, s := range []struct {
-		patch   string // of config.json, its members
+		patch   string // members of config.json
 		warning string
 		fault   string
 	}{
@@ -37,7 +37,7 @@ func TestNothingIsDroppedSilently(t *testing.T) {
 
 		{`"linux": {"devices": [{"path": "/dev/x", "type": "c", "fileMode": 4294967295}]}`, "",
 			"linux.devices[0].fileMode: 4294967295 must be from 0 to 4095 (07777 in octal)"},
-		{`"linux": {"devices": [{"path": "/dev/x", "type": "c", "fileMode": 69206454}]}`, "", // with a type as Go has it
+		{`"linux": {"devices": [{"path": "/dev/x", "type": "c", "fileMode": 69206454}]}`, "", // with Go's bits for a character device
 			"linux.devices[0].fileMode: 69206454 must be from 0 to 4095 (07777 in octal)"},
 		{`"linux": {"devices": [{"path": "/dev/x", "type": "c", "fileMode": 8630}, {"path": "/dev/y", "type": "b", "fileMode": 4095}]}`, "", ""},
 		{`"linux": {"devices": [{"path": "/dev/x", "type": "p", "fileMode": 4096, "major": 1}]}`,

@@ -7,9 +7,9 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Example is the configuration that `spec` writes, one to begin with. With
-// rootless, it is for the caller's own user, in a user namespace. Such a user
-// cannot connect a network namespace, so the network is the host's, as runc has it.
+// Example returns the configuration that `spec` writes, as a starting point. If rootless is
+// set, it is for the calling user, in a user namespace. An ordinary user cannot connect a
+// network namespace to anything, so it has the host's network, as in runc.
 func Example(rootless bool) *specs.Spec {
 	caps := []string{"CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"}
 	s := &specs.Spec{
@@ -50,8 +50,8 @@ func Example(rootless bool) *specs.Spec {
 	return s
 }
 
-// ForLegacyCgroups makes an example one for a host with cgroup v1, where it has
-// no cgroup namespace, as runc has it.
+// ForLegacyCgroups adapts an example to a host with cgroup v1: it has no cgroup namespace
+// there, as in runc.
 func ForLegacyCgroups(s *specs.Spec) {
 	s.Linux.Namespaces = slices.DeleteFunc(s.Linux.Namespaces, func(n specs.LinuxNamespace) bool {
 		return n.Type == specs.CgroupNamespace

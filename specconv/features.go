@@ -7,10 +7,9 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/seccomp/bpf"
 )
 
-// Features is the document of `skiff features` (features.md), made from the
-// tables that the compiler works with. It does not depend on the host: the
-// caller adds linux.seccomp.supportedFlags, and takes architectures away that
-// its libseccomp lacks.
+// Features returns the document of `skiff features` (features.md), made from the tables
+// that the compiler uses. It does not depend on the host: the caller adds
+// linux.seccomp.supportedFlags, and removes architectures that its libseccomp lacks.
 func Features() *features.Features {
 	yes := true
 	f := &features.Features{

@@ -16,9 +16,8 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 )
 
-// What `skiff features` announces is what the compiler takes, neither more nor
-// less. The candidates are the words of the compiler's own tables, those of the
-// specification's, and some of nobody's.
+// `skiff features` announces what the compiler accepts, neither more nor less. These tests
+// try the words of the compiler's tables, those of the specification, and some unknown ones.
 
 func TestFeaturesWords(t *testing.T) {
 	f := Features().Linux
@@ -82,7 +81,7 @@ func TestFeaturesWords(t *testing.T) {
 	}
 }
 
-// specWords are the string constants of the specification's package by type.
+// specWords returns the string constants of the specification's Go package, by type.
 func specWords(t *testing.T) map[string][]string {
 	t.Helper()
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/opencontainers/runtime-spec").Output()
@@ -119,8 +118,8 @@ func specWords(t *testing.T) map[string][]string {
 	return words
 }
 
-// Every mount option that is announced has a meaning here, is no option that
-// goes to the file system; and every one that has is announced.
+// The mount options that are announced are exactly those that the compiler handles itself,
+// rather than passing them to the file system.
 func TestFeaturesMountOptions(t *testing.T) {
 	announced := Features().MountOptions
 	words := []string{"idmap", "ridmap", "rro", "nosuch", "size=1k"}
@@ -158,7 +157,7 @@ func takesOption(word string) bool {
 	return false
 }
 
-// The switches are those of the compiler: what is off is refused.
+// A feature is announced as enabled exactly if the compiler accepts it.
 func TestFeaturesSwitches(t *testing.T) {
 	f := Features().Linux
 	for name, c := range map[string]struct {
@@ -226,8 +225,8 @@ func TestFeaturesVersion(t *testing.T) {
 	}
 }
 
-// An annotation that changes what is done, beside being passed on, is one that
-// engines have to know of (features.md, "Unsafe annotations in config.json").
+// An annotation that changes what skiff does is announced to engines (features.md, "Unsafe
+// annotations in config.json").
 func TestFeaturesAnnotations(t *testing.T) {
 	unsafe := Features().PotentiallyUnsafeConfigAnnotations
 	listed := func(name string) bool {
@@ -241,7 +240,7 @@ func TestFeaturesAnnotations(t *testing.T) {
 		if strings.HasSuffix(name, ".") {
 			name += "X"
 		}
-		changed := slices.Contains([]string{plan.HooksStdout, plan.HooksStderr, plan.PidfdReceiver}, name) // by others than the compiler
+		changed := slices.Contains([]string{plan.HooksStdout, plan.HooksStderr, plan.PidfdReceiver}, name) // these act outside the compiler
 		for _, systemd := range []bool{false, true} {
 			o := options
 			o.SystemdCgroup = systemd

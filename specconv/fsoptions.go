@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// contextOptions are SELinux's mount options (mount(8)). The value of one may be
-// in quotes, with commas in it.
+// contextOptions are SELinux's mount options (mount(8)). Their values may be quoted, and
+// then contain commas.
 var contextOptions = [...]string{"context", "fscontext", "defcontext", "rootcontext"}
 
-// fsOptions are the options of a file system that one element of options holds:
-// engines pass on what a user has written with commas between, for mount(2)
-// takes it apart itself. So do we, by its rules: an empty option is nothing, and
-// neither is one without a name. Words that are options of a mount are ones of
-// the file system here, which may not know them.
+// fsOptions splits an element of a mount's options into options of the file system:
+// engines pass on several of them with commas between, as users write them, since mount(2)
+// splits them. By its rules, an option that is empty or has no name is dropped. All others
+// go to the file system, even those with the name of a mount option, such as nosuid, which
+// it may refuse.
 func fsOptions(fsType, element string) (list []string) {
 	for _, o := range splitOptions(fsType, element) {
 		if o != "" && o[0] != '=' {
@@ -23,9 +23,9 @@ func fsOptions(fsType, element string) (list []string) {
 	return list
 }
 
-// splitOptions ends an option at each comma that is not in the quotes of an
-// SELinux context, nor escaped where the file system is an overlay. cifs has
-// rules of its own: a comma in a password is doubled.
+// splitOptions splits at each comma, except in the quotes of an SELinux context, and
+// except at an escaped one for overlay. cifs gets the whole element, since it has rules of
+// its own: a comma in a password is doubled.
 func splitOptions(fsType, element string) (list []string) {
 	if fsType == "cifs" || fsType == "smb3" {
 		return []string{element}

@@ -8,7 +8,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Options of a file system are taken apart as mount(2) takes them apart.
+// Options of a file system are split as mount(2) splits them.
 func TestFSOptions(t *testing.T) {
 	for _, c := range []struct {
 		fsType, element string
@@ -40,8 +40,8 @@ func TestFSOptions(t *testing.T) {
 	}
 }
 
-// What engines send is taken: an empty option is nothing, and of two for one
-// thing the last one counts.
+// Empty options, which engines send, are dropped. An option that is given twice is passed
+// on twice.
 func TestMountOptionLists(t *testing.T) {
 	for _, c := range []struct {
 		fsType, options, data, warnings string // options with | between
@@ -60,12 +60,12 @@ func TestMountOptionLists(t *testing.T) {
 			t.Errorf("%q: %v", c.options, err)
 			continue
 		}
-		var said []string
+		var warned []string
 		for _, w := range warnings {
-			said = append(said, w.String())
+			warned = append(warned, w.String())
 		}
-		if got := strings.Join(l.Rootfs.Mounts[0].Data, "|"); got != c.data || strings.Join(said, "; ") != c.warnings {
-			t.Errorf("%q: data %q, warnings %q; want %q, %q", c.options, got, said, c.data, c.warnings)
+		if got := strings.Join(l.Rootfs.Mounts[0].Data, "|"); got != c.data || strings.Join(warned, "; ") != c.warnings {
+			t.Errorf("%q: data %q, warnings %q; want %q, %q", c.options, got, warned, c.data, c.warnings)
 		}
 	}
 }

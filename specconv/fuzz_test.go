@@ -18,12 +18,12 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/seccomp/bpf"
 )
 
-// Fuzzing needs -fuzzminimizetime 1x (make fuzz): else Go spends its first
-// minute on making the first interesting input smaller, byte by byte.
+// Fuzzing needs -fuzzminimizetime 1x (make fuzz): otherwise Go spends the first minute on
+// minimizing the first interesting input, byte by byte.
 
-// FuzzCompile changes configurations that are right: it puts other values in,
-// takes members away, doubles them, moves what belongs elsewhere in. Nearly all
-// of them are JSON, so they reach the compiler.
+// FuzzCompile changes valid configurations: it replaces values, removes or duplicates
+// members, and inserts values from elsewhere. Nearly all results are valid JSON, so they
+// reach the compiler.
 func FuzzCompile(f *testing.F) {
 	m := newMutator(f)
 	for i := range m.docs {
@@ -33,7 +33,7 @@ func FuzzCompile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, choices []byte) { checkCompile(t, m.mutate(choices)) })
 }
 
-// FuzzDecode changes the text of configurations, for the decoder's sake.
+// FuzzDecode changes the text of configurations, to test the decoder.
 func FuzzDecode(f *testing.F) {
 	for _, doc := range newMutator(f).docs {
 		f.Add(doc.text)
@@ -42,7 +42,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(checkCompile)
 }
 
-// TestMutations does a little of both in every run.
+// TestMutations does a little of both fuzz tests in every run.
 func TestMutations(t *testing.T) {
 	m := newMutator(t)
 	r := rand.New(rand.NewSource(1))
@@ -56,11 +56,12 @@ func TestMutations(t *testing.T) {
 	}
 }
 
-// TestEveryValue puts each word of its kind, and of no kind, into each field.
+// TestEveryValue replaces each field by every value of words that has its kind, by null and
+// by an empty list, and removes it.
 func TestEveryValue(t *testing.T) {
 	m := newMutator(t)
 	seen := make(map[uint64]bool)
-	for _, d := range m.docs { // the parts come before the whole
+	for _, d := range m.docs { // the small ones come first
 		for _, p := range d.places {
 			if seen[p.field] {
 				continue
@@ -90,12 +91,12 @@ func damage(r *rand.Rand, doc []byte) []byte {
 	return b
 }
 
-// checkCompile holds for every document:
-//   - what decodeFast decodes is what encoding/json makes of it, and what
-//     encoding/json decodes is decoded;
-//   - an error is one line, and each fault names a field that is there or
-//     could be there;
-//   - compiling is quick, changes nothing, and gives the same again.
+// checkCompile checks properties that hold for every document:
+//   - the decoder accepts what encoding/json accepts, with the same result, except for NUL
+//     bytes;
+//   - an error is one line, and each violation names a field that exists or could exist;
+//   - compilation is quick, does not change the configuration, and gives the same result
+//     again.
 func checkCompile(t *testing.T, raw []byte) {
 	t.Helper()
 	start := time.Now()
@@ -177,9 +178,9 @@ func oneLine(t *testing.T, err error) {
 	}
 }
 
-// reaches walks a path of an error through a value: names are fields, [n] an
-// element that is there, ["k"] a key that is there. Below what is not there
-// the types alone count: a field that is required is missing.
+// reaches returns an error if a path does not lead to a part of v. In the path, names are
+// fields, [n] is an element that must exist, and ["k"] a key that must exist. Below a nil
+// pointer only the types are checked, as an error may be about a missing field.
 func reaches(v reflect.Value, path string) error {
 	for path != "" {
 		for v.Kind() == reflect.Pointer {
@@ -248,7 +249,7 @@ func reachField(v reflect.Value, path string) (reflect.Value, string, error) {
 	return v, "", fmt.Errorf("%s: no such field", path)
 }
 
-// The property is no better than this walk.
+// checkCompile depends on reaches.
 func TestReaches(t *testing.T) {
 	s := &specs.Spec{Mounts: []specs.Mount{{}}, Linux: &specs.Linux{Sysctl: map[string]string{"a.b": ""}}}
 	for path, want := range map[string]bool{
@@ -263,15 +264,15 @@ func TestReaches(t *testing.T) {
 	}
 }
 
-// mutator changes documents as a list of choices has it.
+// mutator changes documents according to a list of choices.
 type mutator struct {
 	docs   []mutable
-	values [][]byte             // that are put in
-	alike  [2]map[byte][][]byte // words, and all of them, by their kind
+	values [][]byte             // values to put in
+	alike  [2]map[byte][][]byte // by kind: the values of words, and all values
 }
 
-// kindOf is the kind of the value that begins with c: most are replaced by
-// their own kind, or few documents would pass the decoder.
+// kindOf returns the kind of the JSON value that begins with c. Most values are replaced by
+// ones of their kind: otherwise few documents would pass the decoder.
 func kindOf(c byte) byte {
 	switch {
 	case '0' <= c && c <= '9', c == '-':
@@ -282,16 +283,16 @@ func kindOf(c byte) byte {
 	return c
 }
 
-// mutable is a document and the places of its values.
+// mutable is a JSON document and the places of its values.
 type mutable struct {
 	text   []byte
 	places []place
 }
 
-// place is where a value is: text[from:to]. A member of an object begins at
-// key, an element of a list has key == from.
+// place is where a value is: text[from:to]. A member of an object begins at key; for an
+// element of a list, key == from.
 type place struct {
-	field         uint64 // a hash of its path, the same for all elements of a list
+	field         uint64 // hash of the path, the same for all elements of a list
 	key, from, to int
 }
 
@@ -309,7 +310,7 @@ func TestEveryField(t *testing.T) {
 	}
 	for _, field := range specFields(reflect.TypeFor[specs.Spec](), "") {
 		if field == "linux.personality.flags[]" {
-			continue // which the specification has no values for
+			continue // the specification defines no flags
 		}
 		if !given(reflect.ValueOf(spec).Elem(), strings.FieldsFunc(field, func(r rune) bool { return r == '.' })) {
 			t.Errorf("%s: there is no %s", everyField, field)
@@ -323,8 +324,8 @@ func TestEveryField(t *testing.T) {
 	}
 }
 
-// given tells that a value has something at a path, as specFields has it; a
-// number or a text may be the zero value.
+// given reports whether v has something at a path of specFields. A number or a string may
+// be zero.
 func given(v reflect.Value, path []string) bool {
 	for v.Kind() == reflect.Pointer {
 		if v.IsNil() {
@@ -364,8 +365,8 @@ func given(v reflect.Value, path []string) bool {
 	return false
 }
 
-// newMutator takes that document and the example, and each part of them by
-// itself: the smaller a document, the more tries in a second.
+// newMutator uses the documents of everyField and of the example, and each part of them
+// alone: small documents allow more tries per second.
 func newMutator(t testing.TB) *mutator {
 	t.Helper()
 	m := new(mutator)
@@ -380,7 +381,7 @@ func newMutator(t testing.TB) *mutator {
 		}
 	}
 	m.values = append(words(), vocabulary()...)
-	for _, d := range m.docs { // what belongs elsewhere
+	for _, d := range m.docs { // values from elsewhere
 		for _, s := range d.places {
 			if s.to-s.from < 300 {
 				m.values = append(m.values, d.text[s.from:s.to])
@@ -396,8 +397,8 @@ func newMutator(t testing.TB) *mutator {
 	return m
 }
 
-// parts are the document as a whole, and each member of it, and of its linux
-// object, with what every configuration has to have.
+// parts returns a minimal configuration, ones that add a single member of raw or of its
+// linux object to that, and raw itself.
 func parts(t testing.TB, raw []byte) [][]byte {
 	t.Helper()
 	var doc, linux map[string]json.RawMessage
@@ -430,7 +431,7 @@ func parts(t testing.TB, raw []byte) [][]byte {
 	return append(list, raw)
 }
 
-// compacted takes the white space out, so that a key is followed by its colon.
+// compacted removes white space, so that the colon directly follows a key.
 func compacted(t testing.TB, doc []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -448,9 +449,9 @@ func sortedKeys(m map[string]json.RawMessage) (keys []string) {
 	return keys
 }
 
-// placesIn finds the values of a document, whatever is wrong with them.
+// placesIn returns the places of the values in a document, which need not be valid JSON.
 func placesIn(doc []byte) (list []place) {
-	var open []int // the lists and objects that we are in, as indexes of list
+	var open []int // indexes in list of the lists and objects that at is in
 	key := -1
 	begin := func(at int) {
 		s := place{key: at, from: at, to: len(doc)}
@@ -491,10 +492,10 @@ func placesIn(doc []byte) (list []place) {
 	if len(list) < 2 {
 		return nil
 	}
-	return list[1:] // the document itself is no value to change
+	return list[1:] // without the document as a whole
 }
 
-// scalar is the end of a string, a number or a word.
+// scalar returns the offset at which the string, number or word at offset at ends.
 func scalar(doc []byte, at int) int {
 	if doc[at] != '"' {
 		for at++; at < len(doc) && strings.IndexByte(" \t\r\n,:}]{[\"", doc[at]) < 0; at++ {
@@ -512,8 +513,7 @@ func scalar(doc []byte, at int) int {
 	return len(doc)
 }
 
-// words are values that are right in some place, and ones that are right in
-// none.
+// words returns JSON values that are valid somewhere, and some that are valid nowhere.
 func words() (list [][]byte) {
 	for _, s := range []string{
 		`null`, `true`, `false`, `{}`, `[]`, `""`, `[null]`, `[""]`, `{"":""}`, `{"a":{}}`, `[[]]`,
@@ -533,7 +533,7 @@ func words() (list [][]byte) {
 	return list
 }
 
-// vocabulary are the words that the compiler knows.
+// vocabulary returns words that the compiler knows, as JSON strings.
 func vocabulary() (list [][]byte) {
 	add := func(names ...string) {
 		for _, n := range names {
@@ -554,15 +554,15 @@ func vocabulary() (list [][]byte) {
 	return list
 }
 
-// mutate takes the document that the first byte chooses and changes it as
-// often as there are four more: what to do, in which place (two bytes), with
-// which value. Every change counts its places anew.
+// mutate changes the document that the first byte selects. Each change takes four more
+// bytes: what to do, the place (two bytes), and the value. Places are found anew after each
+// change.
 func (m *mutator) mutate(choices []byte) []byte {
 	if len(choices) == 0 {
 		choices = []byte{0}
 	}
 	d := m.docs[int(choices[0])%len(m.docs)]
-	const most = 8 // changes: more of them only make it slower
+	const most = 8 // changes: more only make it slower
 	for c := choices[1:min(len(choices), 1+4*most)]; len(c) >= 4 && len(d.places) > 0; c = c[4:] {
 		s := d.places[(int(c[1])<<8|int(c[2]))%len(d.places)]
 		values := m.alike[c[3]&1][kindOf(d.text[s.from])]
@@ -583,7 +583,7 @@ func changed(doc []byte, s place, what byte, value []byte) []byte {
 		return slices.Concat(doc[:from], bytes.Join(with, nil), doc[to:])
 	}
 	switch what {
-	case 4: // take it away
+	case 4: // remove it
 		from, to := s.key, s.to
 		if to < len(doc) && doc[to] == ',' {
 			to++
@@ -591,14 +591,14 @@ func changed(doc []byte, s place, what byte, value []byte) []byte {
 			from--
 		}
 		return splice(from, to)
-	case 5: // have it twice, perhaps with another value
+	case 5: // duplicate it, perhaps with another value
 		if len(value)%2 == 0 {
 			value = doc[s.from:s.to]
 		}
 		return splice(s.to, s.to, []byte(","), doc[s.key:s.from], value)
-	case 6: // a key in another case
+	case 6: // change the case of the key
 		return splice(s.key, s.from, bytes.ToUpper(doc[s.key:s.from]))
-	case 7: // in a list
+	case 7: // put it in a list
 		return splice(s.from, s.to, []byte("["), doc[s.from:s.to], []byte(","), value, []byte("]"))
 	}
 	return splice(s.from, s.to, value)

@@ -9,10 +9,10 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 )
 
-// idmapOption reads the option idmap=uids=A-B-N#...;gids=..., or ridmap=...,
-// that podman passes on as crun has it: ids from A on of the file system are
-// those from B on of the host, N of them. With @ before it, B is an id of the
-// container's user namespace. False if o is another option.
+// idmapOption parses crun's option idmap=uids=A-B-N#...;gids=..., or ridmap=..., which
+// podman passes on. It maps the N ids from A on of the file system to those from B on of
+// the host. In an entry that begins with @, B is an id in the container's user namespace.
+// It returns false if o is another option.
 func (c *compiler) idmapOption(o, field string) (*plan.IDMap, bool) {
 	name, value, ok := strings.Cut(o, "=")
 	if !ok || name != "idmap" && name != "ridmap" {
@@ -36,9 +36,9 @@ func (c *compiler) idmapOption(o, field string) (*plan.IDMap, bool) {
 	return m, true
 }
 
-func (c *compiler) idmapList(list string, own []specs.LinuxIDMapping, field string) (maps []specs.LinuxIDMapping) {
+func (c *compiler) idmapList(list string, userns []specs.LinuxIDMapping, field string) (maps []specs.LinuxIDMapping) {
 	for text := range strings.SplitSeq(list, "#") {
-		m, ok := idmapEntry(text, own)
+		m, ok := idmapEntry(text, userns)
 		if !ok {
 			c.fault(field, "%q: FIRST-HOST-SIZE is expected, or with @ before it ids that the container's user namespace has", text)
 			continue
@@ -49,7 +49,7 @@ func (c *compiler) idmapList(list string, own []specs.LinuxIDMapping, field stri
 	return maps
 }
 
-func idmapEntry(text string, own []specs.LinuxIDMapping) (m specs.LinuxIDMapping, ok bool) {
+func idmapEntry(text string, userns []specs.LinuxIDMapping) (m specs.LinuxIDMapping, ok bool) {
 	text, relative := strings.CutPrefix(text, "@")
 	numbers := strings.Split(text, "-")
 	if len(numbers) != 3 {
@@ -65,8 +65,8 @@ func idmapEntry(text string, own []specs.LinuxIDMapping) (m specs.LinuxIDMapping
 	if !relative || m.Size == 0 {
 		return m, true
 	}
-	first, ok := proc.HostID(own, m.HostID)
-	last, lastOK := proc.HostID(own, m.HostID+m.Size-1)
+	first, ok := proc.HostID(userns, m.HostID)
+	last, lastOK := proc.HostID(userns, m.HostID+m.Size-1)
 	m.HostID = first
 	return m, ok && lastOK && last-first == m.Size-1
 }

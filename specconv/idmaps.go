@@ -6,11 +6,11 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 )
 
-// maxMaps is how many lines a map may have (user_namespaces(7), Linux 4.15).
+// maxMaps is the maximum number of lines of a map (user_namespaces(7), since Linux 4.15).
 const maxMaps = 340
 
-// userMaps are the mappings of a new user namespace. Engines give them for one
-// that is joined, too: then they must be what it has.
+// userMaps checks the mappings of the user namespace. Engines give them for one that is
+// joined, too: then they must be those that it has, which package idmap checks.
 func (c *compiler) userMaps() {
 	uid, gid := c.linux.UIDMappings, c.linux.GIDMappings
 	path, there := c.namespacePath(specs.UserNamespace)
@@ -33,9 +33,9 @@ func (c *compiler) userMaps() {
 	c.out.UserMaps = c.knownMaps()
 }
 
-// knownMaps are the mappings that config.json gives. Podman gives root's id
-// alone when a user namespace is joined, since runtimes used to want something
-// there: that says nothing of the namespace.
+// knownMaps returns the mappings in config.json. When a user namespace is joined, podman
+// only maps root to itself, since runtimes used to require a mapping: that says nothing
+// about the namespace, so it counts as none.
 func (c *compiler) knownMaps() plan.UserMaps {
 	m := plan.UserMaps{UID: c.linux.UIDMappings, GID: c.linux.GIDMappings}
 	if path, _ := c.namespacePath(specs.UserNamespace); path != "" && placeholder(m.UID) && placeholder(m.GID) {
@@ -48,7 +48,7 @@ func placeholder(list []specs.LinuxIDMapping) bool {
 	return len(list) == 1 && list[0] == specs.LinuxIDMapping{ContainerID: 0, HostID: 0, Size: 1}
 }
 
-// maps checks a list of mappings: ranges within 32 bits that do not overlap on
+// maps checks a list of mappings: the ranges must be within 32 bits, and not overlap on
 // either side.
 func (c *compiler) maps(list []specs.LinuxIDMapping, field string) {
 	if len(list) > maxMaps {
@@ -80,8 +80,8 @@ func overlap(a, sizeA, b, sizeB uint32) bool {
 	return uint64(a) < uint64(b)+uint64(sizeB) && uint64(b) < uint64(a)+uint64(sizeA)
 }
 
-// mapped checks that an id of the process exists in the container's user
-// namespace.
+// mapped checks that an id of the process is mapped in the container's user namespace, if
+// the mappings are known.
 func (c *compiler) mapped(id uint32, list []specs.LinuxIDMapping, field, maps string) {
 	if len(list) == 0 {
 		return

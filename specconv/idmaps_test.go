@@ -8,7 +8,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// What is wrong with namespaces, clocks and mappings.
+// Errors of namespaces, clocks and mappings.
 func TestUserNamespaceFaults(t *testing.T) {
 	one := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 1000, Size: 1}}
 	root := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 0, Size: 1}}
@@ -94,7 +94,7 @@ func TestIDMapOption(t *testing.T) {
 	}
 }
 
-// What `spec --rootless` writes is an ordinary user's, as it is.
+// An ordinary user can use what `spec --rootless` writes, without changes.
 func TestExampleRootless(t *testing.T) {
 	o := options
 	o.Rootless = true

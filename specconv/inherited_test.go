@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The tests that docs/INHERITED.md names are there.
+// The tests that docs/INHERITED.md names exist.
 func TestInherited(t *testing.T) {
 	doc, err := os.ReadFile("../docs/INHERITED.md")
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What a mount option acts on.
+// optionKind is what a mount option acts on.
 type optionKind uint8
 
 const (
@@ -22,7 +22,7 @@ const (
 	optAttr                              // MOUNT_ATTR_*
 	optAttrClear                         //
 	optAtime                             // one of the exclusive access-time attributes
-	optRec                               // MOUNT_ATTR_* of the whole tree
+	optRec                               // MOUNT_ATTR_* of the whole tree of mounts
 	optRecClear                          //
 	optRecAtime                          //
 	optPropagation                       // MS_SHARED ..., perhaps MS_REC
@@ -39,12 +39,12 @@ type mountOption struct {
 	bits uint64
 }
 
-// mountOptions is config.md's table "Linux mount options", in its order, and
-// crun's options for symlinks. What is not in it is an option of the file system.
+// mountOptions has the options of config.md, "Linux mount options", and crun's options for
+// symlinks, sorted by name. Any other option is one of the file system.
 //
-// Access times: the kernel has one of relatime, noatime and strictatime, and
-// relatime is its default, so the negative forms lead back to that.
-// norelatime alone changes nothing in mount(2).
+// A mount has one of relatime, noatime and strictatime. The kernel's default is relatime,
+// so the options that turn one off select relatime; but norelatime changes nothing, as in
+// mount(2).
 var mountOptions = [...]mountOption{
 	{"async", optSuperClear, unix.MS_SYNCHRONOUS},
 	{"atime", optAtime, unix.MOUNT_ATTR_RELATIME},
@@ -130,7 +130,7 @@ func (c *compiler) mounts() {
 
 func (c *compiler) mount(m *specs.Mount, field string) {
 	out := plan.Mount{Field: field, Type: m.Type, Source: m.Source, Bind: m.Type == "bind"}
-	var extra []int // options of the file system, by index
+	var extra []int // indexes of the options of the file system
 	for j, o := range m.Options {
 		if known, ok := findOption(o); ok {
 			apply(&out, known)
@@ -172,8 +172,9 @@ func (c *compiler) mount(m *specs.Mount, field string) {
 	c.out.Rootfs.Mounts = append(c.out.Rootfs.Mounts, out)
 }
 
-// withoutOptions names a mount that has no options of a file system: what it
-// shows is there already, or is the runtime's to choose.
+// withoutOptions describes the kind of a mount that can have no options of a file system,
+// since the file system exists already, or the runtime chooses it. It is empty for other
+// mounts.
 func withoutOptions(m *plan.Mount) string {
 	switch {
 	case m.Bind:
@@ -184,10 +185,11 @@ func withoutOptions(m *plan.Mount) string {
 	return ""
 }
 
-// forSuper reports whether an option changes a file system as a whole.
+// forSuper reports whether an option sets a flag of the superblock. silent does not count:
+// it only suppresses messages of the kernel.
 func forSuper(o mountOption) bool { return o.kind == optSuper && o.bits != unix.MS_SILENT }
 
-// apply lets one option act; of two that contradict each other the last wins.
+// apply applies an option to m. Of two that contradict each other, the last one wins.
 func apply(m *plan.Mount, o mountOption) {
 	switch o.kind {
 	case optBind:
@@ -231,8 +233,8 @@ func change(to, from *uint64, bits uint64) {
 	*from &^= bits
 }
 
-// accessTime sets one of the exclusive attributes: the kernel wants the whole
-// field cleared with it (mount_setattr(2)).
+// accessTime sets one of the exclusive access-time attributes. The kernel requires that the
+// whole field is cleared with it (mount_setattr(2)).
 func accessTime(set, clr *uint64, bits uint64) {
 	*set = *set&^unix.MOUNT_ATTR__ATIME | bits
 	*clr |= unix.MOUNT_ATTR__ATIME
@@ -260,8 +262,8 @@ func (c *compiler) destination(m *specs.Mount, out *plan.Mount) {
 	}
 }
 
-// onProc lists the files of /proc that may be replaced: lxcfs shows the
-// container's share of the machine in them.
+// onProc reports whether path is a file of /proc that a mount may replace: in these files
+// lxcfs shows the container's share of the machine.
 func onProc(path string) bool {
 	switch path {
 	case "/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime",
@@ -291,7 +293,7 @@ func (c *compiler) source(m *specs.Mount, out *plan.Mount) {
 	out.Source = filepath.Clean(out.Source)
 }
 
-// mountMaps are the id mappings of an idmapped mount.
+// mountMaps compiles the mappings of an idmapped mount.
 func (c *compiler) mountMaps(m *specs.Mount, out *plan.Mount) {
 	given := len(m.UIDMappings) > 0 || len(m.GIDMappings) > 0
 	if !given && out.IDMap == nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 )
 
-// namespaceRank is the position of a type in the order of entering, -1 for
-// another word.
+// namespaceRank returns the position of a type in the order in which namespaces are
+// entered, or -1 for an unknown type.
 func namespaceRank(t specs.LinuxNamespaceType) int {
 	return slices.IndexFunc(plan.NamespaceTypes[:], func(n plan.NamespaceType) bool { return n.Type == t })
 }
@@ -36,8 +36,8 @@ func (c *compiler) namespaces() {
 	slices.SortStableFunc(c.out.Namespaces, func(a, b plan.Namespace) int { return namespaceRank(a.Type) - namespaceRank(b.Type) })
 }
 
-// timeOffsets are the offsets of a new time namespace (config-linux.md, "Offset
-// for Time Namespace").
+// timeOffsets compiles the offsets of a new time namespace (config-linux.md, "Offset for
+// Time Namespace").
 func (c *compiler) timeOffsets() {
 	list := c.linux.TimeOffsets
 	if len(list) == 0 {
@@ -68,8 +68,8 @@ func (c *compiler) timeOffsets() {
 	}
 }
 
-// namespacePath tells whether the container has a namespace of the type, and
-// the path of one to join.
+// namespacePath returns the path of the namespace of type t. The path is empty for a new
+// one. there is false if the container has no namespace of that type.
 func (c *compiler) namespacePath(t specs.LinuxNamespaceType) (path string, there bool) {
 	for i := range c.linux.Namespaces {
 		if n := &c.linux.Namespaces[i]; n.Type == t {
@@ -79,7 +79,7 @@ func (c *compiler) namespacePath(t specs.LinuxNamespaceType) (path string, there
 	return "", false
 }
 
-// has tells that the container has a namespace of the type, new or joined.
+// has reports whether the container has a namespace of type t, new or joined.
 func (c *compiler) has(t specs.LinuxNamespaceType) bool {
 	for i := range c.linux.Namespaces {
 		if c.linux.Namespaces[i].Type == t {

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// netDevices are the network devices to move into the container
-// (config-linux.md, "Network Devices").
+// netDevices checks the network devices to move into the container (config-linux.md,
+// "Network Devices").
 func (c *compiler) netDevices() {
 	list := c.linux.NetDevices
 	if len(list) == 0 {
@@ -43,9 +43,8 @@ func (c *compiler) netDevices() {
 	c.out.NetDevices = list
 }
 
-// deviceName checks a name as the kernel does (dev_valid_name). A new one may
-// be a template: with one %d, in whose place the kernel puts the first number
-// that is free.
+// deviceName checks a name as the kernel does (dev_valid_name). A template may contain one
+// %d, for which the kernel substitutes the first free number.
 func (c *compiler) deviceName(field, name string, template bool) {
 	switch {
 	case name == "":

@@ -11,7 +11,7 @@ func TestNetDevices(t *testing.T) {
 	for _, s := range []struct {
 		list     devices
 		rootless bool
-		want     string // what is wrong
+		want     string // errors
 	}{
 		{list: devices{"eth0": {}, "eth1": {Name: "a%d"}, "eth2": {Name: "a%d"}, "fifteen-bytes-x": {Name: "%d-fifteen-byte"}}},
 		{list: devices{"eth0": {Name: "eth1"}, "eth1": {Name: "eth0"}}},
@@ -32,7 +32,7 @@ func TestNetDevices(t *testing.T) {
 	}
 }
 
-// resctrl has files of its own, so a class cannot have every name.
+// A class of service cannot have the name of a file that resctrl has itself.
 func TestClassNames(t *testing.T) {
 	for _, s := range []struct {
 		r    specs.LinuxIntelRdt

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// paths are the masked and the read-only paths and the root's propagation.
+// paths compiles masked and read-only paths, the mount label, and the root's propagation.
 func (c *compiler) paths() {
 	c.out.Rootfs.Masked = c.insidePaths(c.linux.MaskedPaths, "linux.maskedPaths")
 	c.out.Rootfs.ReadonlyP = c.insidePaths(c.linux.ReadonlyPaths, "linux.readonlyPaths")
@@ -24,11 +24,12 @@ func (c *compiler) paths() {
 	c.out.Rootfs.Propagation = flags
 }
 
-// contextAnnotation says what part of a file system's context mountLabel is, as
-// with crun: podman has it for volumes whose files have labels of their own.
+// contextAnnotation selects the SELinux mount option for mountLabel, as in crun. Podman
+// uses it for volumes whose files have their own labels.
 const contextAnnotation = "run.oci.mount_context_type"
 
-// mountLabel is a mount option (mount(8), "context=").
+// mountLabel compiles linux.mountLabel to a mount option, "context=LABEL" unless the
+// annotation selects another one (mount(8)).
 func (c *compiler) mountLabel() {
 	if c.linux.MountLabel == "" {
 		return

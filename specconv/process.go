@@ -53,7 +53,7 @@ func (c *compiler) process(p *specs.Process, field string) {
 	c.personality()
 }
 
-// noID is the id that system calls take for "leave it as it is".
+// noID is no id: setresuid(2) and chown(2) take it as "do not change".
 const noID = 1<<32 - 1
 
 func (c *compiler) user(p *specs.Process, out *plan.Process, field string) {
@@ -84,8 +84,8 @@ func (c *compiler) consoleSize(n uint, field string) uint16 {
 	return uint16(n)
 }
 
-// environment checks a list of NAME=VALUE. Of two values for one name the last
-// wins, in the place of the first.
+// environment checks a list of NAME=VALUE, and returns it without duplicates: the last
+// value of a name wins, in the place of the first.
 func (c *compiler) environment(env []string, field string) []string {
 	out := make([]string, 0, len(env))
 	place := make(map[string]int, len(env))
@@ -105,7 +105,7 @@ func (c *compiler) environment(env []string, field string) []string {
 	return out
 }
 
-// resources of setrlimit(2).
+// rlimitNames are the resources of setrlimit(2).
 var rlimitNames = [...]struct {
 	name     string
 	resource int

@@ -9,8 +9,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Of two values for one name the last wins, in the place of the first. Names are
-// compared as a whole.
+// The last value of a name wins, in the place of the first. Names are compared as a whole.
 func TestEnvironment(t *testing.T) {
 	for _, c := range []struct{ env, want []string }{
 		{nil, []string{}},
@@ -25,8 +24,8 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// The time grows with the number of variables, not with its square: that would
-// be minutes here.
+// The time is linear in the number of variables: if it were quadratic, this would take
+// minutes.
 func TestManyVariables(t *testing.T) {
 	env := make([]string, 300_000)
 	for i := range env {

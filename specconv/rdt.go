@@ -2,8 +2,8 @@ package specconv
 
 import "strings"
 
-// intelRdt checks the class of service and its schemata (config-linux.md,
-// "IntelRdt"); what the processor has is the kernel's to say.
+// intelRdt checks the class of service and its schemata (config-linux.md, "IntelRdt"). The
+// kernel checks what depends on the processor.
 func (c *compiler) intelRdt() {
 	r := c.linux.IntelRdt
 	if r == nil {
@@ -35,7 +35,7 @@ func (c *compiler) intelRdt() {
 	c.out.IntelRdt = r
 }
 
-// classID refuses the names that resctrl has for other things.
+// classID refuses names of files and directories that resctrl has itself.
 func (c *compiler) classID(id, field string) {
 	switch id {
 	case ".", "..", "info", "mon_groups", "mon_data":

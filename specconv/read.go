@@ -17,15 +17,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxConfig bounds config.json, in bytes: what is larger is no configuration.
+// maxConfig is the maximum size of config.json, and of a process file, in bytes.
 const maxConfig = 16 << 20
 
-// Read reads the configuration of a bundle, or what stands for it in file, if
-// that is not empty. raw is the file as it is.
+// Read reads config.json of a bundle, or file in its place if that is not empty. raw is the
+// file's content, at most 16 MiB.
 //
-// Keys match as encoding/json matches them, unknown ones are ignored
-// (config.md, "Extensibility"). The error is one line, with the JSON path or
-// the line of what is wrong.
+// Keys match as in encoding/json, and unknown ones are ignored (config.md,
+// "Extensibility"). The error is one line. If the content is wrong, it has the JSON path,
+// or the line and column.
 func Read(bundle, file string) (spec *specs.Spec, raw []byte, err error) {
 	path := file
 	if file == "" {
@@ -45,7 +45,8 @@ func Read(bundle, file string) (spec *specs.Spec, raw []byte, err error) {
 	return spec, raw, nil
 }
 
-// Decode decodes a configuration that was read before.
+// Decode decodes a configuration that Read returned as raw, with errors as there, but
+// without the file's name.
 func Decode(raw []byte) (*specs.Spec, error) { return decodeSpec(raw) }
 
 func decodeSpec(raw []byte) (*specs.Spec, error) {
@@ -57,8 +58,8 @@ func decodeSpec(raw []byte) (*specs.Spec, error) {
 	return s, decode(raw, s)
 }
 
-// ReadProcess reads the process of an exec from a file, or from a pipe, such as a
-// shell's <(...); "-" is standard input.
+// ReadProcess reads the process of an exec from a file, or from a pipe, such as a shell's
+// <(...), at most 16 MiB. "-" is standard input.
 func ReadProcess(file string) (*specs.Process, error) {
 	raw, err := readAny(file)
 	if err != nil {
@@ -77,8 +78,8 @@ func ReadProcess(file string) (*specs.Process, error) {
 	return p, nil
 }
 
-// readRegular reads a file that must be an ordinary one: opening a FIFO would
-// wait for ever. It leaves the Go runtime's poller alone.
+// readRegular reads a regular file. Anything else is an error: a FIFO could make it wait
+// for ever. Unlike os.Open, it does not start the Go runtime's poller.
 func readRegular(path string) ([]byte, error) {
 	fd, err := open(path, unix.O_NONBLOCK)
 	if err != nil {
@@ -98,8 +99,9 @@ func readRegular(path string) ([]byte, error) {
 	return readAll(fd, path, int(st.Size))
 }
 
-// readAny reads a file or a stream to its end, and waits for that: who names a
-// pipe wants it. A directory is an error, and so is what has no end.
+// readAny reads a file or a stream to its end, and waits as long as that takes: a caller
+// who names a pipe expects that. A directory is an error, and so is what is larger than
+// maxConfig or has no end.
 func readAny(path string) ([]byte, error) {
 	if path == "-" {
 		raw, err := io.ReadAll(io.LimitReader(os.Stdin, maxConfig+1))
@@ -129,8 +131,8 @@ func open(path string, flags int) (int, error) {
 	}
 }
 
-// readAll reads to the end, which is expected after size bytes. Unlike
-// sys.ReadAll it gives up on what has no end.
+// readAll reads to the end, which is expected after size bytes. Unlike sys.ReadAll, it
+// fails after maxConfig bytes.
 func readAll(fd int, path string, size int) ([]byte, error) {
 	b := make([]byte, 0, size+1)
 	for {
@@ -162,7 +164,7 @@ func decode(raw []byte, v any) error {
 	return checkNUL(raw)
 }
 
-// explain puts an error of encoding/json into words.
+// explain adds the place of an error of encoding/json, and says what was expected there.
 func explain(raw []byte, err error) error {
 	var syntax *json.SyntaxError
 	var wrong *json.UnmarshalTypeError
@@ -180,7 +182,7 @@ func explain(raw []byte, err error) error {
 	return err
 }
 
-// kindName names the type that was expected, in JSON's words where it has one.
+// kindName describes the type that was expected, in terms of JSON where possible.
 func kindName(e *json.UnmarshalTypeError) string {
 	switch k := e.Type.Kind().String(); k {
 	case "string":
@@ -206,8 +208,8 @@ func position(raw []byte, offset int64) (line, column int) {
 	return line, max(1, len(before)-1-bytes.LastIndexByte(before, '\n'))
 }
 
-// checkNUL refuses NUL bytes: the kernel would end the string there, and what
-// was checked would not be what is used.
+// checkNUL refuses strings with a NUL byte: the kernel would end them there, and use
+// something else than what was checked.
 func checkNUL(raw []byte) error {
 	if !bytes.Contains(raw, []byte(`\u0000`)) {
 		return nil
@@ -222,7 +224,7 @@ func checkNUL(raw []byte) error {
 	return found
 }
 
-// pathAt is the JSON path of the value that ends at offset or contains it.
+// pathAt returns the JSON path of the value that ends at offset or contains it.
 func pathAt(raw []byte, offset int64) string {
 	at := ""
 	walk(raw, func(path string, _ json.Token, end int64) bool {
@@ -237,14 +239,14 @@ func pathAt(raw []byte, offset int64) string {
 
 // level is an array or object that walk is in.
 type level struct {
-	array bool
-	index int
-	key   string
-	value bool // in an object: a key has been read, its value comes
+	array bool   // else an object
+	index int    // of the current element or member
+	key   string // of the current member
+	value bool   // in an object: the key has been read, and its value comes next
 }
 
-// walk calls f for every key and value of a document, with its path and the
-// offset at which it ends, until f says that it is enough.
+// walk calls f for every key and value of a document, with its path and the offset at
+// which it ends, until f returns false.
 func walk(raw []byte, f func(path string, token json.Token, end int64) bool) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
@@ -304,7 +306,7 @@ func path(stack []level) string {
 	return b.String()
 }
 
-// plain tells that a key needs no quotes in a path.
+// plain reports whether a key needs no quotes in a path.
 func plain(key string) bool {
 	for _, r := range key {
 		if strings.ContainsRune(`.[]"\`, r) || !strconv.IsPrint(r) {
@@ -314,7 +316,7 @@ func plain(key string) bool {
 	return key != "" && utf8.ValidString(key)
 }
 
-// DecodeResources decodes linux.resources alone, as `update` reads them.
+// DecodeResources decodes a document that is linux.resources alone, as `update` reads it.
 func DecodeResources(raw []byte) (*specs.LinuxResources, error) {
 	r := new(specs.LinuxResources)
 	return r, decode(raw, r)

@@ -11,8 +11,8 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/seccomp/bpf"
 )
 
-// seccomp checks the words of the profile. Package seccomp compiles it, which
-// takes the host's libseccomp.
+// seccomp checks the words of the profile. Package seccomp compiles it, for which it needs
+// the host's libseccomp.
 func (c *compiler) seccomp() {
 	p := c.linux.Seccomp
 	if c.rawFilter() || p == nil {
@@ -38,8 +38,8 @@ func (c *compiler) seccomp() {
 	c.out.SeccompStrict = c.flagAnnotation(strictAnnotation)
 }
 
-// rawFilter takes a filter that is compiled already, in place of the profile, as
-// with crun. The kernel checks the instructions.
+// rawFilter uses the compiled filter of an annotation in place of the profile, as in crun,
+// and reports whether there is one. The kernel checks the instructions.
 func (c *compiler) rawFilter() (given bool) {
 	text, given := c.spec.Annotations[plan.SeccompRaw]
 	if !given {
@@ -58,12 +58,11 @@ func (c *compiler) rawFilter() (given bool) {
 	return true
 }
 
-// strictAnnotation has an unknown system call's name be an error, not a
-// warning, as with crun.
+// strictAnnotation makes the name of an unknown system call an error rather than a warning,
+// as in crun.
 const strictAnnotation = "run.oci.seccomp_fail_unknown_syscall"
 
-// flagAnnotation reads an annotation that is a yes or a no; to be there is a
-// yes.
+// flagAnnotation reads a boolean annotation. An empty value is true.
 func (c *compiler) flagAnnotation(key string) bool {
 	word, ok := c.spec.Annotations[key]
 	if !ok || word == "" {
@@ -76,14 +75,15 @@ func (c *compiler) flagAnnotation(key string) bool {
 	return yes
 }
 
-// Annotations that say where the agent is, as with crun.
+// Annotations of crun about the agent for SCMP_ACT_NOTIFY: its socket, and plugins, which
+// skiff does not support.
 const (
 	receiverAnnotation = "run.oci.seccomp.receiver"
 	pluginsAnnotation  = "run.oci.seccomp.plugins"
 )
 
-// listener checks where the agent is, which is ignored if no system call asks
-// for it.
+// listener checks the socket of the agent. It ignores the socket if no system call needs
+// the agent.
 func (c *compiler) listener(p *specs.LinuxSeccomp) {
 	if p.ListenerMetadata != "" && p.ListenerPath == "" {
 		c.fault("linux.seccomp.listenerMetadata", "needs a listenerPath")
@@ -101,13 +101,13 @@ func (c *compiler) listener(p *specs.LinuxSeccomp) {
 	}
 	c.out.SeccompAgent = field
 	if path != p.ListenerPath {
-		own := *p
-		own.ListenerPath = path
-		c.out.Seccomp = &own
+		profile := *p
+		profile.ListenerPath = path
+		c.out.Seccomp = &profile
 	}
 }
 
-// agent is the socket of the agent, and the field that names it.
+// agent returns the path of the agent's socket, and the field that has it.
 func (c *compiler) agent(p *specs.LinuxSeccomp) (path, field string) {
 	field = "linux.seccomp.listenerPath"
 	receiver, ok := c.spec.Annotations[receiverAnnotation]

@@ -6,19 +6,18 @@ import (
 	"strings"
 )
 
-// Annotations of crun that put a container's processes below the cgroup that
-// cgroupsPath names.
+// Annotations of crun that put a container's processes in a cgroup below that of
+// cgroupsPath.
 const (
-	// subgroupAnnotation names a cgroup below the systemd unit's, which the
-	// container has in its place.
+	// subgroupAnnotation names a cgroup below that of the systemd unit, which becomes the
+	// container's cgroup.
 	subgroupAnnotation = "run.oci.systemd.subgroup"
-	// delegateAnnotation names a cgroup below the container's, without limits of
-	// its own, which is the container's to manage and the first that its
-	// processes are in.
+	// delegateAnnotation names a cgroup below the container's, which has no limits of its
+	// own. The container manages it, and its processes start in it.
 	delegateAnnotation = "run.oci.delegate-cgroup"
 )
 
-// subgroups reads both. Without systemd the first says nothing.
+// subgroups reads both annotations. The first one has no effect without systemd.
 func (c *compiler) subgroups() {
 	g := &c.out.Cgroup
 	g.Delegate = c.subgroup(delegateAnnotation)
@@ -27,21 +26,21 @@ func (c *compiler) subgroups() {
 	}
 }
 
-// subgroup is the path that an annotation has; empty for none.
+// subgroup returns the relative path in an annotation. It is empty if there is none.
 func (c *compiler) subgroup(annotation string) string {
 	value := c.spec.Annotations[annotation]
 	if value == "" {
 		return ""
 	}
 	p := filepath.Clean("/" + value)
-	if p == "/" || strings.ContainsAny(value, "\x00\n") || leadsUp(value) {
+	if p == "/" || strings.ContainsAny(value, "\x00\n") || hasDotDot(value) {
 		c.fault("annotations["+strconv.Quote(annotation)+"]", "%q: the name of a cgroup below is expected, without ..", value)
 		return ""
 	}
 	return p[1:]
 }
 
-func leadsUp(p string) bool {
+func hasDotDot(p string) bool {
 	for part := range strings.SplitSeq(p, "/") {
 		if part == ".." {
 			return true

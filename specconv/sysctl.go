@@ -17,7 +17,7 @@ func (c *compiler) sysctl() {
 		keys = append(keys, k)
 	}
 	slices.Sort(keys)
-	seen := make(map[string]string) // name by path
+	seen := make(map[string]string) // path to key
 	for _, key := range keys {
 		field := fmt.Sprintf("linux.sysctl[%q]", key)
 		path := sysctlPath(key)
@@ -38,9 +38,9 @@ func (c *compiler) sysctl() {
 	}
 }
 
-// sysctlPath turns a name into a path below /proc/sys, as sysctl(8) does: the
-// separator that comes first is the separator, the other one is a character of
-// a name ("net/ipv4/conf/eth0.100/forwarding").
+// sysctlPath converts a key to a path below /proc/sys, as sysctl(8) does: of "." and "/",
+// the one that comes first separates names, and the other one is part of a name
+// ("net/ipv4/conf/eth0.100/forwarding").
 func sysctlPath(key string) string {
 	i := strings.IndexAny(key, "./")
 	if i < 0 || key[i] == '/' {
@@ -58,7 +58,8 @@ func sysctlPath(key string) string {
 	return strings.Map(swap, key)
 }
 
-// sysctlRefused says why a parameter may not be set: it would change the host.
+// sysctlRefused returns why a parameter must not be set, such as that it would change the
+// host. It is empty if it may be set.
 func (c *compiler) sysctlRefused(path string) string {
 	var need specs.LinuxNamespaceType
 	switch {
@@ -81,7 +82,8 @@ func (c *compiler) sysctlRefused(path string) string {
 	return ""
 }
 
-// domainRefused says that the parameter would undo what another field sets.
+// domainRefused returns why kernel/domainname must not be set: it contradicts domainname.
+// It is empty if the parameter may be set.
 func (c *compiler) domainRefused(path, value string) string {
 	name := c.spec.Domainname
 	if path != "kernel/domainname" || name == "" || name == value {
@@ -90,7 +92,8 @@ func (c *compiler) domainRefused(path, value string) string {
 	return fmt.Sprintf("%q contradicts domainname, which is %q (leave one of them out)", value, name)
 }
 
-// ipcParameter lists what belongs to an ipc namespace (ipc_namespaces(7)).
+// ipcParameter reports whether a parameter in kernel/ belongs to an ipc namespace
+// (ipc_namespaces(7)).
 func ipcParameter(path string) bool {
 	switch path {
 	case "kernel/msgmax", "kernel/msgmnb", "kernel/msgmni", "kernel/sem", "kernel/shmall", "kernel/shmmax",

@@ -6,13 +6,13 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Each parameter needs the namespace that it belongs to, and one that belongs
-// to none is the host's.
+// A parameter is only set in a new or joined namespace of the kind that it belongs to. One
+// that belongs to none is always refused.
 func TestSysctlNamespaces(t *testing.T) {
 	const none = specs.LinuxNamespaceType("")
 	for _, s := range []struct {
 		key  string
-		need specs.LinuxNamespaceType // none: it is always refused
+		need specs.LinuxNamespaceType // none: always refused
 		path string
 	}{
 		{"net.ipv4.ip_forward", specs.NetworkNamespace, "net/ipv4/ip_forward"},
@@ -50,7 +50,7 @@ func TestSysctlNamespaces(t *testing.T) {
 	}
 }
 
-// The domain name has a field of its own, too: both may say the same.
+// The domain name also has its own field, which the parameter must not contradict.
 func TestSysctlDomain(t *testing.T) {
 	for _, s := range []struct{ key, field, value, want string }{
 		{"kernel.domainname", "", "a", ""},
@@ -77,7 +77,7 @@ func sysctlOnly(key string, ns specs.LinuxNamespaceType) *compiler {
 	return c
 }
 
-// One parameter under two names would have a value by chance.
+// It would be random which of two values for one parameter wins.
 func TestSysctlTwice(t *testing.T) {
 	spec := &specs.Spec{Linux: &specs.Linux{
 		Sysctl:     map[string]string{"net.core.somaxconn": "1", "net/core/somaxconn": "2"},

@@ -11,12 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// numbered is a word of the specification and the kernel's number for it.
 type numbered struct {
 	name string
 	n    uint64
 }
 
-// find looks a word up, and reports one that is not there.
+// find returns the number of a word. If the table does not have it, that is a fault of
+// field.
 func (c *compiler) find(table []numbered, word, field string) (uint64, bool) {
 	i := slices.IndexFunc(table, func(e numbered) bool { return e.name == word })
 	switch {
@@ -40,8 +42,8 @@ func wordsOf(table []numbered) []string {
 	return s
 }
 
-// config.md, "Linux Process"; the numbers are those of sched(7). The kernel
-// has kept one for SCHED_ISO, and never had the policy.
+// config.md, "Linux Process"; the numbers are those of sched(7). The kernel reserves 4 for
+// SCHED_ISO, a policy that it never had.
 var (
 	schedPolicies = [...]numbered{
 		{"SCHED_OTHER", unix.SCHED_NORMAL}, {"SCHED_FIFO", unix.SCHED_FIFO}, {"SCHED_RR", unix.SCHED_RR}, {"SCHED_BATCH", unix.SCHED_BATCH},
@@ -56,7 +58,7 @@ var (
 	ioClasses = [...]numbered{{"IOPRIO_CLASS_RT", 1}, {"IOPRIO_CLASS_BE", 2}, {"IOPRIO_CLASS_IDLE", 3}}
 )
 
-// tuning compiles how the process is scheduled.
+// tuning compiles the scheduling, I/O priority and CPU affinity of the process.
 func (c *compiler) tuning(p *specs.Process, field string) {
 	if p.Scheduler != nil {
 		c.scheduler(p.Scheduler, under(field, "scheduler"))
@@ -99,8 +101,8 @@ func (c *compiler) scheduler(s *specs.Scheduler, field string) {
 	c.deadline(s, out.Flags, field)
 }
 
-// deadline checks the parameters of SCHED_DEADLINE, in nanoseconds
-// (sched_setattr(2)): 1024 <= runtime <= deadline <= period < 2^63.
+// deadline checks the parameters of SCHED_DEADLINE, in nanoseconds (sched_setattr(2)):
+// 1024 <= runtime <= deadline <= period < 2^63. No other policy may have them.
 func (c *compiler) deadline(s *specs.Scheduler, flags uint64, field string) {
 	if s.Policy != specs.SchedDeadline {
 		if s.Runtime|s.Deadline|s.Period != 0 {
@@ -127,7 +129,7 @@ func (c *compiler) deadline(s *specs.Scheduler, flags uint64, field string) {
 	}
 }
 
-// ioPriority compiles to ioprio_set(2)'s value, the class in its upper bits.
+// ioPriority compiles to the value of ioprio_set(2), which has the class from bit 13 on.
 func (c *compiler) ioPriority(p *specs.LinuxIOPriority, field string) {
 	class, _ := c.find(ioClasses[:], string(p.Class), field+".class")
 	if p.Priority < 0 || p.Priority > 7 {
@@ -137,8 +139,8 @@ func (c *compiler) ioPriority(p *specs.LinuxIOPriority, field string) {
 	c.out.Process.IOPriority = &value
 }
 
-// affinity is for execs alone; in a container's own configuration it is
-// checked, and kept there for them.
+// affinity only takes effect for an exec. When a container is made it is checked, as later
+// execs inherit it from the configuration.
 func (c *compiler) affinity(a *specs.CPUAffinity, field string) {
 	initial := c.set(a.Initial, field+".initial", "CPU")
 	final := c.set(a.Final, field+".final", "CPU")
@@ -147,8 +149,8 @@ func (c *compiler) affinity(a *specs.CPUAffinity, field string) {
 	}
 }
 
-// set reads a list of numbers and ranges ("0-3,7") into a bit mask, as
-// [proc.CPUList] gives it.
+// set converts a list of numbers and ranges ("0-3,7") to a bit mask, in the form of
+// [proc.CPUList]. what is the kind of the numbers, for errors.
 func (c *compiler) set(list, field, what string) []byte {
 	mask, err := proc.CPUList(list)
 	var high proc.TooHigh
@@ -184,8 +186,8 @@ var (
 	}
 )
 
-// memoryPolicy checks what the kernel would call an invalid argument
-// (mm/mempolicy.c, mpol_new and sanitize_mpol_flags).
+// memoryPolicy compiles the memory policy. It refuses what the kernel would refuse with
+// EINVAL (mm/mempolicy.c, mpol_new and sanitize_mpol_flags).
 func (c *compiler) memoryPolicy() {
 	m := c.linux.MemoryPolicy
 	if m == nil {
