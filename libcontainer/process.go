@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// console gives what is done with the terminal's master: it goes to a socket,
-// or stays with the process.
+// console returns the function that receives the terminal's master: it sends the master
+// to a socket, or stores it in p.
 func (p *Process) console(socket string, plain bool) func(*os.File) error {
 	return func(master *os.File) error {
 		if socket == "" {
@@ -21,7 +21,7 @@ func (p *Process) console(socket string, plain bool) func(*os.File) error {
 			return nil
 		}
 		defer master.Close()
-		// The name is that of the device (runc's docs/terminals.md).
+		// The message is the name of the device (runc's docs/terminals.md).
 		if err := sys.SendFD(socket, "/dev/ptmx", int(master.Fd())); err != nil {
 			return fmt.Errorf("--console-socket: %w", err)
 		}
@@ -29,8 +29,8 @@ func (p *Process) console(socket string, plain bool) func(*os.File) error {
 	}
 }
 
-// setPlain says whether a terminal passes \n on as it is, or makes \r\n of it, as
-// a new one does.
+// setPlain sets whether a terminal leaves \n as it is or converts it to \r\n, which is
+// the default of a new terminal.
 func setPlain(master *os.File, plain bool) error {
 	mode, err := unix.IoctlGetTermios(int(master.Fd()), unix.TCGETS)
 	if err == nil {
@@ -46,11 +46,10 @@ func setPlain(master *os.File, plain bool) error {
 	return nil
 }
 
-// Wait waits for the end of the process and returns its exit status: 128 and
-// the signal's number if it was killed by one.
+// Wait waits for the end of the process, reaps it, and returns its exit status: 128 and
+// the signal's number if a signal killed it.
 func (p *Process) Wait() (int, error) {
-	// The wait is by pidfd, and only then by pid: until it is reaped, the pid
-	// cannot be another's.
+	// Wait by pidfd first: until the process is reaped below, its pid cannot be reused.
 	if _, err := sys.WaitReadable(int(p.Pidfd.Fd()), -1); err != nil {
 		return -1, err
 	}

@@ -160,7 +160,7 @@ var compatibility = [...]compat{
 	{
 		does:  "checkpoint deletes the container, poststop hooks and all, unless --leave-running or --pre-dump is given",
 		spec:  "knows no checkpoint",
-		code:  "libcontainer/checkpoint.go:dumped",
+		code:  "libcontainer/checkpoint.go:deleteDumped",
 		tests: "criu-deletes",
 	},
 	{
