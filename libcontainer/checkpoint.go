@@ -139,10 +139,10 @@ func (c *Container) freezer() (string, error) {
 	return c.record.Cgroups[""], nil
 }
 
-// externalMounts returns the mounts that come from outside the container: bind mounts
-// and device nodes. Each has the mount point as the kernel shows it, because that is
-// what CRIU sees: the destination in config.json may lead through symlinks of the
-// image.
+// externalMounts returns the mounts that come from outside the container: bind mounts,
+// device nodes and masks of files. Each has the mount point as the kernel shows it,
+// because that is what CRIU sees: the destination in config.json may lead through
+// symlinks of the image.
 func (c *Container) externalMounts(l *plan.Launch) (list []criu.Mount, err error) {
 	points, err := mountPoints(c.record.Pid)
 	if err != nil {

@@ -39,8 +39,8 @@ func (h *Host) container(id string) *Container {
 	return &Container{host: h, entry: e, record: &store.Record{ID: id}}
 }
 
-// read reads the record again. With [ErrDamaged] the container has what is known about
-// it, which is enough only for Delete by force.
+// read reads the record. With [ErrDamaged] the container has what is known about it,
+// which is enough only for Delete by force.
 func (c *Container) read() error {
 	r, err := c.entry.Read()
 	if r != nil {

@@ -31,8 +31,8 @@ type Exit struct {
 const reapWait = time.Second
 
 // Events calls emit for each event of a running container, and once per interval with
-// what the container uses. It returns when the first process has ended, or with the
-// error of emit.
+// what the container uses. It returns when the first process has ended, or at the first
+// error, including one of emit.
 func (c *Container) Events(interval time.Duration, emit func(Event) error) error {
 	if err := c.mustRun(); err != nil {
 		return err

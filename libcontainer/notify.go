@@ -89,9 +89,9 @@ func (c *Container) awaitReady(p *notify.Proxy, pidfd *os.File) {
 }
 
 // Notify relays the container's sd_notify(3) messages to its manager, until the
-// container has ended or, with untilReady, until it is ready. main is the main pid that
-// the manager is told when it is ready. Without a socket Notify does nothing. The error
-// lists what could not be relayed.
+// container has ended or, with untilReady, until it is ready. main is the MAINPID that
+// the manager gets when the container is ready. Without a socket Notify does nothing.
+// The error lists what could not be relayed.
 func (p *Process) Notify(main int, untilReady bool) error {
 	if p.notify == nil {
 		return nil

@@ -29,7 +29,7 @@ func (c *Container) owner() string {
 }
 
 // userName finds the name of a user in the text of /etc/passwd. It returns "#UID" for a
-// user who is not there.
+// user without an entry.
 func userName(passwd string, uid uint32) string {
 	id := strconv.FormatUint(uint64(uid), 10)
 	for line := range strings.Lines(passwd) {

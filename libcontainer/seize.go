@@ -17,11 +17,11 @@ import (
 type measure int
 
 const (
-	nothing         measure = iota // most commands end soon
+	nothing         measure = iota // only wait: most commands end soon
 	killContainer                  // kill the container's processes and those that the holder has started, except CRIU: the holder then fails, and undoes its work
 	terminateHolder                // send SIGTERM to the holder, once: a checkpoint then has CRIU undo its work
 	killHolder                     // send SIGKILL to the holder: delete finds what it leaves behind
-	giveUp
+	giveUp                         // return an error that names the holder
 )
 
 // measureAfter returns the measure to take after waiting for the lock for a time.

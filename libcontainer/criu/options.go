@@ -21,9 +21,9 @@ type Options struct {
 	ShellJob       bool
 	FileLocks      bool
 	AutoDedup      bool
-	EmptyNetwork   bool // --empty-ns network
-	LazyPages      bool // dump: serve pages at PageServer; restore: have `criu lazy-pages` fetch them
-	CgroupsMode    string
+	EmptyNetwork   bool   // --empty-ns network
+	LazyPages      bool   // dump: serve pages at PageServer; restore: have `criu lazy-pages` fetch them
+	CgroupsMode    string // --manage-cgroups-mode: soft, full, strict or ignore; empty for soft
 	ConfigFile     string // CRIU's own configuration file; empty for none
 }
 

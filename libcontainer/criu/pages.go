@@ -49,7 +49,8 @@ func checkPages(dir string) error {
 	return nil
 }
 
-// checkMap checks the pages of one process. A pre-dump need not have the process.
+// checkMap checks the pages of one process. The images of an earlier dump need not have
+// the process.
 func checkMap(dir string, pid uint64) error {
 	name := fmt.Sprintf("pagemap-%d.img", pid)
 	entries, err := readImage(filepath.Join(dir, name), pagemapMagic)

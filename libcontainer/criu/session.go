@@ -31,7 +31,7 @@ type Notice struct {
 // session is one run of CRIU.
 type session struct {
 	files  []*os.File // files that CRIU inherits, from descriptor 3 on
-	own    []*os.File // files to close at the end
+	opened []*os.File // files to close at the end
 	stderr *os.File   // memory file with CRIU's standard error, which has its messages before the log is open
 	thread *thread    // thread that starts CRIU, which dies with it; nil until there is one
 	cgroup *os.File   // cgroup v2 directory to start CRIU in; may be nil
@@ -66,7 +66,7 @@ func (s *session) showDir(path string) (*int32, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.own = append(s.own, f)
+	s.opened = append(s.opened, f)
 	return show(f), nil
 }
 
@@ -84,7 +84,7 @@ func (s *session) showWork(o *Options) (*int32, error) {
 }
 
 func (s *session) close() {
-	for _, f := range s.own {
+	for _, f := range s.opened {
 		f.Close()
 	}
 	if s.thread != nil {
@@ -137,7 +137,7 @@ func (s *session) start(peer *os.File) (*exec.Cmd, error) {
 		return nil, err
 	}
 	s.stderr = os.NewFile(uintptr(stderr), "criu-stderr")
-	s.own = append(s.own, s.stderr)
+	s.opened = append(s.opened, s.stderr)
 	cmd.Stderr = s.stderr
 	// In a process group of its own, CRIU does not get the signals of the terminal
 	// (^C), which are for the container. If skiff dies, CRIU must not keep the
@@ -256,7 +256,7 @@ func (s *session) talk(conn *os.File, pid int, req *rpc.CriuReq) (*rpc.CriuResp,
 		if n.GetScript() == "post-restore" {
 			s.first = int(n.GetPid())
 		}
-		if err := s.tell(Notice{Script: n.GetScript(), Pid: int(n.GetPid()), File: file}); err != nil {
+		if err := s.handle(Notice{Script: n.GetScript(), Pid: int(n.GetPid()), File: file}); err != nil {
 			s.failed = err
 			return nil, err
 		}
@@ -264,7 +264,7 @@ func (s *session) talk(conn *os.File, pid int, req *rpc.CriuReq) (*rpc.CriuResp,
 	}
 }
 
-func (s *session) tell(n Notice) error {
+func (s *session) handle(n Notice) error {
 	if s.notify != nil {
 		return s.notify(n)
 	}

@@ -43,8 +43,8 @@ type Move struct {
 func field(name string) string { return fmt.Sprintf("linux.netDevices[%q]", name) }
 
 // Prepare finds the devices and determines their names and indices in the container's
-// network namespace, which target is the path of. devices maps names in the runtime's
-// namespace. It changes nothing. The caller must call Close.
+// network namespace, whose path is target. The keys of devices are names in the
+// runtime's namespace. It changes nothing. The caller must call Close.
 func Prepare(devices map[string]specs.LinuxNetDevice, target string) (_ *Move, err error) {
 	m, err := open(target)
 	if err != nil {

@@ -16,8 +16,8 @@ type Manager struct {
 	fd int // connected socket; -1 for AF_VSOCK, where each message has its own connection
 }
 
-// Dial connects to the manager's socket. The error says so if the name is invalid or
-// nothing listens there; an AF_VSOCK socket is only tried when a message is sent.
+// Dial connects to the manager's socket. It fails if the name is invalid, or if nothing
+// listens at an AF_UNIX name. An AF_VSOCK address is only used when a message is sent.
 func Dial(socket string) (*Manager, error) {
 	a, err := parseAddress(socket)
 	if err != nil {

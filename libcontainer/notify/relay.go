@@ -52,7 +52,7 @@ type parcel struct {
 	text  string
 	fd    int
 	ready bool     // it has READY=1
-	asks  *barrier // the barrier that it asks for; else nil
+	asks  *barrier // the barrier that it requests; nil if it requests none
 }
 
 // barrier is a pipe whose write end the manager closes when it has read everything that
@@ -260,7 +260,8 @@ func (r *relay) addBarrier(client int) {
 	r.out = append(r.out, parcel{text: "BARRIER=1", fd: pipe[1], asks: r.asked})
 }
 
-// endBarrier lifts the barrier for whoever waits for it.
+// endBarrier lifts the barrier, if there is one: it closes the client's descriptor, or
+// ends the relay if skiff itself waits.
 func (r *relay) endBarrier() {
 	if r.asked == nil {
 		return

@@ -70,7 +70,7 @@ func (g *Group) madeClass() string {
 // Remove removes what belongs to a container: its monitoring group, and a class that
 // was made with the container's id as its name. Each may be empty, or may no longer
 // exist.
-func Remove(class, monitor string) error { return kernel("").remove(monitor, class) }
+func Remove(class, monitor string) error { return kernelTree("").remove(monitor, class) }
 
 func (t *tree) remove(paths ...string) error {
 	for _, p := range paths {

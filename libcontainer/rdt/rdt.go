@@ -38,7 +38,7 @@ type tree struct {
 	mkdir, rmdir func(path string) error
 }
 
-func kernel(mount string) *tree {
+func kernelTree(mount string) *tree {
 	return &tree{mount, func(path string) error { return unix.Mkdir(path, 0o755) }, unix.Rmdir}
 }
 
@@ -53,7 +53,7 @@ func Find(r *specs.LinuxIntelRdt, id string) (*Group, error) {
 	if mount == "" {
 		return nil, errors.New(field + ": no resctrl file system is mounted (the kernel needs CONFIG_X86_CPU_RESCTRL, the processor RDT; then: mount -t resctrl resctrl /sys/fs/resctrl)")
 	}
-	return kernel(mount).find(r, id)
+	return kernelTree(mount).find(r, id)
 }
 
 // mountPoint returns the mount point of resctrl in a mount table.

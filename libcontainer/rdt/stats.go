@@ -60,7 +60,7 @@ func ReadStats(class, monitor string) (Stats, error) {
 	}
 	mount := filepath.Dir(class)
 	if !exists(filepath.Join(mount, "info")) {
-		mount = class // the root class
+		mount = class // the default class
 	}
 	r := &reader{}
 	if info := filepath.Join(mount, "info/L3"); exists(info) {

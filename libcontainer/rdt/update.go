@@ -13,9 +13,9 @@ import (
 // Update writes schemata to a class of service and checks that the kernel has taken
 // them unchanged. Unwinding u restores the former ones.
 func Update(class string, schemata []string, u *undo.Stack) error {
-	tree := kernel(filepath.Dir(class))
+	tree := kernelTree(filepath.Dir(class))
 	if _, err := os.Lstat(filepath.Join(class, "info")); err == nil {
-		tree = kernel(class) // the default class
+		tree = kernelTree(class) // the default class
 	}
 	return (&Group{Class: class, tree: tree, schemata: schemata}).update(u)
 }
