@@ -28,9 +28,9 @@ const patience = 5 * time.Second
 // maxLast is the maximum number of messages that are read after the container's end.
 const maxLast = 512
 
-// relay is a run of a Proxy. It never blocks on the manager: a message that the manager
-// does not take is kept, and no other is read, so that the senders block as they would
-// on the manager's own socket.
+// relay is a run of a Proxy. It does not block on an AF_UNIX manager: a message that
+// the manager does not take is kept, and no other is read, so that the senders block as
+// they would on the manager's own socket.
 type relay struct {
 	*Proxy
 	Service
