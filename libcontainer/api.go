@@ -13,90 +13,92 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 )
 
-// Host is where containers live: the state directory and the cgroup driver.
+// Host is the environment of an operation on containers: the state directory, the
+// cgroup driver, and the caller's privileges.
 type Host struct {
-	Version       string // of the caller, for versions that read the state directory later
+	Version       string // version of the caller, which records name as their writer
 	Root          string // state directory, absolute: /run/skiff
-	Shared        string // directory for what all state directories of the user share; empty: Root
-	SystemdCgroup bool   // cgroups are made through systemd: the user's, if Rootless
-	NoCgroup      bool   // no cgroup is made: containers stay in the caller's
+	Shared        string // directory of what all state directories of the user share; empty for Root
+	SystemdCgroup bool   // cgroups are made by systemd, or with Rootless by the user's systemd
+	NoCgroup      bool   // no cgroup is made: containers run in the caller's
 	Rootless      bool   // the caller is not privileged on this host
 
-	// Warn is told of what does not stop a command but should be known; nil
-	// for nobody.
+	// Warn prints a warning: something that does not stop the command but that the user
+	// should know. It may be nil.
 	Warn func(format string, args ...any)
-	// Note is told at once of what keeps a command waiting, perhaps by another
-	// goroutine; nil for nobody.
+	// Note prints at once what the command waits for. It may be called from another
+	// goroutine, and may be nil.
 	Note func(format string, args ...any)
 
-	// Debug is told of each step and how long it took; nil for nobody. Then
-	// nothing is measured.
+	// Debug prints each step and how long it took. If it is nil, nothing is measured.
 	Debug func(format string, args ...any)
 
-	owners map[uint32]string // names of users that were looked up
+	owners map[uint32]string // cache of user names by uid
 }
 
-// InUserNamespace tells that the caller is in a user namespace other than the
-// host's.
+// InUserNamespace reports whether the caller is in a user namespace other than the
+// initial one.
 func InUserNamespace() bool { return sys.InUserNamespace() }
 
-// UnifiedCgroups reports whether the host has cgroup v2 alone.
+// UnifiedCgroups reports whether the host has only cgroup v2.
 func UnifiedCgroups() bool { return cgroup.Unified() }
 
-// LibseccompVersion is that of the libseccomp that filters are compiled with,
-// or "none".
+// LibseccompVersion returns the version of the libseccomp that compiles filters, or
+// "none".
 func LibseccompVersion() string { return seccomp.LibraryVersion() }
 
-// SeccompFlags are the flags of a filter that the kernel has.
+// SeccompFlags returns the words of the SECCOMP_FILTER_FLAG_* flags that the running
+// kernel supports.
 func SeccompFlags() []string { return seccomp.SupportedFlags() }
 
-// HasSeccompArch reports whether that libseccomp has an architecture.
+// HasSeccompArch reports whether that libseccomp supports an architecture, given as the
+// specification's word (SCMP_ARCH_*).
 func HasSeccompArch(word string) bool { return seccomp.HasArch(word) }
 
-// IO is what a new process gets from its caller.
+// IO describes what a new process gets from its caller.
 type IO struct {
-	// The process's standard streams; of no use when it has a terminal.
+	// The process's standard streams; unused if it has a terminal.
 	Stdin, Stdout, Stderr *os.File
 
-	ConsoleSocket string // AF_UNIX socket that the terminal's master is sent to; empty: it is Process.Console
-	PlainOutput   bool   // a terminal that becomes Process.Console passes \n on as it is, and makes no \r\n of it
-	PidfdSocket   string // AF_UNIX socket that a pidfd of the process is sent to
-	PidFile       string // written atomically, with the pid in decimal
-	Preserve      []int  // the caller's descriptors that are passed on, ascending from 3, each under its own number
-	ListenFDs     int    // LISTEN_FDS: how many of those from 3 on are sockets that the process is told of (sd_listen_fds(3))
+	ConsoleSocket string // AF_UNIX socket that the terminal's master is sent to; if empty, the master is Process.Console
+	PlainOutput   bool   // a terminal that becomes Process.Console does not convert \n to \r\n (ONLCR is cleared)
+	PidfdSocket   string // AF_UNIX socket that a pidfd of the process is sent to; may be empty
+	PidFile       string // file that the pid is written to, in decimal and atomically; may be empty
+	Preserve      []int  // the caller's descriptors that the process inherits, ascending from 3, each with the same number
+	ListenFDs     int    // LISTEN_FDS: how many of them, from 3 on, are passed sockets (sd_listen_fds(3))
 	ListenNames   string // LISTEN_FDNAMES; may be empty
-	NotifySocket  string // NOTIFY_SOCKET: what the container sends to its own goes there; empty: it has none
+	NotifySocket  string // NOTIFY_SOCKET of the caller, which the container's messages are relayed to; if empty, the container has no such socket
 	NoNewKeyring  bool   // keep the caller's session keyring
 	Hold          bool   // create: stop before the user's program until Start
-	Subreaper     bool   // become the reaper of the container's orphans (run in the foreground)
+	Subreaper     bool   // become a subreaper, for the container's orphans (run in the foreground)
 }
 
-// StartOptions are start's own.
+// StartOptions are the options of [Container.Start].
 type StartOptions struct {
-	NotifySocket string // as in IO; of no use unless create had one, too
+	NotifySocket string // as in IO; unused unless create had one, too
 }
 
-// ExecOptions are exec's own.
+// ExecOptions are the options of [Container.Exec].
 type ExecOptions struct {
 	IgnorePaused bool // start the process in a paused container
 }
 
-// Process is a process that this skiff started: a container's init or an exec.
+// Process is a process that this skiff started: a container's first process, or one
+// that exec started.
 type Process struct {
-	Pid     int      // as the runtime sees it
+	Pid     int      // in the runtime's pid namespace
 	Pidfd   *os.File // may be nil
-	Console *os.File // the terminal's master; nil without one or when it was sent to a socket
+	Console *os.File // the terminal's master; nil if there is no terminal, or if the master was sent to a socket
 
 	notify *notify.Proxy
-	group  *cgroup.Group // nil of one that was restored
+	group  *cgroup.Group // nil if the process was restored
 }
 
-// Status is what a container is doing. It is computed at each look, never
-// stored.
+// Status is the status of a container. It is computed at each call, never stored.
 type Status int
 
-// The statuses of the runtime specification ("State"), and paused, which every
-// runtime adds.
+// The statuses of the runtime specification ("State"), and Paused, which every runtime
+// adds.
 const (
 	Stopped Status = iota
 	Creating
@@ -109,8 +111,8 @@ func (s Status) String() string {
 	return [...]string{"stopped", "creating", "created", "running", "paused"}[s]
 }
 
-// State is the document that `state` prints: the specification's state, and
-// what runc adds to it, in runc's order.
+// State is the document that `state` prints: the specification's state, and the members
+// that runc adds to it, in runc's order.
 type State struct {
 	Version     string            `json:"ociVersion"`
 	ID          string            `json:"id"`
@@ -123,7 +125,7 @@ type State struct {
 	Owner       string            `json:"owner"`
 }
 
-// What an operation on a container can run into; test with errors.Is.
+// The errors of operations on containers, for errors.Is.
 var (
 	ErrNotExist   = errors.New("container does not exist")
 	ErrExist      = errors.New("container with given ID already exists")
@@ -135,9 +137,9 @@ var (
 	ErrDamaged    = store.ErrDamaged
 )
 
-// CheckID reports whether id may name a container: letters, digits and _+.-,
-// but neither "." nor "..", at most 1024 bytes (runc's rule; the length is
-// ours, since the id becomes a path).
+// CheckID returns [ErrInvalidID] unless id is a valid container id: letters, digits and
+// _+.-, not "." or "..", at most 1024 bytes. The characters are runc's rule; the length
+// is ours, since the id becomes part of a path.
 func CheckID(id string) error {
 	if id == "" || id == "." || id == ".." || len(id) > 1024 {
 		return fmt.Errorf("%w: %q", ErrInvalidID, id)

@@ -19,21 +19,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// streamsFile is beside the images: what the standard streams were, as a JSON
-// array of the three keys that CRIU knows them by. The name is the field's.
+// streamsFile is the name of the file, beside the images, that says what the standard
+// streams were: a JSON array of the three keys by which CRIU identifies them. The name
+// is runc's.
 const streamsFile = "descriptors.json"
 
-// Checkpoint has CRIU write the processes of the container to images. Unless
-// it is told to leave them running, or to make a dump ahead, they have ended
-// then, and the container is deleted. l is the configuration that the container
-// was made with.
+// Checkpoint has CRIU dump the processes of the container to images. Unless they are to
+// be left running, or the dump is a pre-dump, they are then ended, and the container is
+// deleted. l is compiled from the container's configuration.
 func (c *Container) Checkpoint(l *plan.Launch, o *criu.DumpOptions) error {
 	unlock, err := c.lock()
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if err := c.takesCheckpoint(); err != nil {
+	if err := c.mayCheckpoint(); err != nil {
 		return err
 	}
 	if err := checkNamespaces(l); err != nil {
@@ -43,7 +43,7 @@ func (c *Container) Checkpoint(l *plan.Launch, o *criu.DumpOptions) error {
 		return err
 	}
 	d := &criu.Dump{DumpOptions: o, Pid: c.record.Pid, Root: l.Rootfs.Path}
-	d.Serving = unlock // for as long as it takes: who has enough of it may kill the container
+	d.Serving = unlock // serving pages can take long: meanwhile the container can be killed or deleted
 	if d.Freezer, err = c.freezer(); err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (c *Container) Checkpoint(l *plan.Launch, o *criu.DumpOptions) error {
 		return err
 	}
 	d.External = append(files, c.externalNamespaces(l)...)
-	if !o.PreDump { // before the dump: a restore with lazy pages does not wait for its end
+	if !o.PreDump { // before the dump, since a restore with lazy pages begins before it ends
 		if err := c.writeStreams(o.ImagePath, streams); err != nil {
 			return err
 		}
@@ -66,27 +66,28 @@ func (c *Container) Checkpoint(l *plan.Launch, o *criu.DumpOptions) error {
 		return err
 	}
 	if err := d.Run(); err != nil {
-		_ = os.Remove(filepath.Join(o.ImagePath, streamsFile)) // what is there is no checkpoint
+		_ = os.Remove(filepath.Join(o.ImagePath, streamsFile)) // the images are not a checkpoint
 		return err
 	}
 	if o.PreDump || o.LeaveRunning {
 		return nil
 	}
 	if o.LazyPages {
-		unlock() // if CRIU has not asked for it
+		unlock() // if CRIU's notification has not come
 		if _, err := c.lock(); errors.Is(err, ErrNotExist) {
-			return nil // somebody has had enough of it
+			return nil // it was deleted meanwhile
 		} else if err != nil {
 			return err
 		}
 	}
-	c.dumped()
+	c.deleteDumped()
 	return nil
 }
 
-// dumped deletes the container, of which the images have all. That this fails
-// is no failure of the checkpoint: who hears of one throws the images away.
-func (c *Container) dumped() {
+// deleteDumped deletes the container, which is now in the images. If that fails, the
+// checkpoint has still succeeded: after an error the caller would throw the images
+// away.
+func (c *Container) deleteDumped() {
 	err := c.awaitInit()
 	if err == nil {
 		err = c.destroy(removal{stopped: true})
@@ -110,7 +111,7 @@ func (c *Container) writeStreams(images string, streams []string) error {
 	return nil
 }
 
-func (c *Container) takesCheckpoint() error {
+func (c *Container) mayCheckpoint() error {
 	status, err := c.Status()
 	switch {
 	case err != nil:
@@ -125,7 +126,8 @@ func (c *Container) takesCheckpoint() error {
 	return nil
 }
 
-// freezer is the cgroup directory in which CRIU can freeze all processes.
+// freezer returns the cgroup directory by which CRIU can freeze all processes; it is
+// empty if the container has no cgroup.
 func (c *Container) freezer() (string, error) {
 	g, err := c.group()
 	if err != nil || g.Empty() {
@@ -137,9 +139,10 @@ func (c *Container) freezer() (string, error) {
 	return c.record.Cgroups[""], nil
 }
 
-// externalMounts are the binds, each by the place where it is in the
-// container: that is what CRIU sees, and not what config.json says, which may
-// lead through symlinks of the image.
+// externalMounts returns the mounts that come from outside the container: bind mounts,
+// device nodes and masks of files. Each has the mount point as the kernel shows it,
+// because that is what CRIU sees: the destination in config.json may lead through
+// symlinks of the image.
 func (c *Container) externalMounts(l *plan.Launch) (list []criu.Mount, err error) {
 	points, err := mountPoints(c.record.Pid)
 	if err != nil {
@@ -178,7 +181,7 @@ func (c *Container) externalMounts(l *plan.Launch) (list []criu.Mount, err error
 	list = append(list, beneath...)
 	for _, d := range rootfs.OwnDevices(l.Rootfs.Devices) {
 		if point, err := pointOf(root, d.Path, points); err == nil && c.isDevice(point) {
-			list = append(list, criu.Mount{Point: point, Name: rootfs.NodeName(d)}) // in a user namespace
+			list = append(list, criu.Mount{Point: point, Name: rootfs.NodeName(d)}) // the host's node, in a user namespace
 		}
 	}
 	for _, path := range l.Rootfs.Masked {
@@ -196,14 +199,14 @@ func (c *Container) externalMounts(l *plan.Launch) (list []criu.Mount, err error
 	return list, nil
 }
 
-// isDevice tells that what is mounted on a point of the container is a device.
+// isDevice reports whether a device is mounted at a mount point of the container.
 func (c *Container) isDevice(point string) bool {
 	st, err := os.Lstat(fmt.Sprintf("/proc/%d/root%s", c.record.Pid, point))
 	return err == nil && st.Mode()&os.ModeDevice != 0
 }
 
-// beneath are the mounts that have come with recursive binds: all below them
-// that the configuration does not make.
+// beneath returns the submounts that came with recursive bind mounts: all mounts below
+// them that the configuration does not make itself.
 func (c *Container) beneath(l *plan.Launch, root *os.File, binds []string, points map[uint64]string) (list []criu.Mount, err error) {
 	if len(binds) == 0 {
 		return nil, nil
@@ -231,17 +234,17 @@ func (c *Container) beneath(l *plan.Launch, root *os.File, binds []string, point
 	return list, nil
 }
 
-// below tells whether path is below one of the directories.
+// below reports whether path is below one of the directories.
 func below(path string, dirs []string) bool {
 	return slices.ContainsFunc(dirs, func(dir string) bool { return strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/") })
 }
 
-// maskSource is what masked files show, and the key of these mounts.
+// maskSource is what masked files show, and CRIU's key for these mounts.
 const maskSource = "/dev/null"
 
-// checkKey refuses a mount point that CRIU could not read back from an
-// external mount's key: restore would mount something else, or anything at all
-// on a place of the image's choice (CVE-2026-119101).
+// checkKey refuses a mount point that CRIU could not parse back from the key of an
+// external mount. A restore would mount something else, perhaps at a place that the
+// image chooses (CVE-2026-119101).
 func checkKey(point string) error {
 	if i := strings.IndexFunc(point, func(r rune) bool { return r == ']' || r < ' ' }); i >= 0 {
 		return fmt.Errorf("the mount is at %q: CRIU cannot read %q back in the name of an external mount", point, point[i:i+1])
@@ -249,7 +252,7 @@ func checkKey(point string) error {
 	return nil
 }
 
-// mountPoints gives the mount points of a process by their id.
+// mountPoints returns the mount points of a process by mount id.
 func mountPoints(pid int) (map[uint64]string, error) {
 	table, err := sys.ReadMounts(strconv.Itoa(pid))
 	if err != nil {
@@ -262,7 +265,7 @@ func mountPoints(pid int) (map[uint64]string, error) {
 	return points, nil
 }
 
-// pointOf finds the mount point that path in the container leads to.
+// pointOf returns the mount point of the mount that path leads to in the container.
 func pointOf(root *os.File, path string, points map[uint64]string) (string, error) {
 	f, err := sys.OpenIn(root, path, unix.O_PATH)
 	if err != nil {
@@ -280,7 +283,7 @@ func pointOf(root *os.File, path string, points map[uint64]string) (string, erro
 	return point, nil
 }
 
-// cgroupView is [cgroupView] for a container that exists.
+// cgroupView is [cgroupView] for an existing container.
 func (c *Container) cgroupView(l *plan.Launch) (v rootfs.CgroupView, err error) {
 	v = rootfs.CgroupView{Namespace: namespaceFlags(l)&unix.CLONE_NEWCGROUP != 0}
 	g, err := c.group()
@@ -288,7 +291,8 @@ func (c *Container) cgroupView(l *plan.Launch) (v rootfs.CgroupView, err error) 
 		return v, err
 	}
 	if g.Empty() {
-		// It has been left where its maker was: most likely where we are.
+		// The container stayed in the cgroup of the runtime that created it, which is
+		// most likely our own.
 		outside, err := cgroup.New(cgroup.Config{Disabled: true})
 		return cgroupView(l, outside), err
 	}
@@ -312,7 +316,7 @@ func (c *Container) cgroupView(l *plan.Launch) (v rootfs.CgroupView, err error) 
 	return v, nil
 }
 
-// hierarchyOf finds the mount point of the hierarchy that a cgroup is in.
+// hierarchyOf returns the mount point of the hierarchy that a cgroup is in.
 func hierarchyOf(path string, points map[uint64]string) (string, error) {
 	f, err := sys.OpenPath(path, unix.O_DIRECTORY)
 	if err != nil {
@@ -323,10 +327,10 @@ func hierarchyOf(path string, points map[uint64]string) (string, error) {
 	return points[id], err
 }
 
-// streams are the keys of the standard streams. What is no pipe or socket and
-// on no mount of the container, is a file from outside, for CRIU to be told of:
-// a terminal only where the caller knows of it (shellJob), as restore will want
-// another one.
+// streams returns CRIU's keys of the standard streams, and those among them that it
+// must be told are external: open files that are on no mount of the container. Pipes
+// and sockets are not external. An external terminal is refused unless the caller knows
+// about it (shellJob), because restore will need another one.
 func (c *Container) streams(shellJob bool) (keys, external []string, err error) {
 	points, err := mountPoints(c.record.Pid)
 	if err != nil {
@@ -362,7 +366,7 @@ func (c *Container) streams(shellJob bool) (keys, external []string, err error) 
 
 var streamNames = [...]string{"standard input", "standard output", "standard error"}
 
-// isTerminal tells whether a file is a terminal, by its major number
+// isTerminal reports whether a file is a terminal, from its major number
 // (Documentation/admin-guide/devices.txt).
 func isTerminal(st *unix.Stat_t) bool {
 	if st.Mode&unix.S_IFMT != unix.S_IFCHR {
@@ -372,14 +376,14 @@ func isTerminal(st *unix.Stat_t) bool {
 	return major == 4 || major == 5 || major >= 136 && major <= 143
 }
 
-// The beginning of CRIU's names for files and terminals from outside.
+// The prefixes of CRIU's keys for external files and terminals.
 const (
 	fileKey     = "file["
 	terminalKey = "tty["
 )
 
-// outsideFile is CRIU's name for an open file that is on none of the
-// container's mounts; else it is empty.
+// outsideFile returns CRIU's key for an open file that is on none of the container's
+// mounts, or an empty string for any other file.
 func outsideFile(pid, fd int, path string, points map[uint64]string) (string, error) {
 	b, err := sys.ReadFile(fmt.Sprintf("/proc/%d/fdinfo/%d", pid, fd))
 	if err != nil {

@@ -11,18 +11,19 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/store"
 )
 
-// Container is one that was made, whatever has become of it since.
+// Container is a container that was created at some time; it may have stopped since.
 type Container struct {
 	host   *Host
 	entry  *store.Entry
 	record *store.Record
-	state  byte // of the first process when it was looked at last (proc_pid_stat(5)): 'S', 'T' ...
+	state  byte // state of the first process at the last look (proc_pid_stat(5)): 'S', 'T' ...
 
-	net *netdev.Move // network devices that a create which fails has to return
+	net *netdev.Move // network devices that a failing create has to move back
 }
 
-// Load finds a container by its id; [ErrNotExist], [ErrInvalidID]. Beside
-// [ErrDamaged] there is one all the same, which Delete can remove by force.
+// Load finds a container by its id. Errors are [ErrNotExist], [ErrInvalidID], and
+// [ErrDamaged]; with the last one the container is returned all the same, for Delete by
+// force.
 func (h *Host) Load(id string) (*Container, error) {
 	if err := CheckID(id); err != nil {
 		return nil, err
@@ -31,15 +32,15 @@ func (h *Host) Load(id string) (*Container, error) {
 	return c, c.read()
 }
 
-// container is one that may not be there.
+// container returns a container that need not exist.
 func (h *Host) container(id string) *Container {
 	e := store.At(h.Root, id)
 	e.Writer = h.Version
 	return &Container{host: h, entry: e, record: &store.Record{ID: id}}
 }
 
-// read reads the record anew. After [ErrDamaged] the container has what is known
-// of it nevertheless, and that is enough for Delete by force alone.
+// read reads the record. With [ErrDamaged] the container has what is known about it,
+// which is enough only for Delete by force.
 func (c *Container) read() error {
 	r, err := c.entry.Read()
 	if r != nil {
@@ -54,13 +55,13 @@ func (c *Container) read() error {
 	return err
 }
 
-// notExist is [ErrNotExist], with where the container was looked for: it may be
-// below the root of another caller.
+// notExist returns [ErrNotExist] with the root that was searched: the container may be
+// below another caller's root.
 func (c *Container) notExist() error {
 	return fmt.Errorf("%w: %s (in %s)", ErrNotExist, c.ID(), c.host.Root)
 }
 
-// lock takes the container's lock and reads the record as it is then.
+// lock takes the container's lock and then reads the record.
 func (c *Container) lock() (unlock func(), err error) {
 	if err := c.take(); err != nil {
 		c.entry.Unlock()
@@ -69,11 +70,11 @@ func (c *Container) lock() (unlock func(), err error) {
 	return c.entry.Unlock, nil
 }
 
-// take is lock, after whose error the lock may be held. While it was waited for,
-// or since the container was looked up, that one may have been deleted: one made
-// since then under the same id is another (ErrNotExist).
+// take is lock, except that the lock may be held even after an error. The container may
+// have been deleted since it was looked up, or while take waited. If there is a newer
+// one with the same id, that is another container, and the error is ErrNotExist.
 func (c *Container) take() error {
-	return c.takeBy(func() error { return c.entry.LockOr(c.await) })
+	return c.takeBy(func() error { return c.entry.LockOr(c.waitForLock) })
 }
 
 func (c *Container) takeBy(lock func() error) error {
@@ -92,7 +93,7 @@ func (c *Container) takeBy(lock func() error) error {
 	return err
 }
 
-// IDs are the ids of all containers. The error is fs.ErrNotExist if the root is
+// IDs returns the ids of all containers. The error is fs.ErrNotExist if the root is
 // missing.
 func (h *Host) IDs() ([]string, error) {
 	ids, err := store.List(h.Root)
@@ -102,8 +103,8 @@ func (h *Host) IDs() ([]string, error) {
 	return ids, nil
 }
 
-// List finds all containers. The second result tells of those whose state
-// cannot be read. The error is fs.ErrNotExist if the root is missing.
+// List returns all containers. The second result has an error for each container whose
+// record cannot be read. The error is fs.ErrNotExist if the root is missing.
 func (h *Host) List() (all []*Container, broken []error, err error) {
 	ids, err := h.IDs()
 	if err != nil {
@@ -113,18 +114,19 @@ func (h *Host) List() (all []*Container, broken []error, err error) {
 		c, err := h.Load(id)
 		switch {
 		case err == nil && c.noRecord():
-			// It is no container.
+			// It is not a container.
 		case err == nil:
 			all = append(all, c)
-		case !errors.Is(err, ErrNotExist) && !errors.Is(err, ErrInvalidID): // else it has just been deleted, or is no container
+		case !errors.Is(err, ErrNotExist) && !errors.Is(err, ErrInvalidID): // otherwise it was just deleted, or is not a container
 			broken = append(broken, fmt.Errorf("container %s: %w", id, err))
 		}
 	}
 	return all, broken, nil
 }
 
-// noRecord reports whether a directory is all that there is of the container, and
-// nobody is at work on it: it may be anybody's, and nothing was made but that.
+// noRecord reports whether the container is only a directory without a record, and no
+// runtime is working on it. Nothing else was made for it then, and the directory may
+// not even be a container's.
 func (c *Container) noRecord() bool {
 	if !c.record.Created.IsZero() {
 		return false
@@ -133,18 +135,20 @@ func (c *Container) noRecord() bool {
 	return err != nil || !busy
 }
 
-// ID is the container's id.
+// ID returns the container's id.
 func (c *Container) ID() string { return c.record.ID }
 
-// Config is the config.json that the container was made with, as it was then.
+// Config returns the config.json of the container: the one that it was created with, as
+// later changed by Update, AddMounts and RemoveMounts.
 func (c *Container) Config() ([]byte, error) { return c.entry.Config() }
 
-// Status looks what the container is doing.
+// Status returns the container's current status.
 func (c *Container) Status() (Status, error) {
 	return c.status(func() bool { return c.entry.Waiting() && c.entry.Waited() })
 }
 
-// status is Status by a caller's own look whether the process waits for start.
+// status is Status, except that waits reports whether the first process waits for
+// start.
 func (c *Container) status(waits func() bool) (Status, error) {
 	p, err := c.init()
 	switch {
@@ -155,7 +159,7 @@ func (c *Container) status(waits func() bool) (Status, error) {
 		if busy {
 			return Creating, err
 		}
-		return Stopped, err // its maker was killed
+		return Stopped, err // the runtime that was creating it was killed
 	case !p:
 		return Stopped, nil
 	case waits():
@@ -172,7 +176,8 @@ func (c *Container) orPaused(s Status) (Status, error) {
 	return s, err
 }
 
-// busy tells whether somebody is making the container.
+// busy reports whether a runtime holds the container's lock, which one that creates the
+// container does.
 func (c *Container) busy() (bool, error) {
 	busy, err := c.entry.Busy()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -191,7 +196,7 @@ func (c *Container) frozen() (bool, error) {
 	return g.Frozen()
 }
 
-// State is the document that `state` prints.
+// State returns the document that `state` prints.
 func (c *Container) State() (*State, error) {
 	status, err := c.Status()
 	if err != nil {
@@ -208,7 +213,7 @@ func (c *Container) State() (*State, error) {
 	return s, nil
 }
 
-// timed calls f and tells Debug how long that took.
+// timed calls f and reports the time that it took to Debug.
 func (h *Host) timed(what string, f func() error) error {
 	if h.Debug == nil {
 		return f()

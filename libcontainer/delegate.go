@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A cgroup may be delegated (crun's annotation run.oci.delegate-cgroup): below
-// the container's cgroup, which has the limits and is the root of its cgroup
-// namespace, it is the container's to manage.
+// A cgroup may be delegated to the container (crun's annotation
+// run.oci.delegate-cgroup). The container's cgroup has the limits and is the root of
+// its cgroup namespace; the delegated one is below it, and the container manages it.
 
 const delegateField = `annotations["run.oci.delegate-cgroup"]`
 
@@ -24,8 +24,8 @@ func delegable(l *plan.Launch, g *cgroup.Group) error {
 	return nil
 }
 
-// delegate moves the container's first process, whose namespaces are there, into
-// the delegated cgroup.
+// delegate moves the container's first process, whose namespaces exist by now, into the
+// delegated cgroup.
 func delegate(l *plan.Launch, g *cgroup.Group, pid int) error {
 	if l.Cgroup.Delegate == "" {
 		return nil
@@ -36,8 +36,8 @@ func delegate(l *plan.Launch, g *cgroup.Group, pid int) error {
 	return nil
 }
 
-// delegateOwner is the host's id of whom the delegated cgroup belongs to: the
-// owner of the container's own, or else the container's root.
+// delegateOwner returns the host uid of the owner of the delegated cgroup: the owner of
+// the container's cgroup if it has one, or else the container's root.
 func delegateOwner(l *plan.Launch) int {
 	if owner := cgroupOwner(l); owner != nil {
 		return *owner

@@ -11,11 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Delete removes a container that has stopped or was not started; with force,
-// one that runs is killed, and so is one whose record is damaged. It finds
-// everything that a runtime which was killed at any moment has left: a Delete,
-// too, whose poststop hooks run then, unless they had all run. With force,
-// another runtime that is at work on the container is interrupted.
+// Delete removes a container that has stopped or was never started. With force it also
+// kills a running one, and one whose record is damaged; another runtime that is working
+// on the container is interrupted.
+//
+// It finds everything that is left of a runtime that was killed at any time. That may
+// have been a Delete: then the poststop hooks run now, unless all of them ran before.
 func (c *Container) Delete(force bool) error {
 	defer c.entry.Unlock()
 	take := c.take
@@ -39,15 +40,15 @@ func (c *Container) Delete(force bool) error {
 	return c.destroy(removal{stopped: stopped, force: force})
 }
 
-// removal is how a container is removed.
+// removal says how to remove a container.
 type removal struct {
-	stopped bool // as far as is known it has no process
-	force   bool // also if its poststop hooks are not known
-	damaged bool // what is known of it may be wrong
+	stopped bool // the container has no process, as far as is known
+	force   bool // remove it even if its poststop hooks are not known
+	damaged bool // the record may be wrong
 }
 
-// destroy undoes what was done to make the container, whose lock is held, and
-// runs its poststop hooks.
+// destroy undoes the creation of the container, whose lock is held, and runs its
+// poststop hooks.
 func (c *Container) destroy(how removal) error {
 	for _, step := range [...]struct {
 		what string
@@ -76,16 +77,15 @@ func (c *Container) destroy(how removal) error {
 	return c.entry.Remove()
 }
 
-// poststop runs the hooks of that name. They run before the state directory
-// goes, so that a delete which is killed leaves them to the next one; that one
-// runs all of them again if some had run, for nobody knows what the one that
-// was running has done.
+// poststop runs the poststop hooks. They run before the state directory is removed, so
+// that after a delete which was killed the next one runs them. It runs all of them
+// again if some had run, because it is unknown what the interrupted one has done.
 func (c *Container) poststop(force bool) error {
 	h, err := c.hooks()
 	switch {
 	case err == nil:
 		c.runPoststop(h.Poststop)
-	case errors.Is(err, fs.ErrNotExist): // they have run, or there was no container yet
+	case errors.Is(err, fs.ErrNotExist): // they have run, or the container was never finished
 	case !force && c.record.Pid != 0:
 		return fmt.Errorf("its poststop hooks are not known: %w (--force removes it without them)", err)
 	case c.record.Pid != 0:
@@ -94,8 +94,8 @@ func (c *Container) poststop(force bool) error {
 	return nil
 }
 
-// runPoststop runs poststop hooks. Failing ones are warned of, and the others
-// still run (runtime.md, "Lifecycle", step 13).
+// runPoststop runs poststop hooks. A failing one causes a warning, and the others still
+// run (runtime.md, "Lifecycle", step 13).
 func (c *Container) runPoststop(list []specs.Hook) {
 	if len(list) == 0 {
 		return
@@ -110,9 +110,10 @@ func (c *Container) runPoststop(list []specs.Hook) {
 	}
 }
 
-// mayDelete tells whether the container has stopped; without force it must have,
-// or never have been started: engines rely on that where their own part of a
-// start fails, as all other runtimes have it.
+// mayDelete returns an error if the container may not be deleted, and reports whether
+// it has stopped. Without force it must have stopped, or be created and not started:
+// all runtimes allow the latter, and engines rely on it when their part of a start
+// fails.
 func (c *Container) mayDelete(force bool) (stopped bool, err error) {
 	status, err := c.Status()
 	stopped = err == nil && status == Stopped
@@ -125,8 +126,9 @@ func (c *Container) mayDelete(force bool) (stopped bool, err error) {
 	return false, fmt.Errorf("cannot delete container %s that is not stopped: %s (--force kills it)", c.ID(), status)
 }
 
-// endAll kills what is left of the container and removes its cgroup: a first
-// process without a pid namespace of its own leaves others behind.
+// endAll kills the remaining processes of the container and removes its cgroup. Even a
+// stopped container may have some: a first process without a pid namespace of its own
+// leaves others behind.
 func (c *Container) endAll(stopped bool) error {
 	g, err := c.group()
 	if err != nil {
@@ -151,9 +153,9 @@ func (c *Container) endAll(stopped bool) error {
 	return c.endInit()
 }
 
-// endInit kills the first process if somebody has moved it out of the
-// container's cgroup, and waits for its end: a cgroup can be removed before the
-// last of a process is gone.
+// endInit kills the first process, which may have been moved out of the container's
+// cgroup, and waits for its end: a cgroup can be removed before the last process has
+// quite ended.
 func (c *Container) endInit() error {
 	if alive, err := c.init(); err != nil || !alive {
 		return err

@@ -1,4 +1,5 @@
-// Package libcontainer is the engine: the noun is [Container], the verbs are
-// its methods. It knows the launch plan and the kernel, not the words of
-// config.json (package specconv compiles those) and not the command line.
+// Package libcontainer implements the operations on containers, mostly as methods of
+// [Container]. It works on the launch plan and the kernel; it knows neither
+// config.json's members (package specconv compiles those into the plan) nor the command
+// line.
 package libcontainer

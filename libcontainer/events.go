@@ -14,29 +14,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Event is one line of what `events` prints, in runc's form.
+// Event is one line of the output of `events`, in runc's form.
 type Event struct {
-	Type string `json:"type"` // "stats" and "oom", as runc has them, and start, pause, resume, update, exit
+	Type string `json:"type"` // "stats" and "oom", as in runc, and start, pause, resume, update, exit
 	ID   string `json:"id"`
-	Data any    `json:"data,omitempty"` // *Stats; *Exit
+	Data any    `json:"data,omitempty"` // *Stats for "stats", *Exit for "exit"
 }
 
-// Exit says how a container's first process has ended: with its exit status,
-// or 128 and the number of the signal that ended it.
+// Exit is how a container's first process ended.
 type Exit struct {
-	Status int `json:"exitStatus"`
+	Status int `json:"exitStatus"` // exit status, or 128 and the number of the signal that killed it
 }
 
-// reapWait is how long the parent of a process may take to reap it.
+// reapWait is how long to wait until the process is reaped by its parent, before which
+// it has no exit status.
 const reapWait = time.Second
 
-// Events tells of what happens to a container until its first process has
-// ended, and of what it uses each interval.
-func (c *Container) Events(interval time.Duration, tell func(Event) error) error {
+// Events calls emit for each event of a running container, and once per interval with
+// what the container uses. It returns when the first process has ended, or at the first
+// error, including one of emit.
+func (c *Container) Events(interval time.Duration, emit func(Event) error) error {
 	if err := c.mustRun(); err != nil {
 		return err
 	}
-	s := &stream{container: c, interval: interval, tell: tell}
+	s := &stream{container: c, interval: interval, emit: emit}
 	defer s.close()
 	err := s.open()
 	if err == nil {
@@ -45,18 +46,17 @@ func (c *Container) Events(interval time.Duration, tell func(Event) error) error
 	return err
 }
 
-// stream waits for several things at once, in one thread. What has happened it
-// finds by a look at the container's state: an event that comes with another
-// is not lost.
+// stream waits for several kinds of events at once, in one thread. A wakeup only makes
+// it look at the container's state, so that no event is lost if two come together.
 type stream struct {
 	container *Container
 	interval  time.Duration
-	tell      func(Event) error
+	emit      func(Event) error
 
 	group   *cgroup.Group
 	watch   *cgroup.Watch
 	init    *os.File // pidfd
-	state   int      // inotify of the state directory
+	state   int      // inotify descriptor of the state directory
 	frozen  bool
 	started bool
 }
@@ -70,8 +70,7 @@ func (s *stream) open() (err error) {
 	if s.init, err = sys.Pidfd(c.record.Pid); err != nil && !errors.Is(err, unix.ESRCH) {
 		return err
 	}
-	// Once the pidfd holds the process, it is looked at again: a pid may have
-	// been used anew.
+	// Check again once the pidfd is open: the pid may have been reused before.
 	if err == nil {
 		err = c.mustRun()
 	}
@@ -135,8 +134,8 @@ func (s *stream) run() error {
 	}
 }
 
-// wait returns when something may have happened, after the timeout at the
-// latest.
+// wait returns when something may have happened, or after the timeout. exited reports
+// whether the first process has ended.
 func (s *stream) wait(timeout time.Duration) (exited bool, err error) {
 	fds := append(s.watch.PollFds(),
 		unix.PollFd{Fd: int32(s.state), Events: unix.POLLIN},
@@ -148,7 +147,7 @@ func (s *stream) wait(timeout time.Duration) (exited bool, err error) {
 	return fds[len(fds)-1].Revents != 0, nil
 }
 
-// look tells of what has changed, in the order in which it most likely has.
+// look emits an event for everything that has changed, in the most likely order.
 func (s *stream) look() error {
 	if err := s.lookState(); err != nil {
 		return err
@@ -171,21 +170,21 @@ func (s *stream) look() error {
 	return s.event("resume")
 }
 
-// lookState reads what has happened in the state directory. Who changes a
-// container may replace more than one file, and holds the lock meanwhile: that
-// is one event.
+// lookState handles changes of the state directory. An operation that changes a
+// container may replace several files, but holds the lock meanwhile, so all its changes
+// count as one event.
 func (s *stream) lookState() error {
 	changed := changes(s.state)
 	if len(changed) == 0 {
 		return nil
 	}
-	if updates(changed) {
-		// The record is not read anew: the container may be another by now.
+	if hasUpdate(changed) {
+		// The record is not read again: by now it may be that of another container.
 		if err := s.container.entry.Lock(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		s.container.entry.Unlock()
-		changes(s.state) // of the same update
+		changes(s.state) // discard those of the same update
 		if err := s.event("update"); err != nil {
 			return err
 		}
@@ -198,7 +197,7 @@ func (s *stream) lookState() error {
 	return s.event("start")
 }
 
-func updates(changed []change) bool {
+func hasUpdate(changed []change) bool {
 	for _, c := range changed {
 		if c.mask&unix.IN_MOVED_TO != 0 && (c.name == "config.json" || c.name == "state") {
 			return true
@@ -212,7 +211,7 @@ type change struct {
 	name string
 }
 
-// changes empties an inotify descriptor (inotify(7)).
+// changes reads all pending events of an inotify descriptor (inotify(7)).
 func changes(fd int) []change {
 	var all []change
 	b := make([]byte, 4096)
@@ -234,8 +233,8 @@ func changes(fd int) []change {
 	}
 }
 
-// stats tells what the container uses. One that ends just now is no error: the
-// next look finds it.
+// stats emits what the container uses. It is not an error if the container has just
+// ended: the next wait detects that.
 func (s *stream) stats() error {
 	data, err := s.container.Stats()
 	if err != nil {
@@ -244,19 +243,19 @@ func (s *stream) stats() error {
 		}
 		return err
 	}
-	return s.tell(Event{Type: "stats", ID: s.container.ID(), Data: data})
+	return s.emit(Event{Type: "stats", ID: s.container.ID(), Data: data})
 }
 
-// exit tells of the end, and of the exit status where the kernel has it: once
-// whoever is the process's parent has reaped it.
+// exit emits the end, with the exit status if the kernel has it: it does once the
+// process's parent has reaped it.
 func (s *stream) exit() error {
 	e := Event{Type: "exit", ID: s.container.ID()}
 	if status, ok := sys.PidfdStatus(s.init, reapWait); ok {
 		e.Data = &Exit{status}
 	}
-	return s.tell(e)
+	return s.emit(e)
 }
 
 func (s *stream) event(kind string) error {
-	return s.tell(Event{Type: kind, ID: s.container.ID()})
+	return s.emit(Event{Type: kind, ID: s.container.ID()})
 }

@@ -17,9 +17,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// AddMounts mounts l.Rootfs.Mounts in a container that has processes, and adds
-// them to the configuration that is kept of it, in the form of raw: all, or after
-// an error none. Directories and files that were made to mount on stay.
+// AddMounts mounts l.Rootfs.Mounts in a container that was created and has not stopped,
+// and appends raw, their form in config.json, to the mounts of its stored
+// configuration. After an error none of them is mounted, but directories and files that
+// were made as mount points stay.
 func (c *Container) AddMounts(l *plan.Launch, raw []json.RawMessage) (err error) {
 	unlock, err := c.lock()
 	if err != nil {
@@ -46,8 +47,8 @@ func (c *Container) AddMounts(l *plan.Launch, raw []json.RawMessage) (err error)
 	return c.entry.ReplaceConfig(config)
 }
 
-// recordMounts writes down what is about to be attached: a runtime that is killed
-// leaves nothing that cannot be removed.
+// recordMounts records the mounts that are about to be attached, so that they can be
+// removed even if the runtime is killed.
 func (c *Container) recordMounts(r *launch.Mounts, mounts []*os.File, fields []string, u *undo.Stack) error {
 	before := c.record.Mounts
 	c.record.Mounts = slices.Clip(before)
@@ -60,7 +61,7 @@ func (c *Container) recordMounts(r *launch.Mounts, mounts []*os.File, fields []s
 		m := r.Launch.Rootfs.Mounts[slices.IndexFunc(r.Launch.Rootfs.Mounts, func(m plan.Mount) bool { return m.Field == fields[i] })]
 		back = append(back, launch.Unmount{Mount: f, Field: m.Field, Point: m.Destination})
 		if i > 0 && fields[i] == fields[i-1] {
-			continue // it goes with the mount that it is on
+			continue // it is removed with the mount that it is on
 		}
 		id, err := sys.LastingMountID(f)
 		if err != nil {
@@ -73,7 +74,7 @@ func (c *Container) recordMounts(r *launch.Mounts, mounts []*os.File, fields []s
 	return c.entry.Write(c.record)
 }
 
-// mountRequest makes the request of a change of mounts.
+// mountRequest returns the launch request for a change of mounts.
 func (c *Container) mountRequest(l *plan.Launch) (*launch.Mounts, error) {
 	status, err := c.Status()
 	switch {
@@ -94,7 +95,7 @@ func (c *Container) mountRequest(l *plan.Launch) (*launch.Mounts, error) {
 	return &launch.Mounts{Launch: &here, CgroupView: view, Scratch: c.host.Root, Warn: c.host.warn}, nil
 }
 
-// namespaces are those of the first process that a mount may have to do with.
+// namespaces returns those namespaces of the first process that may matter for a mount.
 func (c *Container) namespaces() (list []plan.Namespace) {
 	const concerned = unix.CLONE_NEWUSER | unix.CLONE_NEWIPC | unix.CLONE_NEWNET | unix.CLONE_NEWPID | unix.CLONE_NEWCGROUP | unix.CLONE_NEWNS
 	for _, n := range plan.NamespaceTypes {
@@ -105,15 +106,16 @@ func (c *Container) namespaces() (list []plan.Namespace) {
 	return list
 }
 
-// Destination is a mount to take away: where config.json has it.
+// Destination is a mount to remove, named by its destination.
 type Destination struct {
-	Field string // JSON path
-	Path  string
+	Field string // JSON path of the entry, for errors
+	Path  string // absolute and clean
 }
 
-// RemoveMounts unmounts what [Container.AddMounts] has added: all, or none if one
-// of them is not there. Nothing else is touched, whatever its destination leads to
-// by now: a mask of config.json is no mount of the caller's.
+// RemoveMounts unmounts mounts that [Container.AddMounts] has added: all, or none if
+// one of them is not there. It never touches any other mount, whatever the destination
+// leads to by now, so that the caller cannot remove, for example, a mask of
+// config.json.
 func (c *Container) RemoveMounts(l *plan.Launch, list []Destination) error {
 	unlock, err := c.lock()
 	if err != nil {
@@ -151,8 +153,9 @@ func (c *Container) RemoveMounts(l *plan.Launch, list []Destination) error {
 	return errors.Join(c.entry.ReplaceConfig(config), c.entry.Write(c.record))
 }
 
-// pickMounts finds, for each destination, the mount that was added last there. The
-// result are indices of added, from the last: what is mounted on another goes first.
+// pickMounts returns, for each destination, the index in added of the last mount that
+// was added there. The indices descend, so that a mount is removed before the one that
+// it is on.
 func pickMounts(added []store.Mount, list []Destination) (picked []int, err error) {
 	for _, d := range list {
 		i := len(added) - 1
@@ -180,7 +183,7 @@ func pickMounts(added []store.Mount, list []Destination) (picked []int, err erro
 	return picked, nil
 }
 
-// openMounts finds the mounts, and makes sure that each is the one that was added.
+// openMounts opens the mounts and checks that each is the one that was added.
 func (c *Container) openMounts(picked []int, list []Destination) (mounts []launch.Unmount, err error) {
 	root, err := sys.OpenPath(fmt.Sprintf("/proc/%d/root", c.record.Pid), unix.O_DIRECTORY)
 	if err != nil {
@@ -212,12 +215,12 @@ func closeMounts(mounts []launch.Unmount) {
 	}
 }
 
-// appendMounts adds mounts to a configuration and leaves all else as it is.
+// appendMounts adds mounts to a configuration and changes nothing else.
 func appendMounts(config []byte, added []json.RawMessage) ([]byte, error) {
 	return changeMounts(config, func(list []json.RawMessage) ([]json.RawMessage, error) { return append(list, added...), nil })
 }
 
-// dropMount takes the last mount on destination out of a configuration.
+// dropMount removes the last mount on destination from a configuration.
 func dropMount(config []byte, destination string) ([]byte, error) {
 	return changeMounts(config, func(list []json.RawMessage) ([]json.RawMessage, error) {
 		for i := len(list) - 1; i >= 0; i-- {
@@ -229,12 +232,12 @@ func dropMount(config []byte, destination string) ([]byte, error) {
 				return slices.Delete(list, i, i+1), nil
 			}
 		}
-		return list, nil // a runtime that was killed has not come to that
+		return list, nil // the runtime was killed after it recorded the mount, and before it wrote the configuration
 	})
 }
 
 func changeMounts(config []byte, change func([]json.RawMessage) ([]json.RawMessage, error)) ([]byte, error) {
-	spec, err := members(config)
+	spec, err := parseObject(config)
 	if err != nil {
 		return nil, err
 	}

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// moveDevices moves the container's network devices into its network
-// namespace, which is that of the process pid.
+// moveDevices moves the container's network devices into the network namespace of the
+// process pid.
 func (c *Container) moveDevices(l *plan.Launch, pid int, u *undo.Stack) error {
 	if len(l.NetDevices) == 0 {
 		return nil
@@ -18,8 +18,8 @@ func (c *Container) moveDevices(l *plan.Launch, pid int, u *undo.Stack) error {
 	if err != nil {
 		return err
 	}
-	// The namespace is held until the container is made: a new one would take
-	// the devices with it when the process is killed.
+	// m keeps the namespace alive until the container is finished: if the process is
+	// killed, a new namespace would disappear together with the devices.
 	c.net = m
 	u.Push(func() error {
 		defer m.Close()
@@ -31,11 +31,10 @@ func (c *Container) moveDevices(l *plan.Launch, pid int, u *undo.Stack) error {
 	return m.Do()
 }
 
-// recordDevices writes down the move into a namespace that is there without
-// the container, in case this runtime is killed. The record without them is
-// made ready again: once the container is made, its devices stay with the
-// namespace (config-linux.md, "Namespace Lifecycle and Container
-// Termination").
+// recordDevices records the move in case this runtime is killed, if the namespace has a
+// path and so exists without the container. It also prepares the next record, without
+// the devices: once the container is finished, they stay in the namespace
+// (config-linux.md, "Namespace Lifecycle and Container Termination").
 func (c *Container) recordDevices(l *plan.Launch, devices []netdev.Device) error {
 	r := *c.record
 	for _, n := range l.Namespaces {
@@ -53,8 +52,7 @@ func (c *Container) recordDevices(l *plan.Launch, devices []netdev.Device) error
 	return c.entry.Prepare(c.record)
 }
 
-// recoverDevices returns the devices that a runtime which was killed has
-// moved.
+// recoverDevices moves back the devices that a killed runtime has moved.
 func (c *Container) recoverDevices() error {
 	if len(c.record.Network.Devices) == 0 {
 		return nil

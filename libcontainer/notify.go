@@ -10,12 +10,13 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 )
 
-// notifyDir is where the container's socket for sd_notify(3) is. It goes with
-// the state directory.
+// notifyDir returns the directory of the container's sd_notify(3) socket. It is removed
+// with the state directory.
 func (c *Container) notifyDir() string { return filepath.Join(c.entry.Path(), "notify") }
 
-// dialNotify connects to the manager at socket; nil: there is none. One that
-// cannot be there is no reason to fail: the caller may have inherited its name.
+// dialNotify connects to the manager at socket. It returns nil if there is none; a
+// manager that cannot be reached only causes a warning, because the caller may have
+// inherited a stale name.
 func (h *Host) dialNotify(socket string) *notify.Manager {
 	if socket == "" {
 		return nil
@@ -28,8 +29,8 @@ func (h *Host) dialNotify(socket string) *notify.Manager {
 	return m
 }
 
-// addNotify gives a container that is being made a socket for sd_notify(3). It
-// is opened at once only if the program is to start at once.
+// addNotify gives a container that is being created an sd_notify(3) socket. It opens
+// the socket only if the program starts at once.
 func (m *making) addNotify() (err error) {
 	manager := m.host.dialNotify(m.io.NotifySocket)
 	if manager == nil {
@@ -55,8 +56,8 @@ func (m *making) addNotify() (err error) {
 	return err
 }
 
-// listenNotify opens the socket of a container that is about to be started;
-// nil if it has none.
+// listenNotify opens the socket of a container that is about to be started. It returns
+// nil if the container has no socket.
 func (c *Container) listenNotify(o StartOptions) (*notify.Proxy, error) {
 	if o.NotifySocket == "" {
 		return nil, nil
@@ -75,9 +76,8 @@ func (c *Container) listenNotify(o StartOptions) (*notify.Proxy, error) {
 	return p, err
 }
 
-// awaitReady passes on what a container that has been started says to its
-// manager, until it is ready, or has ended. That the manager does not hear of
-// it is no reason to fail: the container runs.
+// awaitReady relays the messages of a started container to its manager, until it is
+// ready or has ended. An error only causes a warning: the container runs.
 func (c *Container) awaitReady(p *notify.Proxy, pidfd *os.File) {
 	if p == nil {
 		return
@@ -88,10 +88,10 @@ func (c *Container) awaitReady(p *notify.Proxy, pidfd *os.File) {
 	}
 }
 
-// Notify passes on what the container says to its manager by sd_notify(3),
-// until it has ended, or with untilReady until it is ready. main is the pid
-// that the manager is told when it is. A container without a socket for it
-// says nothing. The error says what the manager was not told.
+// Notify relays the container's sd_notify(3) messages to its manager, until the
+// container has ended or, with untilReady, until it is ready. main is the MAINPID that
+// the manager gets when the container is ready. Without a socket Notify does nothing.
+// The error lists what could not be relayed.
 func (p *Process) Notify(main int, untilReady bool) error {
 	if p.notify == nil {
 		return nil
@@ -100,7 +100,8 @@ func (p *Process) Notify(main int, untilReady bool) error {
 	return p.notify.Run(notify.Service{Init: p.Pid, Pidfd: p.Pidfd, Main: main, UntilReady: untilReady})
 }
 
-// openInit opens the first process, to be waited for.
+// openInit returns a pidfd of the first process, to wait for it. It returns nil if
+// there is no proxy.
 func (c *Container) openInit(p *notify.Proxy) (*os.File, error) {
 	if p == nil {
 		return nil, nil

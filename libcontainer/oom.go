@@ -10,12 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What the kernel kills for want of memory it counts in the cgroup. That it was
-// that is said of a process if it was killed and the count has grown since
-// before it was made, and not for anything less.
+// The kernel counts OOM kills in the cgroup. A process is said to have been OOM-killed
+// only if it was killed and the count has grown since before it was created.
 
-// markOOM notes the count before an exec. Where the container has no limit of
-// its own that is spared.
+// markOOM stores the count before an exec. If the container has no memory limit, it
+// does not read the count, and no OOM kill is reported.
 func markOOM(g *cgroup.Group, l *plan.Launch) {
 	if r := l.Cgroup.Resources; r != nil && (r.Memory != nil || len(r.Unified) > 0) {
 		g.Mark()
@@ -24,8 +23,8 @@ func markOOM(g *cgroup.Group, l *plan.Launch) {
 	}
 }
 
-// initOOM adds to err, by which create failed, that the kernel has killed for want
-// of memory since. The words before the limit are runc's.
+// initOOM adds to err, the failure of create, that the kernel has OOM-killed a process
+// since. The wording, up to the limit, is runc's.
 func initOOM(g *cgroup.Group, err error) error {
 	switch {
 	case !g.OOMKilled():
@@ -36,7 +35,7 @@ func initOOM(g *cgroup.Group, err error) error {
 	return fmt.Errorf("%w (the kernel has killed a process of the container for want of memory; memory limit too low?%s)", err, limitOf(g))
 }
 
-// execOOM is that for an exec, which shares the cgroup with others.
+// execOOM is initOOM for an exec, which shares the cgroup with other processes.
 func execOOM(g *cgroup.Group, err error) error {
 	if errors.Is(err, wire.ErrClosed) && g.OOMKilled() {
 		return fmt.Errorf("%w (possibly OOM-killed)", err)
@@ -51,8 +50,8 @@ func limitOf(g *cgroup.Group) string {
 	return ""
 }
 
-// OOM says that the kernel killed a process of the container for want of memory
-// while p, which has ended with the status, ran; empty if there is no such sign.
+// OOM returns a message if the kernel OOM-killed a process of the container while p
+// ran, which has ended with the status. It is empty if nothing shows that.
 func (p *Process) OOM(status int) string {
 	if status != 128+int(unix.SIGKILL) || p.group == nil || !p.group.OOMKilled() {
 		return ""

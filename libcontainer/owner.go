@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// owner names the user that the state directory belongs to.
+// owner returns the name of the user who owns the state directory.
 func (c *Container) owner() string {
 	var st unix.Stat_t
 	if err := unix.Stat(c.entry.Path(), &st); err != nil {
@@ -17,8 +17,8 @@ func (c *Container) owner() string {
 	if name, ok := c.host.owners[st.Uid]; ok {
 		return name
 	}
-	// os/user would read the file by the runtime's poller, which this would be
-	// the only use of.
+	// Not os/user: it would read the file through the Go runtime's poller, which
+	// nothing else here needs.
 	text, _ := sys.ReadFile("/etc/passwd")
 	name := userName(string(text), st.Uid)
 	if c.host.owners == nil {
@@ -28,8 +28,8 @@ func (c *Container) owner() string {
 	return name
 }
 
-// userName finds the name of a user in the text of /etc/passwd; "#1000" for one
-// that has none.
+// userName finds the name of a user in the text of /etc/passwd. It returns "#UID" for a
+// user without an entry.
 func userName(passwd string, uid uint32) string {
 	id := strconv.FormatUint(uint64(uid), 10)
 	for line := range strings.Lines(passwd) {

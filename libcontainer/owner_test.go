@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The owner is the host's id of process.user.uid, where the container has a
-// cgroup namespace of its own and a cgroup mount that it may write to.
+// The owner is the host's uid of process.user.uid if the container has a cgroup
+// namespace of its own and a writable cgroup mount.
 func TestCgroupOwner(t *testing.T) {
 	cgroupns := plan.Namespace{Flag: unix.CLONE_NEWCGROUP}
 	joined := plan.Namespace{Flag: unix.CLONE_NEWCGROUP, Path: "/proc/1/ns/cgroup"}
@@ -42,7 +42,7 @@ func TestCgroupOwner(t *testing.T) {
 	}
 }
 
-// The owner of the state directory is named as passwd(5) has it.
+// The owner of the state directory is named as in passwd(5).
 func TestUserName(t *testing.T) {
 	const passwd = "# a remark\n#gone:x:7:7::/:\nroot:x:0:0:root:/root:/bin/sh\ntoor:x:0:0::/root:\n+nis:x:8:8::/:\nshort:x:9\nann:x:1000:100:Ann:/home/ann:/bin/sh"
 	for uid, want := range map[uint32]string{0: "root", 1000: "ann", 7: "#7", 8: "#8", 9: "#9", 100: "#100"} {

@@ -8,13 +8,14 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 )
 
-// freezeWait is how long the kernel may take to stop all processes.
+// freezeWait is how long the kernel may take to freeze or thaw all processes.
 const freezeWait = 10 * time.Second
 
 func deadline() time.Time { return time.Now().Add(freezeWait) }
 
-// Pause stops all processes of the container and returns when they stand
-// still.
+// Pause freezes all processes of the container, and returns when they are frozen.
+// Errors include [ErrPaused], [ErrNotRunning], and [cgroup.ErrNone] for a container
+// without a cgroup.
 func (c *Container) Pause() error {
 	return c.setFrozen(func(s Status) error {
 		switch s {
@@ -27,7 +28,7 @@ func (c *Container) Pause() error {
 	}, true)
 }
 
-// Resume lets the processes of a paused container go on.
+// Resume thaws the processes of a paused container. Errors include [ErrNotPaused].
 func (c *Container) Resume() error {
 	return c.setFrozen(func(s Status) error {
 		if s == Paused {

@@ -20,15 +20,15 @@ func (p *Process) takeConsole(master *os.File, io IO) error {
 		return nil
 	}
 	defer master.Close()
-	// The name is that of the device (runc's docs/terminals.md).
+	// The message is the name of the device (runc's docs/terminals.md).
 	if err := sys.SendFD(io.ConsoleSocket, "/dev/ptmx", int(master.Fd())); err != nil {
 		return fmt.Errorf("--console-socket: %w", err)
 	}
 	return nil
 }
 
-// setPlain says whether a terminal passes \n on as it is, or makes \r\n of it, as
-// a new one does.
+// setPlain sets whether a terminal leaves \n as it is or converts it to \r\n, which is
+// the default of a new terminal.
 func setPlain(master *os.File, plain bool) error {
 	mode, err := unix.IoctlGetTermios(int(master.Fd()), unix.TCGETS)
 	if err == nil {
@@ -44,11 +44,10 @@ func setPlain(master *os.File, plain bool) error {
 	return nil
 }
 
-// Wait waits for the end of the process and returns its exit status: 128 and
-// the signal's number if it was killed by one.
+// Wait waits for the end of the process, reaps it, and returns its exit status: 128 and
+// the signal's number if a signal killed it.
 func (p *Process) Wait() (int, error) {
-	// The wait is by pidfd, and only then by pid: until it is reaped, the pid
-	// cannot be another's.
+	// Wait by pidfd first: until the process is reaped below, its pid cannot be reused.
 	if _, err := sys.WaitReadable(int(p.Pidfd.Fd()), -1); err != nil {
 		return -1, err
 	}

@@ -6,7 +6,8 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/undo"
 )
 
-// findClass looks for the container's class of service; nil if it has none.
+// findClass finds the class of service that the container is to have; nil if it is to
+// have none.
 func findClass(l *plan.Launch) (*rdt.Group, error) {
 	if l.IntelRdt == nil {
 		return nil, nil
@@ -14,9 +15,9 @@ func findClass(l *plan.Launch) (*rdt.Group, error) {
 	return rdt.Find(l.IntelRdt, l.ID)
 }
 
-// makeClass makes the class of service that the record tells of. One with a
-// name of its own stays when the container is deleted (config-linux.md,
-// "IntelRdt"); until the container is made it is ours to remove.
+// makeClass makes the container's class of service. A class that the configuration
+// names stays when the container is deleted (config-linux.md, "IntelRdt"), but is
+// removed if the creation fails.
 func (c *Container) makeClass(class *rdt.Group, u *undo.Stack) error {
 	if class == nil {
 		return nil
@@ -26,7 +27,7 @@ func (c *Container) makeClass(class *rdt.Group, u *undo.Stack) error {
 	return class.Make()
 }
 
-// joinClass puts a process of the container into its class of service.
+// joinClass moves a process of the container into its class of service.
 func (c *Container) joinClass(pid int) error {
 	if c.record.RDT.Class == "" {
 		return nil

@@ -12,53 +12,54 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// measure is what is done to have a container's lock, each on top of those
+// measure is what is done to get a container's lock. Each measure includes the ones
 // before.
 type measure int
 
 const (
-	leave     measure = iota // most commands are about to end
-	kill                     // the container's processes, and what the holder has started: it sees their end, and undoes
-	terminate                // SIGTERM for the holder, once: a checkpoint has CRIU undo
-	slay                     // SIGKILL for the holder: delete finds what it leaves
-	giveUp
+	nothing         measure = iota // only wait: most commands end soon
+	killContainer                  // kill the container's processes and those that the holder has started, except CRIU: the holder then fails, and undoes its work
+	terminateHolder                // send SIGTERM to the holder, once: a checkpoint then has CRIU undo its work
+	killHolder                     // send SIGKILL to the holder: delete finds what it leaves behind
+	giveUp                         // return an error that names the holder
 )
 
-// measureAfter is the measure for a lock that was waited for so long.
+// measureAfter returns the measure to take after waiting for the lock for a time.
 func measureAfter(waited time.Duration) measure {
-	steps := [...]time.Duration{kill: 50 * time.Millisecond, terminate: 2 * time.Second, slay: 4 * time.Second, giveUp: 6 * time.Second}
-	m := leave
+	steps := [...]time.Duration{killContainer: 50 * time.Millisecond, terminateHolder: 2 * time.Second, killHolder: 4 * time.Second, giveUp: 6 * time.Second}
+	m := nothing
 	for m < giveUp && waited >= steps[m+1] {
 		m++
 	}
 	return m
 }
 
-// seize takes the container's lock as [Container.take] does, though a hook that
-// never ends, or a first process that is stopped, may keep its holder waiting.
+// seize is [Container.take], except that it ends a holder that does not release the
+// lock: a hook that never ends, or a stopped first process, may keep the holder
+// waiting.
 func (c *Container) seize() error {
 	s := seizure{Container: c, begun: time.Now(), pause: time.Millisecond}
 	return c.takeBy(func() error { return c.entry.LockOr(s.wait) })
 }
 
-// seizure is a lock that is waited for.
+// seizure is the state of a wait for the lock by [Container.seize].
 type seizure struct {
 	*Container
-	begun time.Time
-	pause time.Duration
-	told  int  // the holder that had its SIGTERM
-	noted bool // the caller knows whom we wait for
+	begun  time.Time
+	pause  time.Duration
+	termed int  // pid of the holder that SIGTERM was sent to
+	noted  bool // the caller has been told who holds the lock
 }
 
-// wait is called as long as somebody else holds the lock of dir.
+// wait is called again and again while another process holds the lock of dir.
 func (s *seizure) wait(dir *store.Directory) error {
 	waited := time.Since(s.begun)
 	if waited >= patience && !s.noted {
 		s.noted = true
-		s.tellHolder()
+		s.noteHolder()
 	}
-	if m := measureAfter(waited); m > leave {
-		if err := s.take(m, dir); err != nil || dir.Gone() {
+	if m := measureAfter(waited); m > nothing {
+		if err := s.apply(m, dir); err != nil || dir.Gone() {
 			return err
 		}
 		if m == giveUp {
@@ -70,8 +71,8 @@ func (s *seizure) wait(dir *store.Directory) error {
 	return nil
 }
 
-// take takes a measure.
-func (s *seizure) take(m measure, dir *store.Directory) error {
+// apply carries out a measure.
+func (s *seizure) apply(m measure, dir *store.Directory) error {
 	if err := s.killProcesses(dir); err != nil {
 		return err
 	}
@@ -80,16 +81,16 @@ func (s *seizure) take(m measure, dir *store.Directory) error {
 		return err
 	}
 	defer holder.Close()
-	// CRIU, which may have to undo what it did to the network, is skiff's to end,
-	// and dies with it.
+	// The holder's CRIU, which may have to undo its changes of the network, is not
+	// killed here: skiff ends it, and it dies with skiff.
 	if err := sys.KillGroups(pid, "criu"); err != nil {
 		return err
 	}
 	switch {
-	case m == terminate && s.told != pid:
-		s.told = pid
+	case m == terminateHolder && s.termed != pid:
+		s.termed = pid
 		err = sys.PidfdSignal(holder, unix.SIGTERM)
-	case m == slay:
+	case m == killHolder:
 		err = sys.PidfdSignal(holder, unix.SIGKILL)
 	}
 	if errors.Is(err, unix.ESRCH) {
@@ -98,7 +99,8 @@ func (s *seizure) take(m measure, dir *store.Directory) error {
 	return err
 }
 
-// killProcesses kills what there is of the container by now.
+// killProcesses kills the container's processes, as far as the record names them by
+// now.
 func (s *seizure) killProcesses(dir *store.Directory) error {
 	err := s.read()
 	if errors.Is(err, ErrNotExist) || dir.Gone() {
@@ -122,13 +124,14 @@ func (s *seizure) killProcesses(dir *store.Directory) error {
 	return err
 }
 
-// holder finds the skiff that holds the lock; nil if nobody does any more, or
-// nobody who can be seen and is a skiff. It is looked for again once the pidfd
-// holds it, and dir is then still the directory that it was looked for by.
+// holder returns the pid and a pidfd of the skiff that holds the lock. The pidfd is nil
+// if no process holds it any more, or none that is visible and a skiff. To be sure that
+// the pidfd is the holder's, it asks a second time once the pidfd is open; dir is then
+// still the directory that the holder was looked up for.
 func (s *seizure) holder(dir *store.Directory) (int, *os.File, error) {
 	pid, err := s.entry.Holder()
 	if err != nil || pid == 0 || pid == os.Getpid() {
-		return 0, nil, missing(err)
+		return 0, nil, ignoreNotExist(err)
 	}
 	pidfd, err := sys.Pidfd(pid)
 	if errors.Is(err, unix.ESRCH) {
@@ -140,28 +143,28 @@ func (s *seizure) holder(dir *store.Directory) (int, *os.File, error) {
 	again, err := s.entry.Holder()
 	if err != nil || again != pid || sys.PidfdInProc(pidfd) != pid || dir.Gone() || !isSkiff(pid) {
 		pidfd.Close()
-		return 0, nil, missing(err)
+		return 0, nil, ignoreNotExist(err)
 	}
 	return pid, pidfd, nil
 }
 
-// isSkiff reports whether the process has our program, under whatever name, or
-// our name: it may be of another version.
+// isSkiff reports whether the process runs our program, under any name, or has our
+// name, since it may be another version.
 func isSkiff(pid int) bool {
 	its, err := os.Stat(fmt.Sprintf("/proc/%d/exe", pid))
 	own, ownErr := os.Stat("/proc/self/exe")
 	return err == nil && ownErr == nil && os.SameFile(its, own) || sys.Comm(pid) == sys.Comm(os.Getpid())
 }
 
-// missing passes over a directory that is not there any more.
-func missing(err error) error {
+// ignoreNotExist returns nil for a directory that does not exist any more.
+func ignoreNotExist(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return err
 }
 
-// inVain says who holds the lock in spite of all.
+// inVain is the error that names the process which still holds the lock.
 func (s *seizure) inVain(waited time.Duration) error {
 	return fmt.Errorf("waited %v for the lock of %s, which %s holds and does not give back", waited.Round(time.Second), s.entry.Path(), holderName(s.entry))
 }

@@ -10,14 +10,14 @@ func TestMeasureAfter(t *testing.T) {
 		waited time.Duration
 		want   measure
 	}{
-		{0, leave},
-		{49 * time.Millisecond, leave},
-		{50 * time.Millisecond, kill},
-		{1999 * time.Millisecond, kill},
-		{2 * time.Second, terminate},
-		{4*time.Second - 1, terminate},
-		{4 * time.Second, slay},
-		{6*time.Second - 1, slay},
+		{0, nothing},
+		{49 * time.Millisecond, nothing},
+		{50 * time.Millisecond, killContainer},
+		{1999 * time.Millisecond, killContainer},
+		{2 * time.Second, terminateHolder},
+		{4*time.Second - 1, terminateHolder},
+		{4 * time.Second, killHolder},
+		{6*time.Second - 1, killHolder},
 		{6 * time.Second, giveUp},
 		{time.Hour, giveUp},
 	} {

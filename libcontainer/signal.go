@@ -11,12 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Signal sends sig to the container's first process, with all to every process
-// of the container. [ErrNotRunning] if there is none.
+// Signal sends sig to the container's first process, or with all to every process of
+// the container. The error is [ErrNotRunning] if there is none.
 //
-// SIGKILL to a first process without a pid namespace of its own goes to the
-// whole cgroup: in its own namespace the kernel would end the others with it. So
-// it does where that process has gone, and has left others.
+// SIGKILL kills the whole cgroup if the first process has no pid namespace of its own:
+// in its own namespace the kernel would kill the others with it. So it does if the
+// first process has ended and has left others behind.
 func (c *Container) Signal(sig unix.Signal, all bool) error {
 	alive, err := c.init()
 	if err != nil {
@@ -39,7 +39,7 @@ func (c *Container) Signal(sig unix.Signal, all bool) error {
 	return nil
 }
 
-// letDie thaws processes that were sent SIGKILL: those frozen by cgroup v1 do
+// letDie thaws processes that were sent SIGKILL: under cgroup v1 a frozen process does
 // not die.
 func (c *Container) letDie() error {
 	g, err := c.group()
@@ -49,15 +49,17 @@ func (c *Container) letDie() error {
 	return g.LetDie(deadline())
 }
 
-// ownsPids tells that all processes of the container end with the first: it is
-// the init of a pid namespace, not in one that others have, too.
+// ownsPids reports whether all processes of the container end with the first one,
+// because that is the init process of the pid namespace, and has not joined one that
+// others are in, too.
 func (c *Container) ownsPids() bool {
 	return c.record.Namespaces&unix.CLONE_NEWPID != 0 && sys.IsNamespaceInit(c.record.Pid)
 }
 
-// leavesOthers reports whether processes of the container can be there when the
-// first has gone: those in a pid namespace that others have, too. Its own ends
-// with the first process; what is in its cgroup then is not the container's.
+// leavesOthers reports whether other processes of the container may remain when the
+// first one has ended, which is so in a pid namespace that the container has joined or
+// shares with the runtime. If it had a new one, all ended with the first process, and
+// whatever is in its cgroup then is not the container's.
 func (c *Container) leavesOthers() bool {
 	if c.record.Pid == 0 {
 		return false
@@ -76,8 +78,8 @@ func (c *Container) leavesOthers() bool {
 	return slices.ContainsFunc(config.Linux.Namespaces, joined)
 }
 
-// signalInit signals by pidfd: the process is looked at again once the pidfd
-// holds it, so that a pid used anew is never hit.
+// signalInit signals the first process by pidfd, and checks again that it is the same
+// process once the pidfd is open, so that a reused pid is never hit.
 func (c *Container) signalInit(sig unix.Signal) error {
 	pidfd, err := sys.Pidfd(c.record.Pid)
 	if errors.Is(err, unix.ESRCH) {
@@ -115,8 +117,8 @@ func (c *Container) killAll(alive bool) error {
 	return g.Kill()
 }
 
-// signalAll signals every process of the cgroup, those that appear meanwhile
-// not.
+// signalAll signals every process of the container. Those that appear meanwhile are not
+// signalled.
 func (c *Container) signalAll(sig unix.Signal) error {
 	pids, err := c.Pids()
 	if err != nil {
@@ -128,7 +130,8 @@ func (c *Container) signalAll(sig unix.Signal) error {
 	return sys.SignalMembers(pids, sig, c.Pids)
 }
 
-// Pids lists all processes of the container, as the runtime sees them.
+// Pids returns the pids of all processes of the container, in the runtime's pid
+// namespace.
 func (c *Container) Pids() ([]int, error) {
 	g, err := c.group()
 	if err != nil {
@@ -144,8 +147,8 @@ func (c *Container) Pids() ([]int, error) {
 	return pids, nil
 }
 
-// loosePids lists the processes of a container without a cgroup: those of its
-// pid namespace, if that is its own, else its first process alone.
+// loosePids returns the pids of a container without a cgroup: those of its pid
+// namespace if it has one of its own, or else only the first process.
 func (c *Container) loosePids() ([]int, error) {
 	alive, err := c.init()
 	if err != nil || !alive {

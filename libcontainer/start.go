@@ -13,10 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Start starts the program of a container that was created. An error of the
-// last steps, the execve included, is the container's end. Where a manager
-// waits to hear that the container is ready, so does Start, until the container
-// ends.
+// Start starts the program of a created container. If one of the last steps before the
+// program fails, the execve included, the container ends. If a manager waits for the
+// container's readiness, Start returns when the container is ready or has ended.
 func (c *Container) Start(o StartOptions) error {
 	proxy, init, err := c.start(o)
 	if err != nil {
@@ -29,14 +28,14 @@ func (c *Container) Start(o StartOptions) error {
 	return nil
 }
 
-// start is all that is done with the container locked.
+// start is the part of Start during which the container is locked.
 func (c *Container) start(o StartOptions) (_ *notify.Proxy, init *os.File, err error) {
 	unlock, err := c.lock()
 	if err != nil {
 		return nil, nil, err
 	}
 	defer unlock()
-	if err := c.takesStart(); err != nil {
+	if err := c.mayStart(); err != nil {
 		return nil, nil, err
 	}
 	proxy, err := c.listenNotify(o)
@@ -52,8 +51,9 @@ func (c *Container) start(o StartOptions) (_ *notify.Proxy, init *os.File, err e
 	return proxy, init, err
 }
 
-// takesStart leaves it to the connection whether a process has the socket.
-func (c *Container) takesStart() error {
+// mayStart returns an error if the container cannot be started. Whether its first
+// process still waits at the socket is left to the connection that follows.
+func (c *Container) mayStart() error {
 	status, err := c.status(c.entry.Waiting)
 	switch {
 	case err != nil:
@@ -65,12 +65,12 @@ func (c *Container) takesStart() error {
 	case status == Paused:
 		return fmt.Errorf("cannot start: %w", ErrPaused)
 	case c.state == 'T':
-		return errors.New("cannot start: the container's first process is stopped (SIGCONT lets it go on)") // and would not answer
+		return errors.New("cannot start: the container's first process is stopped (SIGCONT lets it go on)") // and so would not answer
 	}
 	return c.thawedAbove("start")
 }
 
-// release lets the first process go on, and runs the hooks for that.
+// release lets the first process continue, and then runs the poststart hooks.
 func (c *Container) release() error {
 	conn, err := c.entry.Connect()
 	if errors.Is(err, unix.ECONNREFUSED) {
@@ -80,8 +80,8 @@ func (c *Container) release() error {
 		return err
 	}
 	if err := launch.Release(conn, planSteps(c.record.Tail), c.record.First, c.host.Debug); err != nil {
-		// The child has told us before it ends; a delete that comes next has to
-		// find it stopped.
+		// The child reports the failure before it ends. Wait for its end, so that a
+		// delete that follows finds it stopped.
 		if waitErr := c.awaitInit(); waitErr != nil {
 			return fmt.Errorf("%w; %w", err, waitErr)
 		}
@@ -97,9 +97,9 @@ func (c *Container) release() error {
 	return c.destroyAfter(c.poststart(h.Poststart))
 }
 
-// destroyAfter deletes the container if err is of a hook (runtime.md,
-// "Lifecycle": steps 7 and 9 then go on at step 12). After any other error of
-// start it has stopped, and is the caller's to delete.
+// destroyAfter deletes the container if err is that of a hook (runtime.md, "Lifecycle":
+// a failure in step 7 or 9 continues at step 12). After any other error of start the
+// container has stopped, and the caller deletes it.
 func (c *Container) destroyAfter(err error) error {
 	if failed := (*hooks.Failed)(nil); !errors.As(err, &failed) {
 		return err
@@ -107,7 +107,8 @@ func (c *Container) destroyAfter(err error) error {
 	return errors.Join(err, c.destroy(removal{force: true}))
 }
 
-// runHooks runs hooks outside, and tells Debug how long they take.
+// runHooks runs hooks in the runtime's namespaces, and reports the time that they take
+// to Debug.
 func (c *Container) runHooks(list []specs.Hook, point string, s specs.State, first *os.File) error {
 	if len(list) == 0 {
 		return nil
@@ -115,16 +116,17 @@ func (c *Container) runHooks(list []specs.Hook, point string, s specs.State, fir
 	return c.host.timed(fmt.Sprintf("%d %s hook(s)", len(list), point), func() error { return hooks.Run(list, point, s, first) })
 }
 
-// poststart runs the hooks of that name.
+// poststart runs the poststart hooks.
 func (c *Container) poststart(list []specs.Hook) error {
 	if len(list) == 0 {
 		return nil
 	}
-	return c.runHooks(list, "poststart", c.hookState(specs.StateRunning), nil) // a short program may have ended
+	return c.runHooks(list, "poststart", c.hookState(specs.StateRunning), nil) // although a short program may have ended
 }
 
-// hooks are the hooks of the container's configuration, which is read only if
-// it has some: most have none, and it costs more than all the rest of start.
+// hooks returns the hooks of the container's configuration. The configuration is read
+// only if it has some, because most have none and reading it costs more than all the
+// rest of start.
 func (c *Container) hooks() (specs.Hooks, error) {
 	var config struct{ Hooks specs.Hooks }
 	if !c.record.Hooks {
@@ -140,7 +142,7 @@ func (c *Container) hooks() (specs.Hooks, error) {
 	return config.Hooks, nil
 }
 
-// hookState is the document for hooks that run when the container exists.
+// hookState returns the state document for hooks of a container that has a record.
 func (c *Container) hookState(status specs.ContainerState) specs.State {
 	r := c.record
 	s := specs.State{Version: r.OCIVersion, ID: r.ID, Status: status, Pid: r.Pid, Bundle: r.Bundle, Annotations: r.Annotations}

@@ -13,14 +13,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Stats is what a container uses, with runc's keys.
+// Stats is the resource usage of a container, with runc's keys.
 type Stats struct {
 	*stats.Stats
 	IntelRdt          rdt.Stats          `json:"intel_rdt"`
-	NetworkInterfaces []NetworkInterface `json:"network_interfaces"` // of a network namespace of the container's own
+	NetworkInterfaces []NetworkInterface `json:"network_interfaces"` // those in the container's network namespace, if it has one of its own
 }
 
-// NetworkInterface counts what has gone through a device.
+// NetworkInterface has the traffic counters of a network device.
 type NetworkInterface struct {
 	Name      string
 	RxBytes   uint64
@@ -33,9 +33,9 @@ type NetworkInterface struct {
 	TxDropped uint64
 }
 
-// Stats reads what a container uses, and of one that has stopped what it has
-// used, as long as its cgroup is there: how often the kernel killed a process of
-// it, say.
+// Stats reads the resource usage of a container. If the container has stopped, the
+// cgroup's part is still available as long as the cgroup exists; it shows, for example,
+// how often the kernel OOM-killed a process.
 func (c *Container) Stats() (*Stats, error) {
 	status, err := c.Status()
 	if err != nil {
@@ -65,7 +65,7 @@ func (c *Container) Stats() (*Stats, error) {
 	return s, err
 }
 
-// mustRun is an error, in runc's words, if the container has no first process.
+// mustRun returns an error, in runc's words, if the container has no first process.
 func (c *Container) mustRun() error {
 	status, err := c.Status()
 	if err == nil && (status == Stopped || status == Creating) {
@@ -78,7 +78,8 @@ func (c *Container) notRunning() error {
 	return fmt.Errorf("container with id %s is not running", c.ID())
 }
 
-// interfaces reads the devices of the container's own network namespace.
+// interfaces reads the counters of the devices in the container's own network
+// namespace. The list is empty if it has none.
 func (c *Container) interfaces() ([]NetworkInterface, error) {
 	if c.record.Namespaces&unix.CLONE_NEWNET == 0 {
 		return nil, nil
@@ -93,8 +94,8 @@ func (c *Container) interfaces() ([]NetworkInterface, error) {
 	return parseNetDev(string(b))
 }
 
-// parseNetDev reads /proc/PID/net/dev (proc_pid_net(5)): two lines of headings,
-// then a line for each device, with eight counts received and eight sent.
+// parseNetDev parses /proc/PID/net/dev (proc_pid_net(5)): two lines of headings, then
+// one line per device, with eight counters of received and eight of sent traffic.
 func parseNetDev(text string) ([]NetworkInterface, error) {
 	var all []NetworkInterface
 	for line := range strings.Lines(text) {

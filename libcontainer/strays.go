@@ -2,9 +2,8 @@ package libcontainer
 
 import "github.com/skiff-oci/skiff/libcontainer/sys"
 
-// warnStrays warns of processes that CRIU leaves out of a checkpoint without a
-// word: those that do not descend from the container's first process, as an
-// exec makes them.
+// warnStrays warns about processes that CRIU silently leaves out of a checkpoint: those
+// that do not descend from the container's first process, because an exec started them.
 func (c *Container) warnStrays() error {
 	pids, err := c.Pids()
 	if err != nil {
@@ -22,7 +21,7 @@ func (c *Container) warnStrays() error {
 	return nil
 }
 
-// descends tells whether a process is ancestor or has it among its parents.
+// descends reports whether a process is ancestor or descends from it.
 func descends(pid, ancestor int, parents map[int]int) bool {
 	for pid != ancestor {
 		parent, ok := parents[pid]
@@ -34,7 +33,7 @@ func descends(pid, ancestor int, parents map[int]int) bool {
 	return true
 }
 
-// parentOf gives the parent of a process; 0 if it has just ended.
+// parentOf returns the parent of a process, or 0 if the process has just ended.
 func parentOf(pid int) int {
 	st, err := sys.ReadStat(pid)
 	if err != nil || st == nil {

@@ -5,9 +5,9 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/store"
 )
 
-// leftSteps are the steps that create leaves to start, as the record keeps them.
-// These can only be listen, capset, hook, keepfds, files, rlimit, nonewprivs,
-// seccomp and exec: no error of one needs its flags, or a second word.
+// leftSteps converts the steps that create leaves to start into the form of the record.
+// They can only be listen, capset, hook, keepfds, files, rlimit, nonewprivs, seccomp
+// and exec, none of which needs its flags or a second word for an error message.
 func leftSteps(tail []program.Step) []store.Step {
 	all := make([]store.Step, 0, len(tail))
 	for i := range tail {
@@ -17,8 +17,8 @@ func leftSteps(tail []program.Step) []store.Step {
 	return all
 }
 
-// planSteps is the reverse of leftSteps. An operation that only another version of
-// skiff has is called by its name.
+// planSteps is the reverse of leftSteps. An operation that this version of skiff does
+// not know keeps the name that the record has.
 func planSteps(left []store.Step) []program.Step {
 	all := make([]program.Step, 0, len(left))
 	for _, s := range left {

@@ -8,7 +8,8 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/store"
 )
 
-// What is left to start is kept as words, and each operation is found by its own.
+// The steps left to start are stored as words, and each operation is found again by its
+// word.
 func TestTail(t *testing.T) {
 	var tail, want []program.Step
 	for _, k := range program.Kinds() {

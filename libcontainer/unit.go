@@ -15,24 +15,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unit is the systemd unit of a container that is being made; nil: its cgroup
-// is made without systemd.
+// unit is the systemd unit of a container that is being created. It is nil if the
+// cgroup is made without systemd.
 type unit struct {
 	systemd.Unit
 	id         string
 	manager    *systemd.Manager
-	path       string // of the cgroup that it will have, absolute from the mount
+	path       string // of the cgroup that it will have, below the mount point and with a leading slash
 	properties []systemd.Property
-	late       []systemd.Property // see settle
+	deferred   []systemd.Property // set by settle
 	rootless   bool
-	tried      bool // it may be there, and is ours
-	seen       bool // a mount shows the cgroup by its path, before the unit is there
+	mayExist   bool // it may exist, and is ours
+	foreseen   bool // a mount shows the cgroup by its path, so the directory must exist before the unit does
 }
 
-// newUnit finds out where systemd will put the container's cgroup.
+// newUnit finds out where systemd will put the container's cgroup. It makes nothing.
 func (h *Host) newUnit(l *plan.Launch) (*unit, error) {
 	u := &unit{Unit: systemd.Unit{Name: l.Cgroup.Unit, Slice: l.Cgroup.Slice}, id: l.ID, rootless: h.Rootless}
-	u.seen = namespaceFlags(l)&unix.CLONE_NEWCGROUP == 0
+	u.foreseen = namespaceFlags(l)&unix.CLONE_NEWCGROUP == 0
 	var err error
 	if u.properties, err = systemd.Named(l.Cgroup.SystemdProps); err != nil {
 		return nil, err
@@ -53,20 +53,20 @@ func (h *Host) newUnit(l *plan.Launch) (*unit, error) {
 	return u, nil
 }
 
-// Close ends the conversation with systemd.
+// Close closes the connection to systemd.
 func (u *unit) Close() {
 	if u != nil {
 		u.manager.Close()
 	}
 }
 
-// entered tells that the container's first process has to be there before its
-// cgroup is: a scope is made around a process.
+// entered reports whether the container's first process must exist before its cgroup
+// does: a scope is created around a process, a slice is not.
 func (u *unit) entered() bool { return u != nil && !u.IsSlice() }
 
-// create makes the group's cgroup, now or with what it gives, for
-// [launch.Request].Enter. If others than the container's processes are in it at
-// first (crowded), all limits of the unit wait for settle.
+// create makes the group's cgroup, either at once or in the function that it returns,
+// for [launch.Request].Enter. If at first the cgroup has other processes than the
+// container's (crowded), all limits of the unit are set later, by settle.
 func (u *unit) create(g *cgroup.Group, crowded bool, stack *undo.Stack) (enter func(pid int) error, err error) {
 	if u == nil {
 		if err := g.Create(); err != nil {
@@ -84,7 +84,7 @@ func (u *unit) create(g *cgroup.Group, crowded bool, stack *undo.Stack) (enter f
 	if err := u.limit(g, crowded); err != nil {
 		return nil, err
 	}
-	if u.seen && u.entered() {
+	if u.foreseen && u.entered() {
 		forget, err := g.Foresee()
 		if err != nil {
 			return nil, err
@@ -101,11 +101,11 @@ func (u *unit) create(g *cgroup.Group, crowded bool, stack *undo.Stack) (enter f
 	return nil, u.start(g, 0)
 }
 
-// start makes the unit. Until systemd says that the name is another's, whatever
-// has the name may be ours.
+// start creates the unit. Unless systemd answers that the name is taken, a unit of that
+// name may be ours, even after an error.
 func (u *unit) start(g *cgroup.Group, pid int) error {
 	err := u.manager.Start(u.Unit, u.id, pid, u.properties)
-	u.tried = !errors.Is(err, systemd.ErrExists)
+	u.mayExist = !errors.Is(err, systemd.ErrExists)
 	if err != nil {
 		return fmt.Errorf("linux.cgroupsPath: %w", err)
 	}
@@ -117,7 +117,7 @@ func (u *unit) start(g *cgroup.Group, pid int) error {
 
 // end undoes start.
 func (u *unit) end(g *cgroup.Group) error {
-	if !u.tried {
+	if !u.mayExist {
 		return nil
 	}
 	if err := end(g); err != nil {
@@ -126,43 +126,44 @@ func (u *unit) end(g *cgroup.Group) error {
 	return u.manager.Stop(u.Name)
 }
 
-// limit lays down all properties of the unit: the group's limits, so that they
-// outlast a reload of systemd, which writes anew what it knows; then the ones
-// that the configuration names, which win.
+// limit determines all properties of the unit. First come the group's limits: systemd
+// must know them, because a reload of systemd writes its own values again. Those that
+// the configuration names follow, and win.
 func (u *unit) limit(g *cgroup.Group, crowded bool) error {
 	all, err := unitLimits(u.manager, u.Name, g, u.rootless)
 	if err != nil {
 		return err
 	}
 	if crowded {
-		u.late = systemd.Settable(slices.Clone(all))
-		all = slices.DeleteFunc(all, func(p systemd.Property) bool { return systemd.Has(u.late, p.Name) })
+		u.deferred = systemd.Settable(slices.Clone(all))
+		all = slices.DeleteFunc(all, func(p systemd.Property) bool { return systemd.Has(u.deferred, p.Name) })
 	}
 	if i := slices.IndexFunc(all, isSingle); i >= 0 {
-		// The first process may have to fork, and to end then.
-		u.late = []systemd.Property{all[i]}
+		// The first process may have to fork, and end then, which TasksMax=1 would not
+		// allow.
+		u.deferred = []systemd.Property{all[i]}
 		all = slices.Delete(all, i, i+1)
 	}
 	if !systemd.Has(all, tasksMax) {
-		// Without a word a scope has a part of what the host may have.
+		// Otherwise systemd gives a scope its default, a share of the host's maximum.
 		all = append(all, systemd.Unlimited(tasksMax))
 	}
 	named := u.properties
-	u.late = slices.DeleteFunc(u.late, func(p systemd.Property) bool { return systemd.Has(named, p.Name) })
+	u.deferred = slices.DeleteFunc(u.deferred, func(p systemd.Property) bool { return systemd.Has(named, p.Name) })
 	u.properties = append(all, named...)
 	return nil
 }
 
-// isSingle tells of the limit of one process.
+// isSingle reports whether p limits the unit to one process.
 func isSingle(p systemd.Property) bool { return p.Name == tasksMax && p.Value.Value() == uint64(1) }
 
-// settle sets the limits that had to wait until the container's processes, and
-// no others, are in the unit.
+// settle sets the deferred limits, once the container's processes, and no others, are
+// in the unit.
 func (u *unit) settle() error {
-	if u == nil || len(u.late) == 0 {
+	if u == nil || len(u.deferred) == 0 {
 		return nil
 	}
-	if err := u.manager.Set(u.Name, u.late); err != nil {
+	if err := u.manager.Set(u.Name, u.deferred); err != nil {
 		return fmt.Errorf("linux.resources: %w", err)
 	}
 	return nil
@@ -170,8 +171,8 @@ func (u *unit) settle() error {
 
 const tasksMax = "TasksMax"
 
-// unitLimits are the group's resources as properties. The user's systemd has no
-// say over devices.
+// unitLimits returns the group's limits as properties. The user's systemd cannot
+// restrict devices, so it gets no device rules.
 func unitLimits(m *systemd.Manager, unit string, g *cgroup.Group, rootless bool) ([]systemd.Property, error) {
 	all, err := systemd.Limits(g.Files())
 	if err == nil {
@@ -191,7 +192,7 @@ func unitLimits(m *systemd.Manager, unit string, g *cgroup.Group, rootless bool)
 	return append(all, systemd.Devices(devices)...), nil
 }
 
-// updateUnit tells systemd of limits that have changed already.
+// updateUnit tells systemd about limits that have already been changed in the cgroup.
 func (c *Container) updateUnit(g *cgroup.Group, old, merged *specs.LinuxResources, stack *undo.Stack) error {
 	m, err := systemd.Dial(c.record.Unit.User)
 	if err != nil {
@@ -220,8 +221,9 @@ func (c *Container) updateUnit(g *cgroup.Group, old, merged *specs.LinuxResource
 	return tell(m, merged)
 }
 
-// attach gives, for [launch.Request].Enter, what puts a process into the
-// container's unit where its user may not; nil: it may.
+// attach returns, for [launch.Request].Enter, a function that moves a process into the
+// container's unit by way of systemd. It returns nil if the caller can do that without
+// systemd.
 func (c *Container) attach(g *cgroup.Group, sub map[string]string) func(pid int) error {
 	if c.record.Unit.Name == "" || g.Enterable() {
 		return nil
@@ -236,13 +238,13 @@ func (c *Container) attach(g *cgroup.Group, sub map[string]string) func(pid int)
 	}
 }
 
-// belowUnit is the part of a container's cgroup below that of its unit.
+// belowUnit returns the part of a container's cgroup path below the cgroup of its unit.
 func belowUnit(unit, cgroup string) string {
 	_, below, _ := strings.Cut(cgroup+"/", "/"+unit+"/")
 	return strings.TrimSuffix(below, "/")
 }
 
-// stopUnit stops the container's unit, whose cgroup is empty.
+// stopUnit stops the container's unit, if it has one. Its cgroup is empty by then.
 func (c *Container) stopUnit() error {
 	if c.record.Unit.Name == "" {
 		return nil

@@ -11,16 +11,17 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/undo"
 )
 
-// Update is what to change of a container's limits.
+// Update is a change to a container's limits.
 type Update struct {
-	Resources     *specs.LinuxResources // [cgroup.Merge] says how it changes what is set
-	L3CacheSchema string                // linux.intelRdt.l3CacheSchema; empty leaves it
-	MemBwSchema   string                // linux.intelRdt.memBwSchema
-	Force         bool                  // set a memory limit below what is in use
+	Resources     *specs.LinuxResources // merged with the current ones by [cgroup.Merge]
+	L3CacheSchema string                // linux.intelRdt.l3CacheSchema; if empty, it does not change
+	MemBwSchema   string                // linux.intelRdt.memBwSchema; likewise
+	Force         bool                  // set a memory limit even if more memory is in use
 }
 
-// Update changes the limits of a container that has processes, and the
-// configuration that is kept of it. After an error all is as it was before.
+// Update changes the limits of a container that was created and has not stopped, and
+// its stored configuration. After an error both are as before. The error is
+// [ErrNotRunning] if it has stopped.
 func (c *Container) Update(up *Update) (err error) {
 	unlock, err := c.lock()
 	if err != nil {
@@ -44,7 +45,7 @@ func (c *Container) Update(up *Update) (err error) {
 	}
 	var u undo.Stack
 	defer u.Unwind(&err)
-	merged, err := c.limitAnew(&cgroup.Change{Old: old.Resources, Named: up.Resources, Force: up.Force, Rootless: c.host.Rootless}, &u)
+	merged, err := c.updateCgroup(&cgroup.Change{Old: old.Resources, Named: up.Resources, Force: up.Force, Rootless: c.host.Rootless}, &u)
 	if err != nil {
 		return err
 	}
@@ -58,9 +59,9 @@ func (c *Container) Update(up *Update) (err error) {
 	return c.entry.ReplaceConfig(raw)
 }
 
-// limitAnew applies a change of resources to the container's cgroup; whoever
-// else keeps limits of the container is told here.
-func (c *Container) limitAnew(change *cgroup.Change, u *undo.Stack) (*specs.LinuxResources, error) {
+// updateCgroup applies a change of resources to the container's cgroup and, if it has
+// one, its systemd unit.
+func (c *Container) updateCgroup(change *cgroup.Change, u *undo.Stack) (*specs.LinuxResources, error) {
 	g, err := c.group()
 	if err != nil {
 		return nil, err
@@ -72,7 +73,8 @@ func (c *Container) limitAnew(change *cgroup.Change, u *undo.Stack) (*specs.Linu
 	return merged, err
 }
 
-// updateClass changes the schemata of the container's class of service.
+// updateClass changes the schemata of the container's class of service, and returns the
+// new linux.intelRdt.
 func (c *Container) updateClass(old *specs.LinuxIntelRdt, up *Update, u *undo.Stack) (*specs.LinuxIntelRdt, error) {
 	if up.L3CacheSchema == "" && up.MemBwSchema == "" {
 		return old, nil
@@ -113,13 +115,13 @@ func limitsIn(raw []byte) (*limits, error) {
 	return &spec.Linux, nil
 }
 
-// replaceLimits puts l into a configuration and leaves all else as it is.
+// replaceLimits stores l in a configuration and changes nothing else.
 func replaceLimits(raw []byte, l *limits) ([]byte, error) {
-	spec, err := members(raw)
+	spec, err := parseObject(raw)
 	if err != nil {
 		return nil, err
 	}
-	linux, err := members(spec.get("linux"))
+	linux, err := parseObject(spec.get("linux"))
 	if err != nil {
 		return nil, err
 	}
@@ -137,11 +139,11 @@ func replaceLimits(raw []byte, l *limits) ([]byte, error) {
 	return json.Marshal(spec)
 }
 
-// object is a JSON object whose values stay as they are. Its keys match
-// whatever their case is, as they do where configurations are read.
+// object is a JSON object whose values are kept as they are. Its keys match in any
+// case, as they do where configurations are read.
 type object map[string]json.RawMessage
 
-func members(raw []byte) (object, error) {
+func parseObject(raw []byte) (object, error) {
 	o := make(object)
 	if len(raw) == 0 {
 		return o, nil

@@ -8,7 +8,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// All but the limits stays, unknown keys and numbers of any size too.
+// Everything except the limits stays as it is, including unknown keys and large
+// numbers.
 func TestReplaceLimits(t *testing.T) {
 	n := int64(7)
 	l := &limits{Resources: &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: &n}}}

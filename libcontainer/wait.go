@@ -9,24 +9,24 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 )
 
-// patience is how long a lock is waited for before the caller is told for whom.
+// patience is how long to wait for a lock before the caller is told who holds it.
 const patience = time.Second
 
-// await waits for the lock of dir, which somebody else holds.
-func (c *Container) await(dir *store.Directory) error {
-	t := time.AfterFunc(patience, c.tellHolder)
+// waitForLock waits for the lock of dir, which another process holds.
+func (c *Container) waitForLock(dir *store.Directory) error {
+	t := time.AfterFunc(patience, c.noteHolder)
 	defer t.Stop()
 	return dir.Wait()
 }
 
-// tellHolder tells the caller whom the container's lock is waited for.
-func (c *Container) tellHolder() {
+// noteHolder tells the caller which process holds the container's lock.
+func (c *Container) noteHolder() {
 	if note := c.host.Note; note != nil {
 		note("waiting for %s, which is at work on container %s", holderName(c.entry), filepath.Base(c.entry.Path()))
 	}
 }
 
-// holderName says who holds the lock of an entry.
+// holderName describes the process that holds the lock of an entry, for messages.
 func holderName(e *store.Entry) string {
 	pid, err := e.Holder()
 	if err != nil || pid == 0 {

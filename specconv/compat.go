@@ -159,7 +159,7 @@ var compatibility = [...]compat{
 	{
 		does:  "checkpoint deletes the container, poststop hooks and all, unless --leave-running or --pre-dump is given",
 		spec:  "does not mention checkpoint",
-		code:  "libcontainer/checkpoint.go:dumped",
+		code:  "libcontainer/checkpoint.go:deleteDumped",
 		tests: "criu-deletes",
 	},
 	{

@@ -8,25 +8,25 @@ import (
 	"github.com/checkpoint-restore/go-criu/v8/rpc"
 )
 
-// Dump is a checkpoint to make.
+// Dump describes a checkpoint to make.
 type Dump struct {
 	*DumpOptions
-	Pid      int      // of the container's first process
-	Root     string   // its root on the host
-	Freezer  string   // cgroup directory that CRIU freezes; empty: it stops each process
+	Pid      int      // of the container's first process, in the runtime's pid namespace
+	Root     string   // the container's root on the host
+	Freezer  string   // cgroup directory that CRIU freezes; if empty, it stops each process
 	Mounts   []Mount  // external mounts
-	External []string // other external things, in CRIU's form: net[INODE]:KEY
+	External []string // other external resources, in CRIU's form: net[INODE]:KEY
 
-	Serving func() // called when the images are whole and the page server of LazyPages is ready
+	Serving func() // called when the images are complete and the page server of LazyPages is ready
 }
 
-// Mount is a mount that CRIU does not dump: it comes from outside.
+// Mount is an external mount: CRIU does not dump it, and restore gets it from the host.
 type Mount struct {
 	Point string // mount point in the container
-	Name  string // key that restore finds it by
+	Name  string // CRIU's key, by which restore finds it
 }
 
-// Run makes the checkpoint.
+// Run makes the checkpoint. With LazyPages it returns when all pages have been served.
 func (d *Dump) Run() error {
 	const log = "dump.log"
 	if err := os.MkdirAll(d.ImagePath, 0o700); err != nil {
@@ -55,9 +55,9 @@ func (d *Dump) Run() error {
 		return err
 	}
 	d.add(opts)
-	_ = os.Remove(filepath.Join(d.work(), log)) // an old one would explain nothing
+	_ = os.Remove(filepath.Join(d.work(), log)) // an old log would mislead explain
 	kind := rpc.CriuReqType_DUMP
-	if d.PreDump { // a PRE_DUMP has CRIU wait for the dump, and fail if none is asked for
+	if d.PreDump { // after a PRE_DUMP, CRIU waits for a request to dump, and fails without one
 		kind = rpc.CriuReqType_SINGLE_PRE_DUMP
 	}
 	if d.Catch != nil {
@@ -83,7 +83,7 @@ func (d *Dump) notified(s *session, n Notice) error {
 	return nil
 }
 
-// add adds what only a dump has.
+// add sets the options that only a dump has.
 func (d *Dump) add(o *rpc.CriuOpts) {
 	o.Pid = ptr(int32(d.Pid))
 	o.LeaveRunning = ptr(d.LeaveRunning)

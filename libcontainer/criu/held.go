@@ -9,27 +9,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errHeld is of a CRIU that waits for what can only happen when it has ended:
-// the first process of a pid namespace is not gone before all others are, and
-// these not before CRIU, their tracer, has seen their end. It comes to that when
-// a restore fails late, and when a container is killed while its pages are
-// served.
-var errHeld = errors.New("criu holds processes that have been killed")
+// errDeadlock means that CRIU waits for something that can only happen when CRIU has
+// ended. The first process of a pid namespace does not end until all others have been
+// reaped, which has to wait until CRIU, their tracer, has seen their end. That happens
+// when a restore fails late, and when a container is killed while its pages are served.
+var errDeadlock = errors.New("criu holds processes that have been killed")
 
 const (
-	heldCheck = 200 * time.Millisecond
-	heldLimit = 3 * time.Second // what CRIU may take from their end to its answer
+	exitCheck = 200 * time.Millisecond
+	exitLimit = 3 * time.Second // how long CRIU may take to answer after the first process began to exit
 )
 
-// errInterrupted is of a caller who was told to end.
+// errInterrupted means that the caller got a signal that is to end it.
 var errInterrupted = errors.New("interrupted")
 
-// await waits for a message of CRIU.
+// await waits for a message from CRIU. It returns early with errDeadlock or
+// errInterrupted.
 func (s *session) await(conn *os.File) error {
 	poll := []unix.PollFd{{Fd: int32(conn.Fd()), Events: unix.POLLIN}, {Fd: s.interrupt(), Events: unix.POLLIN}}
 	var ending time.Time
 	for {
-		n, err := unix.Poll(poll, int(heldCheck.Milliseconds()))
+		n, err := unix.Poll(poll, int(exitCheck.Milliseconds()))
 		switch {
 		case n > 0 && poll[1].Revents != 0:
 			if err := s.interrupted(); err != nil {
@@ -43,13 +43,13 @@ func (s *session) await(conn *os.File) error {
 			ending = time.Time{}
 		case ending.IsZero():
 			ending = time.Now()
-		case time.Since(ending) > heldLimit:
-			return errHeld
+		case time.Since(ending) > exitLimit:
+			return errDeadlock
 		}
 	}
 }
 
-// exiting tells of a process that has begun to end, and is still there.
+// exiting reports whether a process has begun to exit and still exists.
 func exiting(pid int) bool {
 	st, err := sys.ReadStat(pid)
 	return err == nil && st != nil && st.Exiting
@@ -62,10 +62,10 @@ func (s *session) interrupt() int32 {
 	return int32(s.signals.Fd())
 }
 
-// interrupted takes note of a signal. CRIU has to undo what it has done, the
-// rules that hold packets back above all, and does so when it is refused its
-// next step. It takes no other step while it serves pages; then, and when a
-// signal comes again, it is ended where it is.
+// interrupted handles a signal. CRIU must undo what it has done, above all the rules
+// that block packets, and does so when its next notification is not acknowledged;
+// stopping makes talk do that. While CRIU serves pages there is no next notification:
+// then, and at a second signal, errInterrupted has it killed at once.
 func (s *session) interrupted() error {
 	if _, err := s.signals.Read(make([]byte, 1)); err != nil {
 		return err

@@ -11,13 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// share covers the directory of the images, in this mount namespace alone, with
-// one that everybody may search, and the same files in it. Processes of a user
-// namespace read them themselves, some as the host's root without its
-// privileges, and some as their own root. On the host the directory stays
-// closed: there is memory in the images.
+// share mounts on the directory of the images, in this mount namespace only, a
+// directory that every user may search, with the same files in it. The processes of a
+// user namespace open the images themselves: some as the host's root without its
+// capabilities, some as their own root. On the host the directory stays closed, because
+// the images have the memory of the processes.
 //
-// So it does with the images that these have for their parents.
+// It does the same for the parents of the images.
 func share(dir string) error {
 	chain, err := withParents(dir)
 	if err != nil {
@@ -31,8 +31,8 @@ func share(dir string) error {
 	return nil
 }
 
-// withParents are a directory of images and those that its link to a parent
-// leads to, one after another.
+// withParents returns a directory of images and the directories that its parent link,
+// and theirs in turn, lead to.
 func withParents(dir string) (chain []string, err error) {
 	for {
 		chain = append(chain, dir)
@@ -49,11 +49,12 @@ func withParents(dir string) (chain []string, err error) {
 	}
 }
 
-// parentLink is CRIU's name, beside the images, for what they are the rest of.
+// parentLink is CRIU's name for the symlink, beside the images, to the images of the
+// earlier dump that they are based on.
 const parentLink = "parent"
 
-// cover mounts a directory on dir that has its files, the directories in it,
-// and the link to its parent.
+// cover mounts on dir a tmpfs with the same files and directories, each a bind mount,
+// and the same parent link.
 func cover(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

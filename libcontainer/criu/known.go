@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// need is a flag that is in use, and CRIU's own name for it. A CRIU that does
-// not know it passes it over when it comes in a message.
+// need is a flag that may be used, and CRIU's name for its option. An older CRIU
+// silently ignores an option that it does not know in a message.
 type need struct {
 	used         bool
 	flag, option string
@@ -37,7 +37,8 @@ func (o *RestoreOptions) needs() []need {
 	}
 }
 
-// checkKnown refuses a flag of which the installed CRIU's help does not speak.
+// checkKnown refuses a used flag whose option the help of the installed CRIU does not
+// list.
 func checkKnown(all []need) error {
 	help := ""
 	for _, n := range all {
@@ -62,13 +63,13 @@ func checkKnown(all []need) error {
 	return nil
 }
 
-// knows finds an option in the text of a help.
+// knows reports whether a help text lists an option.
 func knows(help, option string) bool {
 	return regexp.MustCompile(`(?m)(^|[\s|])` + regexp.QuoteMeta(option) + `($|[\s=])`).MatchString(help)
 }
 
-// version is a space and the version of the installed CRIU; empty if it does
-// not say.
+// version returns a space and the version of the installed CRIU, or an empty string if
+// it is unknown.
 func version() string {
 	path, err := find()
 	if err != nil {

@@ -6,14 +6,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// servePipe is the size in bytes of the pipe that CRIU's page server copies
-// lazy pages by: as many pages as the buffers of a pipe can be (PIPE_MAX_SIZE
-// in CRIU). A CRIU that does not get it serves nothing, and says so only when
-// the processes have been restored elsewhere.
+// servePipe is the size in bytes of the pipe through which CRIU's page server sends
+// lazy pages: as many pages as a pipe's buffers can be (PIPE_MAX_SIZE in CRIU). If CRIU
+// cannot set that size it serves nothing, and reports that only after the processes
+// have been restored elsewhere.
 const servePipe = 819 * 4096
 
-// checkServe tries whether this process may have such a pipe: larger ones than
-// fs.pipe-max-size take CAP_SYS_RESOURCE (pipe(7)).
+// checkServe checks that this process may have such a pipe: a size above
+// fs.pipe-max-size needs CAP_SYS_RESOURCE (pipe(7)).
 func checkServe() error {
 	var p [2]int
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 )
 
-// explain adds to err the last error of CRIU's log: CRIU itself answers little
-// more than that it failed. Without a log there may be a word on standard error.
+// explain adds to err the errors of CRIU's log, since CRIU's answer says little more
+// than that it failed. If there is no log, standard error may have a message.
 func (s *session) explain(err error, dir, log string) error {
 	if s.failed != nil {
 		return s.failed
@@ -18,7 +18,7 @@ func (s *session) explain(err error, dir, log string) error {
 	path := filepath.Join(dir, log)
 	b, readErr := sys.ReadFile(path)
 	if readErr != nil {
-		return s.early(err)
+		return s.explainEarly(err)
 	}
 	if line := lastError(string(b)); line != "" {
 		return fmt.Errorf("%w: %s (%s)", err, line, path)
@@ -26,29 +26,29 @@ func (s *session) explain(err error, dir, log string) error {
 	return fmt.Errorf("%w (%s)", err, path)
 }
 
-func (s *session) early(err error) error {
-	if s.said == nil {
+func (s *session) explainEarly(err error) error {
+	if s.stderr == nil {
 		return err
 	}
 	b := make([]byte, 4096)
-	n, _ := s.said.ReadAt(b, 0)
+	n, _ := s.stderr.ReadAt(b, 0)
 	if line := lastError(string(b[:n])); line != "" {
 		return fmt.Errorf("%w: %s", err, line)
 	}
 	return err
 }
 
-// lastError finds what CRIU failed of in its log: the first and the last two of
-// the lines that have "Error (file.c:12): what" after a time and a process. Of
-// several processes the first to fail has the reason, and what the others say
-// may come of it, but there are errors that stop nothing, too. What comes after
-// "FAILED." is of the clean-up.
+// lastError returns from CRIU's log the likely reasons of a failure: the first and the
+// last two of the lines that have "Error (file.c:12): what" after a time and a process.
+// If several processes failed, the first has the reason and the errors of the others
+// may follow from it; but some errors, which may come earlier, stop nothing. What
+// follows a line with "FAILED." is about the clean-up.
 func lastError(log string) string {
 	var found []string
 	for line := range strings.Lines(log) {
 		i := strings.Index(line, "Error (")
 		if i < 0 {
-			i = strings.Index(line, "Can't connect to server ") // it takes that for no error
+			i = strings.Index(line, "Can't connect to server ") // CRIU does not log that as an error
 		}
 		if i < 0 {
 			continue
@@ -70,7 +70,7 @@ func lastError(log string) string {
 	return strings.Join(found, "; ")
 }
 
-// withHint adds what CRIU does not say: the flag that helps, or the reason.
+// withHint adds what CRIU does not say: the flag that helps, or the cause.
 func withHint(line string) string {
 	for _, h := range [...]struct{ text, hint string }{
 		{"Connected TCP socket in image", "consider --tcp-established or --tcp-close"},

@@ -10,49 +10,49 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Options are those of checkpoint and restore alike. Their names are those of
-// the flags.
+// Options are the options that checkpoint and restore share. Fields without a comment
+// are the flags of the same name.
 type Options struct {
 	ImagePath      string // directory of the images, absolute
-	WorkPath       string // directory of logs and sockets; empty: ImagePath
+	WorkPath       string // directory of logs and sockets; empty for ImagePath
 	TCPEstablished bool
 	TCPClose       bool
 	ExtUnixSk      bool
 	ShellJob       bool
 	FileLocks      bool
 	AutoDedup      bool
-	EmptyNetwork   bool // --empty-ns network
-	LazyPages      bool // dump: serve pages at PageServer; restore: have `criu lazy-pages` fetch them
-	CgroupsMode    string
-	ConfigFile     string // CRIU's own configuration; empty: none
+	EmptyNetwork   bool   // --empty-ns network
+	LazyPages      bool   // dump: serve pages at PageServer; restore: have `criu lazy-pages` fetch them
+	CgroupsMode    string // --manage-cgroups-mode: soft, full, strict or ignore; empty for soft
+	ConfigFile     string // CRIU's own configuration file; empty for none
 }
 
-// DumpOptions are those of checkpoint.
+// DumpOptions are the options of checkpoint.
 type DumpOptions struct {
 	Options
-	ParentPath      string // relative to ImagePath
+	ParentPath      string // images of the previous dump, relative to ImagePath; empty for none
 	LeaveRunning    bool
 	PreDump         bool
 	LinkRemap       bool
 	TCPSkipInFlight bool
-	NetworkLock     string   // iptables, nftables or skip; empty: CRIU's choice
-	PageServer      string   // ADDR
-	PageServerPort  int      // its port
-	Status          *os.File // of --status-fd; nil: none
+	NetworkLock     string   // iptables, nftables or skip; empty for CRIU's default
+	PageServer      string   // address of --page-server
+	PageServerPort  int      // its port; 0 if there is none
+	Status          *os.File // descriptor of --status-fd; nil for none
 
-	// Catch has the signals that would end this process written to a pipe, a
-	// byte each, from here on; nil: they end it.
+	// Catch makes the signals that would end this process write a byte each to the pipe
+	// that it returns. If it is nil, they end this process.
 	Catch func() (*os.File, error)
 }
 
-// RestoreOptions are those of restore.
+// RestoreOptions are the options of restore.
 type RestoreOptions struct {
 	Options
 	LSMProfile      string // TYPE:NAME
 	LSMMountContext string
 }
 
-// CgroupsMode checks a value of --manage-cgroups-mode.
+// CgroupsMode returns an error unless name is a value of --manage-cgroups-mode.
 func CgroupsMode(name string) error {
 	if _, ok := cgroupsMode(name); !ok {
 		return fmt.Errorf("--manage-cgroups-mode %q: must be soft, full, strict or ignore", name)
@@ -74,7 +74,7 @@ func cgroupsMode(name string) (rpc.CriuCgMode, bool) {
 	return 0, false
 }
 
-// NetworkLock checks a value of --network-lock.
+// NetworkLock returns an error unless name is a value of --network-lock.
 func NetworkLock(name string) error {
 	if networkLock(name) == nil && name != "" {
 		return fmt.Errorf("--network-lock %q: must be iptables, nftables or skip", name)
@@ -94,7 +94,7 @@ func networkLock(name string) *rpc.CriuNetworkLockMethod {
 	return nil
 }
 
-// work is the directory of logs.
+// work returns the directory of logs.
 func (o *Options) work() string {
 	if o.WorkPath == "" {
 		return o.ImagePath
@@ -102,7 +102,7 @@ func (o *Options) work() string {
 	return o.WorkPath
 }
 
-// request is what dump and restore have in common.
+// request returns the options that dump and restore have in common.
 func (o *Options) request(s *session, root, log string, work *int32) (*rpc.CriuOpts, error) {
 	images, err := s.showDir(o.ImagePath)
 	if err != nil {
@@ -127,8 +127,8 @@ func (o *Options) request(s *session, root, log string, work *int32) (*rpc.CriuO
 	return r, nil
 }
 
-// checkParent refuses what CRIU cannot use: the link to the parent images is
-// relative to the new ones.
+// checkParent refuses a parent path that CRIU cannot use: its link to the parent images
+// is relative to the new ones.
 func (o *DumpOptions) checkParent() error {
 	if o.ParentPath == "" {
 		return nil

@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 )
 
-// The beginning of images (criu/include/magic.h); their fields
-// (images/pstree.proto, pagemap.proto), and the flag of pages that are in the
-// file beside a page map (criu/include/pagemap.h).
+// The first words of image files (criu/include/magic.h), the numbers of their fields
+// (images/pstree.proto, pagemap.proto), and the flag of pages whose content is in the
+// pages file (criu/include/pagemap.h).
 const (
 	commonMagic  = 0x54564319
 	pstreeMagic  = 0x50273030
@@ -26,14 +26,14 @@ const (
 	pagePresent   = 1 << 2
 )
 
-// checkPages refuses images of memory that have been cut off, also those of
-// dumps ahead: CRIU tries for ever to read what is not there. Only those of the
-// processes of the checkpoint count: an earlier one that failed may have left
-// others in the directory.
+// checkPages refuses truncated images of memory, including those of pre-dumps, because
+// CRIU tries forever to read the missing part. It checks only the processes of the
+// checkpoint: an earlier one that failed may have left images of others in the
+// directory.
 func checkPages(dir string) error {
 	processes, err := readImage(filepath.Join(dir, "pstree.img"), pstreeMagic)
 	if err != nil {
-		return nil // CRIU will say so
+		return nil // CRIU will report it
 	}
 	chain, err := withParents(dir)
 	if err != nil {
@@ -49,12 +49,13 @@ func checkPages(dir string) error {
 	return nil
 }
 
-// checkMap checks the pages of one process, which a dump may not have.
+// checkMap checks the pages of one process. The images of an earlier dump need not have
+// the process.
 func checkMap(dir string, pid uint64) error {
 	name := fmt.Sprintf("pagemap-%d.img", pid)
 	entries, err := readImage(filepath.Join(dir, name), pagemapMagic)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil // it had ended, or not yet begun
+		return nil // it had ended by then, or did not exist yet
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w (the checkpoint is not whole)", name, err)
@@ -72,7 +73,7 @@ func checkMap(dir string, pid uint64) error {
 	return nil
 }
 
-// countPages counts the pages that are in the file beside a page map.
+// countPages counts the pages that the pages file of a page map must have.
 func countPages(entries []map[uint64]uint64) (pages int64) {
 	for _, e := range entries {
 		flags, ok := e[entryFlags]
@@ -83,8 +84,8 @@ func countPages(entries []map[uint64]uint64) (pages int64) {
 	return pages
 }
 
-// readImage reads the messages of an image; none if it begins in another way
-// than those that we know.
+// readImage reads the messages of an image. It returns none if the image begins with
+// other magic numbers than expected.
 func readImage(path string, magic uint32) (entries []map[uint64]uint64, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -96,7 +97,7 @@ func readImage(path string, magic uint32) (entries []map[uint64]uint64, err erro
 		return nil, io.ErrUnexpectedEOF
 	}
 	if begin != [2]uint32{commonMagic, magic} {
-		return nil, nil // of another CRIU, which may know more
+		return nil, nil // of an older or newer CRIU, which checks it itself
 	}
 	for {
 		e, err := readEntry(f)
@@ -110,9 +111,9 @@ func readImage(path string, magic uint32) (entries []map[uint64]uint64, err erro
 	}
 }
 
-// readEntry reads the next message of an image, which has its length before
-// it. All fields are numbers. They are read by hand: with the generated types,
-// reflection would be linked, for which each start of skiff would pay.
+// readEntry reads the next message of an image, which is preceded by its length. All
+// fields are numbers. It decodes them by hand: with the generated types, reflection
+// would be linked in, which would slow down every start of skiff.
 func readEntry(r io.Reader) (map[uint64]uint64, error) {
 	var length uint32
 	if err := binary.Read(r, binary.LittleEndian, &length); err != nil {

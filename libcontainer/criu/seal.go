@@ -13,10 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// seal makes nodes of the host read-only, nosuid and noexec in this mount
-// namespace, as they are in a new container, whose root could change their mode
-// and owner otherwise. CRIU does set the flags of a mount, but when it makes
-// several of one source, only those of the first.
+// seal makes device nodes of the host read-only, nosuid and noexec in this mount
+// namespace, as they are in a new container: otherwise the container's root could
+// change their mode and owner. CRIU does set the flags of mounts, but of several mounts
+// of one source only those of the first.
 func seal(mounts []Source) error {
 	done := make(map[string]bool)
 	for _, m := range mounts {
@@ -47,14 +47,15 @@ func sealNode(path string) error {
 	return nil
 }
 
-// nodesIn are directories of which every host has one. They are for file systems
-// that CRIU has no use for; every user may search them and those above, as the
-// restored processes do; and they are empty for good, so that a user namespace
-// may have a new sysfs though one of them is covered.
+// nodesIn lists candidates for the directory that makeNodes mounts on; every host has
+// one of them. They are mount points of file systems that CRIU does not use. Every user
+// may search them and the directories above, as the restored processes must. And they
+// are permanently empty, so that a user namespace may still mount a new sysfs although
+// one of them is covered.
 var nodesIn = [...]string{"/sys/kernel/debug", "/sys/kernel/tracing", "/sys/kernel/config", "/sys/fs/pstore", "/sys/fs/bpf"}
 
-// makeNodes makes the device nodes of a user namespace, in a file system of
-// their own that only this mount namespace has, and has the sources name them.
+// makeNodes makes the device nodes of a user namespace in a tmpfs that only this mount
+// namespace has, and sets the paths of the sources to them.
 func makeNodes(label string, mounts []Source) error {
 	if !slices.ContainsFunc(mounts, func(m Source) bool { return m.Node != nil }) {
 		return nil
@@ -90,7 +91,7 @@ func (m *Source) makeNode(path string) error {
 		err = os.Chown(path, m.Node.UID, m.Node.GID)
 	}
 	if err == nil {
-		err = unix.Chmod(path, m.Node.Mode&^unix.S_IFMT) // whatever the umask is
+		err = unix.Chmod(path, m.Node.Mode&^unix.S_IFMT) // regardless of the umask
 	}
 	m.Path = path
 	return err

@@ -1,10 +1,10 @@
-// Package criu has CRIU (criu.org) dump and restore the processes of a
-// container: it runs `criu swrk`, and talks to it in CRIU's own messages.
+// Package criu has CRIU (criu.org) dump and restore the processes of a container: it
+// runs `criu swrk` and exchanges messages of CRIU's RPC protocol with it.
 //
-// The messages come from go-criu, of which only package rpc is linked: its
-// types are generated without reflection and cost a start of skiff some
-// microseconds. The conversation is our own, as go-criu's has no place for a
-// descriptor that comes with a notification (the terminal of a restore).
+// Only package rpc of go-criu is linked. Its types are generated without reflection,
+// and cost a start of skiff a few microseconds. The exchange of messages is implemented
+// here, because go-criu cannot pass on a descriptor that comes with a notification (the
+// terminal of a restore).
 package criu
 
 import (
@@ -21,52 +21,52 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Notice is something that CRIU tells, and waits for an answer.
+// Notice is a notification of CRIU, which waits for an acknowledgement.
 type Notice struct {
 	Script string   // "pre-dump", "network-lock", "setup-namespaces", "post-restore", "orphan-pts-master" ...
-	Pid    int      // the first process, as the caller sees it; 0 if there is none yet
-	File   *os.File // what came with it; the one who answers closes it
+	Pid    int      // the first process, in the caller's pid namespace; 0 if there is none yet
+	File   *os.File // descriptor that came with it, which the handler closes; may be nil
 }
 
 // session is one run of CRIU.
 type session struct {
-	files  []*os.File // what CRIU inherits, from descriptor 3 on
-	own    []*os.File // what is closed when it has ended
-	said   *os.File   // what CRIU says before it has a log
-	thread *thread    // where CRIU is started, and as long as that CRIU lives; nil: anywhere
-	cgroup *os.File   // cgroup v2 to start in; may be nil
-	rooted bool       // CRIU gets a cgroup namespace with that cgroup for its root
+	files  []*os.File // files that CRIU inherits, from descriptor 3 on
+	opened []*os.File // files to close at the end
+	stderr *os.File   // memory file with CRIU's standard error, which has its messages before the log is open
+	thread *thread    // thread that starts CRIU, which dies with it; nil until there is one
+	cgroup *os.File   // cgroup v2 directory to start CRIU in; may be nil
+	rooted bool       // CRIU gets a cgroup namespace with that cgroup as its root
 	notify func(Notice) error
-	failed error               // of notify: then CRIU's log has no reason
-	first  int                 // first process, once CRIU holds all; else 0
-	placed func(pid int) error // called before CRIU is asked for anything; may be nil
+	failed error               // error of our own that ended the run: CRIU's log does not explain it
+	first  int                 // pid of the first process, once CRIU can deadlock with it (errDeadlock); 0 before
+	placed func(pid int) error // called with CRIU's pid before the first request; may be nil
 
-	signals  *os.File // a byte for each signal that is to end this; nil: it is ended
-	stopping bool     // there was one
+	signals  *os.File // the pipe of DumpOptions.Catch; nil if signals are not caught
+	stopping bool     // there was a signal
 }
 
-// pass has CRIU inherit f, and tells the number that it has there. f is the
-// caller's to close.
+// pass has CRIU inherit f, and returns its descriptor number there. The caller closes
+// f.
 func (s *session) pass(f *os.File) *int32 {
 	s.files = append(s.files, f)
 	return ptr(int32(2 + len(s.files)))
 }
 
-// show lets CRIU open f, which it does by our own number for it: directories
-// and the status descriptor go this way.
+// show returns our own descriptor number of f, for options by which CRIU opens a file
+// of ours through /proc: directories and the status descriptor.
 func show(f *os.File) *int32 { return ptr(int32(f.Fd())) }
 
-// showDir opens a directory for CRIU.
+// showDir opens a directory for CRIU, on the session's thread.
 func (s *session) showDir(path string) (*int32, error) {
 	var f *os.File
-	err := s.inside(func() (err error) {
+	err := s.onThread(func() (err error) {
 		f, err = os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY, 0)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.own = append(s.own, f)
+	s.opened = append(s.opened, f)
 	return show(f), nil
 }
 
@@ -84,7 +84,7 @@ func (s *session) showWork(o *Options) (*int32, error) {
 }
 
 func (s *session) close() {
-	for _, f := range s.own {
+	for _, f := range s.opened {
 		f.Close()
 	}
 	if s.thread != nil {
@@ -94,7 +94,8 @@ func (s *session) close() {
 
 func ptr[T any](v T) *T { return &v }
 
-// do sends one request and answers CRIU until that is done.
+// do starts CRIU, sends one request, and handles notifications until CRIU has answered
+// it.
 func (s *session) do(req *rpc.CriuReq) (*rpc.CriuResp, error) {
 	ours, theirs, err := sys.SocketPair()
 	if err != nil {
@@ -109,10 +110,10 @@ func (s *session) do(req *rpc.CriuReq) (*rpc.CriuResp, error) {
 		return nil, err
 	}
 	resp, err := s.talk(conn, cmd.Process.Pid, req)
-	if errors.Is(err, errHeld) || errors.Is(err, errInterrupted) && s.failed == nil {
+	if errors.Is(err, errDeadlock) || errors.Is(err, errInterrupted) && s.failed == nil {
 		_ = cmd.Process.Kill()
 	}
-	conn.Close() // a CRIU that is still at work gives up
+	conn.Close() // a CRIU that is still working gives up then
 	if waitErr := cmd.Wait(); err == nil && waitErr != nil {
 		err = waitErr
 	}
@@ -131,15 +132,16 @@ func (s *session) start(peer *os.File) (*exec.Cmd, error) {
 	socket := s.pass(peer)
 	cmd := exec.Command(path, "swrk", strconv.Itoa(int(*socket)))
 	cmd.ExtraFiles = s.files
-	said, err := sys.Memfd("criu-stderr")
+	stderr, err := sys.Memfd("criu-stderr")
 	if err != nil {
 		return nil, err
 	}
-	s.said = os.NewFile(uintptr(said), "criu-stderr")
-	s.own = append(s.own, s.said)
-	cmd.Stderr = s.said
-	// What is typed at the terminal (^C) is for the container. A CRIU that nobody
-	// waits for would hold the processes stopped; if it ends, they go on.
+	s.stderr = os.NewFile(uintptr(stderr), "criu-stderr")
+	s.opened = append(s.opened, s.stderr)
+	cmd.Stderr = s.stderr
+	// In a process group of its own, CRIU does not get the signals of the terminal
+	// (^C), which are for the container. If skiff dies, CRIU must not keep the
+	// processes stopped: when it is killed they continue.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
 	if s.cgroup != nil {
 		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(s.cgroup.Fd())
@@ -147,15 +149,15 @@ func (s *session) start(peer *os.File) (*exec.Cmd, error) {
 			cmd.SysProcAttr.Unshareflags = unix.CLONE_NEWCGROUP
 		}
 	}
-	if err := s.inside(func() error { return spread(cmd.Start) }); err != nil {
+	if err := s.onThread(func() error { return startUnconfined(cmd.Start) }); err != nil {
 		return nil, fmt.Errorf("start criu: %w", err)
 	}
 	return cmd, nil
 }
 
-// spread calls start, on a thread that has all CPUs: restored processes have
-// those of CRIU.
-func spread(start func() error) error {
+// startUnconfined calls start on a thread that may use all CPUs, since restored
+// processes inherit the CPU affinity of CRIU.
+func startUnconfined(start func() error) error {
 	if err := sys.OwnFiles(); err != nil {
 		return err
 	}
@@ -165,27 +167,29 @@ func spread(start func() error) error {
 	return sys.WithTimerSlack(start)
 }
 
-// thread is what CRIU is a child of: the kernel has it die with this thread,
-// and not with the process (prctl(2), PR_SET_PDEATHSIG).
+// thread is the OS thread that starts CRIU and stays for CRIU's lifetime: CRIU's
+// parent-death signal is sent when this thread ends, not when the process does
+// (prctl(2), PR_SET_PDEATHSIG).
 //
-// For a restore it has a mount namespace of its own. CRIU wants a root to be a
-// mount point: here it is one, and nobody else sees it. Directories that CRIU
-// mounts in must be opened here, too.
+// For a restore it has a mount namespace of its own. CRIU requires that a root is a
+// mount point: in this namespace it is one, which nothing else sees. Directories in
+// which CRIU mounts must be opened on this thread, too.
 type thread struct {
 	todo chan func() error
 	done chan error
 }
 
-// mounted gives the session a thread on which root is a mount point.
-func (s *session) mounted(root string) error {
+// mountOnThread gives the session a thread in whose mount namespace root is a mount
+// point.
+func (s *session) mountOnThread(root string) error {
 	s.thread = newThread()
-	return s.inside(func() error { return mountRoot(root) })
+	return s.onThread(func() error { return mountRoot(root) })
 }
 
 func newThread() *thread {
 	t := &thread{make(chan func() error), make(chan error)}
 	go func() {
-		runtime.LockOSThread() // and never unlock: the thread goes, with its namespace
+		runtime.LockOSThread() // never unlocked, so that the thread ends with the goroutine, and its namespace with it
 		for f := range t.todo {
 			t.done <- f()
 		}
@@ -193,8 +197,8 @@ func newThread() *thread {
 	return t
 }
 
-// inside runs f where CRIU is started.
-func (s *session) inside(f func() error) error {
+// onThread runs f on the session's thread, or on any if it has none yet.
+func (s *session) onThread(f func() error) error {
 	if s.thread == nil {
 		return f()
 	}
@@ -202,8 +206,7 @@ func (s *session) inside(f func() error) error {
 	return <-s.thread.done
 }
 
-// mountRoot makes path a mount point, which CRIU wants a root to be, in a new
-// mount namespace of this thread.
+// mountRoot makes path a mount point in a new mount namespace of the calling thread.
 func mountRoot(path string) error {
 	if err := unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS); err != nil {
 		return fmt.Errorf("unshare: %w", err)
@@ -217,7 +220,7 @@ func mountRoot(path string) error {
 	return nil
 }
 
-// talk is the conversation: a request, notifications, a response.
+// talk sends a request, handles the notifications, and returns the response.
 func (s *session) talk(conn *os.File, pid int, req *rpc.CriuReq) (*rpc.CriuResp, error) {
 	if s.placed != nil {
 		if err := s.placed(pid); err != nil {
@@ -253,7 +256,7 @@ func (s *session) talk(conn *os.File, pid int, req *rpc.CriuReq) (*rpc.CriuResp,
 		if n.GetScript() == "post-restore" {
 			s.first = int(n.GetPid())
 		}
-		if err := s.tell(Notice{Script: n.GetScript(), Pid: int(n.GetPid()), File: file}); err != nil {
+		if err := s.handle(Notice{Script: n.GetScript(), Pid: int(n.GetPid()), File: file}); err != nil {
 			s.failed = err
 			return nil, err
 		}
@@ -261,7 +264,7 @@ func (s *session) talk(conn *os.File, pid int, req *rpc.CriuReq) (*rpc.CriuResp,
 	}
 }
 
-func (s *session) tell(n Notice) error {
+func (s *session) handle(n Notice) error {
 	if s.notify != nil {
 		return s.notify(n)
 	}
@@ -271,7 +274,7 @@ func (s *session) tell(n Notice) error {
 	return nil
 }
 
-// receive reads one message, and the descriptor that may be with it.
+// receive reads one message, and the descriptor that may come with it.
 func receive(conn *os.File) (*rpc.CriuResp, *os.File, error) {
 	b, oob := make([]byte, 64<<10), make([]byte, unix.CmsgSpace(4))
 	n, oobn := 0, 0

@@ -7,21 +7,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// address is an address of a device as the kernel tells of it: a struct
-// ifaddrmsg and attributes, which make the request that sets it again.
+// address is an address of a device as the kernel reports it: a struct ifaddrmsg and
+// attributes. A request to add the address again is made from it.
 type address []byte
 
-// IFA_PROTO of linux/if_addr.h: who has set the address (Linux 5.18).
+// ifaProto is IFA_PROTO of linux/if_addr.h: what has added the address (Linux 5.18).
 const ifaProto = 11
 
-// keptFlags are those that say how an address is used, not what has become of
-// it.
+// keptFlags are the flags that say how an address is to be used, without those that are
+// its current state.
 const keptFlags = unix.IFA_F_NODAD | unix.IFA_F_HOMEADDRESS | unix.IFA_F_PERMANENT | unix.IFA_F_MANAGETEMPADDR |
 	unix.IFA_F_NOPREFIXROUTE | unix.IFA_F_MCAUTOJOIN
 
-// addresses lists the permanent addresses with global scope of a device, of
-// any family: the kernel drops them when the device is moved (config-linux.md,
-// "Network Devices").
+// addresses returns the permanent addresses with global scope of a device, of any
+// family. The kernel drops them when the device is moved (config-linux.md, "Network
+// Devices").
 func (c *conn) addresses(index uint32) (all []address, err error) {
 	m := newMessage(unix.RTM_GETADDR, unix.NLM_F_DUMP, make([]byte, unix.SizeofIfAddrmsg))
 	err = c.do(m, func(body []byte) {
@@ -40,11 +40,11 @@ func permanent(body []byte) bool {
 	return flags&unix.IFA_F_PERMANENT != 0 && body[3] == unix.RT_SCOPE_UNIVERSE
 }
 
-// request sets the address on the device of that index. A label of an IPv4
-// address goes with the device's name: "eth0:1".
+// request returns the message that adds the address to the device with that index. The
+// label of an IPv4 address ("eth0:1") is changed with the device's name.
 func (a address) request(index uint32, from, to string) message {
 	fixed := append([]byte(nil), a[:unix.SizeofIfAddrmsg]...)
-	fixed[2] = 0 // the attribute has all flags
+	fixed[2] = 0 // IFA_FLAGS has all flags
 	binary.NativeEndian.PutUint32(fixed[4:], index)
 	m := newMessage(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, fixed)
 	has := attrs(a[unix.SizeofIfAddrmsg:])

@@ -9,13 +9,13 @@ import (
 // link is a network device in one namespace.
 type link struct {
 	index  uint32
-	master uint32 // 0 for none
+	master uint32 // index of the bridge or bond that it is a port of; 0 for none
 	name   string
 	up     bool
 }
 
-// infomsg is a struct ifinfomsg that names a device by index; change says
-// which of the flags are to be set as they are in flags.
+// infomsg returns a struct ifinfomsg that names a device by index. change is the mask
+// of the flags to set as in flags.
 func infomsg(index, flags, change uint32) []byte {
 	b := make([]byte, unix.SizeofIfInfomsg)
 	binary.NativeEndian.PutUint32(b[4:], index)
@@ -38,7 +38,7 @@ func readLink(body []byte) (l link) {
 	return l
 }
 
-// byName finds a device; ENODEV.
+// byName returns the device with a name. The error is ENODEV if there is none.
 func (c *conn) byName(name string) (l link, err error) {
 	m := newMessage(unix.RTM_GETLINK, 0, infomsg(0, 0, 0))
 	m.text(unix.IFLA_IFNAME, name)
@@ -46,13 +46,13 @@ func (c *conn) byName(name string) (l link, err error) {
 	return l, err
 }
 
-// byIndex finds a device; ENODEV.
+// byIndex returns the device with an index. The error is ENODEV if there is none.
 func (c *conn) byIndex(index uint32) (l link, err error) {
 	err = c.do(newMessage(unix.RTM_GETLINK, 0, infomsg(index, 0, 0)), func(body []byte) { l = readLink(body) })
 	return l, err
 }
 
-// links lists all devices of the namespace.
+// links returns all devices of the namespace.
 func (c *conn) links() (all []link, err error) {
 	m := newMessage(unix.RTM_GETLINK, unix.NLM_F_DUMP, infomsg(0, 0, 0))
 	err = c.do(m, func(body []byte) { all = append(all, readLink(body)) })
@@ -71,14 +71,14 @@ func (c *conn) enslave(index, master uint32) error {
 	return c.do(m, nil)
 }
 
-// move moves a device into the namespace ns (a descriptor), where it gets the
-// given name and index, and sets it down, in one request. An index of 0 is one
-// of the kernel's choice. The kernel may fail at the name when the device is there
-// already.
+// move moves a device into the namespace ns (a descriptor), renames it, gives it an
+// index and sets it down, in one request. If newIndex is 0, the kernel chooses the
+// index. After an error the device may have been moved: the kernel can fail at the name
+// afterwards.
 func (c *conn) move(index uint32, ns int, name string, newIndex uint32) error {
 	m := newMessage(unix.RTM_SETLINK, 0, infomsg(index, 0, unix.IFF_UP))
 	m.number(unix.IFLA_NET_NS_FD, uint32(ns))
-	if newIndex != 0 { // which the kernel refuses
+	if newIndex != 0 { // the kernel refuses IFLA_NEW_IFINDEX with 0
 		m.number(unix.IFLA_NEW_IFINDEX, newIndex)
 	}
 	m.text(unix.IFLA_IFNAME, name)

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An ordinary user runs the tests as the root of a user namespace, where one can
-// be made: there network namespaces can be made and devices moved. The workers
-// of a fuzz test are in the one of their parent.
+// TestMain runs the tests as root of a user namespace, if an ordinary user runs them
+// and one can be made: there network namespaces can be made and devices moved. The
+// workers of a fuzz test are already in the one of their parent.
 func TestMain(m *testing.M) {
 	if os.Geteuid() != 0 && !strings.Contains(strings.Join(os.Args, " "), "-test.fuzzworker") {
 		if code, ok := inUserNamespace(); ok {

@@ -14,8 +14,9 @@ import (
 
 func u32(n uint32) []byte { return binary.NativeEndian.AppendUint32(nil, n) }
 
-// told is a netlink message of the kernel: a fixed part, and attributes.
-func told(fixed []byte, attributes ...any) []byte {
+// kernelMessage makes the body of a netlink message of the kernel: a fixed part, and
+// attributes.
+func kernelMessage(fixed []byte, attributes ...any) []byte {
 	m := message(fixed)
 	for i := 0; i < len(attributes); i += 2 {
 		m.attr(uint16(attributes[i].(int)), attributes[i+1].([]byte))
@@ -23,7 +24,7 @@ func told(fixed []byte, attributes ...any) []byte {
 	return m
 }
 
-// fixedPart and attributes are what a request has.
+// fixedPart and attributes return the parts of a request.
 func fixedPart(m message, size int) []byte { return m[unix.SizeofNlMsghdr:][:size] }
 
 func attributes(m message, size int) map[uint16][]byte { return attrs(m[unix.SizeofNlMsghdr+size:]) }
@@ -36,7 +37,7 @@ func TestMessage(t *testing.T) {
 		make([]byte, 4), []byte{unix.RTM_GETLINK, 0, 1, 3}, make([]byte, 8), []byte{1, 2, 3, 4},
 		[]byte{9, 0, 3, 0, 'e', 't', 'h', '0', 0, 0, 0, 0}, []byte{8, 0, 5, 0}, u32(6),
 	)
-	if binary.NativeEndian.Uint16([]byte{1, 0}) == 1 && !bytes.Equal(m, want) { // written down for a little end first
+	if binary.NativeEndian.Uint16([]byte{1, 0}) == 1 && !bytes.Equal(m, want) { // want is little-endian
 		t.Errorf("%v, expected %v", m, want)
 	}
 	if got := attrs(m[unix.SizeofNlMsghdr+4:]); len(got) != 2 || cstring(got[3]) != "eth0" || !bytes.Equal(got[5], u32(6)) {
@@ -46,7 +47,7 @@ func TestMessage(t *testing.T) {
 
 func TestAttrs(t *testing.T) {
 	nested := 0x8000
-	whole := told(nil, 1, []byte("a"), nested|2, []byte("bc"), 1, []byte("z"))
+	whole := kernelMessage(nil, 1, []byte("a"), nested|2, []byte("bc"), 1, []byte("z"))
 	want := map[uint16][]byte{1: []byte("z"), 2: []byte("bc")}
 	same := func(a, b map[uint16][]byte) bool { return maps.EqualFunc(a, b, bytes.Equal) }
 	if got := attrs(whole); !same(got, want) {
@@ -67,8 +68,8 @@ func TestAttrs(t *testing.T) {
 func TestFailure(t *testing.T) {
 	header := func(length uint32) []byte { return append(u32(length), make([]byte, 12)...) }
 	exist := u32(uint32(0x100000000 - int64(unix.EEXIST)))
-	text := told(nil, 1, []byte("why\x00"))
-	body := []byte("12345") // of the request, in 8 bytes
+	text := kernelMessage(nil, 1, []byte("why\x00"))
+	body := []byte("12345") // of the request, padded to 8 bytes
 	for name, tt := range map[string]struct {
 		body  []byte
 		flags uint16
@@ -96,7 +97,8 @@ func TestFailure(t *testing.T) {
 	}
 }
 
-// A datagram has several messages, perhaps of an answer that nobody waits for.
+// A datagram may have several messages, perhaps of an earlier answer that nothing waits
+// for.
 func TestAnswer(t *testing.T) {
 	packet := func(kind uint16, seq uint32, body string) []byte {
 		b := slices.Concat(u32(uint32(16+len(body))), make([]byte, 12), []byte(body))
@@ -139,9 +141,9 @@ func TestReadLink(t *testing.T) {
 		body []byte
 		want link
 	}{
-		{told(up, unix.IFLA_IFNAME, []byte("eth0\x00")), link{index: 3, name: "eth0", up: true}},
-		{told(down, unix.IFLA_IFNAME, []byte("v1\x00"), unix.IFLA_MASTER, u32(9)), link{index: 4, name: "v1", master: 9}},
-		{told(down, unix.IFLA_MASTER, []byte{9}), link{index: 4}},
+		{kernelMessage(up, unix.IFLA_IFNAME, []byte("eth0\x00")), link{index: 3, name: "eth0", up: true}},
+		{kernelMessage(down, unix.IFLA_IFNAME, []byte("v1\x00"), unix.IFLA_MASTER, u32(9)), link{index: 4, name: "v1", master: 9}},
+		{kernelMessage(down, unix.IFLA_MASTER, []byte{9}), link{index: 4}},
 		{down[:15], link{}},
 	} {
 		if got := readLink(tt.body); got != tt.want {
@@ -150,7 +152,7 @@ func TestReadLink(t *testing.T) {
 	}
 }
 
-// ifaddr is a struct ifaddrmsg.
+// ifaddr returns a struct ifaddrmsg.
 func ifaddr(flags, scope byte, index uint32) []byte {
 	return append([]byte{unix.AF_INET, 24, flags, scope}, u32(index)...)
 }
@@ -165,8 +167,8 @@ func TestPermanent(t *testing.T) {
 		"for a time":                  {ifaddr(no, unix.RT_SCOPE_UNIVERSE, 1), false},
 		"of the link":                 {ifaddr(yes, unix.RT_SCOPE_LINK, 1), false},
 		"of the host":                 {ifaddr(yes, unix.RT_SCOPE_HOST, 1), false},
-		"permanent by its attribute":  {told(ifaddr(0, unix.RT_SCOPE_UNIVERSE, 1), unix.IFA_FLAGS, u32(yes)), true},
-		"for a time by its attribute": {told(ifaddr(yes, unix.RT_SCOPE_UNIVERSE, 1), unix.IFA_FLAGS, u32(no)), false},
+		"permanent by its attribute":  {kernelMessage(ifaddr(0, unix.RT_SCOPE_UNIVERSE, 1), unix.IFA_FLAGS, u32(yes)), true},
+		"for a time by its attribute": {kernelMessage(ifaddr(yes, unix.RT_SCOPE_UNIVERSE, 1), unix.IFA_FLAGS, u32(no)), false},
 	} {
 		if got := permanent(tt.body); got != tt.want {
 			t.Errorf("%s: %v", name, got)
@@ -174,13 +176,13 @@ func TestPermanent(t *testing.T) {
 	}
 }
 
-// An address comes back as it was, on another device.
+// A request adds an address again as it was, on another device.
 func TestAddressRequest(t *testing.T) {
-	const told6 = unix.IFA_F_PERMANENT | unix.IFA_F_NOPREFIXROUTE | unix.IFA_F_TENTATIVE | unix.IFA_F_DEPRECATED
+	const kernelFlags = unix.IFA_F_PERMANENT | unix.IFA_F_NOPREFIXROUTE | unix.IFA_F_TENTATIVE | unix.IFA_F_DEPRECATED
 	ip, wide := []byte{10, 1, 2, 3}, []byte{10, 1, 2, 255}
-	a := address(told(ifaddr(unix.IFA_F_PERMANENT, unix.RT_SCOPE_UNIVERSE, 3),
+	a := address(kernelMessage(ifaddr(unix.IFA_F_PERMANENT, unix.RT_SCOPE_UNIVERSE, 3),
 		unix.IFA_ADDRESS, ip, unix.IFA_LOCAL, ip, unix.IFA_BROADCAST, wide, unix.IFA_LABEL, []byte("eth0:1\x00"),
-		unix.IFA_FLAGS, u32(told6), unix.IFA_RT_PRIORITY, u32(7), unix.IFA_ANYCAST, []byte{1}))
+		unix.IFA_FLAGS, u32(kernelFlags), unix.IFA_RT_PRIORITY, u32(7), unix.IFA_ANYCAST, []byte{1}))
 	m := a.request(9, "eth0", "net1")
 	if kind, flags := binary.NativeEndian.Uint16(m[4:]), binary.NativeEndian.Uint16(m[6:]); kind != unix.RTM_NEWADDR || flags != unix.NLM_F_REQUEST|unix.NLM_F_CREATE|unix.NLM_F_REPLACE {
 		t.Errorf("request %d, flags %#x", kind, flags)
@@ -224,29 +226,29 @@ func TestRelabel(t *testing.T) {
 	}
 }
 
-// rtmsg is a struct rtmsg of a route that an administrator has set.
+// rtmsg returns a struct rtmsg.
 func rtmsg(protocol, kind byte, flags uint32) []byte {
 	return append([]byte{unix.AF_INET, 16, 0, 0, unix.RT_TABLE_MAIN, protocol, unix.RT_SCOPE_UNIVERSE, kind}, u32(flags)...)
 }
 
-func TestSetRoutes(t *testing.T) {
+func TestIsConfigured(t *testing.T) {
 	static := rtmsg(unix.RTPROT_STATIC, unix.RTN_UNICAST, 0)
 	for name, tt := range map[string]struct {
 		body []byte
 		want bool
 	}{
-		"static":             {told(static, unix.RTA_OIF, u32(3)), true},
-		"DHCP":               {told(rtmsg(unix.RTPROT_DHCP, unix.RTN_UNICAST, 0), unix.RTA_OIF, u32(3)), true},
-		"of the kernel":      {told(rtmsg(unix.RTPROT_KERNEL, unix.RTN_UNICAST, 0), unix.RTA_OIF, u32(3)), false},
-		"of a router":        {told(rtmsg(unix.RTPROT_RA, unix.RTN_UNICAST, 0), unix.RTA_OIF, u32(3)), false},
-		"local":              {told(rtmsg(unix.RTPROT_STATIC, unix.RTN_LOCAL, 0), unix.RTA_OIF, u32(3)), false},
-		"of a cache":         {told(rtmsg(unix.RTPROT_STATIC, unix.RTN_UNICAST, unix.RTM_F_CLONED), unix.RTA_OIF, u32(3)), false},
-		"of another device":  {told(static, unix.RTA_OIF, u32(4)), false},
+		"static":             {kernelMessage(static, unix.RTA_OIF, u32(3)), true},
+		"DHCP":               {kernelMessage(rtmsg(unix.RTPROT_DHCP, unix.RTN_UNICAST, 0), unix.RTA_OIF, u32(3)), true},
+		"of the kernel":      {kernelMessage(rtmsg(unix.RTPROT_KERNEL, unix.RTN_UNICAST, 0), unix.RTA_OIF, u32(3)), false},
+		"of a router":        {kernelMessage(rtmsg(unix.RTPROT_RA, unix.RTN_UNICAST, 0), unix.RTA_OIF, u32(3)), false},
+		"local":              {kernelMessage(rtmsg(unix.RTPROT_STATIC, unix.RTN_LOCAL, 0), unix.RTA_OIF, u32(3)), false},
+		"of a cache":         {kernelMessage(rtmsg(unix.RTPROT_STATIC, unix.RTN_UNICAST, unix.RTM_F_CLONED), unix.RTA_OIF, u32(3)), false},
+		"of another device":  {kernelMessage(static, unix.RTA_OIF, u32(4)), false},
 		"of no device":       {static, false},
-		"by a nexthop's id":  {told(static, unix.RTA_OIF, u32(3), nexthopID, u32(1)), false},
-		"with a broken link": {told(static, unix.RTA_OIF, []byte{3}), false},
+		"by a nexthop's id":  {kernelMessage(static, unix.RTA_OIF, u32(3), nexthopID, u32(1)), false},
+		"with a broken link": {kernelMessage(static, unix.RTA_OIF, []byte{3}), false},
 	} {
-		if got := set(tt.body, 3); got != tt.want {
+		if got := isConfigured(tt.body, 3); got != tt.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
@@ -255,7 +257,7 @@ func TestSetRoutes(t *testing.T) {
 func TestRouteRequest(t *testing.T) {
 	const linkdown = unix.RTNH_F_LINKDOWN | unix.RTNH_F_DEAD
 	dst, gateway := []byte{10, 9, 0, 0}, []byte{10, 1, 2, 9}
-	r := route(told(rtmsg(unix.RTPROT_STATIC, unix.RTN_UNICAST, unix.RTNH_F_ONLINK|linkdown),
+	r := route(kernelMessage(rtmsg(unix.RTPROT_STATIC, unix.RTN_UNICAST, unix.RTNH_F_ONLINK|linkdown),
 		unix.RTA_DST, dst, unix.RTA_GATEWAY, gateway, unix.RTA_OIF, u32(3), unix.RTA_TABLE, u32(100), unix.RTA_PRIORITY, u32(5), unix.RTA_CACHEINFO, u32(1)))
 	m := r.request(9)
 	if kind, flags := binary.NativeEndian.Uint16(m[4:]), binary.NativeEndian.Uint16(m[6:]); kind != unix.RTM_NEWROUTE || flags != unix.NLM_F_REQUEST|unix.NLM_F_CREATE|unix.NLM_F_EXCL {
@@ -275,7 +277,8 @@ func TestRouteRequest(t *testing.T) {
 	}
 }
 
-// A device keeps its index where that is free, and is found by it.
+// A device keeps its index if that is free in the other namespace, and otherwise gets a
+// free one.
 func TestPlace(t *testing.T) {
 	there := []link{{index: 1, name: "lo"}, {index: 4, name: "eth0"}}
 	for name, tt := range map[string]struct {
@@ -311,7 +314,7 @@ func TestPlace(t *testing.T) {
 	if err := errors.Join(first.place(&taken), template.place(&taken)); err != nil || first.NewIndex != 5 || template.NewIndex != 6 {
 		t.Errorf("two: %d, %d, %v", first.NewIndex, template.NewIndex, err)
 	}
-	again := Device{Index: 8, NewName: "eth%d"} // the kernel finds each a name
+	again := Device{Index: 8, NewName: "eth%d"} // the kernel chooses a name for each
 	if err := again.place(&taken); err != nil || again.NewIndex != 8 {
 		t.Errorf("two of one template: %d, %v", again.NewIndex, err)
 	}

@@ -1,6 +1,6 @@
-// Package netdev moves network devices of the runtime's network namespace into
-// the container's (config-linux.md, "Network Devices"), and back again if the
-// container comes to nothing.
+// Package netdev moves network devices from the runtime's network namespace into the
+// container's (config-linux.md, "Network Devices"), and back if the container cannot be
+// created.
 package netdev
 
 import (
@@ -18,32 +18,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Device is a device on its way.
+// Device is a device that is moved, with what is needed to move it back. Values are
+// those in the runtime's namespace, unless noted.
 type Device struct {
-	Name      string // in the runtime's namespace
-	Index     uint32 // there
-	Up        bool   // it was up there
-	Master    uint32 // there: index of the bridge or bond that it is a port of; 0 for none
-	Addresses []string
-	Routes    []string
-	NewName   string // in the container's namespace; a template (eth%d) until it is there
-	NewIndex  uint32 // there
+	Name      string
+	Index     uint32
+	Up        bool
+	Master    uint32   // index of the bridge or bond that it is a port of; 0 for none
+	Addresses []string // the bytes of each [address]
+	Routes    []string // the bytes of each [route]
+	NewName   string   // in the container's namespace; may be a template (eth%d), from which the kernel makes the name
+	NewIndex  uint32   // in the container's namespace
 }
 
-// Move is a set of devices and the two namespaces.
+// Move is a move of devices between two network namespaces, which it keeps open.
 type Move struct {
 	Devices []Device
 
-	own, target         *os.File // namespaces
+	own, target         *os.File // namespace of the runtime, and of the container
 	ownConn, targetConn *conn
-	moved               int // so many of the devices have left
+	moved               int // how many of Devices may have been moved
 }
 
 func field(name string) string { return fmt.Sprintf("linux.netDevices[%q]", name) }
 
-// Prepare finds the devices and says what is about to happen to them, and
-// makes no change. target is the path of the container's network namespace.
-// The caller has to call Close.
+// Prepare finds the devices and determines their names and indices in the container's
+// network namespace, whose path is target. The keys of devices are names in the
+// runtime's namespace. It changes nothing. The caller must call Close.
 func Prepare(devices map[string]specs.LinuxNetDevice, target string) (_ *Move, err error) {
 	m, err := open(target)
 	if err != nil {
@@ -71,9 +72,9 @@ func Prepare(devices map[string]specs.LinuxNetDevice, target string) (_ *Move, e
 	return m, nil
 }
 
-// Missing are the devices that the container's network namespace, target, has
-// not got yet: what was moved into one that outlives the container is there when
-// it is restored.
+// Missing returns those of the devices that the container's network namespace, at the
+// path target, does not have yet. A namespace that outlives the container still has
+// them when the container is restored.
 func Missing(devices map[string]specs.LinuxNetDevice, target string) (map[string]specs.LinuxNetDevice, error) {
 	if len(devices) == 0 {
 		return nil, nil
@@ -90,7 +91,7 @@ func Missing(devices map[string]specs.LinuxNetDevice, target string) (map[string
 	return lacking(devices, there), nil
 }
 
-// lacking are the devices that are not among those which are there.
+// lacking returns those of the devices that are not among the links.
 func lacking(devices map[string]specs.LinuxNetDevice, there []link) map[string]specs.LinuxNetDevice {
 	missing := maps.Clone(devices)
 	for name, d := range devices {
@@ -101,7 +102,7 @@ func lacking(devices map[string]specs.LinuxNetDevice, there []link) map[string]s
 	return missing
 }
 
-// find looks at a device.
+// find returns the current state of a device.
 func (m *Move) find(name, newName string) (d Device, err error) {
 	l, err := m.ownConn.byName(name)
 	if errors.Is(err, unix.ENODEV) {
@@ -111,7 +112,7 @@ func (m *Move) find(name, newName string) (d Device, err error) {
 		return d, err
 	}
 	if newName == "" {
-		newName = l.name // the device may have been found by an alternative one
+		newName = l.name // name may be an alternative name (IFLA_ALT_IFNAME)
 	}
 	d = Device{Name: l.name, Index: l.index, Up: l.up, Master: l.master, NewName: newName}
 	addresses, err := m.ownConn.addresses(l.index)
@@ -128,9 +129,9 @@ func (m *Move) find(name, newName string) (d Device, err error) {
 	return d, err
 }
 
-// place chooses the index that the device gets among those of the container's
-// namespace: its own if that is free. It is how a device is found when the
-// kernel has chosen its name.
+// place chooses the device's index in the container's namespace: the same as before, if
+// that is free. By this index the device is found if the kernel chooses its name. taken
+// has the devices of that namespace; place adds this one to them.
 func (d *Device) place(taken *[]link) error {
 	var highest uint32
 	d.NewIndex = d.Index
@@ -151,7 +152,7 @@ func (d *Device) place(taken *[]link) error {
 	return nil
 }
 
-// open opens the namespaces, and a socket in each.
+// open opens both namespaces, and a socket in each.
 func open(target string) (_ *Move, err error) {
 	m := new(Move)
 	defer func() {
@@ -159,7 +160,7 @@ func open(target string) (_ *Move, err error) {
 			m.Close()
 		}
 	}()
-	// The thread's: that of the process could be another.
+	// Of the thread: the process may be in another one.
 	if m.own, err = sys.OpenNamespace("/proc/thread-self/ns/net"); err != nil {
 		return nil, err
 	}
@@ -179,8 +180,8 @@ func open(target string) (_ *Move, err error) {
 	return m, err
 }
 
-// dialTarget opens a socket in the container's namespace, which a thread has
-// to visit for that.
+// dialTarget opens a socket in the container's namespace. A thread must enter the
+// namespace for that.
 func (m *Move) dialTarget() (*conn, error) {
 	runtime.LockOSThread()
 	if err := sys.Setns(m.target, unix.CLONE_NEWNET); err != nil {
@@ -189,13 +190,13 @@ func (m *Move) dialTarget() (*conn, error) {
 	}
 	c, err := dial()
 	if back := sys.Setns(m.own, unix.CLONE_NEWNET); back != nil {
-		return c, errors.Join(err, back) // the thread stays locked, and ends with its goroutine
+		return c, errors.Join(err, back) // the thread stays locked, so that it ends with its goroutine
 	}
 	runtime.UnlockOSThread()
 	return c, err
 }
 
-// Close gives up the hold on the namespaces.
+// Close closes the sockets and the namespaces.
 func (m *Move) Close() {
 	for _, c := range [...]*conn{m.ownConn, m.targetConn} {
 		if c != nil {
@@ -209,19 +210,19 @@ func (m *Move) Close() {
 	}
 }
 
-// Do moves the devices. After an error [Move.Undo] is to be called.
+// Do moves the devices and sets them up. After an error, call [Move.Undo].
 func (m *Move) Do() error {
 	for i := range m.Devices {
 		d := &m.Devices[i]
 		m.moved = i + 1
-		if err := m.one(d); err != nil {
+		if err := m.moveOne(d); err != nil {
 			return fmt.Errorf("%s: %w", field(d.Name), err)
 		}
 	}
 	return nil
 }
 
-func (m *Move) one(d *Device) error {
+func (m *Move) moveOne(d *Device) error {
 	if err := m.ownConn.move(d.Index, int(m.target.Fd()), d.NewName, d.NewIndex); err != nil {
 		return fmt.Errorf("move it as %s: %w", d.NewName, err)
 	}
@@ -229,7 +230,7 @@ func (m *Move) one(d *Device) error {
 	if err != nil {
 		return err
 	}
-	if err := m.targetConn.set(d.Addresses, l, d.Name); err != nil {
+	if err := m.targetConn.setAddresses(d.Addresses, l, d.Name); err != nil {
 		return err
 	}
 	if err := m.targetConn.up(l.index); err != nil {
@@ -238,8 +239,8 @@ func (m *Move) one(d *Device) error {
 	return nil
 }
 
-// set gives a device, which was named from, its addresses back.
-func (c *conn) set(addresses []string, l link, from string) error {
+// setAddresses adds addresses again to a device that was named from.
+func (c *conn) setAddresses(addresses []string, l link, from string) error {
 	for _, a := range addresses {
 		if err := c.do(address(a).request(l.index, from, l.name), nil); err != nil && !errors.Is(err, unix.EEXIST) {
 			return fmt.Errorf("add an address again: %w", err)
@@ -248,13 +249,13 @@ func (c *conn) set(addresses []string, l link, from string) error {
 	return nil
 }
 
-// Undo moves back what has been moved, as it was: name, index, master,
-// addresses, state, routes.
+// Undo moves the devices back, and restores their name, index, master, addresses, state
+// and routes.
 func (m *Move) Undo() error {
 	var errs []error
 	for i := m.moved - 1; i >= 0; i-- {
 		d := &m.Devices[i]
-		if err := m.back(d); err != nil {
+		if err := m.moveBack(d); err != nil {
 			errs = append(errs, fmt.Errorf("%s: return it: %w", field(d.Name), err))
 		}
 	}
@@ -262,18 +263,18 @@ func (m *Move) Undo() error {
 	return errors.Join(errs...)
 }
 
-func (m *Move) back(d *Device) error {
+func (m *Move) moveBack(d *Device) error {
 	l, err := m.targetConn.byIndex(d.NewIndex)
 	switch {
 	case errors.Is(err, unix.ENODEV):
-		return nil // it had not left
+		return nil // it was not moved
 	case err != nil:
 		return err
 	case l.name != d.Name && !matches(l.name, d.NewName):
-		return nil // nor had it, and another device has got the index
+		return nil // it was not moved, and the index is another device's
 	}
 	err = m.targetConn.move(l.index, int(m.own.Fd()), d.Name, d.Index)
-	if errors.Is(err, unix.EBUSY) { // another device has got its index
+	if errors.Is(err, unix.EBUSY) { // the index is another device's by now
 		err = m.targetConn.move(l.index, int(m.own.Fd()), d.Name, 0)
 	}
 	if err != nil {
@@ -285,22 +286,22 @@ func (m *Move) back(d *Device) error {
 	return m.ownConn.restore(d, l)
 }
 
-// restore gives a device that is back what it had.
+// restore gives a device that was moved back its former settings.
 func (c *conn) restore(d *Device, l link) error {
 	var err error
 	if d.Master != 0 {
 		err = c.enslave(l.index, d.Master)
 	}
-	err = errors.Join(err, c.set(d.Addresses, l, d.Name))
+	err = errors.Join(err, c.setAddresses(d.Addresses, l, d.Name))
 	if !d.Up {
 		return err
 	}
 	return errors.Join(err, c.up(l.index), c.setRoutes(d.Routes, l.index))
 }
 
-// Recover undoes a move that was to be undone by a runtime which was killed.
-// target is a path that leads to the container's network namespace still; what
-// moved with a namespace that is gone is gone, too.
+// Recover undoes a move of a runtime that was killed. target is a path of the
+// container's network namespace. If the path does not exist any more, there is nothing
+// to do: devices that were moved have disappeared with the namespace.
 func Recover(devices []Device, target string) error {
 	m, err := open(target)
 	if errors.Is(err, unix.ENOENT) {
@@ -314,7 +315,8 @@ func Recover(devices []Device, target string) error {
 	return m.Undo()
 }
 
-// matches tells whether name may have come of a template.
+// matches reports whether name is template, or one that the kernel may have made from
+// it.
 func matches(name, template string) bool {
 	before, after, ok := strings.Cut(template, "%d")
 	if !ok {

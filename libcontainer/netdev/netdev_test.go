@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// namespaces moves the test's thread into a network namespace of its own, and
-// returns the path of another one.
+// namespaces moves the test's thread into a new network namespace, and returns the path
+// of another new one.
 func namespaces(t *testing.T) (target string) {
 	t.Helper()
 	runtime.LockOSThread() // never unlocked: the thread ends with the test
@@ -32,8 +32,8 @@ func namespaces(t *testing.T) (target string) {
 	return fmt.Sprintf("/proc/self/fd/%d", f.Fd())
 }
 
-// veth makes a pair of devices, with indices of the kernel's choice if index is
-// 0, or skips.
+// veth makes a pair of devices, or skips the test. The first has the index, the second
+// twice the index; if it is 0 the kernel chooses both.
 func veth(t *testing.T, c *conn, index uint32, name, peer string) {
 	t.Helper()
 	const linkInfo, infoKind, infoData, vethPeer = unix.IFLA_LINKINFO, unix.IFLA_INFO_KIND, unix.IFLA_INFO_DATA, 1
@@ -143,8 +143,8 @@ func TestMoveAndUndo(t *testing.T) {
 	}
 }
 
-// The kernel moves a device and then fails at its name: Undo finds it all the
-// same. So does Recover, in place of a runtime that was killed.
+// If the kernel moves a device and then fails at its name, the device is moved back all
+// the same, here by Recover in place of a killed runtime.
 func TestRecover(t *testing.T) {
 	target := namespaces(t)
 	c, err := dial()
@@ -202,7 +202,7 @@ func TestMatches(t *testing.T) {
 	}
 }
 
-// Whatever the kernel sends, nothing is read past the end.
+// Whatever the kernel sends, nothing is read beyond its end.
 func FuzzAnswer(f *testing.F) {
 	m := newMessage(unix.NLMSG_ERROR, ackText, make([]byte, 20))
 	m.text(ackTextMsg, "why")
@@ -214,7 +214,7 @@ func FuzzAnswer(f *testing.F) {
 			if len(body) >= unix.SizeofIfAddrmsg && permanent(body) {
 				address(body).request(1, "a", "b")
 			}
-			if len(body) >= unix.SizeofRtMsg && set(body, 1) {
+			if len(body) >= unix.SizeofRtMsg && isConfigured(body, 1) {
 				route(body).request(1)
 			}
 		})

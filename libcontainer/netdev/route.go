@@ -8,26 +8,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// route is a route through a device as the kernel tells of it: a struct rtmsg
-// and attributes. The kernel forgets it when the device is moved.
+// route is a route through a device as the kernel reports it: a struct rtmsg and
+// attributes. The kernel drops it when the device is moved.
 type route []byte
 
-// nexthopID is RTA_NH_ID: the route is by an object that goes with the device.
+// nexthopID is RTA_NH_ID: the route uses a nexthop object, which disappears when the
+// device is moved.
 const nexthopID = 30
 
-// routes lists the routes through a device that somebody has set, and not the
-// kernel itself or a router's word.
+// routes returns the routes through a device that were configured, rather than made by
+// the kernel or by a router advertisement.
 func (c *conn) routes(index uint32) (all []route, err error) {
 	m := newMessage(unix.RTM_GETROUTE, unix.NLM_F_DUMP, make([]byte, unix.SizeofRtMsg))
 	err = c.do(m, func(body []byte) {
-		if len(body) >= unix.SizeofRtMsg && set(body, index) {
+		if len(body) >= unix.SizeofRtMsg && isConfigured(body, index) {
 			all = append(all, append(route(nil), body...))
 		}
 	})
 	return all, err
 }
 
-func set(body []byte, index uint32) bool {
+func isConfigured(body []byte, index uint32) bool {
 	protocol, kind, flags := body[5], body[7], binary.NativeEndian.Uint32(body[8:])
 	has := attrs(body[unix.SizeofRtMsg:])
 	oif := has[unix.RTA_OIF]
@@ -35,10 +36,12 @@ func set(body []byte, index uint32) bool {
 		kind == unix.RTN_UNICAST && flags&unix.RTM_F_CLONED == 0 && protocol != unix.RTPROT_KERNEL && protocol != unix.RTPROT_RA
 }
 
-// request sets the route again, through the device of that index.
+// request returns the message that adds the route again, through the device with that
+// index.
 func (r route) request(index uint32) message {
 	fixed := append([]byte(nil), r[:unix.SizeofRtMsg]...)
-	// Of the flags one is asked for, the others tell of the route's state.
+	// RTNH_F_ONLINK is part of the configuration; the other flags are the route's
+	// state.
 	binary.NativeEndian.PutUint32(fixed[8:], binary.NativeEndian.Uint32(fixed[8:])&unix.RTNH_F_ONLINK)
 	m := newMessage(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, fixed)
 	has := attrs(r[unix.SizeofRtMsg:])
@@ -54,8 +57,8 @@ func (r route) request(index uint32) message {
 	return m
 }
 
-// setRoutes sets routes again. One may lead to the gateway of another, so what
-// fails is tried once more.
+// setRoutes adds routes again. One may be needed to reach the gateway of another, so
+// those that fail are tried a second time.
 func (c *conn) setRoutes(routes []string, index uint32) error {
 	var again []string
 	for _, r := range routes {

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Anybody may look at the devices of the namespace that he is in.
+// No privilege is needed to look at the devices of one's own namespace.
 func TestLoopback(t *testing.T) {
 	c, err := dial()
 	if err != nil {
@@ -62,7 +62,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// What cannot be moved is told before anything is.
+// An error about a device that cannot be moved comes before any device is moved.
 func TestPrepareRefuses(t *testing.T) {
 	target := namespaces(t)
 	for name, tt := range map[string]struct {
@@ -93,7 +93,8 @@ func TestPrepareRefuses(t *testing.T) {
 	}
 }
 
-// addRoute adds a route to 10.NET.0.0/16, by way of a gateway or of the device alone.
+// addRoute adds a route to 10.NET.0.0/16, through a gateway or directly through the
+// device.
 func addRoute(t *testing.T, c *conn, index uint32, net byte, gateway []byte) {
 	t.Helper()
 	fixed := rtmsg(unix.RTPROT_STATIC, unix.RTN_UNICAST, 0)
@@ -111,7 +112,7 @@ func addRoute(t *testing.T, c *conn, index uint32, net byte, gateway []byte) {
 	}
 }
 
-// bridge makes a bridge, or skips.
+// bridge makes a bridge, or skips the test.
 func bridge(t *testing.T, c *conn, name string) link {
 	t.Helper()
 	var info message
@@ -131,8 +132,8 @@ func bridge(t *testing.T, c *conn, name string) link {
 	return l
 }
 
-// A device that comes back has its routes, of which one leads to the gateway of
-// another.
+// A device that is moved back has its routes again, one of which leads to the gateway
+// of the other.
 func TestRoutesComeBack(t *testing.T) {
 	target := namespaces(t)
 	c, err := dial()
@@ -204,7 +205,7 @@ func TestMasterComesBack(t *testing.T) {
 	}
 }
 
-// Another device that has got the index meanwhile keeps it.
+// If another device has the index by now, that one keeps it.
 func TestIndexTaken(t *testing.T) {
 	target := namespaces(t)
 	c, err := dial()

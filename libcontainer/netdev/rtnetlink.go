@@ -8,34 +8,35 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Five requests are all that is needed, so they are made by hand. The field's
-// library, vishvananda/netlink, adds half a megabyte to the binary and 40
-// allocations to the start of every command, and cannot choose the index of a
-// device that is moved, by which alone it can be found again.
+// The few requests that are needed are encoded here. The usual library,
+// vishvananda/netlink, adds half a megabyte to the binary and 40 allocations to the
+// start of every command, and it cannot choose the index of a device that is moved,
+// which is the only sure way to find the device again.
 
-// conn is a rtnetlink socket in one network namespace (rtnetlink(7)).
+// conn is an rtnetlink socket in one network namespace (rtnetlink(7)).
 type conn struct {
 	fd  int
 	seq uint32
 }
 
-// dial opens a socket in the calling thread's network namespace, where it
-// stays.
+// dial opens a socket in the calling thread's network namespace. The socket stays in
+// that namespace.
 func dial() (*conn, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("rtnetlink: socket: %w", err)
 	}
-	// The kernel's own text for what an errno cannot say (Linux 4.12).
+	// Extended acknowledgements have the kernel's message for what an errno cannot say
+	// (Linux 4.12).
 	_ = unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_EXT_ACK, 1)
-	// An answer takes microseconds; one that never comes must not hang us.
+	// An answer takes microseconds; if one never comes, skiff must not hang.
 	_ = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 10})
 	return &conn{fd: fd}, nil
 }
 
 func (c *conn) close() { unix.Close(c.fd) }
 
-// message is a netlink message in the making: header, a fixed part, attributes.
+// message is a netlink message that is being built: header, fixed part, attributes.
 type message []byte
 
 func newMessage(kind uint16, flags uint16, fixed []byte) message {
@@ -45,7 +46,7 @@ func newMessage(kind uint16, flags uint16, fixed []byte) message {
 	return append(m, fixed...)
 }
 
-// attr adds an attribute; each begins at a multiple of 4.
+// attr adds an attribute, with padding to a multiple of 4.
 func (m *message) attr(kind uint16, value []byte) {
 	var head [unix.SizeofRtAttr]byte
 	binary.NativeEndian.PutUint16(head[0:], uint16(len(head)+len(value)))
@@ -62,8 +63,8 @@ func (m *message) number(kind uint16, n uint32) {
 	m.attr(kind, binary.NativeEndian.AppendUint32(nil, n))
 }
 
-// do sends a request and hands the body of each message of the answer to f,
-// which may be nil. The error is the kernel's.
+// do sends a request and calls f, which may be nil, with the body of each message of
+// the answer. The error wraps the kernel's errno.
 func (c *conn) do(m message, f func(body []byte)) error {
 	c.seq++
 	if flags := binary.NativeEndian.Uint16(m[6:]); flags&unix.NLM_F_DUMP != unix.NLM_F_DUMP {
@@ -74,7 +75,7 @@ func (c *conn) do(m message, f func(body []byte)) error {
 	if err := unix.Sendto(c.fd, m, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return fmt.Errorf("rtnetlink: send: %w", err)
 	}
-	buf := make([]byte, 64<<10) // the kernel makes no larger ones
+	buf := make([]byte, 64<<10) // the kernel sends no larger datagrams
 	for {
 		n, _, err := unix.Recvfrom(c.fd, buf, 0)
 		if err == unix.EINTR {
@@ -89,7 +90,7 @@ func (c *conn) do(m message, f func(body []byte)) error {
 	}
 }
 
-// answer goes through one datagram; done tells that it was the last.
+// answer handles the messages of one datagram; done reports whether it was the last.
 func (c *conn) answer(b []byte, f func(body []byte)) (done bool, err error) {
 	ne := binary.NativeEndian
 	for len(b) >= unix.SizeofNlMsghdr {
@@ -100,7 +101,7 @@ func (c *conn) answer(b []byte, f func(body []byte)) (done bool, err error) {
 		body, kind, flags, seq := b[unix.SizeofNlMsghdr:n], ne.Uint16(b[4:]), ne.Uint16(b[6:]), ne.Uint32(b[8:])
 		b = b[min(align(n), len(b)):]
 		if seq != c.seq {
-			continue // the rest of an answer that was given up
+			continue // the rest of an answer that was abandoned
 		}
 		switch kind {
 		case unix.NLMSG_DONE:
@@ -118,15 +119,15 @@ func (c *conn) answer(b []byte, f func(body []byte)) (done bool, err error) {
 
 func align(n int) int { return (n + 3) &^ 3 }
 
-// Of nlmsghdr.nlmsg_flags in an answer, and of its attributes (linux/netlink.h).
+// Flags of nlmsghdr.nlmsg_flags in an answer, and an attribute of it (linux/netlink.h).
 const (
-	capped     = 0x100 // NLM_F_CAPPED: the request is not repeated whole
-	ackText    = 0x200 // NLM_F_ACK_TLVS
-	ackTextMsg = 1     // NLMSGERR_ATTR_MSG
+	capped     = 0x100 // NLM_F_CAPPED: the answer repeats only the request's header
+	ackText    = 0x200 // NLM_F_ACK_TLVS: it has attributes
+	ackTextMsg = 1     // NLMSGERR_ATTR_MSG: the kernel's message
 )
 
-// failure reads a struct nlmsgerr: an errno, the request's header, perhaps its
-// body, and the kernel's text.
+// failure returns the error of a struct nlmsgerr, which has an errno, the request's
+// header, perhaps the request's body, and perhaps attributes; nil if the errno is 0.
 func failure(b []byte, flags uint16) error {
 	if len(b) < 4+unix.SizeofNlMsghdr {
 		return errors.New("rtnetlink: broken acknowledgement")
@@ -149,7 +150,8 @@ func failure(b []byte, flags uint16) error {
 	return err
 }
 
-// attrs splits attributes; of two of one kind the last counts.
+// attrs returns attributes by type, without the flags in the type. If there are several
+// of a type, the last one counts.
 func attrs(b []byte) map[uint16][]byte {
 	all := make(map[uint16][]byte)
 	for len(b) >= unix.SizeofRtAttr {

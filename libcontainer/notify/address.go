@@ -9,16 +9,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// address is what NOTIFY_SOCKET names.
+// address is a parsed NOTIFY_SOCKET.
 type address struct {
-	path  string // of an AF_UNIX socket; an abstract one begins with @
+	path  string // of an AF_UNIX socket; begins with @ if it is abstract
 	cid   uint32 // of an AF_VSOCK socket, if path is empty
 	port  uint32
-	types []int // of sockets, to be tried one after the other
+	types []int // of sockets (SOCK_*), to try in this order
 }
 
-// vsockTypes are the types of sockets of a form of AF_VSOCK address. Few
-// transports have datagrams, so the form that names no type takes what there is (sd_notify(3)).
+// vsockTypes returns the types of sockets of a form of AF_VSOCK address; nil for any
+// other form. Few transports have datagrams, so the form that names no type allows all
+// of them (sd_notify(3)).
 func vsockTypes(form string) []int {
 	switch form {
 	case "vsock":

@@ -11,27 +11,28 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 )
 
-// clock says how far the container's CLOCK_MONOTONIC is ahead of the host's, in
-// microseconds (time_namespaces(7)).
+// clock is the offset of the container's CLOCK_MONOTONIC from the host's
+// (time_namespaces(7)).
 type clock struct {
-	ahead int64
-	known bool // a process that has ended has no clock
+	ahead int64 // microseconds
+	known bool  // false if the process has ended
 }
 
 func clockOf(pid int) (c clock) {
 	b, err := sys.ReadFile(sys.ProcPath(pid, "timens_offsets"))
 	if errors.Is(err, fs.ErrNotExist) {
 		_, err := os.Stat("/proc/self/timens_offsets")
-		return clock{known: err != nil} // a kernel without time namespaces has one clock
+		return clock{known: err != nil} // a kernel without time namespaces has no offsets
 	}
 	c.ahead, c.known = monotonicOffset(string(b))
 	return c
 }
 
-// maxSeconds keeps a sum of two times within its type.
+// maxSeconds keeps the sum of two times, in microseconds, within an int64.
 const maxSeconds = math.MaxInt64 / 2_000_000
 
-// monotonicOffset reads the lines "monotonic SECONDS NANOSECONDS" and so on.
+// monotonicOffset returns the monotonic offset from a text with lines like "monotonic
+// SECONDS NANOSECONDS".
 func monotonicOffset(text string) (usec int64, ok bool) {
 	for line := range strings.Lines(text) {
 		f := strings.Fields(line)

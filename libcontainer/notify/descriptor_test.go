@@ -9,14 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// closed reports whether all copies of a pipe's writing end are closed.
+// closed reports whether all copies of a pipe's write end are closed.
 func closed(r *os.File) bool {
 	_ = r.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
 	_, err := r.Read(make([]byte, 1))
 	return err != nil && !os.IsTimeout(err)
 }
 
-// pipes are n pipes: their reading ends, and their writing ends.
+// pipes makes n pipes, and returns their read ends and their write ends.
 func pipes(t *testing.T, n int) (r []*os.File, w []int) {
 	for range n {
 		a, b, err := os.Pipe()
@@ -40,18 +40,18 @@ func closeAll(fds []int) {
 	}
 }
 
-// Who sends a barrier hears when the manager has read what came before.
+// The sender of a barrier learns when the manager has read everything that came before.
 func TestBarrier(t *testing.T) {
 	w := newWorld(t, false)
 	r, fds := pipes(t, 1)
-	w.say("STATUS=a")
-	w.say("BARRIER=1", fds...)
+	w.send("STATUS=a")
+	w.send("BARRIER=1", fds...)
 	closeAll(fds)
 	if closed(r[0]) {
 		t.Error("the barrier is lifted before the manager has read")
 	}
 	for _, want := range []string{"STATUS=a", "BARRIER=1 fds=1"} {
-		if got := w.hear(); got != want {
+		if got := w.receive(); got != want {
 			t.Errorf("%q, expected %q", got, want)
 		}
 	}
@@ -64,8 +64,8 @@ func TestBarrier(t *testing.T) {
 	}
 }
 
-// All descriptors that come along are closed, however many, and none of them
-// gets to the manager.
+// All descriptors that come with messages are closed, however many they are, and none
+// of them reaches the manager.
 func TestDescriptorsAreClosed(t *testing.T) {
 	w := newWorld(t, false)
 	for _, text := range []string{"STATUS=a", "FDSTORE=1\nFDNAME=x", "BARRIER=1", "STATUS=" + strings.Repeat("x", 5000), "A\x00B"} {
@@ -74,10 +74,10 @@ func TestDescriptorsAreClosed(t *testing.T) {
 				continue
 			}
 			r, fds := pipes(t, n)
-			w.say(text, fds...)
+			w.send(text, fds...)
 			closeAll(fds)
 			if text == "STATUS=a" {
-				if got := w.hear(); got != text {
+				if got := w.receive(); got != text {
 					t.Errorf("%q", got)
 				}
 			}
@@ -95,7 +95,7 @@ func TestDescriptorsAreClosed(t *testing.T) {
 	}
 }
 
-// What a symlink in the socket's place leads to keeps its mode.
+// The target of a symlink in place of the socket keeps its mode.
 func TestSymlinkInPlaceOfSocket(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(dir+"/file", nil, 0o600); err != nil {

@@ -10,13 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Manager is the service manager, at its end of NOTIFY_SOCKET.
+// Manager is the connection to the service manager's NOTIFY_SOCKET.
 type Manager struct {
 	address
-	fd int // connected; -1 for AF_VSOCK, where each message has a connection of its own
+	fd int // connected socket; -1 for AF_VSOCK, where each message has its own connection
 }
 
-// Dial connects to the manager's socket. It fails where nobody can be there.
+// Dial connects to the manager's socket. It fails if the name is invalid, or if nothing
+// listens at an AF_UNIX name. An AF_VSOCK address is only used when a message is sent.
 func Dial(socket string) (*Manager, error) {
 	a, err := parseAddress(socket)
 	if err != nil {
@@ -40,11 +41,12 @@ func (m *Manager) Close() {
 	}
 }
 
-// takesFDs reports whether descriptors can come with a message.
+// takesFDs reports whether the manager can receive descriptors.
 func (m *Manager) takesFDs() bool { return m.path != "" }
 
-// send sends one message, with a descriptor unless fd is negative. It does not
-// wait: unix.EAGAIN says that the manager has not read what came before.
+// send sends one message, with a descriptor unless fd is negative. It does not block on
+// AF_UNIX: the error is unix.EAGAIN if the manager has not read enough of the earlier
+// messages.
 func (m *Manager) send(text string, fd int) error {
 	if m.path == "" {
 		return m.sendVsock(text)
@@ -53,7 +55,7 @@ func (m *Manager) send(text string, fd int) error {
 	if !errors.Is(err, unix.ECONNREFUSED) {
 		return err
 	}
-	m.Close() // there may be another one by now, at the same name
+	m.Close() // a new manager may have bound the name by now
 	if m.connect() != nil {
 		return err
 	}
@@ -78,10 +80,10 @@ func (m *Manager) sendUnix(text string, fd int) error {
 	})
 }
 
-// vsockPatience bounds what a connection to another machine may take.
+// vsockPatience limits the time to connect, and to send, to another machine.
 const vsockPatience = 500 * time.Millisecond
 
-// sendVsock takes the first of the types of sockets that works.
+// sendVsock sends with the first type of socket that works.
 func (m *Manager) sendVsock(text string) (err error) {
 	for _, t := range m.types {
 		if err = sendOver(t, &unix.SockaddrVM{CID: m.cid, Port: m.port}, text); err == nil {

@@ -6,14 +6,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// message is a datagram, and the one descriptor that it may have brought.
+// message is a datagram, and the descriptor that may have come with it.
 type message struct {
 	text string
-	fd   int    // -1 without
-	bad  string // why it is not a message
+	fd   int    // -1 if there is none
+	bad  string // why it is invalid; empty if it is valid
 }
 
-// inbox takes messages from a socket, one after the other, in the same memory.
+// inbox receives messages from a socket, into the same buffer each time.
 type inbox struct {
 	buf [maxMessage + 1]byte
 	oob []byte
@@ -21,9 +21,9 @@ type inbox struct {
 
 func newInbox() *inbox { return &inbox{oob: make([]byte, unix.CmsgLen(4))} }
 
-// receive takes the next datagram; unix.EAGAIN: there is none. One descriptor
-// is all that a message for us can have: with room for no more, the kernel
-// closes the others before they are ours.
+// receive receives the next datagram; the error is unix.EAGAIN if there is none. A
+// valid message has at most one descriptor. The buffer has no room for more, so the
+// kernel closes the others before they are ours.
 func (b *inbox) receive(socket int) (m message, err error) {
 	n, oobn, flags := 0, 0, 0
 	err = retry(func() (err error) {
@@ -43,7 +43,7 @@ func (b *inbox) receive(socket int) (m message, err error) {
 	return m, nil
 }
 
-// check is systemd's idea of a message.
+// check applies systemd's rules for a message.
 func check(b []byte) (text, bad string) {
 	if len(b) > maxMessage {
 		return "", "a message of more than 4096 bytes"

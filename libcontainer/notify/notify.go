@@ -1,16 +1,16 @@
-// Package notify stands between a container and the service manager that
-// waits to hear of its readiness: a socket in the container, from which what
-// sd_notify(3) sends is passed on to NOTIFY_SOCKET.
+// Package notify relays the sd_notify(3) messages of a container to the service
+// manager: the container gets a socket of its own, and what is sent there is passed on
+// to NOTIFY_SOCKET of the caller.
 //
-// The manager's own socket would not do: it takes messages from the processes
-// of the service alone, and the pids in them mean nothing in a container.
+// The container cannot use the manager's socket directly: the manager accepts messages
+// only from the processes of the service, and the pids in them would be those of the
+// container's pid namespace.
 //
-// The manager trusts its service; a container is trusted less. It may say how
-// it fares (variables.go has the list), and gives no orders: it neither
-// loosens what the administrator has set for the unit, nor ends the runtime,
-// nor hands over descriptors. The manager sees one sender, skiff, so that any
-// NotifyAccess= but none will do: whichever process of the container finds the
-// socket speaks for it.
+// The manager trusts its service; a container is trusted less. It may report its state
+// (variables.go has the list), but cannot give orders: it can neither loosen what the
+// administrator has set for the unit, nor end the runtime, nor pass descriptors. For
+// the manager skiff is the only sender, so that any NotifyAccess= except none works.
+// Every process of the container that can reach the socket may send.
 package notify
 
 import (
@@ -23,20 +23,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The directory's place in the container, and the socket in it (as runc has
-// them). It is the directory that is mounted, since start makes the socket
-// when the container's mounts have been made.
+// Where the directory is mounted in the container, and the socket's name in it (as in
+// runc). The directory is mounted, not the socket, since start makes the socket after
+// the container's mounts were made.
 const (
 	mountPoint = "/run/notify"
 	socketName = "notify.sock"
 )
 
-// Env is the variable that tells a process of the socket.
+// Env is the environment variable with the socket's path.
 const Env = "NOTIFY_SOCKET"
 
-// With returns l with a mount of the directory dir, and the variable. The directory
-// is the host's: through a read-only mount a process can connect to the socket
-// and send, and nothing else.
+// With returns l with the mount of dir, a directory of the host, and the variable. The
+// mount is read-only: through it a process can connect to the socket and send, but
+// nothing else.
 func With(l *plan.Launch, dir string) *plan.Launch {
 	with := *l
 	with.Rootfs.Mounts = append(slices.Clip(l.Rootfs.Mounts), plan.Mount{
@@ -47,21 +47,21 @@ func With(l *plan.Launch, dir string) *plan.Launch {
 	return &with
 }
 
-// MakeDir makes the directory, which the container's user has to get at.
+// MakeDir makes the directory, and lets the container's user search it.
 func MakeDir(dir string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}
-	return os.Chmod(dir, 0o755) // whatever the umask
+	return os.Chmod(dir, 0o755) // regardless of the umask
 }
 
-// Proxy passes on what comes from the container.
+// Proxy relays messages from a container to a manager.
 type Proxy struct {
 	manager   *Manager
-	container int // bound in the directory
+	container int // socket that is bound in the directory
 }
 
-// Listen makes the container's socket in dir. The proxy takes the manager over.
+// Listen makes the container's socket in dir. The proxy takes ownership of the manager.
 func (m *Manager) Listen(dir string) (*Proxy, error) {
 	fd, err := bind(dir)
 	if err != nil {
@@ -70,14 +70,15 @@ func (m *Manager) Listen(dir string) (*Proxy, error) {
 	return &Proxy{manager: m, container: fd}, nil
 }
 
-// Close closes both sockets.
+// Close closes the container's socket and the connection to the manager.
 func (p *Proxy) Close() {
 	p.manager.Close()
 	unix.Close(p.container)
 }
 
-// bind makes the container's socket, to which everybody there may send. The
-// name of a socket has 107 bytes at most; the directory's may be longer.
+// bind makes the container's socket, to which every user may send. It binds through
+// /proc/self/fd, because the address of a socket has at most 107 bytes and the
+// directory's path may be longer.
 func bind(dir string) (int, error) {
 	path := filepath.Join(dir, socketName)
 	d, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
@@ -89,7 +90,7 @@ func bind(dir string) (int, error) {
 	if err != nil {
 		return -1, &os.PathError{Op: "socket", Path: path, Err: err}
 	}
-	_ = unix.Unlinkat(d, socketName, 0) // of a start that was killed
+	_ = unix.Unlinkat(d, socketName, 0) // left by a start that was killed
 	err = unix.Bind(fd, &unix.SockaddrUnix{Name: fmt.Sprintf("/proc/self/fd/%d/%s", d, socketName)})
 	if err == nil {
 		err = openUp(d)
@@ -101,9 +102,9 @@ func bind(dir string) (int, error) {
 	return fd, nil
 }
 
-// openUp lets everybody send to the socket in dir. A symlink in its place is
-// not followed: where an ordinary user's container may undo that a mount is
-// read-only, it might have made one.
+// openUp lets every user send to the socket in dir. It does not follow a symlink in
+// place of the socket: a container of an ordinary user that can make its mount writable
+// might have put one there.
 func openUp(dir int) error {
 	fd, err := unix.Openat(dir, socketName, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -2,18 +2,19 @@ package notify
 
 import "time"
 
-// A pace bounds how fast messages are read: neither skiff nor the manager is
-// within the container's limits. Who floods waits in send(2).
+// pace is a token bucket that limits how fast messages are read, because neither skiff
+// nor the manager is subject to the container's limits. A container that floods the
+// socket blocks in send(2).
 type pace struct {
-	full time.Time // when all tokens are back
+	full time.Time // when the bucket is full again
 }
 
 const (
-	burst    = 200
-	interval = 10 * time.Millisecond // a token comes back
+	burst    = 200                   // tokens in a full bucket
+	interval = 10 * time.Millisecond // time after which a token is added
 )
 
-// take uses a token up; there must be one.
+// take takes a token; there must be one.
 func (p *pace) take(now time.Time) {
 	if p.full.Before(now) {
 		p.full = now
@@ -21,7 +22,7 @@ func (p *pace) take(now time.Time) {
 	p.full = p.full.Add(interval)
 }
 
-// wait is how long it takes until there is a token.
+// wait returns how long it takes until there is a token.
 func (p *pace) wait(now time.Time) time.Duration {
 	return max(0, p.full.Add(-(burst-1)*interval).Sub(now))
 }

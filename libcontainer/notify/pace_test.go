@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A burst is free; then a message may come with each interval, and who has
-// been quiet has a burst again.
+// A burst passes at once; then one message may follow per interval, and after a pause
+// there may be a burst again.
 func TestPace(t *testing.T) {
 	var p pace
 	now := time.Unix(1000, 0)

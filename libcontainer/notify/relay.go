@@ -9,28 +9,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Service is whom the messages are about.
+// Service is the container that the messages are about.
 type Service struct {
 	Init  int      // pid of the container's first process
-	Pidfd *os.File // the same
-	Main  int      // pid that the manager is told when the container is ready
+	Pidfd *os.File // pidfd of the same process
+	Main  int      // MAINPID for the manager when the container is ready
 
-	// UntilReady ends the passing on when the manager knows that the container
-	// is ready; else it goes on until the container ends.
+	// UntilReady stops the relay when the manager knows that the container is ready;
+	// otherwise it runs until the container ends.
 	UntilReady bool
 }
 
-// patience bounds what a manager may take to read (systemd-notify(1) waits as
-// long). It is asked for only where somebody waits: in the foreground the
-// container's end is enough.
+// patience is how long to wait for the manager to read a message (systemd-notify(1)
+// waits as long). It applies to barriers, and with UntilReady to all messages;
+// otherwise the relay waits until the container ends.
 const patience = 5 * time.Second
 
-// maxLast is how many messages are read when the container has ended.
+// maxLast is the maximum number of messages that are read after the container's end.
 const maxLast = 512
 
-// relay passes messages on. It never waits for the manager alone: a message
-// that is not taken is kept, and no other is read, so that the senders wait as
-// they would for the manager itself.
+// relay is a run of a Proxy. It does not block on an AF_UNIX manager: a message that
+// the manager does not take is kept, and no other is read, so that the senders block as
+// they would on the manager's own socket.
 type relay struct {
 	*Proxy
 	Service
@@ -38,63 +38,63 @@ type relay struct {
 	inbox *inbox
 	pace  pace
 
-	out   []parcel
-	stuck time.Time // since when the first of them is not taken; zero: it is not
-	asked *barrier  // that the manager has not answered yet
-	mute  bool      // the manager answers none
-	ended bool      // the container has
+	out   []parcel  // to be sent, in order
+	stuck time.Time // since when the manager has not taken the first of them; zero if it has not refused it
+	asked *barrier  // barrier that the manager has not lifted yet; nil if there is none
+	mute  bool      // the manager does not lift barriers
+	ended bool      // the container has ended
 	done  bool
-	said  []error // what went wrong, of each kind once
+	errs  []error // what went wrong, each once
 }
 
 // parcel is a message for the manager, with a descriptor unless it is negative.
 type parcel struct {
 	text  string
 	fd    int
-	ready bool     // it says that the container is ready
-	asks  *barrier // it is that barrier
+	ready bool     // it has READY=1
+	asks  *barrier // the barrier that it requests; nil if it requests none
 }
 
-// barrier is a pipe whose other end the manager closes when it has read all
-// that came before (sd_notify_barrier(3)), and the descriptor that somebody in
-// the container waits for in the same way.
+// barrier is a pipe whose write end the manager closes when it has read everything that
+// came before (sd_notify_barrier(3)). client is the same for a sender in the container:
+// its descriptor, which is closed when the manager has closed the pipe's.
 type barrier struct {
-	reply  int
-	client int       // negative: we wait ourselves
-	since  time.Time // when it was handed on; zero: not yet
+	reply  int       // read end of the pipe
+	client int       // negative if skiff itself waits
+	since  time.Time // when it was sent; zero before
 }
 
-// own reports whether it is skiff that waits.
-func (b *barrier) own() bool { return b.client < 0 }
+// ours reports whether it is skiff that waits.
+func (b *barrier) ours() bool { return b.client < 0 }
 
-// Run passes on messages until the container has ended, or is ready. The error
-// says, in one line, what could not be passed on.
+// Run relays messages until the container has ended or, with UntilReady, is ready. The
+// errors that it returns, one per line, say what could not be relayed.
 func (p *Proxy) Run(s Service) error {
 	r := &relay{Proxy: p, Service: s, clock: clockOf(s.Init), inbox: newInbox()}
 	defer r.release()
 	for r.flush(); !r.done; r.flush() {
 		r.step()
 	}
-	return errors.Join(r.said...)
+	return errors.Join(r.errs...)
 }
 
 func (r *relay) release() {
 	for _, p := range r.out {
 		closeFD(p.fd)
 	}
-	r.answer()
+	r.endBarrier()
 }
 
-// say keeps an error, unless it is known.
-func (r *relay) say(err error) {
+// fail stores an error, unless it is there already.
+func (r *relay) fail(err error) {
 	err = fmt.Errorf("%s: %w", Env, err)
-	for _, known := range r.said {
+	for _, known := range r.errs {
 		if known.Error() == err.Error() {
 			return
 		}
 	}
-	if len(r.said) < 8 {
-		r.said = append(r.said, err)
+	if len(r.errs) < 8 {
+		r.errs = append(r.errs, err)
 	}
 }
 
@@ -103,23 +103,23 @@ func (r *relay) step() {
 	now := time.Now()
 	poll, limit := r.interests(now)
 	if _, err := unix.Poll(poll[:], milliseconds(limit)); err != nil && err != unix.EINTR {
-		r.say(os.NewSyscallError("poll", err))
+		r.fail(os.NewSyscallError("poll", err))
 		r.done = true
 		return
 	}
 	switch {
 	case poll[onReply].Revents != 0:
-		r.answer()
+		r.endBarrier()
 	case poll[onEnd].Revents != 0:
-		r.last()
+		r.drain()
 	case poll[onContainer].Revents != 0:
-		r.take()
+		r.receive()
 	case r.late(time.Now()):
 		r.giveUp()
 	}
 }
 
-// What step waits for.
+// Indices of the descriptors that step polls.
 const (
 	onContainer = iota
 	onEnd
@@ -128,13 +128,13 @@ const (
 	events
 )
 
-// interests are the descriptors that matter now, and for how long; negative is
-// for ever.
+// interests returns the descriptors to poll now, and the timeout; a negative one means
+// none.
 func (r *relay) interests(now time.Time) (poll [events]unix.PollFd, limit time.Duration) {
 	poll[onContainer] = unix.PollFd{Fd: -1, Events: unix.POLLIN}
 	poll[onEnd] = unix.PollFd{Fd: -1, Events: unix.POLLIN}
 	poll[onManager] = unix.PollFd{Fd: -1, Events: unix.POLLOUT}
-	poll[onReply] = unix.PollFd{Fd: -1} // a pipe's end needs no asking
+	poll[onReply] = unix.PollFd{Fd: -1} // POLLHUP is always reported
 	if !r.ended {
 		poll[onEnd].Fd = int32(r.Pidfd.Fd())
 	}
@@ -164,7 +164,7 @@ func milliseconds(d time.Duration) int {
 	return int(d.Milliseconds()) + 1
 }
 
-// deadline is until when the manager is waited for; zero: for ever.
+// deadline returns until when to wait for the manager; zero means without limit.
 func (r *relay) deadline() time.Time {
 	switch {
 	case r.asked != nil && !r.asked.since.IsZero():
@@ -180,47 +180,47 @@ func (r *relay) late(now time.Time) bool {
 	return !end.IsZero() && now.After(end)
 }
 
-// giveUp stops to wait for the manager.
+// giveUp stops waiting for the manager.
 func (r *relay) giveUp() {
 	if r.asked != nil {
 		r.mute = true
-		r.say(fmt.Errorf("the manager does not answer a barrier (for %v)", patience))
-		r.answer()
+		r.fail(fmt.Errorf("the manager does not answer a barrier (for %v)", patience))
+		r.endBarrier()
 		return
 	}
-	r.say(fmt.Errorf("the manager reads nothing (for %v)", patience))
+	r.fail(fmt.Errorf("the manager reads nothing (for %v)", patience))
 	r.done = true
 }
 
-// last passes on what the container has said before it ended, as far as the
-// manager takes it at once.
-func (r *relay) last() {
+// drain relays what the container has sent before it ended, as far as the manager takes
+// it at once.
+func (r *relay) drain() {
 	r.ended = true
 	for range maxLast {
 		if !r.flush() {
-			r.say(errors.New("the manager did not read all that the container has said"))
+			r.fail(errors.New("the manager did not read all that the container has said"))
 			break
 		}
-		if r.done || !r.take() {
+		if r.done || !r.receive() {
 			break
 		}
 	}
-	r.done = r.done || r.asked == nil || !r.asked.own()
+	r.done = r.done || r.asked == nil || !r.asked.ours()
 }
 
-// take reads a message, and reports whether there was one.
-func (r *relay) take() bool {
+// receive reads a message, and reports whether there was one.
+func (r *relay) receive() bool {
 	m, err := r.inbox.receive(r.container)
 	if err != nil {
 		if !errors.Is(err, unix.EAGAIN) {
-			r.say(os.NewSyscallError("recvmsg", err))
+			r.fail(os.NewSyscallError("recvmsg", err))
 			r.done = true
 		}
 		return false
 	}
 	r.pace.take(time.Now())
 	if m.bad != "" {
-		r.say(errors.New(m.bad + " of the container's is not passed on"))
+		r.fail(errors.New(m.bad + " of the container's is not passed on"))
 		closeFD(m.fd)
 		return true
 	}
@@ -231,28 +231,28 @@ func (r *relay) take() bool {
 func (r *relay) accept(m message) {
 	main := r.Main
 	if !r.manager.takesFDs() {
-		main = 0 // it is on another machine
+		main = 0 // the manager is on another machine
 	}
 	v := judge(m.text, main, &r.clock)
 	for i, text := range v.messages {
 		r.out = append(r.out, parcel{text: text, fd: -1, ready: v.ready && i == len(v.messages)-1})
 	}
 	if v.barrier && m.fd >= 0 {
-		r.ask(m.fd)
+		r.addBarrier(m.fd)
 	} else {
 		closeFD(m.fd)
 	}
 }
 
-// ask adds a barrier, which client gets to know of.
-func (r *relay) ask(client int) {
+// addBarrier queues a barrier. client is closed when it is lifted.
+func (r *relay) addBarrier(client int) {
 	var pipe [2]int
 	if r.mute || r.asked != nil || !r.manager.takesFDs() {
-		r.out = append(r.out, parcel{fd: client}) // closed when all before is handed on
+		r.out = append(r.out, parcel{fd: client}) // closed when everything before it has been sent
 		return
 	}
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
-		r.say(os.NewSyscallError("pipe", err))
+		r.fail(os.NewSyscallError("pipe", err))
 		closeFD(client)
 		return
 	}
@@ -260,19 +260,20 @@ func (r *relay) ask(client int) {
 	r.out = append(r.out, parcel{text: "BARRIER=1", fd: pipe[1], asks: r.asked})
 }
 
-// answer ends the barrier.
-func (r *relay) answer() {
+// endBarrier lifts the barrier, if there is one: it closes the client's descriptor, or
+// ends the relay if skiff itself waits.
+func (r *relay) endBarrier() {
 	if r.asked == nil {
 		return
 	}
-	own := r.asked.own()
+	ours := r.asked.ours()
 	closeFD(r.asked.client)
 	closeFD(r.asked.reply)
 	r.asked = nil
-	r.done = r.done || own
+	r.done = r.done || ours
 }
 
-// flush hands on what there is, and reports whether it was all taken.
+// flush sends what is queued, and reports whether the manager took it all.
 func (r *relay) flush() bool {
 	for len(r.out) > 0 {
 		p := r.out[0]
@@ -293,29 +294,29 @@ func (r *relay) flush() bool {
 	return true
 }
 
-// sent is what comes when a parcel was handed on, or cannot be.
+// sent handles the result of sending a parcel.
 func (r *relay) sent(p *parcel, err error) {
 	switch {
 	case err != nil:
-		r.say(fmt.Errorf("send: %w", err))
-		r.done = r.done || r.UntilReady || r.ended // nobody is there who waits
+		r.fail(fmt.Errorf("send: %w", err))
+		r.done = r.done || r.UntilReady || r.ended // there is no manager to wait for
 	case p.asks != nil:
 		p.asks.since = time.Now()
 	case p.ready && r.UntilReady:
-		r.settle()
+		r.awaitRead()
 	}
 }
 
-// settle is what comes when the manager has been sent word that the container
-// is ready: skiff may not end before it is read, or the manager would not know
-// whose word it is.
-func (r *relay) settle() {
+// awaitRead makes the relay end when the manager has read the message that the
+// container is ready. skiff must not exit before, because then the manager could not
+// tell which unit the sender belonged to.
+func (r *relay) awaitRead() {
 	if !r.manager.takesFDs() {
 		r.done = true
 		return
 	}
-	r.answer()
-	r.ask(-1)
+	r.endBarrier()
+	r.addBarrier(-1)
 	r.done = r.asked == nil
 }
 

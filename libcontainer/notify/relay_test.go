@@ -33,13 +33,13 @@ func TestWith(t *testing.T) {
 	}
 }
 
-// world is a manager, a proxy that runs, and a container that sends.
+// world is a manager, a running proxy, and a container that sends.
 type world struct {
 	*testing.T
-	manager *net.UnixConn // reads nothing by itself
+	manager *net.UnixConn // read only by receive
 	client  int           // connected to the container's socket
-	end     *os.File      // a pipe, which stands for a pidfd: to close it ends the container
-	over    chan error
+	end     *os.File      // a pipe in place of a pidfd: closing it ends the container
+	over    chan error    // result of Run
 }
 
 func newWorld(t *testing.T, untilReady bool) *world {
@@ -79,7 +79,7 @@ func (w *world) run(m *Manager, dir string, untilReady bool) {
 	}()
 }
 
-func (w *world) say(text string, fds ...int) {
+func (w *world) send(text string, fds ...int) {
 	w.Helper()
 	var oob []byte
 	if len(fds) > 0 {
@@ -90,8 +90,9 @@ func (w *world) say(text string, fds ...int) {
 	}
 }
 
-// hear is what the manager reads next; a descriptor of it is closed.
-func (w *world) hear() string {
+// receive returns what the manager reads next. It closes descriptors and appends their
+// number.
+func (w *world) receive() string {
 	w.Helper()
 	data, control := make([]byte, 1<<16), make([]byte, 1<<12)
 	_ = w.manager.SetReadDeadline(time.Now().Add(10 * time.Second))
@@ -110,7 +111,7 @@ func (w *world) hear() string {
 	return string(data[:n]) + note
 }
 
-// finish is the error at the end, which has to come within the time.
+// finish returns the error of Run, which must return within the time.
 func (w *world) finish(within time.Duration) string {
 	w.Helper()
 	begun := time.Now()
@@ -128,7 +129,7 @@ func (w *world) finish(within time.Duration) string {
 	return ""
 }
 
-// fill has the manager's socket take no more.
+// fill fills the manager's socket, so that it takes no more messages.
 func (w *world) fill() {
 	fd, err := sys.ConnectUnix(w.manager.LocalAddr().String(), unix.SOCK_DGRAM)
 	if err != nil {
@@ -139,13 +140,13 @@ func (w *world) fill() {
 	}
 }
 
-// A manager that does not read delays nothing: the end comes at once, or,
-// where it is readiness that is waited for, after a bounded time.
+// A manager that does not read delays nothing: Run ends at once, or with UntilReady
+// after a limited time.
 func TestManagerDoesNotRead(t *testing.T) {
 	w := newWorld(t, false)
 	w.fill()
-	w.say("STATUS=a")
-	w.say("STATUS=b\nREADY=1")
+	w.send("STATUS=a")
+	w.send("STATUS=b\nREADY=1")
 	time.Sleep(50 * time.Millisecond)
 	w.end.Close()
 	if err := w.finish(time.Second); err != "NOTIFY_SOCKET: the manager did not read all that the container has said" {
@@ -161,7 +162,7 @@ func TestManagerDoesNotReadReady(t *testing.T) {
 			if fill {
 				w.fill()
 			}
-			w.say("READY=1")
+			w.send("READY=1")
 			if err := w.finish(patience + time.Second); !strings.Contains(err, "NOTIFY_SOCKET: the manager ") {
 				t.Errorf("error %q", err)
 			}
@@ -169,8 +170,8 @@ func TestManagerDoesNotReadReady(t *testing.T) {
 	}
 }
 
-// A manager that is slow hears all, in order, and keeps no more than a message
-// in memory: who sends waits.
+// A slow manager gets all messages, in order, and the relay keeps at most one in
+// memory: senders block.
 func TestManagerIsSlow(t *testing.T) {
 	w := newWorld(t, false)
 	const n = 150
@@ -183,7 +184,7 @@ func TestManagerIsSlow(t *testing.T) {
 		if i%10 == 0 {
 			time.Sleep(5 * time.Millisecond)
 		}
-		if got := w.hear(); got != "STATUS="+strconv.Itoa(i) {
+		if got := w.receive(); got != "STATUS="+strconv.Itoa(i) {
 			t.Fatalf("message %d is %q", i, got)
 		}
 	}
@@ -193,12 +194,11 @@ func TestManagerIsSlow(t *testing.T) {
 	}
 }
 
-// A manager that is gone ends the waiting; another one at the same name is
-// found.
+// If the manager is gone, waiting ends; a new one at the same name is found.
 func TestManagerGone(t *testing.T) {
 	w := newWorld(t, true)
 	w.manager.Close()
-	w.say("READY=1")
+	w.send("READY=1")
 	if err := w.finish(time.Second); err != "NOTIFY_SOCKET: send: connection refused" {
 		t.Errorf("error %q", err)
 	}
@@ -206,14 +206,14 @@ func TestManagerGone(t *testing.T) {
 
 func TestManagerReplaced(t *testing.T) {
 	w := newWorld(t, false)
-	w.say("STATUS=1")
-	w.hear()
+	w.send("STATUS=1")
+	w.receive()
 	addr := w.manager.LocalAddr().(*net.UnixAddr)
 	w.manager.Close()
 	if err := os.Remove(addr.Name); err != nil {
 		t.Fatal(err)
 	}
-	w.say("STATUS=2")
+	w.send("STATUS=2")
 	time.Sleep(50 * time.Millisecond)
 	again, err := net.ListenUnixgram("unixgram", addr)
 	if err != nil {
@@ -221,8 +221,8 @@ func TestManagerReplaced(t *testing.T) {
 	}
 	defer again.Close()
 	w.manager = again
-	w.say("STATUS=3") // skiff tries the name anew with each message
-	if got := w.hear(); got != "STATUS=3" {
+	w.send("STATUS=3") // skiff connects to the name again for each message
+	if got := w.receive(); got != "STATUS=3" {
 		t.Errorf("%q", got)
 	}
 	w.end.Close()
@@ -231,14 +231,14 @@ func TestManagerReplaced(t *testing.T) {
 	}
 }
 
-// What is said before the end is passed on, and READY=1 is waited for even then.
+// What is sent before the end is relayed, and even then READY=1 is waited for.
 func TestLastWords(t *testing.T) {
 	w := newWorld(t, true)
-	w.say("STATUS=a")
-	w.say("READY=1")
+	w.send("STATUS=a")
+	w.send("READY=1")
 	w.end.Close()
 	for _, want := range []string{"STATUS=a", "READY=1\nMAINPID=42", "BARRIER=1 fds=1"} {
-		if got := w.hear(); got != want {
+		if got := w.receive(); got != want {
 			t.Errorf("%q, expected %q", got, want)
 		}
 	}
@@ -247,7 +247,8 @@ func TestLastWords(t *testing.T) {
 	}
 }
 
-// Who floods waits: what gets to the manager in a time is bounded.
+// A sender that floods the socket blocks: the number of messages to the manager in a
+// time is limited.
 func TestFlood(t *testing.T) {
 	w := newWorld(t, false)
 	stop := time.Now().Add(500 * time.Millisecond)
@@ -270,7 +271,7 @@ func TestFlood(t *testing.T) {
 	w.finish(time.Second)
 }
 
-// Directories and sockets may have paths that no socket address can hold.
+// Directories and sockets may have paths that are too long for a socket address.
 func TestLongPaths(t *testing.T) {
 	deep := filepath.Join(t.TempDir(), strings.Repeat("d", 120))
 	if err := os.MkdirAll(deep, 0o755); err != nil {
@@ -295,8 +296,8 @@ func TestLongPaths(t *testing.T) {
 	if err != nil || st.Mode().Perm() != 0o777 {
 		t.Errorf("socket %v, %v", st, err)
 	}
-	w.say("STATUS=a")
-	if got := w.hear(); got != "STATUS=a" {
+	w.send("STATUS=a")
+	if got := w.receive(); got != "STATUS=a" {
 		t.Errorf("%q", got)
 	}
 	w.end.Close()
@@ -322,7 +323,7 @@ func TestDial(t *testing.T) {
 	}
 }
 
-// With AF_VSOCK each message has a connection of its own.
+// With AF_VSOCK, each message has its own connection.
 func TestVsock(t *testing.T) {
 	fd, err := unix.Socket(unix.AF_VSOCK, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -348,8 +349,8 @@ func TestVsock(t *testing.T) {
 	}
 	w := &world{T: t, over: make(chan error, 1)}
 	w.run(m, t.TempDir(), true)
-	w.say("STATUS=a")
-	w.say("READY=1")
+	w.send("STATUS=a")
+	w.send("READY=1")
 	for _, want := range []string{"STATUS=probe", "STATUS=a", "READY=1"} {
 		conn, _, err := unix.Accept(fd)
 		if err != nil {

@@ -8,33 +8,31 @@ import (
 	"unicode/utf8"
 )
 
-// maxMessage is the longest message that systemd reads: it ignores others.
+// maxMessage is the maximum length of a message in bytes: systemd ignores longer ones.
 const maxMessage = 4096
 
-// A rule decides what becomes of a variable's value. The line is left out
-// unless ok.
+// rule checks or converts a variable's value. If ok is false, the line is left out.
 type rule func(value string, c *clock) (out string, ok bool)
 
-// ruleOf is the rule for a variable of sd_notify(3) that a container may set.
-// All others are left out, those that a later systemd knows, too:
+// ruleOf returns the rule for a variable of sd_notify(3) that a container may set. All
+// others are left out, including those that a later systemd may add:
 //
-//	MAINPID, MAINPIDFD, MAINPIDFDID   its pids are not those of the host;
-//	                                  MAINPID goes with READY=1, and is ours
-//	NOTIFYACCESS                      would let others of the host speak
-//	STOPPING                          has the manager kill the service when it
-//	                                  takes long: that is skiff, and the
-//	                                  container would go on, watched by nobody.
-//	                                  That it ends is seen by skiff's end
-//	WATCHDOG=trigger, WATCHDOG_USEC   likewise, and where the unit has no
-//	                                  watchdog
-//	EXTEND_TIMEOUT_USEC,              would lift a bound that the unit's
+//	MAINPID, MAINPIDFD, MAINPIDFDID   the container's pids are not the host's;
+//	                                  skiff adds its own MAINPID to READY=1
+//	NOTIFYACCESS                      would let other processes of the host send
+//	STOPPING                          makes the manager kill the service, which
+//	                                  is skiff, if stopping takes long: the
+//	                                  container would run on, unsupervised. The
+//	                                  manager sees the end when skiff ends
+//	WATCHDOG=trigger, WATCHDOG_USEC   likewise, even if the unit has no watchdog
+//	EXTEND_TIMEOUT_USEC,              would lift a limit that the unit's
 //	RESTART_RESET                     administrator has set, and could keep the
-//	                                  host from starting or from shutting down
-//	FDSTORE, FDSTOREREMOVE, FDNAME,   descriptors of a container stay out of
-//	FDPOLL                            the manager, which is the host's init: to
-//	                                  close one can take as long as who made it
-//	                                  likes (FUSE, SO_LINGER)
-//	BARRIER                           is answered in place: see relay.go
+//	                                  host from booting or shutting down
+//	FDSTORE, FDSTOREREMOVE, FDNAME,   descriptors of a container stay out of the
+//	FDPOLL                            manager, which is the host's init: closing
+//	                                  one can take as long as its creator wants
+//	                                  (FUSE, SO_LINGER)
+//	BARRIER                           is handled by relay.go
 func ruleOf(name string) rule {
 	switch name {
 	case "READY", "RELOADING", "WATCHDOG":
@@ -49,7 +47,7 @@ func ruleOf(name string) rule {
 		return dotted
 	}
 	if own, ok := strings.CutPrefix(name, "X_"); ok && own != "" && isName(own) {
-		return printable // anybody's own
+		return printable // free for any service
 	}
 	return nil
 }
@@ -62,13 +60,14 @@ func isName(s string) bool {
 
 func one(value string, _ *clock) (string, bool) { return value, value == "1" }
 
-// decimal is a number of an errno's or an exit status's size.
+// decimal accepts a decimal number that fits in 16 bits, as errnos and exit statuses
+// do.
 func decimal(value string, _ *clock) (string, bool) {
 	n, err := strconv.ParseUint(value, 10, 16)
 	return strconv.FormatUint(n, 10), err == nil
 }
 
-// dotted is a name of D-Bus or Varlink.
+// dotted accepts an error name of D-Bus or Varlink.
 func dotted(value string, _ *clock) (string, bool) {
 	bad := func(r rune) bool {
 		return r != '.' && r != '_' && r != '-' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
@@ -76,8 +75,9 @@ func dotted(value string, _ *clock) (string, bool) {
 	return value, value != "" && len(value) <= 255 && !strings.ContainsFunc(value, bad)
 }
 
-// printable is text for people: systemctl prints it as it comes, to a
-// terminal, and systemd refuses what is not UTF-8. It never gets longer.
+// printable replaces characters that are not printable: systemctl prints the text
+// unchanged to a terminal, and systemd refuses what is not UTF-8. The text never gets
+// longer.
 func printable(value string, _ *clock) (string, bool) {
 	if !strings.ContainsFunc(value, unprintable) {
 		return value, true
@@ -90,11 +90,11 @@ func printable(value string, _ *clock) (string, bool) {
 	}, value), true
 }
 
-// unprintable is true of what steers a terminal, and of what is not UTF-8.
+// unprintable reports whether r is a control character or stands for invalid UTF-8.
 func unprintable(r rune) bool { return unicode.IsControl(r) || r == utf8.RuneError }
 
-// hostTime is a time of the container's CLOCK_MONOTONIC as the manager has it:
-// a time namespace may have moved it.
+// hostTime converts a time of the container's CLOCK_MONOTONIC to the manager's, which a
+// time namespace may have made different.
 func hostTime(value string, c *clock) (string, bool) {
 	t, err := strconv.ParseInt(value, 10, 64)
 	if err != nil || t < 0 || !c.known {
@@ -104,18 +104,18 @@ func hostTime(value string, c *clock) (string, bool) {
 	return strconv.FormatInt(t, 10), t >= 0
 }
 
-// verdict is what becomes of a message.
+// verdict is the result of judging a message.
 type verdict struct {
-	messages []string // to be sent, in this order
-	ready    bool     // the last of them says so
-	barrier  bool     // its descriptor is closed when all that came before is handed on
+	messages []string // to send, in this order
+	ready    bool     // the last of them has READY=1
+	barrier  bool     // it has BARRIER=1
 }
 
-// judge goes through a message's lines; systemd ends them at \r, too. With
-// READY=1 goes main, the pid of the service unless it is 0, in one message, so
-// that the manager never knows one without the other.
+// judge filters the lines of a message; like systemd, it also ends lines at \r. If
+// there is a READY=1 and main, the main pid of the service, is not 0, MAINPID goes into
+// the same message as READY=1, so that the manager never knows one without the other.
 func judge(text string, main int, c *clock) (v verdict) {
-	var rest, state []string // state is what has to be in one message, each once
+	var rest, state []string // state has the lines that must be in one message, each once
 	for line := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == '\n' || r == '\r' }) {
 		name, value, _ := strings.Cut(line, "=")
 		if name == "BARRIER" {
@@ -145,15 +145,15 @@ func judge(text string, main int, c *clock) (v verdict) {
 	return v
 }
 
-// maxState bounds a message's lines about the state: more than one of a kind
-// make no sense.
+// maxState is the maximum number of lines about the state in a message; there is no use
+// for more than one of each kind.
 const maxState = 3
 
 func isState(name string) bool {
 	return name == "READY" || name == "RELOADING" || name == "MONOTONIC_USEC"
 }
 
-// join makes one message, or two where one would be too long.
+// join makes one message, or two if one would be too long.
 func join(rest, state []string) (messages []string) {
 	all := strings.Join(slices.Concat(rest, state), "\n")
 	switch {

@@ -10,13 +10,13 @@ func TestJudge(t *testing.T) {
 	at := clock{ahead: 1000, known: true}
 	long := strings.Repeat("x", 4080)
 	for _, s := range []struct {
-		in, out string // messages, with | between them
+		in, out string // out: messages, separated by |
 		marks   string
 	}{
-		// What is passed on.
+		// Lines that are passed on.
 		{"READY=1", "READY=1\nMAINPID=42", "ready"},
 		{"READY=1\n", "READY=1\nMAINPID=42", "ready"},
-		{"READY=1\x00", "", ""}, // check has taken a last NUL away: this one is another
+		{"READY=1\x00", "", ""}, // check has already removed one NUL at the end
 		{"STATUS=a b=c\nREADY=1\nWATCHDOG=1\n", "STATUS=a b=c\nWATCHDOG=1\nREADY=1\nMAINPID=42", "ready"},
 		{"READY=1\nREADY=1\nREADY=1", "READY=1\nMAINPID=42", "ready"},
 		{"RELOADING=1\nMONOTONIC_USEC=5000", "RELOADING=1\nMONOTONIC_USEC=4000", ""},
@@ -29,7 +29,7 @@ func TestJudge(t *testing.T) {
 		{"WATCHDOG=1", "WATCHDOG=1", ""},
 		{"X_OWN_2=a=b", "X_OWN_2=a=b", ""},
 
-		// What is not: it would be an order to the manager.
+		// Lines that are not: they would be orders to the manager.
 		{"MAINPID=1", "", ""},
 		{"MAINPIDFD=1", "", ""},
 		{"MAINPIDFDID=5", "", ""},
@@ -46,12 +46,12 @@ func TestJudge(t *testing.T) {
 		{"WATCHDOG=1\nBARRIER=1", "WATCHDOG=1", "barrier"},
 		{"INVENTED_LATER=1", "", ""},
 
-		// Lines end at \r, too: nothing hides behind one.
+		// Lines end at \r, too, so that nothing hides after one.
 		{"STATUS=a\rMAINPID=1\rNOTIFYACCESS=all", "STATUS=a", ""},
 		{"STATUS=a\r\nREADY=1\r\n", "STATUS=a\nREADY=1\nMAINPID=42", "ready"},
 		{"X_A=1\rWATCHDOG=trigger", "X_A=1", ""},
 
-		// Names and values that are none.
+		// Invalid names and values.
 		{"", "", ""},
 		{"\n\r\n", "", ""},
 		{"READY", "", ""},
@@ -65,7 +65,7 @@ func TestJudge(t *testing.T) {
 		{"X_a=1", "", ""},
 		{"X_A\x1b[2J=1", "", ""},
 		{"MONOTONIC_USEC=-1", "", ""},
-		{"MONOTONIC_USEC=999", "", ""}, // before the host's clock began
+		{"MONOTONIC_USEC=999", "", ""}, // before the host's clock started
 		{"MONOTONIC_USEC=9223372036854775808", "", ""},
 		{"ERRNO=-1", "", ""},
 		{"ERRNO=99999", "", ""},
@@ -75,7 +75,7 @@ func TestJudge(t *testing.T) {
 		{"BUSERROR=" + strings.Repeat("a", 256), "", ""},
 		{"VARLINKERROR=", "", ""},
 
-		// A terminal shows the text, and systemd wants UTF-8.
+		// The text may be shown on a terminal, and systemd wants UTF-8.
 		{"STATUS=\x1b[2Ja\tb\x7fc\u009bd", "STATUS=?[2Ja?b?c?d", ""},
 		{"STATUS=a\xff\xfeb", "STATUS=a??b", ""},
 		{"X_A=\x07", "X_A=?", ""},
@@ -103,8 +103,8 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// A manager on another machine has other pids, and a container that has ended
-// has no clock.
+// Without a main pid, since the manager is on another machine, and without a clock,
+// since the container has ended.
 func TestJudgeWithout(t *testing.T) {
 	v := judge("RELOADING=1\nMONOTONIC_USEC=5\nREADY=1", 0, new(clock))
 	if !v.ready || len(v.messages) != 1 || v.messages[0] != "RELOADING=1\nREADY=1" {

@@ -12,12 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Make makes the groups that are not there, and sets the class's schemata.
-// After an error [Group.Undo] is to be called.
+// Make makes the groups that do not exist, and writes the class's schemata. After an
+// error, call [Group.Undo].
 func (g *Group) Make() error {
 	if g.Made {
 		if err := g.tree.mkdir(g.Class); err != nil {
-			g.Made = false // and nothing of ours to remove
+			g.Made = false // Undo must not remove another's class
 			return g.failed("closID", "make the class of service "+g.Class, err)
 		}
 	}
@@ -37,7 +37,8 @@ func (g *Group) Make() error {
 	return nil
 }
 
-// failed adds what resctrl has to say beyond an errno.
+// failed returns an error that names the member of linux.intelRdt and adds resctrl's
+// explanation, if there is one (info/last_cmd_status).
 func (g *Group) failed(member, what string, err error) error {
 	name := field
 	if member != "" {
@@ -54,21 +55,22 @@ func (g *Group) failed(member, what string, err error) error {
 	return err
 }
 
-// Undo removes what [Group.Make] has made.
+// Undo removes what [Group.Make] has made. It may be called again.
 func (g *Group) Undo() error {
-	return g.tree.remove(g.Monitor, g.made())
+	return g.tree.remove(g.Monitor, g.madeClass())
 }
 
-func (g *Group) made() string {
+func (g *Group) madeClass() string {
 	if g.Made {
 		return g.Class
 	}
 	return ""
 }
 
-// Remove removes what goes with the container: its monitoring group, and a
-// class that was made under the container's name. Each may be empty, or gone.
-func Remove(class, monitor string) error { return kernel("").remove(monitor, class) }
+// Remove removes what belongs to a container: its monitoring group, and a class that
+// was made with the container's id as its name. Each may be empty, or may no longer
+// exist.
+func Remove(class, monitor string) error { return kernelTree("").remove(monitor, class) }
 
 func (t *tree) remove(paths ...string) error {
 	for _, p := range paths {
@@ -82,8 +84,8 @@ func (t *tree) remove(paths ...string) error {
 	return nil
 }
 
-// Join puts the process pid, of one thread, into the class and, as only a
-// member of the class may join it, then into the monitoring group.
+// Join moves the single-threaded process pid into the class, and then into the
+// monitoring group, which only a member of the class may join. Each may be empty.
 func Join(class, monitor string, pid int) error {
 	for _, dir := range [...]string{class, monitor} {
 		if dir == "" {
@@ -96,7 +98,7 @@ func Join(class, monitor string, pid int) error {
 	return nil
 }
 
-// write writes to a file that is there.
+// write writes text to an existing file, in one write.
 func write(path, text string) error {
 	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_TRUNC|unix.O_CLOEXEC, 0)
 	if err != nil {

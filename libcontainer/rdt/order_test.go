@@ -9,8 +9,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Only a member of the class may join its monitoring group, so the class comes
-// first.
+// Join begins with the class, because only its members may join its monitoring group.
 func TestJoinOrder(t *testing.T) {
 	tr := fake(t)
 	g := made(t, tr, &specs.LinuxIntelRdt{EnableMonitoring: true})
@@ -25,7 +24,7 @@ func TestJoinOrder(t *testing.T) {
 	}
 }
 
-// A class that another container makes meanwhile is not ours to remove.
+// A class that another container makes meanwhile is not removed.
 func TestMadeMeanwhile(t *testing.T) {
 	tr := fake(t)
 	g, err := tr.find(&specs.LinuxIntelRdt{}, "web")

@@ -1,7 +1,6 @@
-// Package rdt puts a container's process into a class of service, and a
-// monitoring group, of Intel's Resource Director Technology, by way of the
-// resctrl file system (config-linux.md, "IntelRdt"; the kernel's
-// Documentation/filesystems/resctrl.rst).
+// Package rdt moves a container's process into a class of service and a monitoring
+// group of Intel's Resource Director Technology, through the resctrl file system
+// (config-linux.md, "IntelRdt"; the kernel's Documentation/filesystems/resctrl.rst).
 package rdt
 
 import (
@@ -24,27 +23,27 @@ const field = "linux.intelRdt"
 // container.
 type Group struct {
 	Class   string // directory of the class
-	Monitor string // directory of the monitoring group; empty for none
+	Monitor string // directory of the monitoring group; empty if there is none
 
-	Made bool // the class is made by this container
-	Own  bool // and has no name but the container's: it goes when the container goes
+	Made bool // the class does not exist yet: Make makes it
+	Own  bool // the class is named by the container's id and does not exist yet: it is removed with the container
 
-	schemata []string // what is to be written, each in a write of its own
+	schemata []string // what to write to the class, each in one write
 	tree     *tree
 }
 
-// tree is a mounted resctrl.
+// tree is a mounted resctrl file system.
 type tree struct {
 	mount        string
 	mkdir, rmdir func(path string) error
 }
 
-func kernel(mount string) *tree {
+func kernelTree(mount string) *tree {
 	return &tree{mount, func(path string) error { return unix.Mkdir(path, 0o755) }, unix.Rmdir}
 }
 
-// Find says which groups the container id is to have, and compares what is
-// there with what is asked for. It makes nothing.
+// Find determines the groups that the container id is to have, and compares the
+// schemata of an existing class with r. It makes nothing.
 func Find(r *specs.LinuxIntelRdt, id string) (*Group, error) {
 	table, err := sys.ReadMounts("self")
 	if err != nil {
@@ -54,10 +53,10 @@ func Find(r *specs.LinuxIntelRdt, id string) (*Group, error) {
 	if mount == "" {
 		return nil, errors.New(field + ": no resctrl file system is mounted (the kernel needs CONFIG_X86_CPU_RESCTRL, the processor RDT; then: mount -t resctrl resctrl /sys/fs/resctrl)")
 	}
-	return kernel(mount).find(r, id)
+	return kernelTree(mount).find(r, id)
 }
 
-// mountPoint finds resctrl in a mount table.
+// mountPoint returns the mount point of resctrl in a mount table.
 func mountPoint(table string) string {
 	for m := range proc.Mounts(table) {
 		if m.Type == "resctrl" && m.Root == "/" {
@@ -89,8 +88,8 @@ func (t *tree) find(r *specs.LinuxIntelRdt, id string) (*Group, error) {
 	return g, nil
 }
 
-// schemata is what the file of that name is to be given, in the order of the
-// specification.
+// schemata returns what to write to the file of that name, in the specification's
+// order.
 func schemata(r *specs.LinuxIntelRdt) (all []string) {
 	for _, s := range [...]string{r.L3CacheSchema, r.MemBwSchema, strings.Join(r.Schemata, "\n")} {
 		if s != "" {
@@ -100,7 +99,7 @@ func schemata(r *specs.LinuxIntelRdt) (all []string) {
 	return all
 }
 
-// compare makes sure that a class which exists has the schemata asked for.
+// compare returns an error unless an existing class has the schemata asked for.
 func (g *Group) compare() error {
 	if len(g.schemata) == 0 {
 		return nil
@@ -122,22 +121,22 @@ func (g *Group) compare() error {
 	return nil
 }
 
-// parse reads lines like "L3:0=7f0;1=1f" to values by resource and domain:
-// "L3:0". The kernel fills numbers up with blanks and zeros.
+// parse converts lines like "L3:0=7f0;1=1f" to a map of values by resource and domain
+// ("L3:0"), without the blanks and leading zeros that the kernel pads them with.
 func parse(text string) map[string]string {
 	all := make(map[string]string)
 	for line := range strings.SplitSeq(text, "\n") {
 		resource, domains, _ := strings.Cut(strings.TrimSpace(line), ":")
 		for d := range strings.SplitSeq(domains, ";") {
 			if id, value, ok := strings.Cut(d, "="); ok {
-				all[resource+":"+strings.TrimSpace(id)] = number(value)
+				all[resource+":"+strings.TrimSpace(id)] = normalize(value)
 			}
 		}
 	}
 	return all
 }
 
-func number(s string) string {
+func normalize(s string) string {
 	s = strings.TrimPrefix(strings.ToLower(strings.TrimSpace(s)), "0x")
 	if short := strings.TrimLeft(s, "0"); short != "" || s == "" {
 		return short

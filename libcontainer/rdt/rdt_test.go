@@ -11,7 +11,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// fake is a directory that looks like resctrl: a new group has its files.
+// fake makes a directory that looks like resctrl, where a new group gets its files.
 func fake(t *testing.T) *tree {
 	t.Helper()
 	tr := &tree{mount: t.TempDir(), rmdir: func(path string) error {
@@ -148,7 +148,7 @@ func TestCompared(t *testing.T) {
 	}
 }
 
-// What was there before the container stays, but for the monitoring group.
+// A class that existed before the container stays; the monitoring group is removed.
 func TestExistingStays(t *testing.T) {
 	tr := fake(t)
 	if err := tr.mkdir(tr.mount + "/web"); err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 )
 
-// Stats is what is told of a class of service, with runc's keys.
+// Stats has the statistics of a class of service, with runc's keys.
 type Stats struct {
 	L3Info       *L3Info     `json:"l3_cache_info,omitempty"`
 	L3SchemaRoot string      `json:"l3_cache_schema_root,omitempty"`
@@ -23,14 +23,14 @@ type Stats struct {
 	Occupancy    []Occupancy `json:"cmt_stats,omitempty"` // by cache domain
 }
 
-// L3Info is what the hardware allows of the L3 cache.
+// L3Info has the hardware's limits of the L3 cache.
 type L3Info struct {
 	CbmMask    string `json:"cbm_mask,omitempty"`
 	MinCbmBits uint64 `json:"min_cbm_bits,omitempty"`
 	NumClosids uint64 `json:"num_closids,omitempty"`
 }
 
-// MBInfo is what the hardware allows of memory bandwidth.
+// MBInfo has the hardware's limits of memory bandwidth.
 type MBInfo struct {
 	BandwidthGran uint64 `json:"bandwidth_gran,omitempty"`
 	DelayLinear   uint64 `json:"delay_linear,omitempty"`
@@ -38,20 +38,21 @@ type MBInfo struct {
 	NumClosids    uint64 `json:"num_closids,omitempty"`
 }
 
-// Bandwidth counts bytes between the cache and memory.
+// Bandwidth counts the bytes between the cache and memory, all of them and those of the
+// local NUMA node.
 type Bandwidth struct {
 	Total uint64 `json:"mbm_total_bytes"`
 	Local uint64 `json:"mbm_local_bytes"`
 }
 
-// Occupancy is how much of the cache is used, in bytes.
+// Occupancy is the part of the cache in use, in bytes.
 type Occupancy struct {
 	LLC uint64 `json:"llc_occupancy"`
 }
 
-// ReadStats reads the class of service and, in its monitoring group or else in
-// itself, the counts of the monitors. The class is empty for a container
-// without one; resctrl.rst has the files.
+// ReadStats reads the statistics of a class of service (resctrl.rst describes the
+// files). The counters are those of the monitoring group, or if monitor is empty, those
+// of the class. If class is empty the result is empty.
 func ReadStats(class, monitor string) (Stats, error) {
 	var s Stats
 	if class == "" {
@@ -59,7 +60,7 @@ func ReadStats(class, monitor string) (Stats, error) {
 	}
 	mount := filepath.Dir(class)
 	if !exists(filepath.Join(mount, "info")) {
-		mount = class // the root class
+		mount = class // the default class
 	}
 	r := &reader{}
 	if info := filepath.Join(mount, "info/L3"); exists(info) {
@@ -82,7 +83,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// reader keeps the first error other than of a file that is not there.
+// reader stores the first error, other than that a file does not exist.
 type reader struct{ err error }
 
 func (r *reader) text(path string) string {
@@ -93,7 +94,7 @@ func (r *reader) text(path string) string {
 	return strings.TrimSpace(string(b))
 }
 
-// number is 0 where a monitor has no count: "Unavailable", "Unassigned".
+// number returns 0 if the file has no number: "Unavailable", "Unassigned".
 func (r *reader) number(path string) uint64 {
 	n, _ := strconv.ParseUint(r.text(path), 10, 64)
 	return n

@@ -10,12 +10,12 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/undo"
 )
 
-// Update writes schemata to a class of service and reads them back; unwinding
-// u gives the class those that it had.
+// Update writes schemata to a class of service and checks that the kernel has taken
+// them unchanged. Unwinding u restores the former ones.
 func Update(class string, schemata []string, u *undo.Stack) error {
-	tree := kernel(filepath.Dir(class))
+	tree := kernelTree(filepath.Dir(class))
 	if _, err := os.Lstat(filepath.Join(class, "info")); err == nil {
-		tree = kernel(class) // the default class
+		tree = kernelTree(class) // the default class
 	}
 	return (&Group{Class: class, tree: tree, schemata: schemata}).update(u)
 }
@@ -45,7 +45,7 @@ func (g *Group) update(u *undo.Stack) error {
 	return nil
 }
 
-// linesOf gives the lines of a schemata file for the resources of s.
+// linesOf returns those lines of a schemata file that are for the resources of s.
 func linesOf(text, s string) string {
 	var out string
 	for l := range strings.Lines(s) {

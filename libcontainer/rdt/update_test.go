@@ -21,8 +21,8 @@ func TestUpdate(t *testing.T) {
 	if s := read(t, g.Class+"/schemata"); s != "MB:0=20;1=70\n" {
 		t.Errorf("schemata %q", s)
 	}
-	// A schema that is not taken as it is asked for is told, and taken back.
-	g.schemata = []string{"MB:0=1", "L3:0=3"} // a plain file keeps the last write alone
+	// A schema that the kernel changes is an error.
+	g.schemata = []string{"MB:0=1", "L3:0=3"} // a plain file has only the last write
 	err := g.update(&u)
 	if err == nil || !strings.Contains(err.Error(), `linux.intelRdt: the kernel took MB:0`) {
 		t.Errorf("error %v", err)

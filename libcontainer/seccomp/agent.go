@@ -10,16 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Agent is a connection to the program that answers the system calls with
-// SCMP_ACT_NOTIFY. It takes one message (config-linux.md, "Seccomp").
+// Agent is a connection to the seccomp agent, the program that answers system calls
+// with the action SCMP_ACT_NOTIFY. It takes one message (config-linux.md, "Seccomp").
 type Agent struct {
 	conn                  int
 	path, metadata, field string
 }
 
-// Dial connects to the agent of p, which the field of config.json names; nil if
-// no system call asks for one. This comes first of all: without its agent the
-// container would hang.
+// Dial connects to the agent of p. field is the JSON path of its socket, for errors.
+// The result is nil if no system call needs an agent. Connect before anything else is
+// done: without its agent the container would hang.
 func Dial(p *specs.LinuxSeccomp, field string) (*Agent, error) {
 	if p == nil || !Notifies(p) {
 		return nil, nil
@@ -31,8 +31,8 @@ func Dial(p *specs.LinuxSeccomp, field string) (*Agent, error) {
 	return &Agent{conn, p.ListenerPath, p.ListenerMetadata, field}, nil
 }
 
-// Hand gives the agent the listener of the process pid, and the state of its
-// container. The connection is closed then: its end is that of the message.
+// Hand sends the agent the listener of the process pid and the state of its container,
+// and closes the connection, which marks the end of the message.
 func (a *Agent) Hand(listener *os.File, pid int, s specs.State) error {
 	defer a.Close()
 	doc, err := json.Marshal(specs.ContainerProcessState{
@@ -47,7 +47,7 @@ func (a *Agent) Hand(listener *os.File, pid int, s specs.State) error {
 	return nil
 }
 
-// Close ends the connection, if it is there.
+// Close closes the connection, if there is one.
 func (a *Agent) Close() {
 	if a != nil && a.conn >= 0 {
 		unix.Close(a.conn)

@@ -20,8 +20,8 @@ func notifying(path string) *specs.LinuxSeccomp {
 	}
 }
 
-// The message is the specification's, whole however long it is, and the end of
-// the connection is its end.
+// The message is the specification's. It is sent completely, however long it is, and
+// the connection ends after it.
 func TestAgent(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "agent")
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
@@ -69,7 +69,7 @@ func TestAgent(t *testing.T) {
 	checkRights(t, oob[:oobn], r)
 }
 
-// checkRights checks that the descriptor that came is the other end of r.
+// checkRights checks that the received descriptor is the write end of the pipe r.
 func checkRights(t *testing.T, oob []byte, r *os.File) {
 	msgs, err := unix.ParseSocketControlMessage(oob)
 	if err != nil || len(msgs) != 1 {
@@ -102,7 +102,8 @@ func TestAgentMissing(t *testing.T) {
 	}
 }
 
-// A listener's thread must not be filtered.
+// With a listener, TSYNC is dropped: the thread that hands it over must not be
+// filtered.
 func TestListenerFlags(t *testing.T) {
 	p := notifying("/nosuch")
 	p.Flags = []specs.LinuxSeccompFlag{"SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG"}

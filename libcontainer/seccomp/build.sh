@@ -1,8 +1,8 @@
 #!/bin/sh
-# Builds what is embedded here: helper.bin, the static program that has
-# libseccomp, and helper.txt, which tells libseccomp's version and the program's
-# SHA-256, so that the runtime need not find them out. For another machine, set
-# what Go knows: GOARCH, CC, PKG_CONFIG.
+# Builds the embedded files: helper.bin, a static program linked with libseccomp, and
+# helper.txt, which has the version of libseccomp and the SHA-256 of helper.bin, so that
+# the runtime need not compute them. To build for another machine, set the variables
+# that go uses: GOARCH, CC, PKG_CONFIG.
 set -eu
 cd "$(dirname "$0")"
 CGO_ENABLED=1 ${GO:-go} build -buildvcs=false -trimpath -tags "netgo osusergo cparts" \

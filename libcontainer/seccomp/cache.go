@@ -17,13 +17,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An entry of the cache is a file of its own, named by its key:
+// An entry of the cache is a file that is named by its key:
 //
 //	magic, key, SHA-256 over magic, key and filter, filter
 //
-// The key inside it tells an entry that was copied or renamed; the sum one that
-// was cut short or overwritten. Neither is a signature: an entry counts only if
-// nobody else can have written it (see trusted).
+// The key in the file reveals an entry that was copied or renamed, the checksum one
+// that is truncated or overwritten. Neither is a signature: an entry is used only if no
+// other user can have written it (see trusted).
 const (
 	magic      = "skiff\x00\x00\x02"
 	headerSize = len(magic) + 2*sha256.Size
@@ -31,19 +31,20 @@ const (
 	tempPrefix = "new-"
 )
 
-// Bounds of the cache. Engines have a handful of profiles; a caller that makes
-// one for each container must not fill the file system (most often a tmpfs).
+// Limits of the cache. Engines have a handful of profiles, but a caller that generates
+// one per container must not fill the file system (usually a tmpfs).
 const (
 	maxEntries = 128
-	// A temporary file as old as this is what a killed runtime left.
+	// Older temporary files were left by a killed runtime.
 	staleTemp = time.Minute
 )
 
-// Cached makes the filter of p, with the program kept in the first of dirs that
-// is fit for it. A program that is found there costs some ten microseconds,
-// without a run of the compiler, for which scratch may hold a file without a
-// name. The cache is never a reason to fail: what cannot be read, or is not
-// whole, is compiled again, and what cannot be stored is compiled each time.
+// Cached returns the filter of p, compiled or from the cache, which is in dirs. An
+// entry is read from any of them, and a new one is stored in the first that belongs to
+// the caller alone. A cached program costs some ten microseconds and no run of the
+// compiler; a run may need scratch, a directory for a file without a name. The cache
+// never causes a failure: if an entry cannot be read or is damaged, the profile is
+// compiled again, and if it cannot be stored, the profile is compiled each time.
 func Cached(dirs []string, scratch string, p *specs.LinuxSeccomp) (*Filter, error) {
 	f, err := settings(p)
 	if err != nil {
@@ -61,8 +62,8 @@ func Cached(dirs []string, scratch string, p *specs.LinuxSeccomp) (*Filter, erro
 	return f, nil
 }
 
-// find looks for an entry. The directory is not looked at: an entry is trusted
-// for what itself is.
+// find returns an entry from the first directory that has it. It does not check the
+// directory: the file itself must be trusted.
 func find(dirs []string, k key) (f bpf.Filter, ok bool) {
 	for _, dir := range dirs {
 		if f, ok = load(entryPath(dir, k), k); ok {
@@ -72,16 +73,16 @@ func find(dirs []string, k key) (f bpf.Filter, ok bool) {
 	return f, ok
 }
 
-// keep stores an entry in the first directory that takes it.
+// keep stores an entry in the first directory that it can be stored in.
 func keep(dirs []string, k key, f bpf.Filter) {
 	for _, dir := range dirs {
 		fd, err := ownDirectory(dir)
 		if err != nil {
 			continue
 		}
-		held := fmt.Sprintf("/proc/self/fd/%d", fd) // wherever the name leads by now
-		if err = store(held, k, f); err == nil {
-			prune(held, time.Now())
+		opened := fmt.Sprintf("/proc/self/fd/%d", fd) // the directory that was checked, wherever dir leads by now
+		if err = store(opened, k, f); err == nil {
+			prune(opened, time.Now())
 		}
 		_ = unix.Close(fd)
 		if err == nil {
@@ -90,9 +91,9 @@ func keep(dirs []string, k key, f bpf.Filter) {
 	}
 }
 
-// ownDirectory opens a directory that is this user's alone, and makes it if it is
-// missing. Files are made and removed in it, which in another's would be where
-// that one wants them.
+// ownDirectory opens a directory that only this user can access, and makes it if it is
+// missing. Files are created and removed in it; in a directory of another user they
+// would be wherever that user wants.
 func ownDirectory(dir string) (fd int, err error) {
 	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	fd, err = unix.Open(dir, flags, 0)
@@ -119,8 +120,8 @@ func entryPath(dir string, k key) string {
 	return filepath.Join(dir, hex.EncodeToString(k[:])+suffix)
 }
 
-// load reads an entry; ok is false if it is not there, or not to be trusted.
-// It uses the system calls directly: os.File would cost as much as the rest.
+// load reads an entry; ok is false if there is none, or none that is trusted. It uses
+// system calls directly, because os.File would double the cost.
 func load(path string, k key) (f bpf.Filter, ok bool) {
 	// O_NONBLOCK: a FIFO in its place must not hang the runtime.
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
@@ -136,11 +137,11 @@ func load(path string, k key) (f bpf.Filter, ok bool) {
 	if n, err := unix.Read(fd, entry); err != nil || n != size {
 		return f, false
 	}
-	return open(entry, k)
+	return unpack(entry, k)
 }
 
-// trusted reports that fd is a regular file of this user that others cannot
-// write, and that its size is one that an entry can have.
+// trusted reports whether fd is a regular file of this user that no other user can
+// write, with a size that an entry can have, and returns the size.
 func trusted(fd int) (size int, ok bool) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
@@ -151,8 +152,9 @@ func trusted(fd int) (size int, ok bool) {
 	return int(st.Size), ours && fits
 }
 
-// open takes the filter out of an entry.
-func open(entry []byte, k key) (f bpf.Filter, ok bool) {
+// unpack returns the filter of an entry; ok is false if the entry is damaged, or not
+// that of k.
+func unpack(entry []byte, k key) (f bpf.Filter, ok bool) {
 	content := entry[headerSize:]
 	if string(entry[:headerSize]) != string(header(k, content)) {
 		return f, false
@@ -171,9 +173,9 @@ func header(k key, content []byte) []byte {
 	return sum.Sum(h)
 }
 
-// store writes an entry beside its name and renames it, so that a reader sees
-// all of it or nothing. Writers of the same key write the same, so the last
-// one may win. There is no fsync: what a crash leaves is found by its sum.
+// store writes an entry to a temporary file and renames it, so that readers see all of
+// it or nothing. Writers of the same key write the same content, so the last one may
+// win. There is no fsync: the checksum reveals what a crash leaves behind.
 func store(dir string, k key, f bpf.Filter) error {
 	temp, err := os.CreateTemp(dir, tempPrefix+"*") // mode 0600
 	if err != nil {
@@ -193,9 +195,9 @@ func store(dir string, k key, f bpf.Filter) error {
 	return err
 }
 
-// prune removes the oldest entries beyond maxEntries, and temporary files that
-// nobody writes any more. It runs when something was stored, which is rare,
-// and is best effort; a reader that loses an entry compiles.
+// prune removes the oldest entries beyond maxEntries, and stale temporary files. It
+// runs only after an entry was stored, which is rare, and ignores errors. A reader that
+// misses an entry compiles the profile.
 func prune(dir string, now time.Time) {
 	files, err := os.ReadDir(dir)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// defaultProfile is of the size and shape of the engines' default profile.
+// defaultProfile returns a profile like the engines' default one, in size and shape.
 func defaultProfile(t *testing.T) *specs.LinuxSeccomp {
 	t.Helper()
 	data, err := os.ReadFile("compiler/testdata/default.json")
@@ -36,8 +36,8 @@ func entries(t *testing.T, dir string) []string {
 	return files
 }
 
-// A filter from the cache is the filter, and whatever is wrong with an entry
-// only means that it is compiled again.
+// A filter from the cache equals the compiled one, and a damaged entry is only compiled
+// again.
 func TestCached(t *testing.T) {
 	p, dir := defaultProfile(t), filepath.Join(t.TempDir(), "cache")
 	p.Syscalls[0].Names = append(p.Syscalls[0].Names, "no_such_call", "nor_this")
@@ -86,7 +86,8 @@ func TestCached(t *testing.T) {
 	}
 }
 
-// An entry is kept in the first directory that is the user's own, and found in any.
+// An entry is stored in the first directory that only the user can access, and found in
+// any.
 func TestCacheDirectories(t *testing.T) {
 	p := &specs.LinuxSeccomp{DefaultAction: specs.ActAllow}
 	for name, spoil := range map[string]func(dir string) error{
@@ -129,7 +130,8 @@ func replaceByLink(path string, content []byte) error {
 	return os.Symlink(other, path)
 }
 
-// The keys of different profiles differ, in every field that shapes a filter.
+// Different profiles have different keys, whichever field that affects a filter they
+// differ in.
 func TestKeys(t *testing.T) {
 	base := func() *specs.LinuxSeccomp {
 		return &specs.LinuxSeccomp{

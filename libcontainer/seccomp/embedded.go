@@ -4,13 +4,13 @@ package seccomp
 
 import _ "embed"
 
-// helper is the program that compiles a profile: package helper, which has
+// helper is the program that compiles a profile (package helper), linked with
 // libseccomp.
 //
 //go:embed helper.bin
 var helper []byte
 
-// helperFacts has two lines: libseccomp's version and helper's SHA-256.
+// helperFacts has two lines: the version of libseccomp, and the SHA-256 of helper.
 //
 //go:embed helper.txt
 var helperFacts string

@@ -10,7 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SupportedFlags returns those of [bpf.Flags] that the running kernel has.
+// SupportedFlags returns the words of those [bpf.Flags] that the running kernel
+// supports.
 func SupportedFlags() []string {
 	var words []string
 	for _, f := range bpf.Flags {
@@ -21,17 +22,17 @@ func SupportedFlags() []string {
 	return words
 }
 
-// HasArch reports whether the libseccomp that filters are compiled with has an
-// architecture of the specification: some are younger than the oldest one that
-// can be built with.
+// HasArch reports whether the libseccomp that compiles filters supports an architecture
+// of the specification: some need a newer version than the oldest one that skiff can be
+// built with.
 func HasArch(word string) bool {
 	var major, minor uint
 	_, _ = fmt.Sscanf(LibraryVersion(), "%d.%d", &major, &minor)
 	return slices.Contains(bpf.ArchsOf(major, minor), word)
 }
 
-// flag resolves a flag. All but one are older than the kernels that this
-// runtime is for, so only that one is asked about.
+// flag returns the bit of a flag. Only one flag is newer than the oldest kernel that
+// skiff supports, so the kernel is asked only about that one.
 func flag(word specs.LinuxSeccompFlag) (uint, error) {
 	bit, ok := bpf.FlagBit(string(word))
 	if !ok {
@@ -43,10 +44,10 @@ func flag(word specs.LinuxSeccompFlag) (uint, error) {
 	return bit, nil
 }
 
-// kernelHas asks with a null program: the kernel looks at the flags first,
-// EINVAL for unknown ones, and at the pointer then, EFAULT. Where an outer
-// filter refuses seccomp(2) itself the answer is yes, so that the error comes
-// from the load, with its true errno.
+// kernelHas asks the kernel by loading a program at a null pointer. The kernel checks
+// the flags first, and returns EINVAL for unknown ones; then it reads the program, and
+// returns EFAULT. If an outer filter refuses seccomp(2) itself, kernelHas returns true,
+// so that loading the filter fails with the true errno.
 func kernelHas(bit uint) bool {
 	if bit == unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV {
 		bit |= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER

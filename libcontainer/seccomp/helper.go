@@ -16,11 +16,11 @@ import (
 
 //go:generate sh build.sh
 
-// errNoHelper is what a build without the tag cparts has for an answer.
+// errNoHelper is the error of a build without the tag cparts.
 var errNoHelper = errors.New("linux.seccomp: this skiff was built without its filter compiler: build it with make")
 
-// LibraryVersion is that of the libseccomp that filters are compiled with, or
-// "none".
+// LibraryVersion returns the version of the libseccomp that compiles filters, such as
+// "2.5.4", or "none".
 func LibraryVersion() string {
 	version, _, _ := strings.Cut(helperFacts, "\n")
 	return version
@@ -31,9 +31,9 @@ func helperSum() string {
 	return strings.TrimSpace(sum)
 }
 
-// compile has the helper make the program of p. Both sides of the exchange are
-// files in memory, so neither can keep the other waiting, and what the helper
-// writes is read only when it has ended.
+// compile runs the helper to make the program of p. Its input and output are memory
+// files, so that neither side can block the other; the output is read after the helper
+// has ended.
 func compile(scratch string, p *specs.LinuxSeccomp) (f bpf.Filter, err error) {
 	if len(helper) == 0 {
 		return f, errNoHelper
@@ -62,13 +62,14 @@ func compile(scratch string, p *specs.LinuxSeccomp) (f bpf.Filter, err error) {
 	return answer(status, out)
 }
 
-// runHelper returns the exit status of the helper, in the shell's form.
+// runHelper runs the helper, and returns its exit status, or 128 and the number of the
+// signal that killed it.
 func runHelper(scratch string, in, out int) (int, error) {
 	if err := sys.OwnFiles(); err != nil {
 		return -1, err
 	}
-	// The Go runtime shuffles descriptors above those of the new process
-	// before it executes the path that names this one: it must be out of reach.
+	// syscall.StartProcess moves descriptors to numbers above those of the new process,
+	// before it executes the path with the number of exe: exe must be out of its reach.
 	exe, err := sys.Executable("skiff-seccomp", helper, scratch, max(in, out)+16)
 	if err != nil {
 		return -1, err
@@ -76,7 +77,7 @@ func runHelper(scratch string, in, out int) (int, error) {
 	defer unix.Close(exe)
 	pid, _, err := syscall.StartProcess(fmt.Sprintf("/proc/self/fd/%d", exe), []string{"skiff-seccomp"}, &syscall.ProcAttr{
 		Env: []string{}, Files: []uintptr{uintptr(in), uintptr(out), uintptr(out)},
-		// What is typed at the terminal (^C) is for the container.
+		// The signals of the terminal (^C) are for the container.
 		Sys: &syscall.SysProcAttr{Setpgid: true},
 	})
 	if errors.Is(err, unix.ENOENT) {
@@ -88,7 +89,7 @@ func runHelper(scratch string, in, out int) (int, error) {
 	return sys.Wait(pid)
 }
 
-// answer reads what the helper wrote: the filter, or if it failed, why.
+// answer reads the helper's output: the filter, or if it failed, the reason.
 func answer(status, out int) (f bpf.Filter, err error) {
 	text := make([]byte, bpf.MaxEncoded+1)
 	n, err := unix.Pread(out, text, 0)
@@ -105,8 +106,9 @@ func answer(status, out int) (f bpf.Filter, err error) {
 	return f, nil
 }
 
-// failure gives the helper's words as they are: they name the profile's field.
-// A helper that crashed says more than a line, the first of which tells why.
+// failure returns the helper's message unchanged, because it names the field of the
+// profile. A helper that crashed writes several lines, of which the first has the
+// reason.
 func failure(status int, said string) error {
 	line, _, _ := strings.Cut(said, "\n")
 	switch {

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The test binary stands in for the helper, too.
+// TestMain lets the test binary run as the helper, too.
 func TestMain(m *testing.M) {
 	if os.Args[0] == "skiff-seccomp" {
 		misbehave()
@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// misbehave does what the profile has for its default action.
+// misbehave does what the profile's default action says.
 func misbehave() {
 	p := new(specs.LinuxSeccomp)
 	if err := json.NewDecoder(os.Stdin).Decode(p); err != nil {
@@ -54,7 +54,7 @@ func misbehave() {
 	os.Exit(0)
 }
 
-// withHelper has another program in the helper's place.
+// withHelper replaces the helper by another program during the test.
 func withHelper(t *testing.T, program []byte) {
 	t.Helper()
 	whole := helper
@@ -62,7 +62,7 @@ func withHelper(t *testing.T, program []byte) {
 	t.Cleanup(func() { helper = whole })
 }
 
-// The helper runs for a filter that is not in the cache, and only then.
+// The helper runs only for a filter that is not in the cache.
 func TestHelperRunsOnce(t *testing.T) {
 	p, dir := defaultProfile(t), filepath.Join(t.TempDir(), "cache")
 	first, err := Cached([]string{dir}, "", p)
@@ -79,7 +79,7 @@ func TestHelperRunsOnce(t *testing.T) {
 	}
 }
 
-// What the helper says of a profile is the error, word for word.
+// The helper's message about a profile is the error, unchanged.
 func TestHelperErrors(t *testing.T) {
 	p := &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{
 		{Names: []string{"read", "nosuchcall"}, Action: specs.ActErrno},
@@ -90,7 +90,7 @@ func TestHelperErrors(t *testing.T) {
 	}
 }
 
-// Without a helper the error says how one gets it.
+// Without a helper, the error says how to get one.
 func TestNoHelper(t *testing.T) {
 	withHelper(t, nil)
 	_, err := Cached([]string{t.TempDir()}, "", defaultProfile(t))
@@ -99,7 +99,7 @@ func TestNoHelper(t *testing.T) {
 	}
 }
 
-// Whatever else the helper does is an error that says so.
+// Any other failure of the helper is an error that describes it.
 func TestHelperFails(t *testing.T) {
 	self, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
@@ -122,7 +122,7 @@ func TestHelperFails(t *testing.T) {
 	}
 }
 
-// helper.txt is of this helper.bin.
+// helper.txt belongs to helper.bin.
 func TestHelperFacts(t *testing.T) {
 	sum := sha256.Sum256(helper)
 	if got := helperSum(); got != hex.EncodeToString(sum[:]) {
@@ -134,7 +134,7 @@ func TestHelperFacts(t *testing.T) {
 	}
 }
 
-// A run leaves no descriptor behind.
+// A run of the helper leaks no descriptor.
 func TestHelperClosesFiles(t *testing.T) {
 	count := func() int {
 		files, err := os.ReadDir("/proc/self/fd")

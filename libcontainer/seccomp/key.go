@@ -8,12 +8,12 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// formatVersion is part of each key. Raise it with every change of this
-// package that makes another file of the same program.
+// formatVersion is part of each key. Increment it with every change of this package
+// that changes the file of a program.
 const formatVersion = 2
 
-// key is the name of a program in the cache: SHA-256 over everything that
-// shapes it. A strong hash, since a profile made to collide with another
+// key identifies a program in the cache: the SHA-256 of everything that determines it.
+// The hash is a strong one, because a profile that was made to collide with another
 // container's would weaken that container's filter.
 type key [sha256.Size]byte
 
@@ -21,13 +21,14 @@ func keyOf(p *specs.LinuxSeccomp) key {
 	return sha256.Sum256(canonical(p))
 }
 
-// canonical writes, so that no two inputs give the same bytes, what shapes the
-// program: the helper, which is the compiler and its library, the machine, the
-// profile. Lengths come before strings and lists, and absent differs from zero
-// and empty.
+// canonical encodes everything that determines the program, so that different inputs
+// give different bytes: the helper, which is the compiler and its library, the machine,
+// and the profile. Lengths precede strings and lists, and absent differs from zero and
+// from empty.
 //
-// The kernel is not in it, as the compiler does not ask the kernel. Nor are listenerPath and listenerMetadata: they are for whoever
-// hands the listener on, and often differ from container to container.
+// The kernel is not included, because the compiler does not ask it. Nor are
+// listenerPath and listenerMetadata: they are for whoever passes the listener on, and
+// often differ between containers.
 func canonical(p *specs.LinuxSeccomp) []byte {
 	e := make(encoder, 0, 16<<10)
 	e.number(formatVersion)

@@ -2,7 +2,7 @@
 
 package seccomp
 
-// In a fresh clone, where nothing has built the helper yet, there is none.
+// A build without the tag cparts, as in a fresh clone, has no helper.
 var (
 	helper      []byte
 	helperFacts = "none\n"

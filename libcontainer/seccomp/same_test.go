@@ -12,18 +12,18 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/seccomp/compiler"
 )
 
-// HasArch knows what the library has.
+// HasArch agrees with the library.
 func TestHasArch(t *testing.T) {
 	for _, word := range bpf.Archs {
 		_, err := compiler.Compile(&specs.LinuxSeccomp{DefaultAction: specs.ActErrno, Architectures: []specs.Arch{specs.Arch(word)}})
-		has := err == nil || strings.Contains(err.Error(), "byte order") // known, and not for a filter of this machine's
+		has := err == nil || strings.Contains(err.Error(), "byte order") // known, but not possible in a filter for this machine
 		if HasArch(word) != has {
 			t.Errorf("%s: HasArch says %v, the compiler %v", word, HasArch(word), err)
 		}
 	}
 }
 
-// A profile loses nothing on its way to the helper.
+// A profile is the same when it has been sent to the helper.
 func TestHelperIsTheCompiler(t *testing.T) {
 	for name, p := range map[string]*specs.LinuxSeccomp{
 		"default": defaultProfile(t),

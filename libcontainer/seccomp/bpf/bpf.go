@@ -1,5 +1,5 @@
-// Package bpf has the shape of a filter program, which those who write one and
-// those who keep one must agree on.
+// Package bpf defines the form of a filter program, on which the compiler and the cache
+// must agree, and the words of a profile.
 package bpf
 
 import (
@@ -9,45 +9,45 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The kernel's limit of a program's length (BPF_MAXINSNS), and the size of
-// struct sock_filter.
+// The kernel's limit of a program's instructions (BPF_MAXINSNS), the size of struct
+// sock_filter in bytes, and the resulting maximum size of a program in bytes.
 const (
 	MaxInsns = 4096
 	InsnSize = 8
 	MaxSize  = MaxInsns * InsnSize
 )
 
-// Return is the opcode of a return with a constant.
+// Return is the opcode of an instruction that returns a constant.
 const Return = unix.BPF_RET | unix.BPF_K
 
-// Filter is what is made of a profile.
+// Filter is a compiled profile.
 type Filter struct {
 	Program []byte   // array of struct sock_filter in the host's byte order
-	Notes   []string // lines: what to warn of, with its JSON path
+	Notes   []string // warnings of one line each, with a JSON path
 }
 
-// MaxNotes is the number of notes that are kept, and maxText the size in bytes
-// that all of them may have.
+// MaxNotes is the maximum number of notes, and maxText the maximum size in bytes of all
+// of them.
 const (
 	MaxNotes = 16
 	maxText  = 8 << 10
 )
 
-// The encoded form is the size of the program in 4 bytes, the program, and the
-// notes as lines.
+// The encoded form is the size of the program in 4 bytes of the host's byte order, the
+// program, and the notes as lines.
 const (
 	sizeSize   = 4
 	MaxEncoded = sizeSize + MaxSize + maxText
 )
 
-// Encode writes f in one piece.
+// Encode returns the encoded form of f.
 func (f Filter) Encode() []byte {
 	b := binary.NativeEndian.AppendUint32(nil, uint32(len(f.Program)))
 	b = append(b, f.Program...)
 	return append(b, strings.Join(f.Notes, "\n")...)
 }
 
-// Decode reads what Encode has written; ok is false if it cannot be that.
+// Decode is the reverse of Encode; ok is false if b cannot be an encoded filter.
 func Decode(b []byte) (f Filter, ok bool) {
 	if len(b) < sizeSize || len(b) > MaxEncoded {
 		return f, false
@@ -63,8 +63,8 @@ func Decode(b []byte) (f Filter, ok bool) {
 	return f, true
 }
 
-// Plausible reports whether prog can be a whole program: instructions of 8
-// bytes, no more than the kernel takes, the last of which returns.
+// Plausible reports whether prog can be a complete program: 8-byte instructions, no
+// more than the kernel accepts, the last of which returns a constant.
 func Plausible(prog []byte) bool {
 	n := len(prog)
 	if n == 0 || n%InsnSize != 0 || n > MaxSize {

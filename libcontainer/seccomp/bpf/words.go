@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The words of a profile (config-linux.md, "Seccomp"). Who checks a profile, who
-// compiles it and who says what is supported go by these.
+// The words that a profile may have (config-linux.md, "Seccomp"), for the check of a
+// profile, the compiler, and the list of supported features.
 var (
 	Actions = [...]string{
 		"SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_TRAP", "SCMP_ACT_ERRNO",
@@ -36,7 +36,7 @@ type Flag struct {
 	Bit  uint
 }
 
-// FlagBit finds a flag.
+// FlagBit returns the bit of a flag; ok is false if word is not one of Flags.
 func FlagBit(word string) (bit uint, ok bool) {
 	for _, f := range Flags {
 		if f.Word == word {
@@ -46,7 +46,7 @@ func FlagBit(word string) (bit uint, ok bool) {
 	return 0, false
 }
 
-// FlagWords are the words of all flags.
+// FlagWords returns the words of all Flags.
 func FlagWords() (words []string) {
 	for _, f := range Flags {
 		words = append(words, f.Word)
@@ -54,11 +54,11 @@ func FlagWords() (words []string) {
 	return words
 }
 
-// firstOf26 is the first architecture that libseccomp has since 2.6. Those before
+// firstOf26 is the first architecture in Archs that needs libseccomp 2.6. Those before
 // it are in the oldest version that filters can be compiled with.
 const firstOf26 = "SCMP_ARCH_LOONGARCH64"
 
-// ArchsOf are the architectures that a version of libseccomp has.
+// ArchsOf returns the architectures that a version of libseccomp supports.
 func ArchsOf(major, minor uint) []string {
 	if major > 2 || major == 2 && minor >= 6 {
 		return Archs[:]

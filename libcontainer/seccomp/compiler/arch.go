@@ -12,17 +12,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// arch is one ABI: a set of system call numbers. Two may share the kernel's
-// name for them, and then take each a part of the numbers.
+// arch is an ABI, that is a set of system call numbers. Two ABIs may have the same
+// AUDIT_ARCH; each then uses a part of the numbers.
 type arch struct {
 	lib   libseccomp.ScmpArch
-	audit uint32 // AUDIT_ARCH_*, what struct seccomp_data has in arch
+	audit uint32 // AUDIT_ARCH_*, as in seccomp_data.arch
 	first uint32 // the lowest number
-	end   uint32 // the first number that is not in the ABI's table; 0: there is none
+	end   uint32 // the first number beyond the ABI's table; 0 if there is no limit
 }
 
-// wide reports whether arguments have 64 bits. Of the architectures with
-// __AUDIT_ARCH_64BIT those that have 32-bit pointers have not.
+// wide reports whether arguments have 64 bits. An ABI with __AUDIT_ARCH_64BIT and
+// 32-bit pointers has 32-bit arguments.
 func (a arch) wide() bool {
 	const is64bit = 0x80000000
 	switch a.lib {
@@ -32,15 +32,16 @@ func (a arch) wide() bool {
 	return a.audit&is64bit != 0
 }
 
-// x32 numbers have this bit (__X32_SYSCALL_BIT) and x86-64's AUDIT_ARCH.
+// x32Bit is set in all x32 numbers (__X32_SYSCALL_BIT); x32 has the AUDIT_ARCH of
+// x86-64.
 const x32Bit = 0x40000000
 
-// ARM's private calls (cacheflush, set_tls ...) are far above its table
-// (__ARM_NR_BASE): no age can be read from their numbers.
+// armPrivate is the first number of ARM's private calls (__ARM_NR_BASE: cacheflush,
+// set_tls ...). They are far above its table, and their numbers do not show their age.
 const armPrivate = 0x0f0000
 
 // archWords returns the architectures that a profile may name: those of the
-// specification that this build's libseccomp has.
+// specification that the linked libseccomp supports.
 func archWords() []string {
 	major, minor, _ := libseccomp.GetLibraryVersion()
 	return bpf.ArchsOf(major, minor)
@@ -104,8 +105,8 @@ func rareArch(word specs.Arch) (arch, error) {
 	return arch{}, fmt.Errorf("unknown seccomp architecture %q", word)
 }
 
-// archs returns the native architecture, which libseccomp puts into every
-// filter, and those of the profile, each once.
+// archs returns the native architecture first, which libseccomp puts into every filter,
+// then those of the profile, without duplicates.
 func archs(words []specs.Arch) ([]arch, error) {
 	native, err := nativeArch()
 	if err != nil {

@@ -15,44 +15,44 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// binaryTreeFrom is the number of rules from which libseccomp is to order the
-// program as a binary tree. The kernel walks the program once for each system
-// call number when it is loaded (its cache of always-allowed calls,
-// 8e01b51a31a1), so a chain of some hundred comparisons costs at every start,
-// not only at each call. libseccomp up to 2.5.4 makes a wrong tree of no rules.
+// binaryTreeFrom is the number of rules from which libseccomp arranges the program as a
+// binary tree. When a program is loaded, the kernel runs it once per system call number
+// (for its cache of always-allowed calls, 8e01b51a31a1), so a chain of some hundred
+// comparisons costs time at every start, not only at every call. libseccomp up to 2.5.4
+// makes a wrong tree of no rules.
 const binaryTreeFrom = 32
 
-// apiLevel is what libseccomp is told that the kernel can do: every action
-// (level 6, libseccomp 2.5). Left alone it probes, and then the program would
-// depend on the kernel, or on an outer filter that hides seccomp(2) from the
-// probe, and so could not be cached.
+// apiLevel is the API level that libseccomp is told the kernel has: every action (level
+// 6, libseccomp 2.5). Otherwise libseccomp would probe the kernel. The program would
+// then depend on the kernel, or on an outer filter that hides seccomp(2) from the
+// probe, and could not be cached.
 const apiLevel = 6
 
-// library is held while libseccomp is used: the API level is a variable of the
-// process, which it reads at each call.
+// library is locked while libseccomp is used: the API level is a variable of the
+// process, and libseccomp reads it in each call.
 var library sync.Mutex
 
-// compiler fills one libseccomp filter.
+// compiler builds one libseccomp filter.
 type compiler struct {
 	filter *libseccomp.ScmpFilter
-	def    libseccomp.ScmpAction // what is done where no rule matches
+	def    libseccomp.ScmpAction // action if no rule matches
 	archs  []arch                // the native one first
-	rules  int                   // added so far
-	own    []rule                // those of calls that libseccomp does not know
-	notes  []string              // what is to be warned of
+	rules  int                   // number of rules that libseccomp has got
+	all    []rule                // rules of all calls: libseccomp does not know some calls on some architectures
+	notes  []string              // warnings
 }
 
-// Compile makes the program of p: an array of struct sock_filter in the host's
-// byte order. It depends on p, on the machine's architecture and on
-// libseccomp's version, not on the running kernel.
+// Compile returns the program of p: an array of struct sock_filter in the host's byte
+// order. It depends on p, the machine's architecture and libseccomp's version, not on
+// the running kernel.
 //
-// A system call that some architecture has and those of p do not is left out,
-// as every runtime does: profiles name calls of all kernels and machines. A
-// name that no architecture has is warned of, or an error where the call would
-// have been denied. Any other word or value that has no meaning here is an error
-// with its JSON path: package specconv has refused it before, with the rules that
-// are not libseccomp's (which calls an agent may be asked about), but a filter
-// must not come of what it has overlooked.
+// A system call that exists only on architectures which p does not have is left out
+// without a note, as every runtime does, because profiles name calls of all kernels and
+// machines. A name that no architecture has causes a note, or an error if the call
+// would have been denied. Any other invalid word or value is an error with its JSON
+// path. Package specconv has already refused those, and whatever breaks rules that are
+// not libseccomp's (which calls an agent may be asked about), but what it overlooks
+// must not become a filter.
 func Compile(p *specs.LinuxSeccomp) (bpf.Filter, error) {
 	library.Lock()
 	defer library.Unlock()
@@ -86,13 +86,13 @@ func Compile(p *specs.LinuxSeccomp) (bpf.Filter, error) {
 	return bpf.Filter{Program: prog, Notes: c.notes}, err
 }
 
-// head is what libseccomp cannot express.
+// head returns the instructions that libseccomp cannot generate.
 func (c *compiler) head(p *specs.LinuxSeccomp) ([]unix.SockFilter, error) {
 	abis, err := newerThan(p, c.archs)
 	if err != nil {
 		return nil, err
 	}
-	addOwn(abis, c.archs, c.own)
+	addMissing(abis, c.archs, c.all)
 	return head(abis), nil
 }
 
@@ -111,7 +111,8 @@ func newCompiler(p *specs.LinuxSeccomp) (*compiler, error) {
 	return &compiler{filter: filter, def: def}, nil
 }
 
-// addArchs adds the foreign architectures; list[0], the native one, is there.
+// addArchs adds the foreign architectures. The native one, list[0], is already in the
+// filter.
 func (c *compiler) addArchs(list []arch, words []specs.Arch) error {
 	for _, a := range list[1:] {
 		err := c.filter.AddArch(a.lib)
@@ -125,7 +126,7 @@ func (c *compiler) addArchs(list []arch, words []specs.Arch) error {
 	return nil
 }
 
-// addEntry adds one object of linux.seccomp.syscalls, which is at path.
+// addEntry adds an object of linux.seccomp.syscalls. path is its JSON path.
 func (c *compiler) addEntry(s *specs.LinuxSyscall, path string) error {
 	act, err := withErrno(s.Action, s.ErrnoRet)
 	if err != nil {
@@ -154,11 +155,11 @@ func (c *compiler) addName(at, name string, act libseccomp.ScmpAction, rules [][
 		return nil // libseccomp refuses rules that change nothing
 	}
 	for _, conds := range rules {
-		c.own = append(c.own, rule{name: name, action: kernelAction(act), conds: conds})
+		c.all = append(c.all, rule{name: name, action: kernelAction(act), conds: conds})
 	}
 	nr, err := libseccomp.GetSyscallFromName(name)
 	if err != nil {
-		return nil // unknown to libseccomp: c.own has it
+		return nil // libseccomp does not know it: addMissing handles it
 	}
 	for _, conds := range rules {
 		if err := c.filter.AddRuleConditional(nr, act, conds); err != nil {
@@ -169,9 +170,9 @@ func (c *compiler) addName(at, name string, act libseccomp.ScmpAction, rules [][
 	return nil
 }
 
-// unknown takes note of a name that no architecture has. Where its rule denies
-// what is allowed by default, to go on would be to let through what the
-// profile wants denied: a call by another spelling, or a newer kernel's.
+// unknown handles a name that no architecture has. If its rule is stricter than the
+// default action, ignoring it would let through what the profile wants denied: a
+// misspelled call, or one of a newer kernel. That is an error.
 func (c *compiler) unknown(at, name string, act libseccomp.ScmpAction) error {
 	if leniency(act) < leniency(c.def) {
 		return fmt.Errorf("%s: unknown system call %.80q, which would not be denied: the name of a system call is expected", at, name)
@@ -180,7 +181,7 @@ func (c *compiler) unknown(at, name string, act libseccomp.ScmpAction) error {
 	return nil
 }
 
-// note adds a warning. The last one that is kept stands for all that are not.
+// note adds a warning. The last one that fits stands for all further ones.
 func (c *compiler) note(format string, args ...any) {
 	switch len(c.notes) {
 	case bpf.MaxNotes:
@@ -191,10 +192,10 @@ func (c *compiler) note(format string, args ...any) {
 	}
 }
 
-// conditions gives the rules that an entry's args make: one with all of them,
-// or, where two look at the same argument, one rule for each, of which any may
-// match. libseccomp cannot express the "and" of two tests of one argument, and
-// profiles count on runc's reading of it ("personality is 0, or 8, or ...").
+// conditions returns the alternatives of an entry's args, any of which may match: one
+// with all conditions, or, if two conditions are about the same argument, one for each
+// condition. libseccomp cannot combine two conditions on one argument with "and", and
+// profiles rely on runc's interpretation ("personality is 0, or 8, or ...").
 func conditions(args []specs.LinuxSeccompArg) ([][]libseccomp.ScmpCondition, error) {
 	var all []libseccomp.ScmpCondition
 	var seen [6]bool
@@ -223,9 +224,9 @@ func conditions(args []specs.LinuxSeccompArg) ([][]libseccomp.ScmpCondition, err
 	return split, nil
 }
 
-// export has libseccomp write the program. It goes through a memory file, not
-// a pipe: libseccomp does not look for short writes, which a signal can cause
-// on a pipe.
+// export has libseccomp generate the program. The output goes to a memory file instead
+// of a pipe: libseccomp does not check for short writes, which a signal can cause on a
+// pipe.
 func (c *compiler) export() ([]byte, error) {
 	if c.rules >= binaryTreeFrom {
 		if err := c.filter.SetOptimize(2); err != nil {
@@ -250,8 +251,8 @@ func (c *compiler) export() ([]byte, error) {
 	return prog, nil
 }
 
-// memfile makes an anonymous file, not executable where the kernel can say so
-// (6.3): vm.memfd_noexec=2 refuses it otherwise.
+// memfile makes an anonymous file. It is not executable if the kernel has that flag
+// (Linux 6.3), since vm.memfd_noexec=2 refuses others.
 func memfile(name string) (*os.File, error) {
 	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_NOEXEC_SEAL)
 	if errors.Is(err, unix.EINVAL) {
@@ -263,8 +264,8 @@ func memfile(name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// join puts head before libseccomp's program and checks what the kernel would
-// answer EINVAL for.
+// join puts head before libseccomp's program, and checks what the kernel would refuse
+// with EINVAL.
 func join(head []unix.SockFilter, body []byte) ([]byte, error) {
 	if !bpf.Plausible(body) {
 		return nil, fmt.Errorf("seccomp: libseccomp wrote %d bytes, not a whole program", len(body))

@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// defaultProfile is of the size and shape of the engines' default profile.
+// defaultProfile returns a profile like the engines' default one, in size and shape.
 func defaultProfile(t testing.TB) *specs.LinuxSeccomp {
 	t.Helper()
 	data, err := os.ReadFile("testdata/default.json")
@@ -35,7 +35,7 @@ func defaultProfile(t testing.TB) *specs.LinuxSeccomp {
 
 func errno(n uint) *uint { return &n }
 
-// onX86 skips what is written for the ABIs of x86-64.
+// onX86 skips tests that are written for the ABIs of x86-64.
 func onX86(t testing.TB) {
 	t.Helper()
 	if runtime.GOARCH != "amd64" {
@@ -69,8 +69,8 @@ func TestDefaultProfileDiffers(t *testing.T) {
 	}
 }
 
-// TestRandomProfiles looks for disagreement on profiles of all sizes, on both
-// sides of binaryTreeFrom.
+// TestRandomProfiles compares the filter with the oracle for profiles of all sizes,
+// below and above binaryTreeFrom.
 func TestRandomProfiles(t *testing.T) {
 	onX86(t)
 	rounds := 40
@@ -100,7 +100,7 @@ func randomProfile(r *rand.Rand) *specs.LinuxSeccomp {
 	used := map[string]bool{}
 	for range 1 + r.IntN(100) {
 		name := nameOf(x86ABIs()[0], uint32(r.IntN(500)))
-		// socketcall and ipc: libseccomp cannot look at arguments there.
+		// libseccomp cannot compare arguments that go through socketcall or ipc.
 		if name == "(none)" || used[name] || multiplexedOnX86(name) {
 			continue
 		}
@@ -124,14 +124,14 @@ func randomArgs(r *rand.Rand) []specs.LinuxSeccompArg {
 	for range r.IntN(4) {
 		args = append(args, specs.LinuxSeccompArg{
 			Index: uint(r.IntN(6)),
-			// 32-bit ABIs have no larger values.
+			// Arguments of 32-bit ABIs have no larger values.
 			Value: uint64(r.Uint32()), ValueTwo: uint64(r.Uint32()),
 			Op: operators[r.IntN(len(operators))],
 		})
 	}
 	for i, a := range args {
 		if a.Op == specs.OpMaskedEqual {
-			args[i].ValueTwo &= a.Value // else it can never match
+			args[i].ValueTwo &= a.Value // otherwise it can never match
 		}
 	}
 	return args
@@ -142,7 +142,7 @@ var operators = []specs.LinuxSeccompOperator{
 	specs.OpGreaterEqual, specs.OpGreaterThan, specs.OpMaskedEqual,
 }
 
-// TestOperators has each operator alone, with values of 64 bits.
+// TestOperators tests each operator alone, with 64-bit values.
 func TestOperators(t *testing.T) {
 	onX86(t)
 	for _, word := range operators {
@@ -182,7 +182,7 @@ func TestSameArgument(t *testing.T) {
 	}
 }
 
-// TestUnknownNames: what no architecture has is left out with a note, unless
+// TestUnknownNames: names that no architecture has are left out with a note, unless
 // that would let through what the profile denies.
 func TestUnknownNames(t *testing.T) {
 	const where = "linux.seccomp.syscalls[0].names[1]"
@@ -213,7 +213,7 @@ func TestUnknownNames(t *testing.T) {
 	}
 }
 
-// TestForeignNames: what another architecture has is no reason for a note.
+// TestForeignNames: calls that only other architectures have cause no note.
 func TestForeignNames(t *testing.T) {
 	p := &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{
 		Names: []string{"s390_runtime_instr", "riscv_hwprobe", "swapcontext", "cacheflush", "uretprobe", "utimensat_time64"}, Action: specs.ActErrno,
@@ -226,7 +226,8 @@ func TestForeignNames(t *testing.T) {
 	}
 }
 
-// TestManyUnknownNames: notes are few, and end in one that says so.
+// TestManyUnknownNames: the number of notes is limited, and the last one says that
+// there are more.
 func TestManyUnknownNames(t *testing.T) {
 	s := specs.LinuxSyscall{Action: specs.ActAllow}
 	for i := range 1000 {
@@ -241,8 +242,8 @@ func TestManyUnknownNames(t *testing.T) {
 	}
 }
 
-// TestArchitectures compiles for each architecture, or gets an error that
-// tells why this machine cannot.
+// TestArchitectures compiles for each architecture, or expects an error that says why
+// this machine cannot.
 func TestArchitectures(t *testing.T) {
 	onX86(t)
 	big := []string{"MIPS", "MIPS64", "MIPS64N32", "PPC", "PPC64", "S390", "S390X", "PARISC", "PARISC64", "M68K", "SHEB"}
@@ -267,8 +268,8 @@ func TestArchitectures(t *testing.T) {
 	}
 }
 
-// checkForeign expects read allowed, mount refused, and a number from the
-// future unknown.
+// checkForeign expects that read is allowed, mount is refused, and a number of the
+// future gets ENOSYS.
 func checkForeign(t *testing.T, word specs.Arch, filter []byte) {
 	t.Helper()
 	a, err := archOf(word)
@@ -290,7 +291,7 @@ func checkForeign(t *testing.T, word specs.Arch, filter []byte) {
 	}
 }
 
-// specArchs is the specification's list.
+// specArchs returns the specification's list.
 func specArchs() []specs.Arch {
 	return []specs.Arch{
 		specs.ArchX86, specs.ArchX86_64, specs.ArchX32, specs.ArchARM, specs.ArchAARCH64,

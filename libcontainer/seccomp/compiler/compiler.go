@@ -1,12 +1,12 @@
 //go:build cgo && cparts
 
-// Package compiler turns config.json's linux.seccomp into a classic BPF
-// program. It is linked into the helper, never into the runtime, which does
-// without C.
+// Package compiler converts config.json's linux.seccomp to a classic BPF program. It is
+// linked into the helper, never into the runtime, which has no C.
 //
-// libseccomp writes the program; this package gives it the rules, and puts in
-// front what libseccomp cannot express (ENOSYS for system calls that are newer
-// than the profile, see enosys.go).
+// libseccomp generates the program from the rules that this package gives it. The
+// package puts before it what libseccomp cannot generate: rules for calls that
+// libseccomp does not know (numbers.go), and ENOSYS for system calls that are newer
+// than the profile (enosys.go).
 package compiler
 
 import (
@@ -15,7 +15,7 @@ import (
 	libseccomp "github.com/seccomp/libseccomp-golang"
 )
 
-// Version is libseccomp's, "2.5.4".
+// Version returns the version of libseccomp, such as "2.5.4".
 func Version() string {
 	major, minor, micro := libseccomp.GetLibraryVersion()
 	return fmt.Sprintf("%d.%d.%d", major, minor, micro)

@@ -11,25 +11,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A profile cannot name system calls that are younger than itself. They meet
-// its default action, EPERM in most profiles, and EPERM is not what a C library
-// expects of a kernel too old for a call: glibc and musl try the older call
-// after ENOSYS only. So a new libc in a container with an old profile fails at
-// clone3, faccessat2 and whatever comes next.
+// A profile cannot name system calls that are newer than itself. They get its default
+// action, EPERM in most profiles. A C library does not expect EPERM from a kernel that
+// is too old for a call: glibc and musl try the older call only after ENOSYS. So a new
+// libc in a container with an old profile fails at clone3, faccessat2, and whatever
+// comes next.
 //
-// The remedy is to answer as a kernel of the profile's age would: ENOSYS for
-// numbers beyond the newest that the profile names, ABI by ABI, since numbers
-// are handed out in order of age. Older calls that the profile leaves out were
-// left out on purpose and keep the default action.
+// The remedy is to answer as a kernel of the profile's age would: with ENOSYS for
+// numbers above the highest that the profile names, separately for each ABI, since
+// numbers are assigned in order of age. Older calls that the profile does not name were
+// left out on purpose, and keep the default action.
 //
-// libseccomp has no rule for ranges of numbers, so the answer is given by a
-// head before its program. A number beyond all that the profile names cannot
-// match any of its rules, so it does not matter that the head is first. The
-// head jumps to the program's first instruction for everything else; the
-// program loads what it needs itself and knows nothing of the head.
+// libseccomp has no rules for ranges of numbers, so a head before its program does
+// this. A number above all that the profile names cannot match any of its rules, so it
+// is right that the head comes first. For all other numbers the head jumps to the first
+// instruction of the program, which loads what it needs itself.
 
-// newerThan returns for each architecture the numbers that are newer than p, or
-// none where ENOSYS would change nothing or do harm.
+// newerThan returns, for each architecture, the numbers that are newer than p. It
+// returns none if ENOSYS would change nothing, or would do harm.
 func newerThan(p *specs.LinuxSeccomp, list []arch) ([]abi, error) {
 	abis := make([]abi, len(list))
 	names := mentioned(p)
@@ -46,9 +45,9 @@ func newerThan(p *specs.LinuxSeccomp, list []arch) ([]abi, error) {
 	return abis, nil
 }
 
-// restrictive reports whether unknown calls fail by default, other than with
-// ENOSYS. Permissive defaults let the kernel answer ENOSYS itself; a tracer is
-// counted as permissive, since it answers in its own way.
+// restrictive reports whether unknown calls fail by default, with something other than
+// ENOSYS. If the default permits them, the kernel itself returns ENOSYS. A tracer
+// counts as permissive, since it answers in its own way.
 func restrictive(p *specs.LinuxSeccomp) bool {
 	switch p.DefaultAction {
 	case specs.ActErrno:
@@ -59,8 +58,8 @@ func restrictive(p *specs.LinuxSeccomp) bool {
 	return false
 }
 
-// mentioned returns all names of a profile, those of rules without effect too:
-// they also tell its age.
+// mentioned returns all names of a profile, including those of rules without effect,
+// because they show its age, too.
 func mentioned(p *specs.LinuxSeccomp) map[string]bool {
 	names := make(map[string]bool, 512)
 	for i := range p.Syscalls {
@@ -71,15 +70,14 @@ func mentioned(p *specs.LinuxSeccomp) map[string]bool {
 	return names
 }
 
-// newest returns the largest number that an ABI has for any of the names; ok
-// is false where it has none of them, and then nothing is known of the
-// profile's age.
+// newest returns the highest number that an ABI has for any of the names. If it has
+// none of them, ok is false, and the profile's age is unknown.
 func newest(a arch, names map[string]bool) (last uint32, ok bool, err error) {
 	multiplexed := false
 	for name := range names {
 		n, err := libseccomp.GetSyscallFromNameByArch(name, a.lib)
-		if own, ok := a.lacks(name); ok {
-			n, err = libseccomp.ScmpSyscall(own), nil
+		if missing, ok := a.missingNumber(name); ok {
+			n, err = libseccomp.ScmpSyscall(missing), nil
 		}
 		switch {
 		case errors.Is(err, libseccomp.ErrSyscallDoesNotExist):
@@ -97,18 +95,18 @@ func newest(a arch, names map[string]bool) (last uint32, ok bool, err error) {
 	return last, ok, nil
 }
 
-// isMultiplexed reports whether libseccomp's pseudo number stands for a call
-// that is made through socketcall(2) or ipc(2), and perhaps by a number of its
-// own too. (Other negative numbers are calls that the ABI does not have.)
+// isMultiplexed reports whether n is libseccomp's pseudo number of a call that is made
+// through socketcall(2) or ipc(2), and perhaps also by a number of its own. Other
+// negative numbers stand for calls that the ABI does not have.
 func isMultiplexed(n libseccomp.ScmpSyscall) bool { return -300 < n && n <= -100 }
 
-// tableSize is above the length of any ABI's table of system calls.
+// tableSize is larger than any ABI's table of system calls.
 const tableSize = 1024
 
-// newestDirect looks for a number above last whose name is mentioned. By name,
-// libseccomp gives a pseudo number for calls such as accept4 on x86, although
-// 32-bit x86 got direct numbers for them (359 to 373, Linux 4.3) and rules for
-// them match these; by number it knows them.
+// newestDirect looks for a number above last whose name is one of names. libseccomp
+// translates names such as accept4 to pseudo numbers on 32-bit x86, although these
+// calls have direct numbers there (359 to 373, Linux 4.3) that the rules match, too;
+// but it translates the direct numbers to names.
 func newestDirect(a arch, names map[string]bool, last uint32, ok bool) (uint32, bool, error) {
 	from := a.first
 	if ok {

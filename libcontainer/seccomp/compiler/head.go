@@ -11,20 +11,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// abi is what the head has to do for one ABI.
+// abi is the part of the head for one ABI.
 type abi struct {
 	audit uint32
-	// stub: numbers above last and below end (0: no end) are newer than the
-	// profile, and answered with ENOSYS.
+	// stub says that numbers above last and below end (0: no end) are newer than the
+	// profile, and get ENOSYS.
 	stub      bool
 	last, end uint32
-	calls     []ownCall // in the order of their numbers
+	calls     []missingCall // in the order of their numbers
 }
 
-// ownCall is a call that libseccomp does not know, and what to do with it.
-type ownCall struct {
+// missingCall is a call that libseccomp does not know, with its rules.
+type missingCall struct {
 	number uint32
-	body   []unix.SockFilter // always ends in a return or in exit
+	body   []unix.SockFilter // always ends with a return or with exit
 }
 
 // Opcodes of classic BPF and offsets in struct seccomp_data.
@@ -42,22 +42,22 @@ const (
 	offsetArgs   = 16
 )
 
-// exit jumps to libseccomp's program: its distance is known, and put in its
-// place, when the head is whole.
+// exit is a placeholder of a jump to libseccomp's program. head sets its distance when
+// the head is complete.
 var exit = unix.SockFilter{Code: opJump, K: ^uint32(0)}
 
-// head writes the head:
+// head generates the head:
 //
 //	A = arch
 //	if A == x86_64                       for each AUDIT_ARCH
 //	  A = nr
-//	  if A >= the first of libseccomp's unknown calls      for each of its ABIs
+//	  if A >= the first number that libseccomp does not know      for each of its ABIs
 //	    if A == number { rules, goto program }
 //	  if A > last && A < end return ENOSYS
 //	  goto program
 //
-// Only instructions are used that the kernel's seccomp_is_const_allow follows,
-// for its cache of always-allowed calls.
+// It uses only instructions that the kernel's seccomp_is_const_allow understands, for
+// the cache of always-allowed calls.
 func head(abis []abi) []unix.SockFilter {
 	abis = slices.DeleteFunc(slices.Clone(abis), func(a abi) bool { return !a.stub && len(a.calls) == 0 })
 	if len(abis) == 0 {
@@ -66,7 +66,7 @@ func head(abis []abi) []unix.SockFilter {
 	prog := []unix.SockFilter{{Code: opLoad, K: offsetArch}}
 	for i, a := range abis {
 		if slices.ContainsFunc(abis[:i], func(o abi) bool { return o.audit == a.audit }) {
-			continue // done with the first of this AUDIT_ARCH
+			continue // part of the first one with this AUDIT_ARCH
 		}
 		prog = append(prog, when(opEqual, a.audit, archBlock(abis[i:], a.audit))...)
 	}
@@ -78,7 +78,7 @@ func head(abis []abi) []unix.SockFilter {
 	return prog
 }
 
-// archBlock writes the part for one AUDIT_ARCH.
+// archBlock generates the part for one AUDIT_ARCH.
 func archBlock(abis []abi, audit uint32) []unix.SockFilter {
 	block := []unix.SockFilter{{Code: opLoad, K: offsetNumber}}
 	for _, a := range abis {
@@ -89,8 +89,8 @@ func archBlock(abis []abi, audit uint32) []unix.SockFilter {
 	return append(block, exit)
 }
 
-// block writes the part for one ABI. The accumulator has the number, at its
-// end, too.
+// block generates the part for one ABI. The accumulator has the number before it and
+// after it.
 func (a *abi) block() []unix.SockFilter {
 	var calls []unix.SockFilter
 	for _, c := range a.calls {
@@ -109,8 +109,9 @@ func (a *abi) block() []unix.SockFilter {
 	return append(calls, when(opGreater, a.last, refuse)...)
 }
 
-// when has body done if a comparison of the accumulator with k holds. The
-// offsets of conditional jumps have 8 bits, those of others 32.
+// when generates a comparison of the accumulator with k that skips body unless it
+// holds. The offsets of conditional jumps have 8 bits, that of the unconditional jump
+// 32.
 func when(code uint16, k uint32, body []unix.SockFilter) []unix.SockFilter {
 	if len(body) <= 255 {
 		return append([]unix.SockFilter{{Code: code, K: k, Jf: uint8(len(body))}}, body...)
@@ -118,29 +119,30 @@ func when(code uint16, k uint32, body []unix.SockFilter) []unix.SockFilter {
 	return append([]unix.SockFilter{{Code: code, K: k, Jt: 1}, {Code: opJump, K: uint32(len(body))}}, body...)
 }
 
-// unless has a short body done if the comparison does not hold.
+// unless generates a comparison that skips body if it holds. The body must have at most
+// 255 instructions.
 func unless(code uint16, k uint32, body []unix.SockFilter) []unix.SockFilter {
 	return append([]unix.SockFilter{{Code: code, K: k, Jt: uint8(len(body))}}, body...)
 }
 
-// addOwn gives each ABI the rules of calls that it has and libseccomp does not
+// addMissing adds to each ABI the rules of calls that it has and libseccomp does not
 // know there.
-func addOwn(abis []abi, list []arch, rules []rule) {
+func addMissing(abis []abi, list []arch, rules []rule) {
 	for i, a := range list {
 		byNumber := make(map[uint32][]rule)
 		for _, r := range rules {
-			if n, ok := a.lacks(r.name); ok {
+			if n, ok := a.missingNumber(r.name); ok {
 				byNumber[n] = append(byNumber[n], r)
 			}
 		}
 		for n, of := range byNumber {
-			abis[i].calls = append(abis[i].calls, ownCall{n, ruleBody(of, a.wide())})
+			abis[i].calls = append(abis[i].calls, missingCall{n, ruleBody(of, a.wide())})
 		}
-		slices.SortFunc(abis[i].calls, func(x, y ownCall) int { return cmp.Compare(x.number, y.number) })
+		slices.SortFunc(abis[i].calls, func(x, y missingCall) int { return cmp.Compare(x.number, y.number) })
 	}
 }
 
-// encode gives the array of struct sock_filter that the kernel reads.
+// encode returns the array of struct sock_filter that the kernel reads.
 func encode(prog []unix.SockFilter) []byte {
 	b := make([]byte, 0, bpf.InsnSize*len(prog))
 	for _, in := range prog {

@@ -45,9 +45,9 @@ func decode(t testing.TB, filter []byte) []unix.SockFilter {
 	return prog
 }
 
-// verdict runs prog as the kernel does. It is strict: whatever the kernel's
-// checker would refuse (bpf_check_classic, seccomp_check_filter), or this
-// package has no cause to emit, is an error.
+// verdict runs prog as the kernel does. It is strict: anything that the kernel's checks
+// (bpf_check_classic, seccomp_check_filter) would refuse, or that this package has no
+// reason to generate, is an error.
 func verdict(prog []unix.SockFilter, c call) (uint32, error) {
 	return interpret(prog, c.data())
 }

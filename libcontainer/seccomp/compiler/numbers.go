@@ -6,18 +6,18 @@ import (
 	libseccomp "github.com/seccomp/libseccomp-golang"
 )
 
-// A libseccomp that is older than the kernel does not know the kernel's newest
-// calls by name. A rule for them that is left out is a hole where it would
-// have denied the call, and a call that fails where it would have allowed it.
-// So their numbers are here, whatever libseccomp this is built with. The tests
-// compare them with those of golang.org/x/sys and of a newer libseccomp.
+// A libseccomp that is older than the kernel does not know the kernel's newest calls by
+// name. Leaving out a rule for such a call would be a hole if the rule denies it, and a
+// needless failure if the rule allows it. So their numbers are here, whatever version
+// of libseccomp is used. The tests compare them with those of golang.org/x/sys and of a
+// newer libseccomp.
 
-// firstCommon is the number from which on a call has the same number on every
-// architecture, counted from where that architecture's begin. Where one does
-// not have the call, the number is not used for another.
+// firstCommon is the number from which on calls have the same number on every
+// architecture, relative to the architecture's first. If an architecture does not have
+// the call, it does not use the number for another.
 const firstCommon = 424
 
-// common are the calls from firstCommon on, in the order of their numbers.
+// common lists the calls from firstCommon on, in the order of their numbers.
 var common = [...]string{
 	"pidfd_send_signal", "io_uring_setup", "io_uring_enter", "io_uring_register", "open_tree",
 	"move_mount", "fsopen", "fsconfig", "fsmount", "fspick",
@@ -31,15 +31,16 @@ var common = [...]string{
 	"file_setattr", "listns", "rseq_slice_yield",
 }
 
-// private are calls below firstCommon that are younger than the oldest
-// libseccomp that this can be built with, and that one architecture has.
+// private lists calls below firstCommon that exist on some architectures only and are
+// newer than the oldest supported libseccomp.
 var private = map[libseccomp.ScmpArch]map[string]uint32{
 	libseccomp.ArchAMD64:   {"uretprobe": 335, "uprobe": 336},
 	libseccomp.ArchX32:     {"uretprobe": x32Bit + 335, "uprobe": x32Bit + 336},
 	libseccomp.ArchRISCV64: {"riscv_hwprobe": 258, "riscv_flush_icache": 259},
 }
 
-// commonNumbers is common by name.
+// commonNumbers maps the names in common to their numbers, relative to the
+// architecture's first.
 var commonNumbers = func() map[string]uint32 {
 	m := make(map[string]uint32, len(common))
 	for i, name := range common {
@@ -48,8 +49,8 @@ var commonNumbers = func() map[string]uint32 {
 	return m
 }()
 
-// ownNumber returns the number that the tables here have for a call.
-func (a arch) ownNumber(name string) (uint32, bool) {
+// tableNumber returns the number that the tables in this file have for a call.
+func (a arch) tableNumber(name string) (uint32, bool) {
 	if n, ok := commonNumbers[name]; ok {
 		return a.first + n, true
 	}
@@ -57,20 +58,20 @@ func (a arch) ownNumber(name string) (uint32, bool) {
 	return n, ok
 }
 
-// lacks returns the number of a call that the architecture has and libseccomp
-// does not know there.
-func (a arch) lacks(name string) (uint32, bool) {
+// missingNumber returns the number of a call that the architecture has and libseccomp
+// does not know there; ok is false for any other call.
+func (a arch) missingNumber(name string) (_ uint32, ok bool) {
 	n, err := libseccomp.GetSyscallFromNameByArch(name, a.lib)
 	if err == nil && (n >= 0 || isMultiplexed(n)) {
 		return 0, false
 	}
-	return a.ownNumber(name)
+	return a.tableNumber(name)
 }
 
 // known reports whether any architecture has a call of this name.
 func known(name string) bool {
 	if _, err := libseccomp.GetSyscallFromName(name); err == nil {
-		return true // of the architectures that lack it libseccomp knows that
+		return true // libseccomp also resolves names that only other architectures have
 	}
 	if _, ok := commonNumbers[name]; ok {
 		return true

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// goArchs are the architectures whose numbers golang.org/x/sys has.
+// goArchs maps the architectures whose numbers golang.org/x/sys has.
 var goArchs = map[string]specs.Arch{
 	"386": specs.ArchX86, "amd64": specs.ArchX86_64, "arm": specs.ArchARM, "arm64": specs.ArchAARCH64,
 	"mips": specs.ArchMIPS, "mips64": specs.ArchMIPS64, "mips64le": specs.ArchMIPSEL64, "mipsle": specs.ArchMIPSEL,
@@ -26,10 +26,10 @@ var goArchs = map[string]specs.Arch{
 	"s390x": specs.ArchS390X, "loong64": specs.ArchLOONGARCH64,
 }
 
-// noCall are names in the tables of golang.org/x/sys that are of no call.
+// noCall matches the names in the tables of golang.org/x/sys that are not calls.
 var noCall = regexp.MustCompile(`^(reserved\d+|unused\d+|syscall_mask|arch_specific_syscall)$`)
 
-// sysNumbers reads the table of golang.org/x/sys for an architecture.
+// sysNumbers returns the numbers that golang.org/x/sys has for an architecture.
 func sysNumbers(t *testing.T, goarch string) map[string]uint32 {
 	t.Helper()
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "golang.org/x/sys").Output()
@@ -56,8 +56,9 @@ func sysNumbers(t *testing.T, goarch string) map[string]uint32 {
 	return numbers
 }
 
-// TestNumbersOfSys: whatever golang.org/x/sys knows, libseccomp and the tables
-// here know together, and of the common calls they know no other.
+// TestNumbersOfSys checks that libseccomp and the tables here together have every
+// number of golang.org/x/sys, and that golang.org/x/sys knows the newest call of the
+// tables.
 func TestNumbersOfSys(t *testing.T) {
 	for goarch, word := range goArchs {
 		t.Run(goarch, func(t *testing.T) {
@@ -81,15 +82,15 @@ func TestNumbersOfSys(t *testing.T) {
 
 func checkNumber(t *testing.T, a arch, name string, want uint32) {
 	t.Helper()
-	own, isOwn := a.ownNumber(name)
-	if want >= a.first+firstCommon && want < a.first+tableSize && !isOwn {
+	own, inTable := a.tableNumber(name)
+	if want >= a.first+firstCommon && want < a.first+tableSize && !inTable {
 		t.Errorf("%s (%d) is missing", name, want-a.first)
 	}
-	if isOwn && own != want {
+	if inTable && own != want {
 		t.Errorf("%s is %d, %d here", name, want, own)
 	}
 	n, err := libseccomp.GetSyscallFromNameByArch(name, a.lib)
-	if err == nil && isMultiplexed(n) || isOwn {
+	if err == nil && isMultiplexed(n) || inTable {
 		return
 	}
 	if err != nil || uint32(n) != want {
@@ -97,7 +98,7 @@ func checkNumber(t *testing.T, a arch, name string, want uint32) {
 	}
 }
 
-// printer asks a libseccomp that is loaded for the numbers of names.
+// printer is a program that loads a libseccomp and asks it for the numbers of names.
 const printer = `
 #include <dlfcn.h>
 #include <stdio.h>
@@ -119,9 +120,9 @@ int main(int argc, char **argv)
 }
 `
 
-// newerLibrary finds a libseccomp that knows more than the one that this is
-// built with: LIBSECCOMP names it, or the folder of the benchmark's tools has
-// one.
+// newerLibrary returns the path of a libseccomp that is newer than the linked one: the
+// environment's LIBSECCOMP, or the one among the benchmark's tools. Without any, it
+// skips the test.
 func newerLibrary(t *testing.T) string {
 	t.Helper()
 	if file := os.Getenv("LIBSECCOMP"); file != "" {
@@ -142,7 +143,7 @@ func newerLibrary(t *testing.T) string {
 	return found[0]
 }
 
-// TestNumbersOfNewerLibrary compares the tables with it.
+// TestNumbersOfNewerLibrary compares the tables with a newer libseccomp.
 func TestNumbersOfNewerLibrary(t *testing.T) {
 	file := newerLibrary(t)
 	bin := filepath.Join(t.TempDir(), "printer")
@@ -159,7 +160,7 @@ func TestNumbersOfNewerLibrary(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range ownNames() {
+		for _, name := range tableNames() {
 			asked, names = append(asked, a), append(names, name)
 			input.WriteString(strconv.FormatUint(uint64(token(t, a)), 10) + " " + name + "\n")
 		}
@@ -181,7 +182,7 @@ func TestNumbersOfNewerLibrary(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		own, ok := asked[i].ownNumber(name)
+		own, ok := asked[i].tableNumber(name)
 		if n >= 0 && (!ok || own != uint32(n)) {
 			t.Errorf("%v: %s is %d, %d, %v here", asked[i].lib, name, n, own, ok)
 		}
@@ -191,7 +192,7 @@ func TestNumbersOfNewerLibrary(t *testing.T) {
 	}
 }
 
-func ownNames() []string {
+func tableNames() []string {
 	names := append([]string{}, common[:]...)
 	for _, calls := range private {
 		for name := range calls {
@@ -201,8 +202,8 @@ func ownNames() []string {
 	return names
 }
 
-// token is libseccomp's number of an architecture, SCMP_ARCH_*: the kernel's,
-// but for x32, which is the one of x86-64 without the bit for 64 bits.
+// token returns libseccomp's SCMP_ARCH_* of an architecture. It is the kernel's
+// AUDIT_ARCH_*, except for x32: that has x86-64's without the bit for 64 bits.
 func token(t *testing.T, a arch) uint32 {
 	t.Helper()
 	if a.lib == libseccomp.ArchX32 {
@@ -211,8 +212,8 @@ func token(t *testing.T, a arch) uint32 {
 	return a.audit
 }
 
-// TestNewCalls has rules of all kinds for calls that an older libseccomp does
-// not know.
+// TestNewCalls tests rules of all kinds for calls that an older libseccomp does not
+// know.
 func TestNewCalls(t *testing.T) {
 	onX86(t)
 	everywhere := []specs.Arch{specs.ArchX86, specs.ArchX32}
@@ -249,10 +250,10 @@ func TestNewCalls(t *testing.T) {
 	}
 }
 
-// allCallsProfile has so many rules that jumps over them are long.
+// allCallsProfile has so many rules that jumps over them need 32-bit offsets.
 func allCallsProfile() *specs.LinuxSeccomp {
 	p := &specs.LinuxSeccomp{DefaultAction: specs.ActErrno, Architectures: []specs.Arch{specs.ArchX86, specs.ArchX32}}
-	for i, name := range ownNames() {
+	for i, name := range tableNames() {
 		if _, err := libseccomp.GetSyscallFromName(name); err == nil {
 			continue // libseccomp's program of so many rules would be too long
 		}

@@ -11,15 +11,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// oracle decides about a call by reading the profile, rule by rule, with
-// nothing of the compiler but the tables of names.
+// oracle determines what a filter must return for a call, by reading the profile rule
+// by rule. Of the compiler it uses only the tables of names.
 type oracle struct {
 	profile *specs.LinuxSeccomp
 	abis    []testABI
-	last    []int64 // by ABI: the newest number that the profile names, -1: none
+	last    []int64 // by ABI: the highest number that the profile names; -1 if there is none
 }
 
-// testABI is an ABI of x86: what the differential tests run on.
+// testABI is an ABI of x86, on which the differential tests run.
 type testABI struct {
 	word        specs.Arch
 	lib         libseccomp.ScmpArch
@@ -51,8 +51,7 @@ func newOracle(p *specs.LinuxSeccomp) *oracle {
 	return o
 }
 
-// lastNamed asks for the name of every number there may be, the other way
-// round than the compiler.
+// lastNamed looks up the name of every number, the reverse of what the compiler does.
 func lastNamed(p *specs.LinuxSeccomp, abi testABI) int64 {
 	last := int64(-1)
 	for nr := abi.first; nr < abi.first+2000; nr++ {
@@ -68,8 +67,8 @@ func lastNamed(p *specs.LinuxSeccomp, abi testABI) int64 {
 	return last
 }
 
-// nameOf asks libseccomp, and then the table of the newest calls, which has a
-// test of its own.
+// nameOf looks a number up in libseccomp, and then in the tables of the newest calls,
+// which have their own test.
 func nameOf(abi testABI, nr uint32) string {
 	name, err := libseccomp.ScmpSyscall(int32(nr)).GetNameByArch(abi.lib)
 	if err == nil {
@@ -86,15 +85,15 @@ func nameOf(abi testABI, nr uint32) string {
 	return "(none)"
 }
 
-// verdict returns what the filter has to answer; ok is false where rules with
-// different actions match, which libseccomp leaves undefined.
+// verdict returns what the filter must return. ok is false if rules with different
+// actions match, which libseccomp leaves undefined.
 func (o *oracle) verdict(c call) (want uint32, ok bool) {
 	for i, abi := range o.abis {
 		if c.arch == abi.audit && abi.first <= c.nr && c.nr <= abi.last {
 			return o.judge(abi, o.last[i], c)
 		}
 	}
-	return unix.SECCOMP_RET_KILL_THREAD, true // of an architecture that is not in the profile
+	return unix.SECCOMP_RET_KILL_THREAD, true // the architecture is not in the profile
 }
 
 func (o *oracle) judge(abi testABI, last int64, c call) (want uint32, ok bool) {
@@ -163,7 +162,8 @@ func ret(word specs.LinuxSeccompAction, errno *uint) uint32 {
 	panic("no action " + string(word))
 }
 
-// matches: all conditions hold, or, if two are about one argument, any does.
+// matches reports whether all conditions hold, or, if two are about the same argument,
+// whether any does.
 func matches(args []specs.LinuxSeccompArg, abi testABI, c call) bool {
 	count, met, twice := [6]int{}, 0, false
 	for _, a := range args {
@@ -203,7 +203,7 @@ func holds(a specs.LinuxSeccompArg, abi testABI, arg uint64) bool {
 	panic("no operator " + string(a.Op))
 }
 
-// sampleArgs gives values at and around those that the profile compares with.
+// sampleArgs returns values at and around those that the profile compares with.
 func sampleArgs(p *specs.LinuxSeccomp) [][6]uint64 {
 	values := []uint64{0, 1, 1 << 31, 1 << 32, ^uint64(0)}
 	for _, s := range p.Syscalls {
@@ -225,8 +225,8 @@ func sampleArgs(p *specs.LinuxSeccomp) [][6]uint64 {
 	return samples
 }
 
-// agree runs the filter of p over all numbers, ABIs and sampled arguments, and
-// returns how many calls were compared.
+// agree compares the filter of p with the oracle for all numbers, ABIs and sampled
+// arguments, and returns the number of compared calls.
 func agree(t testing.TB, p *specs.LinuxSeccomp) (compared int) {
 	t.Helper()
 	filter, err := Compile(p)
@@ -255,8 +255,8 @@ func agree(t testing.TB, p *specs.LinuxSeccomp) (compared int) {
 	return compared
 }
 
-// allCalls is every number up to well beyond the tables, and the odd ones, for
-// x86's ABIs and a foreign one.
+// allCalls returns calls with every number up to well beyond the tables, and some odd
+// ones, for the ABIs of x86 and a foreign one.
 func allCalls() []call {
 	var calls []call
 	for _, audit := range []uint32{0xc000003e, 0x40000003, 0xc00000b7} {

@@ -9,16 +9,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rule is one that libseccomp is not given: its action, as the kernel has it,
-// where all conditions hold.
+// rule is a rule of one call: the action if all conditions hold. It is used if
+// libseccomp does not know the call.
 type rule struct {
 	name   string
 	action uint32 // SECCOMP_RET_*
 	conds  []libseccomp.ScmpCondition
 }
 
-// ruleBody writes the rules of one call. As with libseccomp, one without
-// conditions has precedence, and the first one of several.
+// ruleBody generates the rules of one call. As in libseccomp, a rule without conditions
+// has precedence, and otherwise the first one that matches.
 func ruleBody(rules []rule, wide bool) []unix.SockFilter {
 	var body []unix.SockFilter
 	for _, r := range rules {
@@ -34,7 +34,8 @@ func ruleBody(rules []rule, wide bool) []unix.SockFilter {
 	return append(body, exit)
 }
 
-// condition has then, which is short, done if c holds.
+// condition generates then after a test that skips it unless c holds. then must be
+// short: a few instructions.
 func condition(c libseccomp.ScmpCondition, wide bool, then []unix.SockFilter) []unix.SockFilter {
 	if !wide {
 		return lowWord(c, then)
@@ -53,7 +54,8 @@ func condition(c libseccomp.ScmpCondition, wide bool, then []unix.SockFilter) []
 	return ordered(c, then)
 }
 
-// ordered compares the high words, which decide unless they are equal.
+// ordered is condition for the operators of an order. The high words decide unless they
+// are equal.
 func ordered(c libseccomp.ScmpCondition, then []unix.SockFilter) []unix.SockFilter {
 	equal := when(opEqual, high(c.Operand1), lowWord(c, then))
 	decided := unix.SockFilter{Code: opGreater, K: high(c.Operand1), Jt: uint8(len(equal) - len(then))}
@@ -63,7 +65,7 @@ func ordered(c libseccomp.ScmpCondition, then []unix.SockFilter) []unix.SockFilt
 	return append(append(load(c, true), decided), equal...)
 }
 
-// lowWord compares the low words alone: all that a 32-bit ABI has.
+// lowWord is condition for the low words only, which is all that a 32-bit ABI has.
 func lowWord(c libseccomp.ScmpCondition, then []unix.SockFilter) []unix.SockFilter {
 	value := uint32(c.Operand1)
 	test := load(c, false)
@@ -85,7 +87,7 @@ func lowWord(c libseccomp.ScmpCondition, then []unix.SockFilter) []unix.SockFilt
 	return append(test, when(opEqual, uint32(c.Operand2), then)...)
 }
 
-// load loads a word of the argument that c is about.
+// load generates the load of a word of the argument that c is about.
 func load(c libseccomp.ScmpCondition, highWord bool) []unix.SockFilter {
 	offset := offsetArgs + 8*uint32(c.Argument)
 	if highWord != bigEndian {

@@ -32,9 +32,9 @@ func action(word specs.LinuxSeccompAction) (libseccomp.ScmpAction, error) {
 	return libseccomp.ActInvalid, fmt.Errorf("unknown seccomp action %q", word)
 }
 
-// withErrno gives an action its errno (ERRNO, for a tracer also any 16-bit
-// value); the default is EPERM. The specification wants an error where the
-// action takes none.
+// withErrno returns an action with its errno, or for ActTrace any 16-bit value; the
+// default is EPERM. An errno for any other action is an error, as the specification
+// demands.
 func withErrno(word specs.LinuxSeccompAction, ret *uint) (libseccomp.ScmpAction, error) {
 	act, err := action(word)
 	if err != nil {
@@ -61,7 +61,7 @@ func withErrno(word specs.LinuxSeccompAction, ret *uint) (libseccomp.ScmpAction,
 	return act.SetReturnCode(int16(uint16(code))), nil
 }
 
-// kernelAction gives an action with its errno as the kernel has it.
+// kernelAction returns an action with its errno in the kernel's form, SECCOMP_RET_*.
 func kernelAction(act libseccomp.ScmpAction) uint32 {
 	code := uint32(uint16(act.GetReturnCode()))
 	switch act.SetReturnCode(0) {
@@ -83,8 +83,8 @@ func kernelAction(act libseccomp.ScmpAction) uint32 {
 	return unix.SECCOMP_RET_KILL_THREAD
 }
 
-// leniency is 0 for what denies a call, 1 for what lets another decide, 2 for
-// what lets it through.
+// leniency returns 0 for an action that denies a call, 1 for one that lets another
+// process decide, and 2 for one that permits it.
 func leniency(act libseccomp.ScmpAction) int {
 	switch kernelAction(act) & unix.SECCOMP_RET_ACTION_FULL {
 	case unix.SECCOMP_RET_ALLOW, unix.SECCOMP_RET_LOG:
@@ -95,7 +95,8 @@ func leniency(act libseccomp.ScmpAction) int {
 	return 0
 }
 
-// maxErrno is MAX_ERRNO, to which the kernel cuts a filter's errno (580c57f10768).
+// maxErrno is MAX_ERRNO: the kernel reduces a larger errno of a filter to it
+// (580c57f10768).
 const maxErrno = 4095
 
 func operator(word specs.LinuxSeccompOperator) (libseccomp.ScmpCompareOp, error) {

@@ -9,8 +9,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/seccomp/bpf"
 )
 
-// Each word that a profile may have means something here, and another than the
-// other words.
+// Each word that a profile may have is known, and no two have the same meaning.
 func TestWords(t *testing.T) {
 	actions, operators, archs := make(map[any]string), make(map[any]string), make(map[any]string)
 	differs := func(seen map[any]string, value any, word string, err error) {
@@ -23,7 +22,7 @@ func TestWords(t *testing.T) {
 		seen[value] = word
 	}
 	for _, word := range bpf.Actions {
-		if word == "SCMP_ACT_KILL" { // of old; that is SCMP_ACT_KILL_THREAD
+		if word == "SCMP_ACT_KILL" { // the old name of SCMP_ACT_KILL_THREAD
 			continue
 		}
 		v, err := action(specs.LinuxSeccompAction(word))

@@ -1,13 +1,12 @@
 //go:build cgo && cparts
 
-// The helper compiles one seccomp profile: linux.seccomp of config.json comes
-// on its standard input, the program, with what is to be warned of, goes to its
-// standard output. It is a
-// process of its own because libseccomp is C, and a Go program with C in it
-// starts more slowly: the runtime, which seldom needs a new filter, would pay
-// for that each time.
+// The helper compiles one seccomp profile: it reads linux.seccomp of config.json from
+// standard input, and writes the encoded filter (package bpf), which includes warnings,
+// to standard output. It is a separate program because libseccomp is C, and a Go
+// program with C starts more slowly: the runtime, which seldom needs a new filter,
+// would pay for that at every start.
 //
-// With the argument "version" it prints libseccomp's.
+// With the argument "version" it prints the version of libseccomp.
 package main
 
 import (
