@@ -118,7 +118,7 @@ func faultVerbs() map[string]faultVerb {
 }
 
 // faultless has system calls that do not fail, or whose failure always ends or stops a Go
-// program. (After a fork, the Go runtime reads from a pipe.)
+// program. read is one of them: after a fork, the Go runtime reads from a pipe.
 const faultless = `brk mmap munmap mprotect madvise futex nanosleep clone exit exit_group rt_sigaction rt_sigprocmask rt_sigreturn
 	sigaltstack tgkill gettid getpid getuid geteuid arch_prctl set_tid_address set_robust_list rseq getrandom sched_yield
 	sched_getaffinity execve close restart_syscall epoll_create1 epoll_ctl epoll_pwait eventfd2 wait4 getrlimit read`

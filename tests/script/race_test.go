@@ -89,7 +89,7 @@ func (r *race) test(t *testing.T) {
 	}
 }
 
-// prepare creates the directory of the host, the file that is masked, and the two files
+// prepare creates the directory of the host, the file that is masked, and the two paths
 // that are exchanged.
 func (r *race) prepare(t *testing.T, rootfs, outside string) {
 	t.Helper()
