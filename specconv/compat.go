@@ -184,7 +184,7 @@ var compatibility = [...]compat{
 	{
 		does:  "if the caller has NOTIFY_SOCKET, the process gets its own socket in /run/notify, whose messages are relayed, without those that would give the manager orders",
 		spec:  "nothing",
-		code:  "libcontainer/notify/notify.go:Add, libcontainer/notify/variables.go:judge",
+		code:  "libcontainer/notify/notify.go:With, libcontainer/notify/variables.go:judge",
 		tests: "notify-start, notify-foreground, notify-detached, notify-inodes, notify-time",
 	},
 	{

@@ -1,13 +1,13 @@
-// Seccompagent answers the system calls that a container's seccomp profile
-// has with SCMP_ACT_NOTIFY. It is an example, and what skiff's tests use.
+// Seccompagent handles the system calls for which the seccomp profile of a container says
+// SCMP_ACT_NOTIFY. It is an example, and skiff's tests use it.
 //
 //	seccompagent -socket /run/agent.sock
 //
-// linux.seccomp.listenerPath of a container names the socket, and
-// listenerMetadata what to answer: "mkdir=ENOMEDIUM,mkdirat=fake" lets mkdir
-// fail, and mkdirat do nothing and succeed. What is not named there goes on as
-// if there were no agent, which is no protection: the caller can exchange the
-// arguments while the agent looks at them (seccomp_unotify(2)).
+// A container's linux.seccomp.listenerPath names the socket, and its listenerMetadata how
+// to handle calls: with "mkdir=ENOMEDIUM,mkdirat=fake" mkdir fails, and mkdirat does
+// nothing and returns success. Other calls continue as if there were no agent. To let
+// calls continue is no protection: the caller can replace the arguments after the agent
+// has looked at them (seccomp_unotify(2)).
 package main
 
 import (
@@ -59,7 +59,8 @@ func serve(path string) error {
 	}
 }
 
-// receive takes one message of a runtime, and starts to answer.
+// receive receives one message from a runtime, and starts to handle the container's
+// calls.
 func receive(conn *net.UnixConn) error {
 	state, fd, err := readState(conn)
 	if err != nil {
@@ -78,8 +79,8 @@ func receive(conn *net.UnixConn) error {
 	return nil
 }
 
-// readState reads the state of a process up to the end of the connection. The
-// descriptor of the listener comes with its first byte.
+// readState reads the state of the container and its process, up to the end of the
+// connection. The listener's descriptor comes with the first byte.
 func readState(conn *net.UnixConn) (*specs.ContainerProcessState, int, error) {
 	doc, oob := make([]byte, 1<<16), make([]byte, unix.CmsgSpace(4))
 	n, oobn, _, _, err := conn.ReadMsgUnix(doc, oob)
@@ -129,12 +130,12 @@ func descriptor(oob []byte) (int, error) {
 	return fds[0], nil
 }
 
-// answerAll answers until nobody is left who has the filter.
+// answerAll handles calls until there is no process left with the filter.
 func answerAll(id string, fd int, rules map[int32]rule) {
 	for {
 		call, err := next(fd)
 		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EINTR) {
-			continue // the caller was killed meanwhile
+			continue // the caller was killed, or a signal came
 		}
 		if err != nil {
 			log.Printf("container %s: %v", id, err)
@@ -152,7 +153,7 @@ func answerAll(id string, fd int, rules map[int32]rule) {
 	}
 }
 
-// rule is what is done with a call; the zero value lets it go on.
+// rule is how a system call is handled; with the zero value it continues.
 type rule struct {
 	fake  bool
 	errno syscall.Errno

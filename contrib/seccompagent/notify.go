@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// notification is struct seccomp_notif of linux/seccomp.h, response struct
+// notification is struct seccomp_notif of linux/seccomp.h, and response is struct
 // seccomp_notif_resp.
 type notification struct {
 	ID         uint64
@@ -33,7 +33,7 @@ const (
 	flagContinue = 1 // SECCOMP_USER_NOTIF_FLAG_CONTINUE
 )
 
-// next waits for a call; nil when no process is left that has the filter.
+// next waits for a call. It returns nil if there is no process left with the filter.
 func next(fd int) (*notification, error) {
 	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	if _, err := unix.Poll(p, -1); err != nil {
@@ -44,13 +44,13 @@ func next(fd int) (*notification, error) {
 	case p[0].Revents&unix.POLLHUP != 0:
 		return nil, nil
 	default:
-		return nil, unix.EINTR // the kernel says POLLERR when a signal comes in between
+		return nil, unix.EINTR // the kernel reports POLLERR if a signal interrupts it
 	}
-	n := new(notification) // the kernel wants it zero
+	n := new(notification) // the kernel requires it to be zero
 	return n, ioctl(fd, notifRecv, unsafe.Pointer(n))
 }
 
-// answer lets the call go on or gives it its result.
+// answer lets the call continue, or ends it with a result.
 func answer(fd int, call *notification, r rule) error {
 	resp := response{ID: call.ID, Error: -int32(r.errno)}
 	if !r.fake && r.errno == 0 {

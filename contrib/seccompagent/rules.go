@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// parseRules reads "CALL=ANSWER,...": a call by name or number, and for an
-// answer the name of an error, "fake" or "continue".
+// parseRules parses "CALL=ANSWER,...": a system call by name or number, and what to do
+// with it: the name of an error, "fake" or "continue".
 func parseRules(text string) (map[int32]rule, error) {
 	rules := make(map[int32]rule)
 	if text == "" {
@@ -70,8 +70,7 @@ type call struct {
 	nr   int32
 }
 
-// calls are those that an agent is most likely asked about; others go by
-// number.
+// calls has the system calls that are known by name; others are given by number.
 var calls = append(legacyCalls, []call{
 	{"mkdirat", unix.SYS_MKDIRAT}, {"openat", unix.SYS_OPENAT}, {"mknodat", unix.SYS_MKNODAT}, {"unlinkat", unix.SYS_UNLINKAT},
 	{"fchmodat", unix.SYS_FCHMODAT}, {"fchownat", unix.SYS_FCHOWNAT}, {"mount", unix.SYS_MOUNT}, {"umount2", unix.SYS_UMOUNT2},

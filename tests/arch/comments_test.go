@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// uncommented finds packages without a comment that says what they are.
+// uncommented finds packages that have no package comment, or more than one.
 func uncommented(t *tree) (faults []string) {
 	for _, p := range t.sorted() {
 		comments := 0
@@ -26,9 +26,8 @@ func uncommented(t *tree) (faults []string) {
 	return faults
 }
 
-// undocumented finds what a package exports without a doc comment. A comment on
-// a group is one for each in it, and what a method does for an interface of the
-// standard library needs none.
+// undocumented finds exported names without a doc comment. A comment on a group counts
+// for each name in it, and methods of the standard library's interfaces need none.
 func undocumented(t *tree, dir string) (faults []string) {
 	p := t.packages[dir]
 	if p == nil {
@@ -87,8 +86,8 @@ func undocumentedSpecs(d *ast.GenDecl, tell func(*ast.Ident, ...*ast.CommentGrou
 
 func TestPackagesHaveComments(t *testing.T) { expect(t, uncommented(ours(t))) }
 
-// Package libcontainer is what other programs would use; the others keep the
-// rule as well.
+// Package libcontainer is the one that other programs would import, but the rule holds
+// for all packages.
 func TestExportsAreDocumented(t *testing.T) {
 	all := ours(t)
 	for dir := range all.packages {

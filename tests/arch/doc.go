@@ -1,7 +1,7 @@
-// Package arch holds the rules about the shape of the source: who may import
-// whom, where system calls are made, what has a comment, how long a file is.
-// It is a test; each exception stands in a table here, with its reason.
+// Package arch tests the rules about the structure of the source: which package may
+// import which, where system calls are made, what needs a comment, how long a file may
+// be. Each exception is in a table here, with its reason.
 //
-// A rule is a function from a tree to its faults, so that it can be shown a
-// small tree that breaks it.
+// A rule is a function that returns the faults of a tree, so that it can also be tested
+// with a small tree that breaks it.
 package arch

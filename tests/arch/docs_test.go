@@ -17,8 +17,8 @@ var (
 	goal      = regexp.MustCompile("`make ([a-z-]+)`")
 )
 
-// untrue finds paths, tests and goals of make that a page names in backquotes,
-// and that are not there.
+// untrue finds paths, tests and targets of make that a page names in backquotes but that
+// do not exist.
 func untrue(page string, root fs.FS) (faults []string) {
 	for _, m := range namedPath.FindAllStringSubmatch(page, -1) {
 		if _, err := fs.Stat(root, path.Clean(m[1])); err != nil {
@@ -46,7 +46,7 @@ func untrue(page string, root fs.FS) (faults []string) {
 	return faults
 }
 
-// testNames are those of all tests of the tree.
+// testNames returns the names of all tests in the tree.
 func testNames(root fs.FS) (map[string]bool, error) {
 	names := make(map[string]bool)
 	function := regexp.MustCompile(`(?m)^func (Test\w+)\(`)

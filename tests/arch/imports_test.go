@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// floors are the packages of the product, from the top down: a package imports
-// those of lower floors only. A package below another one's directory is a part
-// of that one, and on its floor.
+// floors has the packages of the product, from the top down: a package imports only
+// packages on lower floors. A package in a subdirectory of another one is part of that
+// one, and is on its floor.
 var floors = [][]string{
 	{"."},
 	{"commands"},
@@ -23,39 +23,40 @@ var floors = [][]string{
 	{"libcontainer/sys", "libcontainer/undo"},
 }
 
-// facilities are one thing each that the kernel or the host has for a container.
+// Each facility deals with one thing that the kernel or the host provides for a
+// container.
 var facilities = []string{
 	"libcontainer/cgroup", "libcontainer/cred", "libcontainer/criu", "libcontainer/hooks", "libcontainer/idmap",
 	"libcontainer/lsm", "libcontainer/netdev", "libcontainer/notify", "libcontainer/rdt", "libcontainer/rootfs",
 	"libcontainer/seccomp", "libcontainer/systemd", "libcontainer/tune",
 }
 
-// aside are packages that are no part of the product: they import what they
-// like, and the product none of them.
+// aside has packages that are not part of the product: they may import any package, and
+// the product imports none of them.
 var aside = []string{"tests", "contrib"}
 
 type arrow struct{ from, to string }
 
-// sideways are imports within a floor.
+// sideways has the imports that are allowed within a floor, each with its reason.
 var sideways = map[arrow]string{}
 
-// skipping are packages that may not reach so far down, and what they may not
-// import below them.
+// skipping has packages that may not import all of the lower floors, each with the
+// packages that it may not import.
 var skipping = map[string][]string{
 	"commands": append([]string{"libcontainer/launch", "libcontainer/store", "libcontainer/wire", "libcontainer/program"}, facilities...),
-	// It is pure: it knows no host.
+	// It is pure: it does not access the host.
 	"specconv": append([]string{"libcontainer/launch", "libcontainer/store", "libcontainer/wire", "libcontainer/program", "libcontainer/sys", "libcontainer/undo"}, facilities...),
 }
 
-// reaching are imports that skipping would forbid.
+// reaching has imports that skipping forbids but that are allowed, each with its reason.
 var reaching = map[arrow]string{
 	{"commands", "libcontainer/criu"}:        "the options of checkpoint and restore are CRIU's own words, and libcontainer passes them on unread",
 	{"specconv", "libcontainer/sys/proc"}:    "the kernel's own notations, such as lists of CPUs; proc knows no host",
 	{"specconv", "libcontainer/seccomp/bpf"}: "a filter in an annotation is checked like one in the cache; bpf knows no host",
 }
 
-// libraries are the modules of others that the product uses, each with the one
-// package, or the few, that may import it.
+// libraries has the modules of others that the product uses, each with the packages that
+// may import it.
 var libraries = map[string]struct {
 	by  []string
 	why string
@@ -69,8 +70,8 @@ var libraries = map[string]struct {
 	"golang.org/x/sys": {[]string{"."}, "constants, types and, where syscalls_test.go has it, system calls"},
 }
 
-// floorOf is the number of a package's floor, and the package of floors that it
-// is a part of.
+// floorOf returns the number of a package's floor, and the package listed in floors that
+// it is part of. The floor is -1 if it is on none.
 func floorOf(dir string) (floor int, whole string) {
 	floor = -1
 	for i, names := range floors {
@@ -81,7 +82,7 @@ func floorOf(dir string) (floor int, whole string) {
 		}
 	}
 	if whole == "libcontainer" && dir != whole || whole == "commands" && dir != whole {
-		return -1, "" // these two have no parts: each package below stands for itself
+		return -1, "" // these two have no parts: each package below them is listed by itself
 	}
 	return floor, whole
 }
@@ -90,14 +91,14 @@ func isAside(dir string) bool {
 	return slices.ContainsFunc(aside, func(name string) bool { return within(dir, name) })
 }
 
-// arrows are the imports of the product's packages by one another, each with
-// where it stands first.
+// arrows returns the imports between packages of this module, except those by packages in
+// aside, each with the place where it is found first.
 func (t *tree) arrows() map[arrow]string {
 	all := make(map[arrow]string)
 	for _, p := range t.sorted() {
 		for _, file := range p.files {
 			for _, spec := range file.Imports {
-				to, ok := own(imported(spec))
+				to, ok := dirOf(imported(spec))
 				if a := (arrow{p.dir, to}); ok && !isAside(p.dir) && all[a] == "" {
 					all[a] = t.at(spec)
 				}
@@ -113,7 +114,7 @@ func sortedArrows[V any](m map[arrow]V) []arrow {
 	})
 }
 
-// importsRun finds packages without a floor, and imports that do not run down.
+// importsRun finds packages without a floor, and imports that do not go to a lower floor.
 func importsRun(t *tree) (faults []string) {
 	for _, p := range t.sorted() {
 		if floor, _ := floorOf(p.dir); floor < 0 && !isAside(p.dir) {
@@ -137,7 +138,7 @@ func importsRun(t *tree) (faults []string) {
 	return faults
 }
 
-// importsReach finds imports of what is too far down for the importer.
+// importsReach finds imports that skipping forbids.
 func importsReach(t *tree) (faults []string) {
 	all := t.arrows()
 	for _, a := range sortedArrows(all) {
@@ -149,13 +150,13 @@ func importsReach(t *tree) (faults []string) {
 	return faults
 }
 
-// librariesStay finds imports of others' modules that are not on the list.
+// librariesStay finds imports of other modules that libraries does not allow.
 func librariesStay(t *tree) (faults []string) {
 	for _, p := range t.sorted() {
 		for _, file := range p.files {
 			for _, spec := range file.Imports {
 				name := imported(spec)
-				_, ours := own(name)
+				_, ours := dirOf(name)
 				first, _, _ := strings.Cut(name, "/")
 				if ours || isAside(p.dir) || name != "C" && !strings.Contains(first, ".") {
 					continue
@@ -189,7 +190,7 @@ func unused(t *tree, exceptions map[arrow]string) (faults []string) {
 	return faults
 }
 
-// missing finds packages of floors that are not there.
+// missing finds packages that are in floors but do not exist.
 func missing(t *tree) (faults []string) {
 	for _, names := range floors {
 		for _, name := range names {
@@ -216,7 +217,7 @@ func TestImportsReachNoFurther(t *testing.T) {
 
 func TestLibrariesStayInTheirPlace(t *testing.T) { expect(t, librariesStay(ours(t))) }
 
-// source is a package that imports others.
+// source returns the source of a package with these imports.
 func source(imports ...string) string {
 	text := "package p\n"
 	for _, name := range imports {

@@ -11,10 +11,10 @@ import (
 	"testing"
 )
 
-// parts are what make builds and the product embeds; they are not committed.
+// parts has the files that make builds and the product embeds; they are not committed.
 var parts = []string{"libcontainer/child/child.bin", "libcontainer/seccomp/helper.bin", "libcontainer/seccomp/helper.txt"}
 
-// top is the directory of the module.
+// top returns the root directory of the module.
 func top(t *testing.T) string {
 	t.Helper()
 	dir, err := filepath.Abs("../..")
@@ -24,8 +24,8 @@ func top(t *testing.T) string {
 	return dir
 }
 
-// without is a file for the flag -overlay that has the go command see the tree
-// without some files.
+// without returns the name of a file for the flag -overlay. With it, the go command sees
+// the tree without the named files.
 func without(t *testing.T, names ...string) string {
 	t.Helper()
 	gone := make(map[string]string)
@@ -43,7 +43,7 @@ func without(t *testing.T, names ...string) string {
 	return file
 }
 
-// makeTags are the tags that the Makefile builds skiff with.
+// makeTags returns the build tags that the Makefile builds skiff with.
 func makeTags(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(top(t), "Makefile"))
@@ -57,8 +57,8 @@ func makeTags(t *testing.T) string {
 	return string(found[1])
 }
 
-// list loads packages and what they import as a build does, without compiling
-// them, and returns their paths, or what is wrong.
+// list loads packages and their dependencies as a build does, without compiling them. It
+// returns their import paths.
 func list(t *testing.T, args ...string) (paths string, err error) {
 	t.Helper()
 	cmd := exec.Command("go", append([]string{"list", "-deps"}, args...)...)
@@ -70,7 +70,7 @@ func list(t *testing.T, args ...string) (paths string, err error) {
 	return string(out), nil
 }
 
-// A fresh clone builds, without libseccomp as well.
+// A fresh clone builds even without libseccomp.
 func TestFreshCloneBuilds(t *testing.T) {
 	paths, err := list(t, "-overlay", without(t, parts...), "./...")
 	if err != nil {
@@ -81,8 +81,7 @@ func TestFreshCloneBuilds(t *testing.T) {
 	}
 }
 
-// Make fails if any of the parts is missing: no skiff without them is taken for
-// a whole one.
+// Make fails if any of the parts is missing, so it never builds an incomplete skiff.
 func TestMissingPartFailsTheBuild(t *testing.T) {
 	for _, part := range parts {
 		_, err := list(t, "-overlay", without(t, part), "-tags", makeTags(t), ".")
@@ -92,8 +91,7 @@ func TestMissingPartFailsTheBuild(t *testing.T) {
 	}
 }
 
-// An empty part, such as a full disk leaves, fails make, and is not kept for
-// the next one.
+// If a part is empty, for example because the disk was full, make fails and removes it.
 func TestEmptyPartFailsMake(t *testing.T) {
 	if _, err := exec.LookPath("make"); err != nil {
 		t.Skip("there is no make: ", err)

@@ -8,16 +8,16 @@ import (
 	"testing"
 )
 
-// maxLines is what a file may have: one concept fits in it.
+// maxLines is how many lines a file may have: enough for one concept.
 const maxLines = 500
 
-// long are files that may be longer.
+// long has the files that may be longer, each with the reason.
 var long = map[string]string{
 	"specconv/compat.go": "one list of all that differs from the specification or from runc: a table, read by entry",
 }
 
-// tooLong finds files that are longer than maxLines, and entries of long that
-// need not be there.
+// tooLong finds files that are longer than maxLines, and entries of long that are not
+// needed.
 func tooLong(t *tree, long map[string]string) (faults []string) {
 	for _, name := range slices.Sorted(maps.Keys(t.lines)) {
 		if n := t.lines[name]; n > maxLines && long[name] == "" {

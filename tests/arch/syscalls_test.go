@@ -14,23 +14,23 @@ import (
 	"testing"
 )
 
-// System calls are wrapped in sys, whose errors say what failed on what. The
-// functions in held do without: they take a descriptor, or nothing, and whoever
-// calls them knows what it is of.
-var held = strings.Fields(`
+// System calls are wrapped in package sys, whose errors say which call failed on which
+// object. The functions in unwrapped may be called elsewhere: they take a descriptor, or
+// nothing, and their callers know what the descriptor refers to.
+var unwrapped = strings.Fields(`
 	Close Read Pread Write Seek Fstat Fstatfs FcntlInt SetNonblock Poll Ppoll
 	IoctlGetInt IoctlGetTermios IoctlSetTermios IoctlGetWinsize IoctlSetWinsize IoctlRetInt
 	Recvfrom Recvmsg Sendto Sendmsg SendmsgN GetsockoptUcred SetsockoptInt SetsockoptTimeval
 	Pipe2 Getpgrp Getpid CloseOnExec`)
 
-// computing are functions of package unix that are no system calls.
+// computing has functions of package unix that make no system call.
 var computing = strings.Fields(`
 	BytePtrFromString ByteSliceFromString ByteSliceToString BytePtrToString
 	CmsgLen CmsgSpace ParseSocketControlMessage ParseUnixRights UnixRights
 	ErrnoName SignalName SignalNum Major Minor Mkdev NsecToTimespec NsecToTimeval`)
 
-// direct are the packages that make other system calls by themselves, with the
-// reason why these are not in sys.
+// direct has the packages that make other system calls themselves, with the reason why
+// these calls are not in sys.
 var direct = []struct {
 	dir, calls, why string
 }{
@@ -62,8 +62,8 @@ var direct = []struct {
 	{"tests/script", "*", "no part of the product"},
 }
 
-// calls are the functions of unix and syscall that a package uses, each with
-// where it stands first.
+// calls returns the functions of unix and syscall that a package uses, each with the
+// place where it is used first.
 func (t *tree) calls(p *pkg, functions map[string]bool) map[string]string {
 	all := make(map[string]string)
 	for _, file := range p.files {
@@ -89,8 +89,8 @@ func (t *tree) calls(p *pkg, functions map[string]bool) map[string]string {
 	return all
 }
 
-// callsOutside finds system calls that are not made by way of sys, and entries
-// of direct that nothing needs.
+// callsOutside finds system calls that are made without sys, and entries of direct that
+// are not needed.
 func callsOutside(t *tree, functions map[string]bool) (faults []string) {
 	for _, p := range t.sorted() {
 		listed := listedFor(p.dir)
@@ -99,7 +99,7 @@ func callsOutside(t *tree, functions map[string]bool) (faults []string) {
 		}
 		used := t.calls(p, functions)
 		for _, name := range slices.Sorted(maps.Keys(used)) {
-			if !slices.Contains(listed, name) && !slices.Contains(held, name) && !slices.Contains(computing, name) {
+			if !slices.Contains(listed, name) && !slices.Contains(unwrapped, name) && !slices.Contains(computing, name) {
 				faults = append(faults, fmt.Sprintf("%s: %s calls %s: wrap it in sys, or list it with a reason in tests/arch", used[name], p.dir, name))
 			}
 		}
@@ -121,9 +121,9 @@ func listedFor(dir string) []string {
 	return nil
 }
 
-// functions reads the names of the functions of packages unix and syscall from
-// their source: of those that are exported and no methods. A conversion to one
-// of their types looks like a call, but is none.
+// functions reads the names of the exported functions of packages unix and syscall,
+// without methods, from their source. So a conversion to one of their types is not taken
+// for a call.
 func functions(t *testing.T) map[string]bool {
 	t.Helper()
 	all := make(map[string]bool)

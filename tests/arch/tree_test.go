@@ -18,11 +18,11 @@ import (
 
 const module = "github.com/skiff-oci/skiff"
 
-// tree is the source of the module, without its tests.
+// tree is the source of the module without test files.
 type tree struct {
 	fset     *token.FileSet
-	packages map[string]*pkg // by directory, "." is that of main
-	lines    map[string]int  // of each file in Go, C or assembly
+	packages map[string]*pkg // by directory; "." is the one of main
+	lines    map[string]int  // of each file in Go, C or assembly, by path
 }
 
 type pkg struct {
@@ -30,8 +30,8 @@ type pkg struct {
 	files []*ast.File
 }
 
-// ours is this module's tree, whole whatever is built: no file is left out for
-// the tags or the machine that it is for.
+// ours returns the tree of this module. It has all files, whatever build tags or
+// architecture they are for.
 func ours(t *testing.T) *tree {
 	t.Helper()
 	all, err := parse(os.DirFS("../.."))
@@ -41,7 +41,7 @@ func ours(t *testing.T) *tree {
 	return all
 }
 
-// fake is a tree of files that are given by their path.
+// fake returns a tree of files that are given by path.
 func fake(t *testing.T, files map[string]string) *tree {
 	t.Helper()
 	m := make(fstest.MapFS)
@@ -74,8 +74,8 @@ func parse(root fs.FS) (*tree, error) {
 	})
 }
 
-// outside reports whether a directory has nothing that the go command builds,
-// or nothing that is kept.
+// outside reports whether the files of a directory are not part of the tree: the go
+// command ignores the directory, or it is a build directory.
 func outside(dir string) bool {
 	base := path.Base(dir)
 	return dir == "build" || base == "testdata" || strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_")
@@ -108,13 +108,13 @@ func (t *tree) sorted() []*pkg {
 	return all
 }
 
-// at is where something stands.
+// at returns the file and line of a node.
 func (t *tree) at(n ast.Node) string {
 	p := t.fset.Position(n.Pos())
 	return fmt.Sprintf("%s:%d", p.Filename, p.Line)
 }
 
-// imported is the path that an import names.
+// imported returns the import path of an import.
 func imported(spec *ast.ImportSpec) string {
 	name, err := strconv.Unquote(spec.Path.Value)
 	if err != nil {
@@ -123,18 +123,18 @@ func imported(spec *ast.ImportSpec) string {
 	return name
 }
 
-// own is the directory of a package of this module.
-func own(importPath string) (dir string, ok bool) {
+// dirOf returns the directory of an import path; ok is false if it is not in this module.
+func dirOf(importPath string) (dir string, ok bool) {
 	if importPath == module {
 		return ".", true
 	}
 	return strings.CutPrefix(importPath, module+"/")
 }
 
-// within reports whether a directory is another one, or below it.
+// within reports whether dir is other or is below it.
 func within(dir, other string) bool { return dir == other || strings.HasPrefix(dir, other+"/") }
 
-// expect fails for each fault of the real tree.
+// expect reports each fault as an error. It is for the real tree.
 func expect(t *testing.T, faults []string) {
 	t.Helper()
 	for _, fault := range faults {
@@ -142,7 +142,8 @@ func expect(t *testing.T, faults []string) {
 	}
 }
 
-// finds fails unless a rule has one fault of a fake tree, which says want.
+// finds fails the test unless there is exactly one fault and it contains want. It is for
+// a fake tree.
 func finds(t *testing.T, faults []string, want string) {
 	t.Helper()
 	if len(faults) != 1 || !strings.Contains(faults[0], want) {
@@ -150,7 +151,7 @@ func finds(t *testing.T, faults []string, want string) {
 	}
 }
 
-// accepts fails if a rule has faults of a fake tree that keeps it.
+// accepts fails the test if a rule finds faults in a fake tree that keeps to the rule.
 func accepts(t *testing.T, faults []string) {
 	t.Helper()
 	if len(faults) > 0 {

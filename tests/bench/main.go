@@ -1,6 +1,6 @@
-// Command bench measures container runtimes against each other, in the place
-// that the script run beside it makes: one round is one measurement of each
-// runtime, so that whatever disturbs the machine disturbs all of them.
+// Command bench compares the speed and memory use of container runtimes, in the
+// environment that the script run next to it prepares. A round is one measurement of each
+// runtime, so that a disturbance of the machine affects all of them.
 package main
 
 import (
@@ -19,20 +19,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// contender is one runtime; the floor has no commands.
+// contender is one runtime, or the floor, which has no commands.
 type contender struct {
 	name string
 	path string
-	root string // --root
+	root string // the value of --root
 	why  string // why it cannot take part; empty if it can
 }
 
-// row is a line of the table.
+// row is a row of the table.
 type row struct {
 	Name   string             `json:"name"`
 	Unit   string             `json:"unit"`
 	Goal   string             `json:"goal"`
-	Values map[string]float64 `json:"values"` // medians
+	Values map[string]float64 `json:"values"` // medians, by name of the contender
 	Notes  map[string]string  `json:"notes,omitempty"`
 }
 
@@ -57,7 +57,7 @@ func main() {
 	}
 }
 
-// options are the flags.
+// options has the values of the flags.
 type options struct {
 	rounds            int
 	before, only, out string
@@ -109,7 +109,7 @@ func run(o options) error {
 	return os.WriteFile(o.out, text, 0o644)
 }
 
-// makeBundle makes the default configuration with /bin/true, in the oldest
+// makeBundle makes a bundle with the default configuration for /bin/true, in the oldest
 // version of the specification, which all contenders accept.
 func makeBundle() error {
 	for _, d := range []string{"bin", "dev", "proc", "sys", "tmp", "etc"} {
@@ -136,7 +136,7 @@ func copyFile(from, to string) error {
 	return os.WriteFile(to, b, 0o755)
 }
 
-// configure changes what the program is, and the memory limit.
+// configure sets the arguments of the process, and the memory limit in bytes (nil: none).
 func configure(args []string, memory *int64) error {
 	path := filepath.Join(bundle, "config.json")
 	b, err := os.ReadFile(path)
@@ -161,11 +161,12 @@ func configure(args []string, memory *int64) error {
 	return os.WriteFile(path, b, 0o644)
 }
 
-// own is a container id that no other contender has: the ids name cgroups.
-func (c *contender) own(id string) string { return c.name + "-" + id }
+// ownID returns a container id that no other contender uses: cgroups are named after the
+// ids.
+func (c *contender) ownID(id string) string { return c.name + "-" + id }
 
-// call runs a command of the runtime; its output goes to a file, since a
-// container keeps it open.
+// call runs a command of the runtime. Its output goes to a file: a container keeps its
+// output open, so a pipe would not end.
 func (c *contender) call(args ...string) error {
 	f, err := os.OpenFile("/tmp/"+c.name+".out", os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
 	if err != nil {
@@ -181,8 +182,8 @@ func (c *contender) call(args ...string) error {
 	return nil
 }
 
-// time measures f for each contender, round by round, after two rounds to warm
-// up, and adds the row of medians in milliseconds.
+// time measures f for each contender, round by round, after two rounds of warm-up. It
+// adds a row with the medians, in milliseconds.
 func (b *bench) time(name, goal string, rounds int, f func(c *contender) error) error {
 	got := make(map[string][]float64)
 	r := row{Name: name, Unit: "ms", Goal: goal, Values: map[string]float64{}, Notes: map[string]string{}}
@@ -193,7 +194,7 @@ func (b *bench) time(name, goal string, rounds int, f func(c *contender) error) 
 				continue
 			}
 			if c.name == "runc" && i >= 2 && i%4 != 0 {
-				continue // it takes long, and does not vary much
+				continue // it takes long and varies little
 			}
 			start := time.Now()
 			if err := f(c); err != nil {
@@ -224,7 +225,7 @@ func (b *bench) version() error {
 	return b.time("--version", "", b.rounds, func(c *contender) error { return c.call("--version") })
 }
 
-// runTrue has the floor take part in each round.
+// runTrue also measures the floor.
 func (b *bench) runTrue() error {
 	with := *b
 	with.all = append(slices.Clone(b.all), contender{name: "floor", path: "/bench/floor"})
@@ -253,7 +254,7 @@ func (b *bench) cycle() error {
 	})
 }
 
-// with runs f while every contender has a container that sleeps.
+// with runs f while every contender has a container with a sleeping process.
 func (b *bench) with(id string, f func() error) error {
 	if err := configure([]string{"/bin/sleep", "1000"}, nil); err != nil {
 		return err
@@ -263,10 +264,10 @@ func (b *bench) with(id string, f func() error) error {
 		if c.why != "" {
 			continue
 		}
-		if err := c.call("run", "--detach", "--bundle", bundle, c.own(id)); err != nil {
+		if err := c.call("run", "--detach", "--bundle", bundle, c.ownID(id)); err != nil {
 			return err
 		}
-		defer c.call("delete", "--force", c.own(id))
+		defer c.call("delete", "--force", c.ownID(id))
 	}
 	if err := f(); err != nil {
 		return err
@@ -276,13 +277,13 @@ func (b *bench) with(id string, f func() error) error {
 
 func (b *bench) exec() error {
 	return b.with("exec", func() error {
-		return b.time("exec of /bin/true", "<= 0.8 of crun", b.rounds, func(c *contender) error { return c.call("exec", c.own("exec"), "/bin/true") })
+		return b.time("exec of /bin/true", "<= 0.8 of crun", b.rounds, func(c *contender) error { return c.call("exec", c.ownID("exec"), "/bin/true") })
 	})
 }
 
 func (b *bench) state() error {
 	return b.with("state", func() error {
-		return b.time("state", "<= 0.8 of crun", b.rounds, func(c *contender) error { return c.call("state", c.own("state")) })
+		return b.time("state", "<= 0.8 of crun", b.rounds, func(c *contender) error { return c.call("state", c.ownID("state")) })
 	})
 }
 
@@ -306,9 +307,9 @@ func (b *bench) parallel() error {
 	})
 }
 
-// memory finds the smallest limit in which /bin/true runs: the median of five
-// searches, since what the kernel has not yet taken back from the container
-// before counts, too.
+// memory finds the smallest limit in which /bin/true runs. It takes the median of five
+// searches, since memory of the previous container that the kernel has not yet reclaimed
+// counts, too.
 func (b *bench) memory() error {
 	r := row{Name: "smallest memory limit", Unit: "KiB", Goal: "<= crun", Values: map[string]float64{}, Notes: map[string]string{}}
 	defer func() { b.rows = append(b.rows, r) }()
@@ -343,8 +344,8 @@ func (b *bench) memory() error {
 	return configure([]string{"/bin/true"}, nil)
 }
 
-// smallest goes through the limits, in steps of 16 KiB, and of 512 from a MiB on;
-// 0 if none is enough.
+// smallest tries the limits in steps of 16 KiB, from 1 MiB on of 512 KiB. It returns 0 if
+// none is sufficient.
 func smallest(c *contender) (kib float64, err error) {
 	for kib := int64(64); kib <= 16384; kib += step(kib) {
 		limit := kib << 10
@@ -365,7 +366,7 @@ func step(kib int64) int64 {
 	return 16
 }
 
-// runs tells whether the container runs three times in a row.
+// runs reports whether the container runs three times in a row.
 func runs(c *contender) bool {
 	for range 3 {
 		err := c.call("run", "--bundle", bundle, "memory")
@@ -377,8 +378,8 @@ func runs(c *contender) bool {
 	return true
 }
 
-// memoryController makes sure that the host has the memory controller: in
-// cgroup v2, or by mounting the v1 hierarchies in place of it.
+// memoryController makes sure that there is a memory controller, in cgroup v2 or by
+// mounting v1 hierarchies over it. undo unmounts them.
 func memoryController() (undo func(), err error) {
 	b, err := os.ReadFile("/sys/fs/cgroup/cgroup.controllers")
 	if err != nil {
@@ -406,7 +407,7 @@ func memoryController() (undo func(), err error) {
 	return undo, nil
 }
 
-// idle is the memory of a container that is created and not started.
+// idle measures the memory of a container that is created but not started.
 func (b *bench) idle() error {
 	r := row{Name: "memory of a created init (PSS)", Unit: "KiB", Goal: "<= 200", Values: map[string]float64{}, Notes: map[string]string{}}
 	for i := range b.all {
@@ -456,10 +457,10 @@ func (b *bench) list() error {
 			continue
 		}
 		for n := range 100 {
-			if err := c.call("run", "--detach", "--bundle", bundle, c.own(fmt.Sprintf("list%d", n))); err != nil {
+			if err := c.call("run", "--detach", "--bundle", bundle, c.ownID(fmt.Sprintf("list%d", n))); err != nil {
 				return err
 			}
-			defer c.call("delete", "--force", c.own(fmt.Sprintf("list%d", n)))
+			defer c.call("delete", "--force", c.ownID(fmt.Sprintf("list%d", n)))
 		}
 	}
 	return b.time("list of 100 containers", "<= crun", b.rounds/2, func(c *contender) error { return c.call("list") })

@@ -11,11 +11,11 @@ import (
 	"testing"
 )
 
-// A cgroupView is where this host has its controllers.
+// A cgroupView has the cgroup hierarchies and controllers of this host.
 type cgroupView struct {
 	unified     string            // mount point of cgroup2
-	controllers []string          // those of cgroup2
-	v1          map[string]string // controller to the mount point of its hierarchy
+	controllers []string          // the controllers of cgroup2
+	v1          map[string]string // the mount point of the hierarchy of each controller
 	trees       []string          // all mount points
 }
 
@@ -40,7 +40,7 @@ func newCgroupView() (cgroupView, error) {
 	return view, nil
 }
 
-// String says which controllers are where: it is the observation that a skipped test prints.
+// String lists the controllers of each cgroup version; a skipped test prints it.
 func (v cgroupView) String() string {
 	var old []string
 	for option := range v.v1 {
@@ -52,15 +52,15 @@ func (v cgroupView) String() string {
 	return fmt.Sprintf("v1 hierarchies [%s], v2 controllers [%s]", strings.Join(old, " "), strings.Join(v.controllers, " "))
 }
 
-// pure says whether the host has no v1 hierarchy.
+// pure reports whether the host has no v1 hierarchy.
 func (v cgroupView) pure() bool { return len(v.trees) == 1 }
 
-// has says whether a controller is in one of the hierarchies.
+// has reports whether one of the hierarchies has a controller.
 func (v cgroupView) has(controller string) bool {
 	return v.v1[controller] != "" || slices.Contains(v.controllers, controller)
 }
 
-// needController skips a test if the host has the controller in no hierarchy.
+// needController skips a test unless one of the hierarchies has the controller.
 func needController(t *testing.T, controller string) {
 	t.Helper()
 	if !world.cgroups.has(controller) {
@@ -68,7 +68,7 @@ func needController(t *testing.T, controller string) {
 	}
 }
 
-// cgroupOf answers the path of a process in the hierarchy of a v1 controller, or in the unified one for "".
+// cgroupOf returns the path of a process's cgroup in the hierarchy of a v1 controller, or in the unified one for "".
 func cgroupOf(t *testing.T, pid, controller string) string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("/proc", pid, "cgroup"))
@@ -85,8 +85,8 @@ func cgroupOf(t *testing.T, pid, controller string) string {
 	return ""
 }
 
-// expectPlace fails unless the process is in a cgroup of its own below that of all containers, in the hierarchy of each
-// controller.
+// expectPlace fails unless, in the hierarchy of each controller, the process is in a cgroup below world.place() that is
+// not the one of the daemons.
 func expectPlace(t *testing.T, pid string) {
 	t.Helper()
 	controllers := []string{""}

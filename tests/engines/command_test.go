@@ -20,11 +20,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// limit is the time a single command of an engine may take. The slowest (stop after a refused signal) needs 10 s; an
-// emulated machine takes ten times as long.
+// limit is the time that a single command of an engine may take. The slowest, stop after an ignored signal, needs 10 s;
+// an emulated machine takes ten times as long.
 const limit = 2 * time.Minute
 
-// An outcome is what a command left: its output, trimmed, and its exit code (128+n when signal n ended it).
+// An outcome is the result of a command: its output, trimmed, and its exit code (128+n if signal n ended it).
 type outcome struct {
 	argv     []string
 	out, err string
@@ -35,7 +35,7 @@ func (o outcome) String() string {
 	return fmt.Sprintf("%s\n  exit code %d\n  stdout: %s\n  stderr: %s", strings.Join(o.argv, " "), o.code, o.out, o.err)
 }
 
-// ok fails the test unless the command succeeded, and answers its output.
+// ok fails the test unless the command succeeded, and returns its output.
 func (o outcome) ok(t *testing.T) string {
 	t.Helper()
 	if o.code != 0 {
@@ -44,13 +44,13 @@ func (o outcome) ok(t *testing.T) string {
 	return o.out
 }
 
-// fails fails the test unless the command ended with the code and said each of the words on stderr.
+// fails fails the test unless the command ended with the code and its stderr contains each of the words.
 func (o outcome) fails(t *testing.T, code int, words ...string) {
 	t.Helper()
 	o.failsWith(t, strconv.Itoa(code), words...)
 }
 
-// failsWith is fails, with several codes to choose from: those of an engine's versions.
+// failsWith is like fails, but accepts several codes, separated by "|": those of an engine's versions.
 func (o outcome) failsWith(t *testing.T, codes string, words ...string) {
 	t.Helper()
 	if !slices.Contains(strings.Split(codes, "|"), strconv.Itoa(o.code)) {
@@ -63,10 +63,11 @@ func (o outcome) failsWith(t *testing.T, codes string, words ...string) {
 	}
 }
 
-// execute runs a command with its output in files: a background process that keeps a pipe open would never let it end.
+// execute runs a command with its output in files: with pipes, it would not return while a background process keeps
+// them open.
 func execute(t *testing.T, stdin string, argv ...string) outcome {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), limit) // cleanups run commands too
+	ctx, cancel := context.WithTimeout(context.Background(), limit) // not t.Context(): cleanups run commands, too
 	defer cancel()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	stdout, stderr := outputFile(t), outputFile(t)
@@ -115,7 +116,7 @@ func exitCode(cmd *exec.Cmd, err error) int {
 	return status.ExitStatus()
 }
 
-// eventually polls until check answers nil, for up to 15 s.
+// eventually polls until check returns nil, for up to 15 s.
 func eventually(t *testing.T, check func() error) {
 	t.Helper()
 	var err error
@@ -135,7 +136,7 @@ func equal(t *testing.T, what, got, want string) {
 	}
 }
 
-// contains looks for each of the words in a text.
+// contains fails the test unless the text contains each of the words.
 func contains(t *testing.T, text string, words ...string) {
 	t.Helper()
 	for _, word := range words {
@@ -145,13 +146,13 @@ func contains(t *testing.T, text string, words ...string) {
 	}
 }
 
-// name answers a name for a container that no other test uses.
+// name returns a name for a container that no other test uses.
 func name(t *testing.T) string {
 	t.Helper()
 	return "c" + filepath.Base(t.TempDir()) + fmt.Sprint(time.Now().UnixNano()%1e9)
 }
 
-// needCommand skips a test if the runtime does not know a command.
+// needCommand skips a test if the runtime does not have a command.
 func needCommand(t *testing.T, command string) {
 	t.Helper()
 	if o := execute(t, "", world.runtime, command, "--help"); o.code != 0 {
@@ -159,7 +160,7 @@ func needCommand(t *testing.T, command string) {
 	}
 }
 
-// needAllCapabilities skips a test if this process may not give all capabilities.
+// needAllCapabilities skips a test unless this process can give a container all capabilities.
 func needAllCapabilities(t *testing.T) {
 	t.Helper()
 	last, err := os.ReadFile("/proc/sys/kernel/cap_last_cap")
@@ -176,7 +177,7 @@ func needAllCapabilities(t *testing.T) {
 	}
 }
 
-// statusField reads a field of /proc/self/status.
+// statusField returns a field of /proc/self/status.
 func statusField(t *testing.T, field string) string {
 	t.Helper()
 	data, err := os.ReadFile("/proc/self/status")
@@ -200,7 +201,7 @@ func needX86(t *testing.T) {
 	}
 }
 
-// problem is an error unless the command succeeded with this output; for eventually.
+// problem returns an error unless the command succeeded with this output. It is for eventually.
 func (o outcome) problem(want string) error {
 	if o.code != 0 || o.out != want {
 		return fmt.Errorf("want the output %q: %v", want, o)
@@ -208,7 +209,7 @@ func (o outcome) problem(want string) error {
 	return nil
 }
 
-// fields makes a Go template of field names, with a space between their values.
+// fields returns a Go template that prints these fields, separated by spaces.
 func fields(names string) string {
 	return "{{" + strings.Join(strings.Fields(names), "}} {{") + "}}"
 }

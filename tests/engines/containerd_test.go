@@ -13,10 +13,10 @@ import (
 	"testing"
 )
 
-// containerdSocket is where the tests' own containerd listens, for ctr and dockerd.
+// containerdSocket is the socket of the tests' own containerd, for ctr and dockerd.
 var containerdSocket = filepath.Join(base, "containerd", "containerd.sock")
 
-// containerdConfig leaves out the CRI and what would look at the host: loop devices, /opt.
+// containerdConfig leaves out the CRI and plugins that would look at the host: loop devices, /opt.
 const containerdConfig = `version = 2
 root = "%[1]s/root"
 state = "%[1]s/state"
@@ -28,7 +28,7 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"
   address = "%[2]s.ttrpc"
 `
 
-// A ctrEngine is containerd's own client, connected to the tests' own daemon.
+// A ctrEngine is containerd's own client, ctr, connected to the tests' own daemon.
 type ctrEngine struct{ client []string }
 
 var startContainerd = sync.OnceValues(func() (*ctrEngine, error) {
@@ -47,7 +47,7 @@ var startContainerd = sync.OnceValues(func() (*ctrEngine, error) {
 	return e, silently(slices.Concat(e.client, []string{"image", "import", imageTar})...)
 })
 
-// ctr answers the engine and watches for what the test leaves.
+// ctr returns the engine, and has watch check what the test leaves behind.
 func ctr(t *testing.T) *ctrEngine {
 	t.Helper()
 	e, err := startContainerd()
@@ -64,7 +64,8 @@ func (e *ctrEngine) do(t *testing.T, args ...string) outcome {
 	return execute(t, "", slices.Concat(e.client, args)...)
 }
 
-// runArgs are the arguments of every ctr run: the tested runtime, a state folder and a cgroup that the tests look at.
+// runArgs returns the arguments of ctr run, which always name the tested runtime, a state folder and a cgroup that the
+// tests look at.
 func (e *ctrEngine) runArgs(id string, options []string, command ...string) []string {
 	args := slices.Concat([]string{"run", "--runc-binary", world.runtime, "--runc-root", filepath.Join(base, "runtime")}, driverArgs())
 	if !slices.Contains(options, "--cgroup") {
@@ -76,19 +77,19 @@ func (e *ctrEngine) runArgs(id string, options []string, command ...string) []st
 	return slices.Concat(args, options, []string{id}, command)
 }
 
-// run runs a container to its end and removes it.
+// run runs a container until it ends and removes it.
 func (e *ctrEngine) run(t *testing.T, options []string, command ...string) outcome {
 	t.Helper()
 	return e.do(t, e.runArgs(e.reserve(t), append([]string{"--rm"}, options...), command...)...)
 }
 
-// script runs a shell script in a container and answers its output.
+// script runs a shell script in a container and returns its output.
 func (e *ctrEngine) script(t *testing.T, options []string, script string) string {
 	t.Helper()
 	return e.run(t, options, "sh", "-c", script).ok(t)
 }
 
-// start runs a container in the background and answers its id.
+// start runs a container in the background and returns its id.
 func (e *ctrEngine) start(t *testing.T, options []string, command ...string) string {
 	t.Helper()
 	id := e.reserve(t)
@@ -96,7 +97,7 @@ func (e *ctrEngine) start(t *testing.T, options []string, command ...string) str
 	return id
 }
 
-// reserve answers an id for a container, which will be removed at the end of the test.
+// reserve returns an id for a container, which is removed at the end of the test.
 func (e *ctrEngine) reserve(t *testing.T) string {
 	t.Helper()
 	id := name(t)
@@ -108,7 +109,7 @@ func (e *ctrEngine) reserve(t *testing.T) string {
 	return id
 }
 
-// sleeper starts a container whose init ends at SIGTERM, with exit code 7.
+// sleeper starts a container whose init ends with exit code 7 at SIGTERM.
 func (e *ctrEngine) sleeper(t *testing.T, options ...string) string {
 	t.Helper()
 	return e.start(t, options, "sh", "-c", "trap 'exit 7' TERM; while :; do sleep 0.1; done")
@@ -120,7 +121,7 @@ func (e *ctrEngine) exec(t *testing.T, id string, options []string, command ...s
 	return e.do(t, slices.Concat([]string{"task", "exec", "--exec-id", name(t)}, options, []string{id}, command)...)
 }
 
-// status is the pid and the state of a task in ctr's list; "-" and "gone" if it is not in it.
+// status returns the pid and the state of a task in ctr's list, or "-" and "gone" if it is not in the list.
 func (e *ctrEngine) status(t *testing.T, id string) (pid, state string) {
 	t.Helper()
 	for line := range strings.Lines(e.do(t, "task", "list").ok(t)) {

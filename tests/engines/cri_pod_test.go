@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// waiting is a command that says that it runs, and ends at SIGTERM with exit code 7.
+// waiting is a command that prints that it runs, and ends with exit code 7 at SIGTERM.
 var waiting = []string{"sh", "-c", "trap 'exit 7' TERM; echo ready; while :; do sleep 0.1; done"}
 
 func TestCRIContainerLife(t *testing.T) {
@@ -29,7 +29,7 @@ func TestCRIContainerLife(t *testing.T) {
 	p.do(t, "rm", id).ok(t)
 }
 
-// A probe of the kubelet's is an ExecSync, whose exit code is the answer.
+// A probe of the kubelet is an ExecSync, whose exit code is the result.
 func TestCRIProbes(t *testing.T) {
 	p := cri(t).pod(t)
 	id := p.start(t, nil, waiting...)
@@ -52,7 +52,8 @@ func TestCRIProbes(t *testing.T) {
 	})
 }
 
-// A pod's containers are in its namespaces, and it is in the host's network.
+// The containers of a pod share its namespaces except for the pid namespace, and the pod is in the host's network
+// namespace.
 func TestCRIPodNamespaces(t *testing.T) {
 	p := cri(t).pod(t)
 	of := func() []string {
@@ -66,7 +67,7 @@ func TestCRIPodNamespaces(t *testing.T) {
 	}
 }
 
-// The kubelet's volumes are binds with the options rbind, rprivate, rw, which clear noexec; not with runc before 1.3.
+// The kubelet's volumes are binds with the options rbind, rprivate, rw. rw clears noexec, but not with runc before 1.3.
 func TestCRIVolumeOnANoexecMount(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mount("none", dir, "tmpfs", unix.MS_NOEXEC|unix.MS_NOSUID|unix.MS_NODEV, ""); err != nil {
@@ -82,7 +83,7 @@ func TestCRIVolumeOnANoexecMount(t *testing.T) {
 	equal(t, "output", p.do(t, "logs", id).ok(t), "runs")
 }
 
-// What has not started needs no time to end.
+// A container that has not started must stop at once.
 func TestCRIStopOfACreatedContainer(t *testing.T) {
 	p := cri(t).pod(t)
 	id := p.create(t, nil, waiting...)

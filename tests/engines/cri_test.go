@@ -15,14 +15,14 @@ import (
 	"testing"
 )
 
-// criToolsEnv names the folder of what tests/engines/cri builds: containerd 2, its shim, and crictl.
+// criToolsEnv names the folder with what tests/engines/cri builds: containerd 2, its shim, and crictl.
 const criToolsEnv = "ENGINES_CRI"
 
-// pauseImage is what holds a pod's namespaces.
+// pauseImage is the image of the container that holds a pod's namespaces.
 const pauseImage = "docker.io/library/pause:1"
 
-// criConfig has no network plugin: the pods are in the host's network. No namespace of the kernel's is refused a score
-// below the daemon's own.
+// criConfig has no network plugin: the pods are in the host's network namespace. restrict_oom_score_adj keeps
+// containerd from asking for a score below the daemon's own, which the kernel may refuse.
 const criConfig = `version = 3
 root = "%[1]s/root"
 state = "%[1]s/state"
@@ -85,7 +85,7 @@ func makePauseImage(dir string) error {
 	return errors.Join(err, os.WriteFile(pauseTar(dir), archive, 0o644))
 }
 
-// criFault is the first line of containerd's log with a text.
+// criFault returns the first line of containerd's log that contains a text.
 func criFault(t *testing.T, text string) string {
 	t.Helper()
 	log, err := os.ReadFile(filepath.Join(base, "containerd-cri.log"))
@@ -100,7 +100,7 @@ func criFault(t *testing.T, text string) string {
 	return ""
 }
 
-// cri answers the engine and watches for what the test leaves.
+// cri returns the engine, and has watch check what the test leaves behind.
 func cri(t *testing.T) *criEngine {
 	t.Helper()
 	if _, err := os.Stat(filepath.Join(os.Getenv(criToolsEnv), "crictl")); err != nil {
@@ -120,20 +120,20 @@ func (e *criEngine) do(t *testing.T, args ...string) outcome {
 	return execute(t, "", slices.Concat(e.client, args)...)
 }
 
-// A pod is a sandbox of the engine's, with the files that crictl reads.
+// A pod is a pod sandbox of the engine, with the files that crictl reads.
 type pod struct {
 	*criEngine
 	id, dir, config string
 }
 
-// object is a message of the CRI in JSON.
+// object is a message of the CRI, in JSON.
 type object = map[string]any
 
-// namespaces are those of a pod in the host's network, whose containers have process ids of their own: of the CRI's
-// NamespaceMode, NODE is 2 and CONTAINER is 1.
+// namespaces puts a pod in the host's network namespace and gives each of its containers its own pid namespace: in the
+// CRI's NamespaceMode, NODE is 2 and CONTAINER is 1.
 var namespaces = object{"namespace_options": object{"network": 2, "pid": 1}}
 
-// pod runs a sandbox, to be removed at the end of the test with what is in it.
+// pod runs a sandbox; it and its containers are removed at the end of the test.
 func (e *criEngine) pod(t *testing.T) *pod {
 	t.Helper()
 	p := &pod{criEngine: e, dir: t.TempDir()}
@@ -153,7 +153,7 @@ func (e *criEngine) pod(t *testing.T) *pod {
 	return p
 }
 
-// write makes a file of a message.
+// write writes a message to a file.
 func (p *pod) write(t *testing.T, name string, message object) string {
 	t.Helper()
 	path := filepath.Join(p.dir, name+".json")
@@ -167,7 +167,7 @@ func (p *pod) write(t *testing.T, name string, message object) string {
 	return path
 }
 
-// create makes a container of the pod that has not started; extra is merged into its configuration.
+// create creates a container in the pod without starting it; extra is merged into its configuration.
 func (p *pod) create(t *testing.T, extra object, command ...string) string {
 	t.Helper()
 	name := name(t)
@@ -182,7 +182,7 @@ func (p *pod) create(t *testing.T, extra object, command ...string) string {
 	return p.do(t, "create", "--no-pull", p.id, p.write(t, name, config), p.config).ok(t)
 }
 
-// start makes a container and starts it.
+// start creates a container and starts it.
 func (p *pod) start(t *testing.T, extra object, command ...string) string {
 	t.Helper()
 	id := p.create(t, extra, command...)
@@ -190,13 +190,13 @@ func (p *pod) start(t *testing.T, extra object, command ...string) string {
 	return id
 }
 
-// status reads a field of a container.
+// status returns a field of a container.
 func (p *pod) status(t *testing.T, id, field string) string {
 	t.Helper()
 	return p.do(t, "inspect", "-o", "go-template", "--template", "{{."+field+"}}", id).ok(t)
 }
 
-// await waits until a container has a state.
+// await waits until a container is in a state.
 func (p *pod) await(t *testing.T, id, want string) {
 	t.Helper()
 	eventually(t, func() error {
@@ -207,7 +207,7 @@ func (p *pod) await(t *testing.T, id, want string) {
 	})
 }
 
-// pid is the container's init, as the host sees it.
+// pid returns the pid of a container's init on the host.
 func (p *pod) pid(t *testing.T, id string) string {
 	t.Helper()
 	return p.status(t, id, "info.pid")

@@ -59,7 +59,7 @@ func TestCtrRunMounts(t *testing.T) {
 	equal(t, "writable", c.script(t, []string{"--mount", mount + "/mnt/made,options=rbind:rw"}, "cat /mnt/made/file; echo back >/mnt/made/new"), "from the host")
 	equal(t, "read-only", c.script(t, []string{"--mount", mount + "/mnt,options=rbind:ro"}, "cat /mnt/new; touch /mnt/x 2>&1 || true"),
 		"back\ntouch: /mnt/x: Read-only file system")
-	// No engine has resolved this one: the link must be followed within the container's root.
+	// ctr does not resolve the destination: the runtime must follow the link within the container's root.
 	equal(t, "through a link", c.script(t, []string{"--mount", mount + "/link/sub,options=rbind:rw"}, "cat /target/sub/file"), "from the host")
 	equal(t, "tmpfs", c.script(t, []string{"--mount", "type=tmpfs,dst=/scratch,options=size=1m:mode=1711:noexec"},
 		"stat -c %a /scratch; df -k /scratch | awk 'END { print $2 }'; grep -c ' /scratch .*noexec' /proc/self/mounts"), "1711\n1024\n1")
@@ -71,7 +71,7 @@ func TestCtrRunLimits(t *testing.T) {
 		t.Run(cpu[0], func(t *testing.T) {
 			cases := available(memory, limitCase{"cpus", cpu, limitCases[2].settings})
 			c := ctr(t)
-			// ctr mounts no cgroup file system of itself.
+			// ctr does not mount a cgroup file system by itself.
 			mount := []string{"--mount", "type=cgroup,src=cgroup,dst=/sys/fs/cgroup,options=ro:nosuid:noexec:nodev"}
 			id := c.sleeper(t, append(mount, optionsOf(cases)...)...)
 			pid, _ := c.status(t, id)
@@ -142,7 +142,7 @@ func TestCtrRunWithoutACgroupOfItsOwnChoice(t *testing.T) {
 	if bySystemd() {
 		t.Skip("ctr: option --runc-systemd-cgroup requires --cgroup to be set")
 	}
-	// "" turns the cgroup path off in the configuration: the runtime chooses.
+	// With "" the configuration has no cgroup path: the runtime chooses one.
 	c := ctr(t)
 	id := c.sleeper(t, "--cgroup", "")
 	pid, state := c.status(t, id)

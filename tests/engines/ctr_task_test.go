@@ -19,7 +19,7 @@ func TestCtrTaskList(t *testing.T) {
 	expectPlace(t, pid)
 }
 
-// number reads a pid.
+// number parses a pid.
 func number(t *testing.T, text string) int {
 	t.Helper()
 	var n int
@@ -129,7 +129,7 @@ func TestCtrTaskKill(t *testing.T) {
 		t.Run(k.signal, func(t *testing.T) {
 			c := ctr(t)
 			id := c.sleeper(t)
-			c.exec(t, id, nil, "true").ok(t) // by then the trap is set
+			c.exec(t, id, nil, "true").ok(t) // the trap is set by then
 			c.do(t, "task", "kill", "-s", k.signal, id).ok(t)
 			c.awaitStatus(t, id, "STOPPED")
 			exited(t, c.do(t, "task", "delete", id), k.code)
@@ -137,7 +137,8 @@ func TestCtrTaskKill(t *testing.T) {
 	}
 }
 
-// exited checks the exit code of the task that was deleted, which ctr passes on or, in older versions, warns of.
+// exited checks the exit code of a task that ctr has deleted. ctr exits with this code or, in older versions, prints it
+// in a warning.
 func exited(t *testing.T, o outcome, code int) {
 	t.Helper()
 	if o.code != code && !strings.Contains(o.err, fmt.Sprintf("non-zero exit code %d", code)) {
@@ -164,7 +165,7 @@ func TestCtrTaskKillAll(t *testing.T) {
 	eventually(t, func() error { return countProcesses("(sleep 427", 0) })
 }
 
-// countProcesses is an error unless so many command lines of the run contain a text.
+// countProcesses returns an error unless the command lines of exactly want processes of this run contain a text.
 func countProcesses(text string, want int) error {
 	var found []string
 	for _, process := range world.processes() {
@@ -230,7 +231,7 @@ func TestCtrTaskMetrics(t *testing.T) {
 	}
 }
 
-// hasPositiveRow looks for "NAME... VALUE" with a value above 0.
+// hasPositiveRow reports whether the table has a row "NAME... VALUE" with a value other than 0.
 func hasPositiveRow(table, name string) bool {
 	for line := range strings.Lines(table) {
 		f := strings.Fields(line)

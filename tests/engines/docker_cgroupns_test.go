@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Without a cgroup namespace a container sees all of cgroup v2, and the path in /proc/PID/cgroup leads to its own.
+// Without a cgroup namespace a container sees all of cgroup v2, and /proc/PID/cgroup has the path of its cgroup in it.
 func TestDockerCgroupNamespaceOfTheHost(t *testing.T) {
 	if !world.cgroups.pure() {
 		t.Skipf("a container sees all of cgroup v2 alone: %v", world.cgroups)
@@ -27,7 +27,7 @@ func TestDockerCgroupNamespaceOfTheHost(t *testing.T) {
 	}
 }
 
-// topCgroups are the directories of cgroup v2's root that stay: those that processes of the host are in.
+// topCgroups returns the directories of cgroup v2's root that have processes in or below them, and so do not vanish.
 func topCgroups(t *testing.T) (dirs []string) {
 	t.Helper()
 	all, err := filepath.Glob(world.cgroups.unified + "/*/cgroup.events")

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// dockerd makes the exit code from words in the runtime's message (127: what is not found, 126: what may not be run), and
-// containerd takes that message from the runtime's log. Each case ends with nothing of the container left.
+// dockerd derives the exit code from words in the runtime's message (127: not found, 126: cannot be executed), and
+// containerd takes that message from the runtime's log. After each case nothing of the container must be left.
 func TestDockerRunOf(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -28,7 +28,8 @@ func TestDockerRunOf(t *testing.T) {
 }
 
 func TestDockerRunOfAFileInNoFormat(t *testing.T) {
-	// execve(2) fails once the container is started: there is no one left to report to but the container's own stderr.
+	// execve(2) fails when the container has already been started: the error can be reported only on the
+	// container's stderr.
 	o := docker(t).run(t, nil, "/garbage")
 	if o.code == 0 {
 		t.Errorf("no error: %v", o)

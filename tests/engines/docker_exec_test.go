@@ -54,7 +54,7 @@ func TestDockerExecDetached(t *testing.T) {
 	eventually(t, func() error { return d.exec(t, name, "cat", "/tmp/mark").problem("done") })
 }
 
-// execNotFound is docker exec's exit code for a command that is not there: 126 up to version 20.10, 127 since.
+// execNotFound has the exit codes of docker exec for a command that does not exist: 126 up to version 20.10, 127 since.
 const execNotFound = "126|127"
 
 func TestDockerExecOfWhatIsNotThere(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// counter writes ever higher numbers into /tmp/n.
+// counter writes increasing numbers into /tmp/n.
 const counter = "i=0; while :; do i=$((i+1)); echo $i >/tmp/n.new; mv /tmp/n.new /tmp/n; sleep 0.02; done"
 
 func TestDockerPauseAndUnpause(t *testing.T) {
@@ -155,7 +155,8 @@ func TestDockerRemovesARunningContainer(t *testing.T) {
 }
 
 func TestDockerRemovesAllProcessesOfASharedPidNamespace(t *testing.T) {
-	// Without a pid namespace of its own the end of the init does not end the others: the runtime must, and no one else's.
+	// Without its own pid namespace the container's other processes survive its init: the runtime must kill them,
+	// and only them.
 	d := docker(t)
 	name := d.start(t, []string{"--pid", "host"}, "sh", "-c", "sleep 4242 & sleep 4243 & echo ready; wait")
 	d.awaitLog(t, name, "ready")

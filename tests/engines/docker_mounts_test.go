@@ -21,7 +21,7 @@ func TestDockerTmpfs(t *testing.T) {
 	equal(t, "output", out, "1770\ntmpfs 1024\n1")
 }
 
-// hostDir makes a folder on the host with a file in it.
+// hostDir creates a folder on the host with a file in it.
 func hostDir(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -51,7 +51,7 @@ func TestDockerVolumeOfASingleFile(t *testing.T) {
 }
 
 func TestDockerVolumeThroughALinkStaysInTheRoot(t *testing.T) {
-	// /var/run of many images is an absolute link; the destination must be resolved within the container's root.
+	// In many images, /var/run is an absolute link. The destination must be resolved within the container's root.
 	dir := hostDir(t)
 	d := docker(t)
 	equal(t, "output", d.script(t, []string{"-v", dir + ":/link/sub"}, "cat /target/sub/file"), "from the host")
@@ -74,7 +74,7 @@ func TestDockerMountIsRecursive(t *testing.T) {
 	equal(t, "with bind-nonrecursive", d.script(t, []string{"--mount", "type=bind,src=" + dir + ",dst=/mnt,bind-nonrecursive=true"}, script), "")
 }
 
-// sharedMount makes a folder which is a mount of its own, with shared propagation.
+// sharedMount creates a folder and mounts a tmpfs with shared propagation on it.
 func sharedMount(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -88,7 +88,7 @@ func sharedMount(t *testing.T) string {
 	return dir
 }
 
-// mountTmpfs makes a folder, mounts a tmpfs on it and puts a file called below into it.
+// mountTmpfs creates a folder and mounts a tmpfs on it, which has a file named below.
 func mountTmpfs(t *testing.T, dir string) {
 	t.Helper()
 	if err := os.Mkdir(dir, 0o755); err != nil {
@@ -126,7 +126,8 @@ func TestDockerMountPropagation(t *testing.T) {
 	}
 }
 
-// maskedScript shows the size of /proc/kcore and what else can be read although it should not.
+// maskedScript prints how many bytes of /proc/kcore can be read, and which other files can be read although they should
+// be masked.
 const maskedScript = `echo $(head -c 9 /proc/kcore | wc -c) from /proc/kcore
 for f in /proc/keys /proc/timer_list; do ! test -e $f || test -z "$(head -c 9 $f)" || echo $f readable; done
 for d in /proc/acpi /proc/scsi /sys/firmware; do ! test -d $d || test -z "$(ls $d)" || echo $d readable; done`
@@ -141,7 +142,7 @@ func TestDockerKeepsProcSysReadOnly(t *testing.T) {
 	equal(t, "output", out, "refused\nrefused\nrefused")
 }
 
-// /dev/kmsg is not among the devices that every container may use, and opening it to write needs no capability.
+// /dev/kmsg is not among the devices that every container may use, and needs no capability to be opened for writing.
 func TestDockerGivesADevice(t *testing.T) {
 	for _, c := range []struct{ mode, want string }{{"", "opened"}, {":rwm", "opened"}, {":w", "opened"}, {":r", "refused"}} {
 		t.Run("with mode "+c.mode, func(t *testing.T) {
@@ -153,7 +154,7 @@ func TestDockerGivesADevice(t *testing.T) {
 }
 
 func TestDockerRefusesOtherDevices(t *testing.T) {
-	// Making the node is allowed (CAP_MKNOD, and access m for all devices), opening it is not.
+	// A node may be created (CAP_MKNOD, and access m for all devices) but not opened.
 	out := docker(t).script(t, nil, "mknod /tmp/kmsg c 1 11 && echo made; echo x >/tmp/kmsg || echo refused")
 	equal(t, "output", out, "made\nrefused")
 }

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A scriptCase is a container that runs a shell script with options of docker run (or podman's, or ctr's), and what
-// the script must print.
+// A scriptCase is a container that runs a shell script with options of docker run (or podman's, or ctr's), and the
+// output that is expected.
 type scriptCase struct {
 	name    string
 	options []string
@@ -81,7 +81,8 @@ func TestDockerRunPassesTheExitCode(t *testing.T) {
 
 func TestDockerRunEndsBySignal(t *testing.T) {
 	d := docker(t)
-	// The init of a pid namespace ignores signals it sends itself; --init makes the shell an ordinary process.
+	// The init of a pid namespace ignores signals that it sends to itself. With --init the shell is an ordinary
+	// process.
 	d.run(t, []string{"--init"}, "sh", "-c", "kill -TERM $$").fails(t, 143)
 }
 

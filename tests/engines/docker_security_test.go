@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// capabilityFields prints the five sets of /proc/self/status.
+// capabilityFields prints the five capability sets of /proc/self/status.
 const capabilityFields = `awk '/^Cap/ { printf "%s%s ", $1, $2 }' /proc/self/status`
 
 func TestDockerCapabilities(t *testing.T) {
@@ -31,7 +31,7 @@ func TestDockerCapabilities(t *testing.T) {
 	}
 }
 
-// sets is what capabilityFields prints.
+// sets returns what capabilityFields prints for these sets.
 func sets(inheritable, permitted, effective, bounding, ambient string) string {
 	return "CapInh:" + inheritable + " CapPrm:" + permitted + " CapEff:" + effective + " CapBnd:" + bounding + " CapAmb:" + ambient
 }
@@ -58,15 +58,16 @@ func TestDockerSeccompDefaultProfile(t *testing.T) {
 }
 
 func TestDockerSeccompOpensUpWithCapabilities(t *testing.T) {
-	// The profile allows mount(2) if CAP_SYS_ADMIN is given.
+	// The profile allows mount(2) if the container has CAP_SYS_ADMIN.
 	options := []string{"--cap-add", "SYS_ADMIN", "--security-opt", "apparmor=unconfined"}
 	equal(t, "output", docker(t).script(t, options, "mount -t tmpfs none /tmp && echo mounted"), "mounted")
 }
 
 func TestDockerSeccompErrorNumbers(t *testing.T) {
 	needX86(t)
-	// keyctl (250) is not in the profile: EPERM. clone3 (435) is, with ENOSYS, so that the C library falls back to clone.
-	// 9999 is newer than any profile: the runtime answers ENOSYS, for a library must not take EPERM for an answer.
+	// keyctl (250) is not in the profile: EPERM. clone3 (435) is, with ENOSYS, so that the C library falls back to
+	// clone. 9999 is newer than any profile: the runtime must make it fail with ENOSYS, since a library that tries
+	// a new call would not fall back at EPERM.
 	out := docker(t).run(t, nil, "probe", "syscall", "250", "435", "9999").ok(t)
 	equal(t, "errors", out, "250 EPERM\n435 ENOSYS\n9999 ENOSYS")
 }
@@ -76,7 +77,7 @@ func TestDockerSeccompUnconfined(t *testing.T) {
 	equal(t, "mode", out, "0")
 }
 
-// profile writes a seccomp profile to a file.
+// profile writes a seccomp profile to a file and returns its path.
 func profile(t *testing.T, text string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "profile.json")
@@ -100,7 +101,7 @@ func TestDockerSeccompProfile(t *testing.T) {
 		{"argument that does not match", `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir", "mkdirat"],
 			"action": "SCMP_ACT_ERRNO", "errnoRet": 28, "args": [{"index": 1, "value": 510, "op": "SCMP_CMP_EQ"}]}]}`,
 			"made\nmode 2"},
-		// One that would be denied is refused: the profile would not do what it says.
+		// An unknown call with an action that denies it is an error: the profile would not do what it says.
 		{"names that no kernel has", `{"defaultAction": "SCMP_ACT_LOG", "syscalls": [
 			{"names": ["not_a_system_call"], "action": "SCMP_ACT_ALLOW"}]}`, "made\nmode 2"},
 	} {

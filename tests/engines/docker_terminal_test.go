@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// shell is an interactive shell that prompts with a $ only.
+// shell is an interactive shell whose prompt is only a $.
 var shell = []string{"env", "PS1=$ ", "sh"}
 
 func (e *dockerEngine) terminal(t *testing.T, args ...string) *terminal {
@@ -15,7 +15,7 @@ func (e *dockerEngine) terminal(t *testing.T, args ...string) *terminal {
 	return onTerminal(t, 33, 101, slices.Concat(e.client, args)...)
 }
 
-// interactive runs a container on a terminal, to be removed at the end of the test.
+// interactive runs a container on a terminal; it is removed at the end of the test.
 func (e *dockerEngine) interactive(t *testing.T, options []string, command ...string) *terminal {
 	t.Helper()
 	return e.terminal(t, e.runArgs("run", append([]string{"--rm", "--name", e.reserve(t)}, options...), command...)...)
@@ -42,7 +42,7 @@ func TestDockerTerminalIsTheControllingOne(t *testing.T) {
 	term.await("terminal 4\nc\n")
 	term.enter("sh -c 'echo be\"\"gun; exec sleep 1000'\n")
 	term.await("begun")
-	term.enter("\x03") // SIGINT by the line discipline, to the foreground job alone
+	term.enter("\x03") // the line discipline sends SIGINT to the foreground job only
 	term.await("^C")
 	term.enter("echo status $?\n")
 	term.await("status 130")

@@ -43,7 +43,7 @@ var startDockerd = sync.OnceValues(func() (*dockerEngine, error) {
 		"--change", "ENV PATH=/usr/bin:/bin FROM=image", "--change", "WORKDIR /data", "--change", `CMD ["/bin/sh"]`, rootTar, image)...)
 })
 
-// dockerClient prefers Debian's client: it fits the daemon.
+// dockerClient prefers Debian's client, since its version matches the daemon's.
 func dockerClient() string {
 	if _, err := os.Stat("/usr/bin/docker"); err == nil {
 		return "/usr/bin/docker"
@@ -51,7 +51,7 @@ func dockerClient() string {
 	return "docker"
 }
 
-// silently runs a command of the set-up.
+// silently runs a command and returns an error with its output if it fails.
 func silently(argv ...string) error {
 	if output, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, output)
@@ -59,7 +59,7 @@ func silently(argv ...string) error {
 	return nil
 }
 
-// docker answers the engine and watches for what the test leaves.
+// docker returns the engine, and has watch check what the test leaves behind.
 func docker(t *testing.T) *dockerEngine {
 	t.Helper()
 	e, err := startDockerd()
@@ -76,13 +76,14 @@ func (e *dockerEngine) do(t *testing.T, args ...string) outcome {
 	return e.feed(t, "", args...)
 }
 
-// feed runs a docker command with an input.
+// feed runs a docker command with a standard input.
 func (e *dockerEngine) feed(t *testing.T, stdin string, args ...string) outcome {
 	t.Helper()
 	return execute(t, stdin, slices.Concat(e.client, args)...)
 }
 
-// runArgs are the arguments of every docker run and create: the tested runtime, and no network, for the daemon has none.
+// runArgs returns the arguments of docker run and create, which always name the tested runtime, and no network unless
+// the options name one: the daemon has none.
 func (e *dockerEngine) runArgs(verb string, options []string, command ...string) []string {
 	args := []string{verb, "--runtime", "tested"}
 	if !slices.Contains(options, "--network") {
@@ -91,19 +92,19 @@ func (e *dockerEngine) runArgs(verb string, options []string, command ...string)
 	return slices.Concat(args, options, []string{image}, command)
 }
 
-// run runs a container to its end and removes it.
+// run runs a container until it ends and removes it.
 func (e *dockerEngine) run(t *testing.T, options []string, command ...string) outcome {
 	t.Helper()
 	return e.do(t, e.runArgs("run", append([]string{"--rm", "--name", e.reserve(t)}, options...), command...)...)
 }
 
-// script runs a shell script in a container and answers its output.
+// script runs a shell script in a container and returns its output.
 func (e *dockerEngine) script(t *testing.T, options []string, script string) string {
 	t.Helper()
 	return e.run(t, options, "sh", "-c", script).ok(t)
 }
 
-// start runs a container in the background, to be removed at the end of the test, and answers its name.
+// start runs a container in the background and returns its name. The container is removed at the end of the test.
 func (e *dockerEngine) start(t *testing.T, options []string, command ...string) string {
 	t.Helper()
 	name := e.reserve(t)
@@ -111,7 +112,7 @@ func (e *dockerEngine) start(t *testing.T, options []string, command ...string) 
 	return name
 }
 
-// reserve answers a name for a container, which will be removed at the end of the test.
+// reserve returns a name for a container, which is removed at the end of the test.
 func (e *dockerEngine) reserve(t *testing.T) string {
 	t.Helper()
 	name := name(t)
@@ -121,31 +122,31 @@ func (e *dockerEngine) reserve(t *testing.T) string {
 	return name
 }
 
-// sleeper starts a container that sleeps, with an init that ends at SIGTERM.
+// sleeper starts a container that sleeps and whose init ends at SIGTERM.
 func (e *dockerEngine) sleeper(t *testing.T, options ...string) string {
 	t.Helper()
 	return e.start(t, options, "sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done")
 }
 
-// exec runs a command in a running container.
+// exec runs a command in a running container; name may have options of docker exec before it.
 func (e *dockerEngine) exec(t *testing.T, name string, command ...string) outcome {
 	t.Helper()
 	return e.do(t, slices.Concat([]string{"exec"}, strings.Fields(name), command)...)
 }
 
-// inspect reads a field of a container.
+// inspect returns the fields of a container, separated by spaces.
 func (e *dockerEngine) inspect(t *testing.T, name, field string) string {
 	t.Helper()
 	return e.do(t, "inspect", "--format", fields(field), name).ok(t)
 }
 
-// pid is the container's init, as the host sees it.
+// pid returns the pid of a container's init on the host.
 func (e *dockerEngine) pid(t *testing.T, name string) string {
 	t.Helper()
 	return e.inspect(t, name, ".State.Pid")
 }
 
-// awaitState waits until a field of a container has a value.
+// awaitState waits until the fields of a container have these values.
 func (e *dockerEngine) awaitState(t *testing.T, name, field, want string) {
 	t.Helper()
 	eventually(t, func() error {

@@ -12,13 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// driverEnv says how the engines shall have cgroups made: "cgroupfs", by the runtime itself, which is the default; or
-// "systemd", by the host's systemd, as scopes of a slice.
+// driverEnv names the cgroup driver that the engines use: "cgroupfs", the default, where the runtime creates cgroups
+// itself; or "systemd", where the host's systemd creates them, as scopes in a slice.
 const driverEnv = "ENGINES_DRIVER"
 
 func bySystemd() bool { return os.Getenv(driverEnv) == "systemd" }
 
-// driver is the name that engines have for it.
+// driver returns the name of the driver, as engines know it.
 func driver() string {
 	if bySystemd() {
 		return "systemd"
@@ -26,12 +26,13 @@ func driver() string {
 	return "cgroupfs"
 }
 
-// sliceOf is the slice of a run's containers; the daemons stay in the cgroup, which systemd knows nothing of.
+// sliceOf returns the slice of the containers of a run. The daemons stay in their cgroup, which systemd does not know
+// of.
 func sliceOf(cgroup string) string {
-	return strings.ReplaceAll(cgroup, "-", "_") + ".slice" // a dash would be a level of the tree
+	return strings.ReplaceAll(cgroup, "-", "_") + ".slice" // a dash would mean another level of the hierarchy
 }
 
-// place is the cgroup below which all containers are.
+// place returns the cgroup below which all containers are.
 func (w *setup) place() string {
 	if bySystemd() {
 		return sliceOf(w.cgroup)
@@ -39,7 +40,7 @@ func (w *setup) place() string {
 	return w.cgroup
 }
 
-// parent is what docker's and podman's --cgroup-parent takes.
+// parent returns the argument for --cgroup-parent of docker and podman.
 func (w *setup) parent() string {
 	if bySystemd() {
 		return filepath.Base(w.place())
@@ -47,7 +48,7 @@ func (w *setup) parent() string {
 	return w.cgroup
 }
 
-// path is what ctr's --cgroup takes for a container.
+// path returns the argument for ctr's --cgroup for a container.
 func (w *setup) path(id string) string {
 	if bySystemd() {
 		return w.parent() + ":ctr:" + id
@@ -55,7 +56,7 @@ func (w *setup) path(id string) string {
 	return w.cgroup + "/" + id
 }
 
-// driverArgs are what ctr run takes on top.
+// driverArgs returns the further arguments that ctr run needs.
 func driverArgs() []string {
 	if bySystemd() {
 		return []string{"--runc-systemd-cgroup"}
@@ -63,7 +64,7 @@ func driverArgs() []string {
 	return nil
 }
 
-// keepBus calls cover, after which the host's systemd can be reached as before.
+// keepBus calls cover, and keeps the sockets of the host's systemd and D-Bus reachable.
 func keepBus(cover func() error) error {
 	if !bySystemd() {
 		return cover()

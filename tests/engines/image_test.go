@@ -17,7 +17,7 @@ import (
 	"strings"
 )
 
-// image is the name of the one image, in every engine.
+// image is the name of the only image, in every engine.
 const image = "docker.io/library/engines:1"
 
 // The image's root file system as a tar file, and as an OCI image in a tar file.
@@ -39,7 +39,7 @@ func makeImages() error {
 	return errors.Join(os.WriteFile(rootTar, layer, 0o644), os.WriteFile(imageTar, archive, 0o644))
 }
 
-// A tarball collects files in memory; its first error sticks.
+// A tarball collects files in memory. It keeps its first error.
 type tarball struct {
 	buffer bytes.Buffer
 	writer *tar.Writer
@@ -75,11 +75,11 @@ func (b *tarball) link(name, target string) {
 }
 
 func (b *tarball) close() ([]byte, error) {
-	err := errors.Join(b.err, b.writer.Close()) // which writes the archive's end
+	err := errors.Join(b.err, b.writer.Close()) // writes the end of the archive
 	return b.buffer.Bytes(), err
 }
 
-// rootArchive is the image's root file system.
+// rootArchive returns the image's root file system as a tar file.
 func rootArchive() ([]byte, error) {
 	b := newTarball()
 	for _, dir := range []string{"bin", "dev", "etc", "proc", "sys", "run", "var", "home", "data", "target", "usr", "usr/bin"} {
@@ -124,7 +124,7 @@ func (b *tarball) busybox() error {
 	return err
 }
 
-// probe adds this test binary, which is a probe under that name.
+// probe adds this test binary, which acts as the probe if it has that name.
 func (b *tarball) probe() error {
 	if err := static("/proc/self/exe"); err != nil {
 		return err
@@ -134,7 +134,7 @@ func (b *tarball) probe() error {
 	return err
 }
 
-// static fails if a program needs a dynamic loader: the image has none.
+// static returns an error if a program needs a dynamic loader: the image has none.
 func static(path string) error {
 	file, err := elf.Open(path)
 	if err != nil {
@@ -149,8 +149,8 @@ func static(path string) error {
 	return nil
 }
 
-// ociArchive wraps a layer as an OCI image layout (image-layout.md of the image specification) in a tar file; the image
-// has a name and a command.
+// ociArchive returns a tar file with an OCI image layout (image-layout.md of the image specification). The image has
+// one layer, a name and a command.
 func ociArchive(layer []byte, name string, command ...string) ([]byte, error) {
 	b := newTarball()
 	blob := func(kind string, content []byte) map[string]any {

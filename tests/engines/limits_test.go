@@ -11,10 +11,11 @@ import (
 	"testing"
 )
 
-// A setting is a resource limit as either cgroup version shows it; several accepted values have a "|" between them.
+// A setting is a resource limit as each cgroup version shows it. If several values are accepted, they are separated by
+// "|".
 type setting struct{ controller, v1file, v1, v2file, v2 string }
 
-// A limitCase is an option of docker run or podman run and the limits that must then stand in the cgroup.
+// A limitCase has options of docker run or podman run, and the limits that the cgroup must then have.
 type limitCase struct {
 	name     string
 	options  []string
@@ -29,18 +30,18 @@ var limitCases = []limitCase{
 		[]setting{{"memory", "memory.soft_limit_in_bytes", "33554432", "memory.low", "33554432"}}},
 	{"cpus", []string{"--cpus", "0.5"}, []setting{
 		{"cpu", "cpu.cfs_quota_us", "50000", "cpu.max", "50000 100000"}, {"cpu", "cpu.cfs_period_us", "100000", "cpu.max", "50000 100000"}}},
-	// 59 in cgroup v2 is the newer conversion of shares to weights, 20 the older.
+	// In cgroup v2, 59 is the newer conversion of shares to weights, 20 the older.
 	{"cpu shares", []string{"--cpu-shares", "512"}, []setting{{"cpu", "cpu.shares", "512", "cpu.weight", "20|59"}}},
 	{"cpuset", []string{"--cpuset-cpus", "0"}, []setting{{"cpuset", "cpuset.cpus", "0", "cpuset.cpus", "0"}}},
 	{"pids", []string{"--pids-limit", "50"}, []setting{{"pids", "pids.max", "50", "pids.max", "50"}}},
 }
 
-// weightCase is the weight of block I/O, for engines that do not know blkio.bfq.weight of cgroup v1. Where the kernel has
-// BFQ, the weight is BFQ's.
+// weightCase is the weight of block I/O. It is not in limitCases for the engines that do not know blkio.bfq.weight of
+// cgroup v1. If the kernel has BFQ, the weight is BFQ's.
 var weightCase = limitCase{"block I/O weight", []string{"--blkio-weight", "300"}, []setting{
 	{"io", "", "", "io.bfq.weight", "default 300"}, {"io", "", "", "io.weight", "default 2930"}}}
 
-// throttleCase limits the throughput of a disk, if the host has one.
+// throttleCase limits the throughput of a disk. It has no settings if the host has no disk.
 func throttleCase() (c limitCase) {
 	c.name = "throughput"
 	numbers, _ := filepath.Glob("/sys/block/*/dev")
@@ -61,7 +62,7 @@ func throttleCase() (c limitCase) {
 	return c
 }
 
-// path is the limit's file in the cgroup of a process, "" if the host has no such file.
+// path returns the file of the limit in the cgroup of a process, or "" if there is no such file.
 func (s setting) path(t *testing.T, pid string) string {
 	t.Helper()
 	path := filepath.Join(world.cgroups.unified, cgroupOf(t, pid, ""), s.v2file)
@@ -74,7 +75,7 @@ func (s setting) path(t *testing.T, pid string) string {
 	return path
 }
 
-// inside is the limit's file as a container sees its cgroup.
+// inside returns the path of the limit's file in a container.
 func (s setting) inside() string {
 	if mount := world.cgroups.v1[s.controller]; mount != "" {
 		return filepath.Join("/sys/fs/cgroup", filepath.Base(mount), s.v1file)
@@ -82,7 +83,7 @@ func (s setting) inside() string {
 	return filepath.Join("/sys/fs/cgroup", s.v2file)
 }
 
-// check compares what was read with the limit.
+// check fails the test unless the value that was read is the limit.
 func (s setting) check(t *testing.T, where, got string) {
 	t.Helper()
 	want := s.v2
@@ -94,7 +95,7 @@ func (s setting) check(t *testing.T, where, got string) {
 	}
 }
 
-// expect reads a limit back from the cgroup that a process is in.
+// expect reads the limit back from the cgroup of a process.
 func (s setting) expect(t *testing.T, pid string) {
 	t.Helper()
 	path := s.path(t, pid)
@@ -108,7 +109,7 @@ func (s setting) expect(t *testing.T, pid string) {
 	s.check(t, path, string(data))
 }
 
-// available are the cases for which this host has a controller.
+// available returns the cases that have a controller on this host.
 func available(cases ...limitCase) (kept []limitCase) {
 	for _, c := range cases {
 		if slices.ContainsFunc(c.settings, func(s setting) bool { return world.cgroups.has(s.controller) }) {
@@ -118,7 +119,7 @@ func available(cases ...limitCase) (kept []limitCase) {
 	return kept
 }
 
-// optionsOf are the options of all of the cases.
+// optionsOf returns the options of all cases.
 func optionsOf(cases []limitCase) (options []string) {
 	for _, c := range cases {
 		options = append(options, c.options...)
@@ -126,8 +127,8 @@ func optionsOf(cases []limitCase) (options []string) {
 	return options
 }
 
-// expectLimits reads all limits back: on the host, from the cgroup that a process is in, and inside of the container, in
-// which run runs a script.
+// expectLimits reads all limits back: on the host, from the cgroup of a process, and inside the container, where run
+// runs a script.
 func expectLimits(t *testing.T, cases []limitCase, pid string, run func(script string) outcome) {
 	t.Helper()
 	// Without a cgroup namespace a container sees all of cgroup v2.
@@ -160,7 +161,7 @@ func expectLimits(t *testing.T, cases []limitCase, pid string, run func(script s
 	}
 }
 
-// found are the settings of which the cgroup of a process has the file; of the weight the first.
+// found returns the settings whose file exists in the cgroup of a process; of the weight, only the first.
 func (c limitCase) found(t *testing.T, pid string) []setting {
 	t.Helper()
 	found := slices.DeleteFunc(slices.Clone(c.settings), func(s setting) bool { return s.path(t, pid) == "" })

@@ -1,12 +1,12 @@
 //go:build engines
 
-// Package engines drives a runtime as containerd, docker, podman and the kubelet's CRI drive it: real daemons in folders
-// of their own, images made on the spot from busybox, no network. RUNTIME names the runtime (default: the skiff of this
-// tree), so the same tests also show what an engine expects of a runtime that is known to work. ENGINES_CRI names the
-// folder of what cri/build builds: Debian has no containerd 2 and no crictl.
+// Package engines tests a runtime with containerd, docker, podman and the CRI, as the kubelet uses it. The daemons are
+// real, with their own folders; the images are made from busybox; there is no network. RUNTIME names the runtime
+// (default: the skiff of this tree), so the same tests also show what an engine expects of a runtime that is known to
+// work. ENGINES_CRI names the folder with what cri/build builds: Debian has no containerd 2 and no crictl.
 //
-// Nothing outlives a run: the test binary starts itself again in a mount namespace of its own, where tmpfs covers every
-// folder an engine writes to, and in a cgroup of its own, which is killed and removed at the end.
+// Nothing outlives a run: the test binary starts itself again in its own mount namespace, where a tmpfs covers every
+// folder that an engine writes to, and in its own cgroup, which is killed and removed at the end.
 package engines
 
 import (
@@ -22,12 +22,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// insideEnv tells the second instance of the test binary that it is in the namespace; its value is the cgroup's name.
+// insideEnv is set in the second process of the test binary, which is in the namespace. Its value is the name of the
+// cgroup.
 const insideEnv = "ENGINES_CGROUP"
 
 func TestMain(m *testing.M) {
-	// A signal that nohup has ignored would be ignored by the engines and their containers, too; one that is caught
-	// has its default there.
+	// If nohup(1) has made SIGHUP ignored, the engines and their containers would inherit that. A signal that is
+	// caught is reset to its default by execve(2).
 	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP)
 	switch {
 	case filepath.Base(os.Args[0]) == "probe":
@@ -43,8 +44,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// outside makes what needs undoing (a cgroup, the folders to be covered), runs the tests within it, and undoes it,
-// whatever became of the tests.
+// outside prepares the cgroup and the folders that are covered, runs the tests, and removes both afterwards, whatever
+// the result of the tests.
 func outside() (code int, err error) {
 	if os.Geteuid() != 0 {
 		return 1, errors.New("needs root")
@@ -84,7 +85,7 @@ func (s *sandbox) start() (*exec.Cmd, error) {
 	cmd.Env = append(os.Environ(), insideEnv+"="+s.name)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Unshareflags: unix.CLONE_NEWNS, // package syscall makes every mount private along with it
+		Unshareflags: unix.CLONE_NEWNS, // package syscall then also makes every mount private
 		UseCgroupFD:  true,
 		CgroupFD:     int(dir.Fd()),
 	}
@@ -110,7 +111,7 @@ func inside(m *testing.M) int {
 	return code
 }
 
-// findRuntime answers the absolute path of the runtime under test.
+// findRuntime returns the absolute path of the runtime under test.
 func findRuntime() (string, error) {
 	name := os.Getenv("RUNTIME")
 	if name == "" {

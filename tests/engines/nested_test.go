@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// nestedScript runs containers in a container, whose cgroups it makes writable. With cgroup v2 it moves out of their
-// way: a cgroup with processes of its own hands no controllers on.
+// nestedScript runs containers inside a container, whose cgroups it makes writable. With cgroup v2 it first moves
+// itself to a cgroup of its own: a cgroup that contains processes cannot enable controllers for its children.
 const nestedScript = `set -e
 for m in $(awk '$3 ~ /^cgroup/ { print $2 }' /proc/mounts); do mount -o remount,bind,rw $m 2>/dev/null || true; done
 top=/sys/fs/cgroup
@@ -32,7 +32,8 @@ echo left: $(find $top -name inner)`
 
 const nestedSays = "process 1\nprocess 1\nexec\nleft:"
 
-// nestedFiles makes what is mounted into a container that runs containers: a bundle and the runtime.
+// nestedFiles prepares a bundle, and returns the options that mount it and the runtime into a container that runs
+// containers.
 func nestedFiles(t *testing.T) (options []string) {
 	t.Helper()
 	if err := static(world.runtime); err != nil {
@@ -48,7 +49,7 @@ func nestedFiles(t *testing.T) (options []string) {
 	patchSpec(t, bundle, func(spec object) {
 		process := spec["process"].(object)
 		process["terminal"] = false
-		process["capabilities"] = object{} // whatever the outer container has
+		process["capabilities"] = object{} // so it gets those of the outer container
 		process["args"] = []string{"sh", "-c", "echo process $$; trap exit TERM; while [ -e /stay ]; do sleep 0.1; done"}
 	})
 	return []string{"-v", bundle + ":/nested/bundle", "-v", world.runtime + ":/nested/runtime:ro"}
@@ -75,7 +76,7 @@ func patchSpec(t *testing.T, bundle string, change func(spec object)) {
 	}
 }
 
-// What a container needs for containers in it, without being privileged.
+// The options with which an unprivileged container can run containers.
 var nestedCapabilities = []string{"--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN", "--cap-add", "MKNOD",
 	"--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"}
 
@@ -108,7 +109,7 @@ var nestedCases = []struct {
 	{"privileged", []string{"--privileged"}, needAllCapabilities},
 }
 
-// In a user namespace the kernel lets a proc be mounted only where nothing of the one there is covered.
+// In a user namespace the kernel allows mounting proc only if nothing covers parts of the existing one.
 func TestPodmanUserNested(t *testing.T) {
 	for _, c := range []struct {
 		name    string

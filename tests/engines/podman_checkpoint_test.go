@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// needCRIU skips a test if CRIU does not work here, or has not all of these features.
+// needCRIU skips a test if CRIU does not work here, or lacks one of these features.
 func needCRIU(t *testing.T, features ...string) {
 	t.Helper()
 	if out, err := exec.Command("criu", "check").CombinedOutput(); err != nil {
@@ -25,10 +25,10 @@ func needCRIU(t *testing.T, features ...string) {
 	}
 }
 
-// A count is a container that counts, in memory; what it has reached is in a file of the host.
+// A count is a container that counts in memory, and writes the number to a file on the host.
 type count struct{ name, file string }
 
-// counting starts one.
+// counting starts such a container.
 func (e *podmanEngine) counting(t *testing.T, options ...string) count {
 	t.Helper()
 	dir := hostDir(t)
@@ -37,14 +37,14 @@ func (e *podmanEngine) counting(t *testing.T, options ...string) count {
 	return c
 }
 
-// reached reads how far it has come.
+// reached returns the last number.
 func (c count) reached(t *testing.T) int {
 	t.Helper()
 	n, _ := strconv.Atoi(execute(t, "", "cat", c.file).out)
 	return n
 }
 
-// beyond waits until it has come further than n, and fails if it has begun anew.
+// beyond waits until the number is above n. It fails if the container has started again from the beginning.
 func (c count) beyond(t *testing.T, n int) {
 	t.Helper()
 	eventually(t, func() error {
@@ -55,8 +55,8 @@ func (c count) beyond(t *testing.T, n int) {
 	})
 }
 
-// stands reads how far it has come, and fails if it goes on.
-func (c count) stands(t *testing.T) int {
+// stoppedAt returns the last number, and fails if it still increases.
+func (c count) stoppedAt(t *testing.T) int {
 	t.Helper()
 	n := c.reached(t)
 	time.Sleep(300 * time.Millisecond)
@@ -64,8 +64,8 @@ func (c count) stands(t *testing.T) int {
 	return n
 }
 
-// goesOn fails unless the container is what it was when it had counted to n.
-func (e *podmanEngine) goesOn(t *testing.T, c count, n int) {
+// continues fails unless the container runs and counts on from n.
+func (e *podmanEngine) continues(t *testing.T, c count, n int) {
 	t.Helper()
 	c.beyond(t, n)
 	equal(t, "status", e.inspect(t, c.name, ".State.Status"), "running")
@@ -78,9 +78,9 @@ func TestPodmanCheckpoint(t *testing.T) {
 	c := p.counting(t)
 	p.do(t, "container", "checkpoint", "--keep", "--print-stats", c.name).ok(t)
 	equal(t, "status", p.inspect(t, c.name, ".State.Status .State.Checkpointed"), "exited true")
-	n := c.stands(t)
+	n := c.stoppedAt(t)
 	p.do(t, "container", "restore", "--keep", "--print-stats", c.name).ok(t)
-	p.goesOn(t, c, n)
+	p.continues(t, c, n)
 	contains(t, execute(t, "", "cat", p.inspect(t, c.name, ".State.RestoreLog")).ok(t), "Restore finished successfully")
 	p.do(t, "stop", "-t", "0", c.name).ok(t)
 	equal(t, "stopped", p.inspect(t, c.name, ".State.Status .State.ExitCode"), "exited 137")
@@ -91,7 +91,7 @@ func TestPodmanCheckpointLeavesTheContainerRunning(t *testing.T) {
 	p := podman(t)
 	c := p.counting(t)
 	p.do(t, "container", "checkpoint", "--leave-running", c.name).ok(t)
-	p.goesOn(t, c, c.reached(t))
+	p.continues(t, c, c.reached(t))
 }
 
 func TestPodmanCheckpointGoesToAnotherContainer(t *testing.T) {
@@ -101,11 +101,11 @@ func TestPodmanCheckpointGoesToAnotherContainer(t *testing.T) {
 	file, other := filepath.Join(t.TempDir(), "archive"), p.reserve(t)
 	p.exec(t, c.name, "sh", "-c", "echo added >/data/added").ok(t)
 	p.do(t, "container", "checkpoint", "--export", file, c.name).ok(t)
-	n := c.stands(t)
+	n := c.stoppedAt(t)
 	p.do(t, "rm", c.name).ok(t)
 	p.do(t, "container", "restore", "--import", file, "--name", other).ok(t)
 	c.name = other
-	p.goesOn(t, c, n)
+	p.continues(t, c, n)
 	equal(t, "the file system", p.exec(t, c.name, "cat", "/data/added").ok(t), "added")
 	pid := p.inspect(t, c.name, ".State.Pid")
 	expectPlace(t, pid)
@@ -114,19 +114,19 @@ func TestPodmanCheckpointGoesToAnotherContainer(t *testing.T) {
 	}
 }
 
-// The memory is saved ahead, and then what has changed since.
+// The memory is saved first, and at the checkpoint only what has changed since.
 func TestPodmanPreCheckpoint(t *testing.T) {
 	needCRIU(t, "mem_dirty_track")
 	p := podman(t)
 	c := p.counting(t)
 	before, file := filepath.Join(t.TempDir(), "before"), filepath.Join(t.TempDir(), "archive")
 	p.do(t, "container", "checkpoint", "--pre-checkpoint", "--export", before, c.name).ok(t)
-	p.goesOn(t, c, c.reached(t))
+	p.continues(t, c, c.reached(t))
 	p.do(t, "container", "checkpoint", "--with-previous", "--export", file, c.name).ok(t)
-	n := c.stands(t)
+	n := c.stoppedAt(t)
 	p.do(t, "rm", c.name).ok(t)
 	p.do(t, "container", "restore", "--import-previous", before, "--import", file).ok(t)
-	p.goesOn(t, c, n)
+	p.continues(t, c, n)
 }
 
 func TestPodmanCheckpointOfAConnection(t *testing.T) {
@@ -146,7 +146,7 @@ func TestPodmanCheckpointOfAConnection(t *testing.T) {
 		t.Skipf("CRIU cannot read an option that sockets of the internet no longer have here: %v", o)
 	}
 	o.ok(t)
-	n := c.stands(t)
+	n := c.stoppedAt(t)
 	p.do(t, "container", "restore", "--tcp-established", c.name).ok(t)
-	p.goesOn(t, c, n)
+	p.continues(t, c, n)
 }

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// podman 4.5 to 5.6 give the file systems of --systemd=always an option that is empty.
+// podman 4.5 to 5.6 pass an empty mount option for the file systems of --systemd=always.
 func TestPodmanSystemd(t *testing.T) {
 	const script = "echo ${container:+set}; df -k /run /run/lock /tmp | awk 'NR > 1 { print $1, $6 }'"
 	const want = "set\ntmpfs /run\ntmpfs /run/lock\ntmpfs /tmp"
@@ -28,7 +28,7 @@ func TestPodmanSystemd(t *testing.T) {
 	t.Run("of an ordinary user", func(t *testing.T) { run(t, userPodman(t)) })
 }
 
-// mountOptions reads the options of a mount in the configuration that the runtime was given.
+// mountOptions returns the options of a mount in the configuration that the runtime was given.
 func (e *podmanEngine) mountOptions(t *testing.T, name, destination string) []string {
 	t.Helper()
 	data, err := os.ReadFile(e.inspect(t, name, ".OCIConfigPath"))
@@ -53,7 +53,7 @@ func (e *podmanEngine) mountOptions(t *testing.T, name, destination string) []st
 	return nil
 }
 
-// needOption skips a test if podman run does not know an option.
+// needOption skips a test if podman run does not have an option.
 func (e *podmanEngine) needOption(t *testing.T, option string) {
 	t.Helper()
 	if help := e.do(t, "run", "--help").ok(t); !slices.Contains(strings.Fields(help), option) {
@@ -61,7 +61,7 @@ func (e *podmanEngine) needOption(t *testing.T, option string) {
 	}
 }
 
-// Descriptors that have been named reach the container by their numbers, and no other does.
+// The container gets the descriptors that are named, with the same numbers, and no others.
 func TestPodmanRunPreservesNamedFileDescriptors(t *testing.T) {
 	p := podman(t)
 	p.needOption(t, "--preserve-fd")
@@ -72,8 +72,8 @@ func TestPodmanRunPreservesNamedFileDescriptors(t *testing.T) {
 	equal(t, "output", o.ok(t), "from the host\nLinux")
 }
 
-// podman has the runtime create a container, and stops it before it has started: the runtime's child, which waits, has to
-// end at SIGTERM.
+// podman has the runtime create a container, and stops it before it is started: the child of the runtime, which waits,
+// must end at SIGTERM.
 func TestPodmanStopBeforeStart(t *testing.T) {
 	p := podman(t)
 	name := p.reserve(t)
@@ -87,7 +87,7 @@ func TestPodmanStopBeforeStart(t *testing.T) {
 	}
 }
 
-// sharedGroup is a group of the caller's that no container's file names.
+// sharedGroup is a group of the caller that no file in the container names.
 const sharedGroup = 15177
 
 func TestPodmanRunKeepsTheCallersGroups(t *testing.T) {
@@ -97,7 +97,7 @@ func TestPodmanRunKeepsTheCallersGroups(t *testing.T) {
 	contains(t, o.ok(t), fmt.Sprint(sharedGroup))
 }
 
-// An ordinary user's groups have no number in the container, and still open what is the group's.
+// The groups of an ordinary user have no id in the container, but still give access to the files of the group.
 func TestPodmanUserKeepsTheCallersGroups(t *testing.T) {
 	p := userPodman(t)
 	dir := hostDir(t)
@@ -113,7 +113,7 @@ func TestPodmanUserKeepsTheCallersGroups(t *testing.T) {
 	equal(t, "output", keep("--group-add", "keep-groups").ok(t), "from the host")
 }
 
-// openTo leaves a folder of hostDir to a group alone.
+// openTo lets only a group access a folder of hostDir.
 func openTo(t *testing.T, dir string, gid int) {
 	t.Helper()
 	for _, path := range []string{dir, filepath.Join(dir, "file")} {
@@ -127,7 +127,8 @@ func openTo(t *testing.T, dir string, gid int) {
 	reachable(t, filepath.Dir(dir))
 }
 
-// A bind of a symlink itself leads to the container's file. podman wants one on the host, too.
+// A bind mount of a symlink itself: the link leads to a file in the container. podman requires that it leads to one on
+// the host, too.
 func TestPodmanRunMountsASymlink(t *testing.T) {
 	p, dir := podman(t), t.TempDir()
 	link := filepath.Join(dir, "link")

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// A service manager hears that a container is ready: podman's monitor passes it
-// on, from a socket that podman has the runtime mount.
+// A service manager must be told that a container is ready: podman has the runtime mount a socket, and its monitor
+// passes messages on.
 func TestPodmanNotify(t *testing.T) {
 	e := podman(t)
 	socket := filepath.Join(t.TempDir(), "notify")
@@ -24,7 +24,7 @@ func TestPodmanNotify(t *testing.T) {
 	go func() {
 		buf := make([]byte, 4096)
 		for {
-			n, err := conn.Read(buf) // a descriptor that comes along is closed
+			n, err := conn.Read(buf) // a descriptor in the message is closed
 			if err != nil {
 				close(heard)
 				return

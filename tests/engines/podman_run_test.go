@@ -84,7 +84,8 @@ func TestPodmanRunPassesTheExitCode(t *testing.T) {
 	p.run(t, []string{"--init"}, "sh", "-c", "kill -TERM $$").fails(t, 143)
 }
 
-// podman takes the message from the runtime's log or, failing that, its stderr, and makes the exit code from it.
+// podman takes the message from the runtime's log or, if there is none, from its stderr, and derives the exit code from
+// it.
 func TestPodmanRunOf(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -200,7 +201,7 @@ func TestPodmanRunCapabilities(t *testing.T) {
 	equal(t, "dropped", p.script(t, []string{"--cap-drop", "all"}, capabilityFields), sets(none, none, none, none, none))
 	options := []string{"--cap-drop", "all", "--cap-add", "net_admin"}
 	equal(t, "dropped but one", p.script(t, options, capabilityFields), sets(none, added, added, added, none))
-	// podman gives an ordinary user what was asked for by name, as ambient capabilities.
+	// For an ordinary user, podman makes the capabilities that were asked for by name ambient.
 	equal(t, "of an ordinary user", p.script(t, append(options, "--user", "app"), capabilityFields), sets(added, added, added, added, added))
 }
 
@@ -219,7 +220,7 @@ func TestPodmanRunsHooks(t *testing.T) {
 	p, dir := podman(t), t.TempDir()
 	stages := []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"}
 	for _, stage := range stages {
-		// The folder is mounted at the same place in the container: startContainer is looked up and run there.
+		// The folder is mounted at the same path in the container, where startContainer is looked up and run.
 		hook := map[string]any{
 			"version": "1.0.0", "when": map[string]any{"always": true}, "stages": []string{stage},
 			"hook": map[string]any{"path": "/bin/busybox", "args": []string{"sh", "-c", "cat >>" + dir + "/" + stage}},
@@ -245,7 +246,7 @@ func TestPodmanRunsHooks(t *testing.T) {
 	})
 }
 
-// hookState checks that a hook was given the state of the container.
+// hookState returns an error unless the file has a complete state of the container.
 func hookState(file string) error {
 	data, err := os.ReadFile(file)
 	if err != nil {

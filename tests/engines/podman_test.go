@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// podmanConfig is containers.conf(5). podman gives root as many files and processes as the kernel allows at most, which
-// needs CAP_SYS_RESOURCE; the tests ask for less.
+// podmanConfig is a containers.conf(5). podman would give root the highest limits of files and processes that the
+// kernel allows, which needs CAP_SYS_RESOURCE; the tests ask for less.
 const podmanConfig = `[containers]
 default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
 netns = "none"
@@ -30,17 +30,17 @@ volume_path = "%[1]s/volumes"
 network_config_dir = "%[1]s/networks"
 `
 
-// podmanStorage is containers-storage.conf(5).
+// podmanStorage is a containers-storage.conf(5).
 const podmanStorage = `[storage]
 driver = "overlay"
 graphroot = "%[1]s/storage"
 runroot = "%[1]s/run"
 `
 
-// quietPodman keeps podman 5 from a warning on hosts with cgroup v1.
+// quietPodman is a variable that suppresses a warning of podman 5 on hosts with cgroup v1.
 const quietPodman = "PODMAN_IGNORE_CGROUPSV1_WARNING"
 
-// A podmanEngine is podman with folders of its own.
+// A podmanEngine is podman with its own folders.
 type podmanEngine struct{ client []string }
 
 var startPodman = sync.OnceValues(func() (*podmanEngine, error) {
@@ -53,12 +53,13 @@ var startPodman = sync.OnceValues(func() (*podmanEngine, error) {
 	if err != nil {
 		return nil, err
 	}
-	// No --runtime-flag root=: the clean-up that podman has its monitor run does not get it, and looks in the default root.
+	// No --runtime-flag root=: podman's monitor runs a clean-up command that does not get this flag and looks in
+	// the default root.
 	e := &podmanEngine{client: []string{"podman", "--runtime", world.runtime}}
 	return e, silently(slices.Concat(e.client, []string{"load", "-q", "-i", imageTar})...)
 })
 
-// initProgram finds what --init shall run: docker.io depends on it, podman only recommends one.
+// initProgram returns the program for --init, or "". docker.io depends on one, podman only recommends one.
 func initProgram() string {
 	for _, program := range []string{"tini-static", "docker-init", "catatonit"} {
 		if path, err := exec.LookPath(program); err == nil {
@@ -68,7 +69,7 @@ func initProgram() string {
 	return ""
 }
 
-// podman answers the engine and watches for what the test leaves.
+// podman returns the engine, and has watch check what the test leaves behind.
 func podman(t *testing.T) *podmanEngine {
 	t.Helper()
 	e, err := startPodman()
@@ -85,13 +86,13 @@ func (e *podmanEngine) do(t *testing.T, args ...string) outcome {
 	return e.feed(t, "", args...)
 }
 
-// feed runs a podman command with an input.
+// feed runs a podman command with a standard input.
 func (e *podmanEngine) feed(t *testing.T, stdin string, args ...string) outcome {
 	t.Helper()
 	return execute(t, stdin, slices.Concat(e.client, args)...)
 }
 
-// runArgs are the arguments of every podman run and create.
+// runArgs returns the arguments of podman run and create.
 func (e *podmanEngine) runArgs(verb string, options []string, command ...string) []string {
 	args := []string{verb, "--cgroup-parent", world.parent()}
 	if slices.Contains(options, "--rootfs") {
@@ -100,19 +101,19 @@ func (e *podmanEngine) runArgs(verb string, options []string, command ...string)
 	return slices.Concat(args, options, []string{image}, command)
 }
 
-// run runs a container to its end and removes it.
+// run runs a container until it ends and removes it.
 func (e *podmanEngine) run(t *testing.T, options []string, command ...string) outcome {
 	t.Helper()
 	return e.do(t, e.runArgs("run", append([]string{"--rm", "--name", e.reserve(t)}, options...), command...)...)
 }
 
-// script runs a shell script in a container and answers its output.
+// script runs a shell script in a container and returns its output.
 func (e *podmanEngine) script(t *testing.T, options []string, script string) string {
 	t.Helper()
 	return e.run(t, options, "sh", "-c", script).ok(t)
 }
 
-// start runs a container in the background, to be removed at the end of the test, and answers its name.
+// start runs a container in the background and returns its name. The container is removed at the end of the test.
 func (e *podmanEngine) start(t *testing.T, options []string, command ...string) string {
 	t.Helper()
 	name := e.reserve(t)
@@ -120,7 +121,7 @@ func (e *podmanEngine) start(t *testing.T, options []string, command ...string) 
 	return name
 }
 
-// reserve answers a name for a container, which will be removed at the end of the test.
+// reserve returns a name for a container, which is removed at the end of the test.
 func (e *podmanEngine) reserve(t *testing.T) string {
 	t.Helper()
 	name := name(t)
@@ -136,13 +137,13 @@ func (e *podmanEngine) sleeper(t *testing.T, options ...string) string {
 	return e.start(t, options, "sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done")
 }
 
-// exec runs a command in a running container; options may stand before the name.
+// exec runs a command in a running container; name may have options of podman exec before it.
 func (e *podmanEngine) exec(t *testing.T, name string, command ...string) outcome {
 	t.Helper()
 	return e.do(t, slices.Concat([]string{"exec"}, strings.Fields(name), command)...)
 }
 
-// inspect reads a field of a container.
+// inspect returns the fields of a container, separated by spaces.
 func (e *podmanEngine) inspect(t *testing.T, name, field string) string {
 	t.Helper()
 	return e.do(t, "inspect", "--format", fields(field), name).ok(t)

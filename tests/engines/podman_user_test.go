@@ -17,13 +17,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// userID is an ordinary user of the tests' mount namespace alone, with a range of ids from subFirst on.
+// userID is the uid and gid of an ordinary user who exists only in the tests' mount namespace. The user's subordinate
+// ids start at subFirst.
 const (
 	userID   = 15100
 	subFirst = 400000
 )
 
-// podmanUserConfig is containers.conf(5). There is no network namespace with a device for an ordinary user here.
+// podmanUserConfig is a containers.conf(5). For an ordinary user there is no network namespace with a device here.
 const podmanUserConfig = `[containers]
 netns = "none"
 [engine]
@@ -36,7 +37,8 @@ const podmanUserStorage = `[storage]
 driver = "vfs"
 `
 
-// startUserPodman starts podman for an ordinary user, who calls skiff as root of a user namespace that podman has made.
+// startUserPodman sets podman up for an ordinary user. This podman calls skiff as root of a user namespace that it has
+// made.
 var startUserPodman = sync.OnceValues(func() (*podmanEngine, error) {
 	home := filepath.Join(base, "user")
 	config, storage, run := filepath.Join(home, "containers.conf"), filepath.Join(home, "storage.conf"), filepath.Join(home, "run")
@@ -55,7 +57,7 @@ var startUserPodman = sync.OnceValues(func() (*podmanEngine, error) {
 	return e, silently(slices.Concat(e.client, []string{"load", "-q", "-i", imageTar})...)
 })
 
-// makeUser adds the user to the files that newuidmap(1) reads, by binds.
+// makeUser adds the user to the files that newuidmap(1) reads, by bind mounts over them.
 func makeUser(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -84,7 +86,7 @@ func makeUser(dir string) error {
 	return nil
 }
 
-// userPodman answers the ordinary user's podman.
+// userPodman returns the podman of the ordinary user.
 func userPodman(t *testing.T) *podmanEngine {
 	t.Helper()
 	for _, program := range []string{"newuidmap", "setpriv"} {
@@ -99,7 +101,7 @@ func userPodman(t *testing.T) *podmanEngine {
 	return e
 }
 
-// reachable lets an ordinary user through to a temporary folder.
+// reachable lets an ordinary user enter a temporary folder and its parents.
 func reachable(t *testing.T, dir string) {
 	t.Helper()
 	for ; dir != base && dir != "/"; dir = filepath.Dir(dir) {
@@ -109,7 +111,7 @@ func reachable(t *testing.T, dir string) {
 	}
 }
 
-// user runs a shell script in an ordinary user's container.
+// user runs a shell script in a container of the ordinary user, and returns its output.
 func (e *podmanEngine) user(t *testing.T, options []string, script string) string {
 	t.Helper()
 	args := slices.Concat([]string{"run", "--rm", "--name", e.reserve(t)}, options, []string{image, "sh", "-c", script})
@@ -142,7 +144,7 @@ func TestPodmanUser(t *testing.T) {
 	}
 }
 
-// A container in the background: exec, a second one in its namespaces, its end.
+// A container in the background: exec, a second container in its namespaces, and stop.
 func TestPodmanUserLife(t *testing.T) {
 	e := userPodman(t)
 	name := e.reserve(t)

@@ -13,12 +13,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// probe is what this binary does inside a container, as /bin/probe. It answers the exit code.
+// probe is what this binary does inside a container, as /bin/probe. It returns the exit code.
 //
-//	probe syscall NUMBER...   calls each with all arguments zero and prints the name of the error
+//	probe syscall NUMBER...   makes each system call with all arguments zero and prints the name of the error
 //	probe memory BYTES        touches that much memory, page by page
-//	probe notify MESSAGE      sends it to $NOTIFY_SOCKET, and waits for a signal
-//	probe pause               waits for a signal
+//	probe notify MESSAGE      sends it to $NOTIFY_SOCKET, and waits for SIGTERM
+//	probe pause               waits for SIGTERM
 func probe(args []string) int {
 	switch {
 	case len(args) > 1 && args[0] == "syscall":

@@ -15,10 +15,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// base is the folder of everything the engines keep: it is below the tmpfs that covers /run.
+// base is the folder for all files of the tests. It is on the tmpfs that covers /run.
 const base = "/run/engines"
 
-// covered are the folders that engines write to, whatever their configuration says. Each gets a tmpfs of its own.
+// covered has the folders that engines write to, whatever their configuration. A tmpfs covers each of them.
 var covered = []string{"/run", "/etc/docker", "/var/lib/containers", "/var/cache/containers", "/var/lib/cni"}
 
 // A sandbox is what has to be undone on the host after the tests.
@@ -28,19 +28,19 @@ type sandbox struct {
 	made  []string // folders that did not exist
 }
 
-// newSandbox makes the cgroup that holds the daemons, and the missing ones of the covered folders.
+// newSandbox creates the cgroup of the daemons, and those of the covered folders that do not exist.
 func newSandbox() (*sandbox, error) {
 	trees, err := cgroupTrees()
 	if err != nil {
 		return nil, err
 	}
 	s := &sandbox{name: fmt.Sprintf("engines-%d", os.Getpid()), trees: trees}
-	for _, tree := range trees { // all of them here and now: the engines and the runtime make and keep the missing ones
+	for _, tree := range trees { // in all hierarchies, since the engines and the runtime would create missing ones and not remove them
 		if err := os.Mkdir(filepath.Join(tree, s.name), 0o755); err != nil {
 			return nil, errors.Join(err, s.close())
 		}
 	}
-	if err := errors.Join(os.Mkdir(s.harness(), 0o755), s.handOn()); err != nil {
+	if err := errors.Join(os.Mkdir(s.harness(), 0o755), s.enableControllers()); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	for _, dir := range covered {
@@ -48,7 +48,7 @@ func newSandbox() (*sandbox, error) {
 			return nil, errors.Join(err, s.close())
 		}
 	}
-	if bySystemd() { // or its first container would make it, and leave it
+	if bySystemd() { // otherwise the first container would start the slice, and nothing would stop it
 		if err := silently("systemctl", "start", sliceOf(s.name)); err != nil {
 			return nil, errors.Join(err, s.close())
 		}
@@ -56,7 +56,7 @@ func newSandbox() (*sandbox, error) {
 	return s, nil
 }
 
-// mkdir makes dir and its parents and remembers those that were not there.
+// mkdir creates dir and its parents, and records those that did not exist.
 func (s *sandbox) mkdir(dir string) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
@@ -68,12 +68,13 @@ func (s *sandbox) mkdir(dir string) error {
 	return os.Mkdir(dir, 0o755)
 }
 
-// harness is the cgroup of the tests and the daemons. The containers' cgroups are its siblings: a cgroup with processes
-// of its own may not hand controllers on (cgroup v2, "no internal processes").
+// harness returns the cgroup of the tests and the daemons. The containers' cgroups are its siblings: a cgroup that
+// contains processes cannot enable controllers for its children (cgroup v2, "no internal processes").
 func (s *sandbox) harness() string { return filepath.Join(s.trees[0], s.name, "harness") }
 
-// handOn gives the daemons' cgroup all controllers of cgroup v2: they look into it for what the kernel can limit.
-func (s *sandbox) handOn() error {
+// enableControllers enables all controllers of cgroup v2 for the daemons' cgroup: they look there for what the kernel
+// can limit.
+func (s *sandbox) enableControllers() error {
 	dir := filepath.Join(s.trees[0], s.name)
 	data, err := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
 	for _, controller := range strings.Fields(string(data)) {
@@ -82,7 +83,8 @@ func (s *sandbox) handOn() error {
 	return err
 }
 
-// close kills what still runs and removes what was made. What cannot be removed is an error.
+// close kills the processes that still run and removes what was created. It returns an error if something cannot be
+// removed.
 func (s *sandbox) close() error {
 	var errs []error
 	if bySystemd() {
@@ -97,13 +99,13 @@ func (s *sandbox) close() error {
 	return errors.Join(errs...)
 }
 
-// removeTree kills every process in a cgroup and below, and removes the cgroups.
+// removeTree kills every process in a cgroup and below it, and removes the cgroups.
 func removeTree(top string) error {
 	var err error
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		dirs := cgroupsBelow(top)
 		for i := len(dirs) - 1; i >= 0; i-- {
-			_ = os.WriteFile(filepath.Join(dirs[i], "freezer.state"), []byte("THAWED"), 0) // v1: a frozen process does not die
+			_ = os.WriteFile(filepath.Join(dirs[i], "freezer.state"), []byte("THAWED"), 0) // v1: a frozen process cannot be killed
 			for _, pid := range pidsIn(dirs[i]) {
 				_ = unix.Kill(pid, unix.SIGKILL)
 			}
@@ -116,7 +118,7 @@ func removeTree(top string) error {
 	return fmt.Errorf("left behind: %w", err)
 }
 
-// cgroupsBelow lists a cgroup and all below it, parents first; none if it is gone.
+// cgroupsBelow returns a cgroup and all below it, parents first; none if it does not exist.
 func cgroupsBelow(top string) (dirs []string) {
 	_ = filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() {
@@ -127,7 +129,7 @@ func cgroupsBelow(top string) (dirs []string) {
 	return dirs
 }
 
-// pidsIn reads the processes of one cgroup; none if it is gone.
+// pidsIn returns the processes of a cgroup; none if it does not exist.
 func pidsIn(dir string) (pids []int) {
 	data, _ := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
 	for _, line := range strings.Fields(string(data)) {
@@ -139,7 +141,8 @@ func pidsIn(dir string) (pids []int) {
 	return pids
 }
 
-// cgroupTrees lists the mount points of all cgroup hierarchies, the unified one first: it keeps account of the daemons.
+// cgroupTrees returns the mount points of all cgroup hierarchies. The unified one is first: through it the daemons are
+// found and killed.
 func cgroupTrees() ([]string, error) {
 	var trees []string
 	unified := ""
@@ -157,10 +160,10 @@ func cgroupTrees() ([]string, error) {
 	return append([]string{unified}, trees...), nil
 }
 
-// A mountEntry is what the tests read of a line of mountinfo.
+// A mountEntry has the fields of a line of mountinfo that the tests need.
 type mountEntry struct{ point, fstype, super string }
 
-// mountTable reads the mounts of this process's namespace (proc_pid_mountinfo(5)).
+// mountTable returns the mounts of this process's mount namespace (proc_pid_mountinfo(5)).
 func mountTable() (table []mountEntry) {
 	file, err := os.Open("/proc/self/mountinfo")
 	if err != nil {

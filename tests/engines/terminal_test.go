@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A terminal is a command that runs on a pseudo-terminal of its own, and what it has printed so far.
+// A terminal is a command that runs on its own pseudo-terminal, with the output so far.
 type terminal struct {
 	t      *testing.T
 	master *os.File
@@ -27,7 +27,7 @@ type terminal struct {
 	argv   []string
 	mutex  sync.Mutex
 	screen bytes.Buffer
-	drawn  chan struct{} // closed when the last process has closed the terminal
+	closed chan struct{} // closed when the last process has closed the terminal
 }
 
 // onTerminal starts a command on a terminal of the given size.
@@ -35,7 +35,7 @@ func onTerminal(t *testing.T, rows, columns uint16, argv ...string) *terminal {
 	t.Helper()
 	master, slave := openPair(t)
 	defer slave.Close()
-	term := &terminal{t: t, master: master, argv: argv, drawn: make(chan struct{})}
+	term := &terminal{t: t, master: master, argv: argv, closed: make(chan struct{})}
 	term.resize(rows, columns)
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	term.cmd = exec.CommandContext(ctx, argv[0], argv[1:]...)
@@ -45,7 +45,7 @@ func onTerminal(t *testing.T, rows, columns uint16, argv ...string) *terminal {
 		t.Fatal(err)
 	}
 	go func() {
-		defer close(term.drawn)
+		defer close(term.closed)
 		_, _ = io.Copy(term, master) // ends with EIO when the slave is closed
 	}()
 	t.Cleanup(func() { cancel(); _ = master.Close() })
@@ -74,21 +74,21 @@ func openPair(t *testing.T) (master, slave *os.File) {
 	return master, slave
 }
 
-// Write takes what appears on the terminal.
+// Write records output of the terminal.
 func (term *terminal) Write(data []byte) (int, error) {
 	term.mutex.Lock()
 	defer term.mutex.Unlock()
 	return term.screen.Write(data)
 }
 
-// text is what has appeared so far, with plain line ends.
+// text returns the output so far, without carriage returns.
 func (term *terminal) text() string {
 	term.mutex.Lock()
 	defer term.mutex.Unlock()
 	return strings.ReplaceAll(term.screen.String(), "\r", "")
 }
 
-// resize changes the window size: the command gets SIGWINCH.
+// resize changes the window size, so the command gets SIGWINCH.
 func (term *terminal) resize(rows, columns uint16) {
 	term.t.Helper()
 	size := unix.Winsize{Row: rows, Col: columns}
@@ -116,12 +116,12 @@ func (term *terminal) await(word string) {
 	})
 }
 
-// end waits for the command and answers what was on the terminal.
+// end waits until the command ends, and returns its exit code and the output.
 func (term *terminal) end() outcome {
 	term.t.Helper()
 	err := term.cmd.Wait()
 	select {
-	case <-term.drawn:
+	case <-term.closed:
 	case <-time.After(5 * time.Second):
 		err = errors.Join(err, errors.New("a process keeps the terminal open"))
 	}

@@ -14,18 +14,18 @@ import (
 	"time"
 )
 
-// stateDirs are the folders in which containerd's shims and the runtime keep one entry a container; /run/NAME, the
-// runtime's default root, comes on top.
+// stateDirs has patterns for the state folders in which containerd's shims and the runtime keep one entry per
+// container. traces adds /run/NAME, the runtime's default root.
 var stateDirs = []string{
 	filepath.Join(base, "runtime", "*", "*"),                      // ctr --runc-root
 	filepath.Join(base, "dockerd", "exec", "runtime-*", "*", "*"), // dockerd --exec-root
 	filepath.Join(base, "containerd", "state", "io.containerd.runtime.v2.task", "*", "*"),
 	filepath.Join(base, "cri", "state", "io.containerd.runtime.v2.task", "*", "*"),
-	filepath.Join("/run/containerd/runc/k8s.io", "*"), // the shim's default of --root
+	filepath.Join("/run/containerd/runc/k8s.io", "*"), // the shim's default for --root
 }
 
-// watch notes what the host looks like, and fails the test if anything is left of its containers at its end:
-// a cgroup, a mount, a state folder, a process. Call it before anything that starts a container.
+// watch records the state of the host, and fails the test if at its end anything is left of its containers: a cgroup, a
+// mount, a state folder, a process. Call it before anything that starts a container.
 func watch(t *testing.T) {
 	t.Helper()
 	before := world.traces()
@@ -40,7 +40,7 @@ func watch(t *testing.T) {
 	})
 }
 
-// beyond lists what is in now and not in before; both may hold an entry several times.
+// beyond returns the entries of now that are not in before; both may have an entry several times.
 func beyond(now, before []string) (extra []string) {
 	known := slices.Clone(before)
 	for _, entry := range now {
@@ -53,15 +53,15 @@ func beyond(now, before []string) (extra []string) {
 	return extra
 }
 
-// traces lists what containers leave while they exist.
+// traces lists the cgroups, mounts, state folders and processes of the run.
 func (w *setup) traces() (list []string) {
 	for _, dir := range w.ownCgroups() {
-		if filepath.Base(dir) != "conmon" { // podman's own, for the monitors; it keeps it
+		if filepath.Base(dir) != "conmon" { // podman's own cgroup for the monitors, which it keeps
 			list = append(list, "cgroup "+dir)
 		}
 	}
 	for _, m := range mountTable() {
-		// dockerd keeps its handle of the host's network namespace, podman its storage's mount on itself.
+		// dockerd keeps a mount of the host's network namespace, and podman mounts its storage on itself.
 		if !strings.HasSuffix(m.point, "/netns/default") && !strings.HasSuffix(m.point, "/storage/overlay") {
 			list = append(list, "mount "+m.fstype+" on "+m.point)
 		}
@@ -69,7 +69,7 @@ func (w *setup) traces() (list []string) {
 	for _, pattern := range append(slices.Clone(stateDirs), filepath.Join("/run", filepath.Base(w.runtime), "*")) {
 		found, _ := filepath.Glob(pattern)
 		for _, dir := range found {
-			if filepath.Base(dir)[0] != '@' { // no id begins so: it is the runtime's cache
+			if filepath.Base(dir)[0] != '@' { // no container id begins with this: it is the runtime's cache
 				list = append(list, "state "+dir)
 			}
 		}
@@ -90,7 +90,7 @@ func (w *setup) processes() (list []string) {
 	return list
 }
 
-// ownCgroups lists the cgroups of the run, of the daemons and of the containers, in all hierarchies.
+// ownCgroups returns the cgroups of the run, those of the daemons and of the containers, in all hierarchies.
 func (w *setup) ownCgroups() (dirs []string) {
 	for _, tree := range w.cgroups.trees {
 		dirs = append(dirs, cgroupsBelow(filepath.Join(tree, w.cgroup))...)

@@ -15,11 +15,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// world is the one set-up of a run: the folders, the images and the daemons started so far.
+// world is the environment of a run: its folders, images and the daemons that it has started so far.
 var world setup
 
 type setup struct {
-	cgroup  string // parent of every container's cgroup, below each hierarchy's root
+	cgroup  string // parent of every container's cgroup, in each hierarchy
 	runtime string // the copy of the runtime that the engines call
 	cgroups cgroupView
 	daemons []*daemon
@@ -50,8 +50,8 @@ func (w *setup) prepare(cgroup, runtime string) error {
 	return makeImages()
 }
 
-// takePodman has the podman that ENGINES_PODMAN names, if it names one, take the
-// place of the host's: as a copy in dir, which an ordinary user can reach.
+// takePodman puts the podman that ENGINES_PODMAN names, if it is set, in front of the host's in PATH. It makes a copy
+// in dir, where an ordinary user can reach it.
 func takePodman(dir string) error {
 	from := os.Getenv("ENGINES_PODMAN")
 	if from == "" {
@@ -70,7 +70,8 @@ func coverAll() (err error) {
 	return err
 }
 
-// cover mounts a tmpfs on dir. The target of the resolv.conf link survives: engines read it for host networking.
+// cover mounts a tmpfs on dir. If /etc/resolv.conf is a link to a file in dir, the file is copied: engines read it for
+// host networking.
 func cover(dir string) error {
 	resolv, _ := filepath.EvalSymlinks("/etc/resolv.conf")
 	content, err := os.ReadFile(resolv)
@@ -86,7 +87,8 @@ func cover(dir string) error {
 	return os.WriteFile(resolv, content, 0o644)
 }
 
-// setEnvironment gives every command a home and a temporary folder that go away, and no one else's daemon.
+// setEnvironment gives every command a home and a temporary folder that vanish with the run, and makes sure that no
+// command uses the caller's daemons.
 func setEnvironment() error {
 	for _, name := range []string{"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "XDG_RUNTIME_DIR", "CONTAINERD_ADDRESS", "NOTIFY_SOCKET"} {
 		if err := os.Unsetenv(name); err != nil {
@@ -119,7 +121,7 @@ type daemon struct {
 	done chan error
 }
 
-// startDaemon runs a server with its log in base and waits until ready answers nil.
+// startDaemon starts a server with its log in base, and waits until ready returns nil.
 func (w *setup) startDaemon(ready func() error, argv ...string) (*daemon, error) {
 	name := filepath.Base(argv[0])
 	d := &daemon{cmd: exec.Command(argv[0], argv[1:]...), log: filepath.Join(base, name+".log"), done: make(chan error, 1)}
@@ -137,7 +139,7 @@ func (w *setup) startDaemon(ready func() error, argv ...string) (*daemon, error)
 	return d, d.await(ready)
 }
 
-// await polls ready for up to three minutes.
+// await calls ready until it returns nil, for up to three minutes.
 func (d *daemon) await(ready func() error) error {
 	var err error
 	for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); {
@@ -153,7 +155,7 @@ func (d *daemon) await(ready func() error) error {
 	return fmt.Errorf("%s is not ready after 3 min: %w\n%s", d.cmd.Path, err, tail(d.log, 20))
 }
 
-// stop ends the daemons, the last one first, and keeps their logs if ENGINES_LOGS names a folder.
+// stop stops the daemons, the last one first, and keeps their logs if ENGINES_LOGS names a folder.
 func (w *setup) stop() error {
 	var errs []error
 	for i := len(w.daemons) - 1; i >= 0; i-- {
@@ -180,7 +182,7 @@ func keepLog(path string) error {
 	return errors.Join(os.MkdirAll(dir, 0o755), copyFile(path, target, 0o644))
 }
 
-// tail answers the last n lines of a file.
+// tail returns the last n lines of a file.
 func tail(path string, n int) string {
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -12,12 +12,12 @@ import (
 
 const (
 	hostDev = "/dev"
-	newDev  = "/mnt" // where the new /dev is made before it covers the host's
+	newDev  = "/mnt" // where the new /dev is built before it is moved over the host's
 )
 
-// ownDevices mounts a /dev of these namespaces' own: the same nodes, symlinks
-// and directories as the host's, but other inodes. What a test does to a node
-// by accident, chmod, chown or a rename over it, does not reach the host.
+// ownDevices mounts a separate /dev in these namespaces: the same nodes, symlinks and
+// directories as the host's, but different inodes. If a test changes a node by accident,
+// by chmod, chown or a rename over it, the host's node does not change.
 func ownDevices() error {
 	if err := unix.Mount("tmpfs", newDev, "tmpfs", unix.MS_NOSUID|unix.MS_NOEXEC, "mode=755"); err != nil {
 		return fmt.Errorf("mount a tmpfs for devices: %w", err)
@@ -44,8 +44,8 @@ func ownDevices() error {
 	return nil
 }
 
-// copyDevices makes anew what is on the host's /dev itself, without what is
-// mounted below it.
+// copyDevices creates copies of what is in the host's /dev itself, but not of what is in
+// file systems mounted below it.
 func copyDevices() error {
 	var top unix.Stat_t
 	if err := unix.Lstat(hostDev, &top); err != nil {
@@ -66,9 +66,9 @@ func copyDevices() error {
 	})
 }
 
-// copyDevice makes one file of /dev. Sockets and other files stay the host's
-// alone. A node that may not be made, as a device cgroup forbids it, is left
-// out: it could not be opened either.
+// copyDevice creates a copy of one file of /dev. Sockets and other files are not copied.
+// A node that a device cgroup does not allow to be created is left out: it could not be
+// opened either.
 func copyDevice(from, to string, st *unix.Stat_t) error {
 	var err error
 	switch st.Mode & unix.S_IFMT {

@@ -1,14 +1,14 @@
-// Package isolate runs a test binary where a container runtime that kills or
-// unmounts too much can only hurt the tests: in pid, mount and cgroup
-// namespaces of its own, with a /dev of its own, and with nothing but cgroup v2
-// on /sys/fs/cgroup unless SKIFF_TEST_V1 asks for v1 as well.
+// Package isolate runs a test binary where a container runtime that kills or unmounts too
+// much can only hurt the tests: in its own pid, mount and cgroup namespaces, with its own
+// /dev, and with only cgroup v2 on /sys/fs/cgroup unless SKIFF_TEST_V1 asks for v1 as
+// well.
 //
 //	func TestMain(m *testing.M) { os.Exit(isolate.Main(m)) }
 //
-// The binary starts itself twice more. The first is the namespaces' init: it
-// mounts proc, devices and cgroup2, starts the second and reaps orphans, since a
-// container that is a zombie would look as if it had stopped. The second runs
-// the tests.
+// The binary starts itself twice more. The first process is the init of the namespaces:
+// it mounts proc, devices and cgroup2, starts the second and reaps orphans, since a
+// container whose process is a zombie would look like a stopped one. The second runs the
+// tests.
 package isolate
 
 import (
@@ -25,16 +25,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stage is the environment variable that tells the processes apart.
+// stage is the environment variable that tells a process which of the three it is.
 const stage = "SKIFF_TEST_STAGE"
 
 const cgroupRoot = "/sys/fs/cgroup"
 
 const skiffRoot = "/run/skiff"
 
-// Main runs the tests of m in isolation and returns the exit status for
-// os.Exit. A caller other than root gets them run as they are; [Require] skips
-// those that need more.
+// Main runs the tests of m in isolation and returns the exit status for os.Exit. If the
+// caller is not root, it runs them without isolation, and [Require] skips those that need
+// it.
 func Main(m interface{ Run() int }) int {
 	s := os.Getenv(stage)
 	var err error
@@ -54,10 +54,10 @@ func Main(m interface{ Run() int }) int {
 	return code
 }
 
-// Active reports whether the caller is in isolation.
+// Active reports whether the calling process is in isolation.
 func Active() bool { return os.Getenv(stage) == "test" }
 
-// Require skips a test that may only run in isolation.
+// Require skips a test that may run only in isolation.
 func Require(t testing.TB) {
 	t.Helper()
 	if !Active() {
@@ -65,11 +65,11 @@ func Require(t testing.TB) {
 	}
 }
 
-// runOuter makes a cgroup, starts the init in it and cleans up behind it. A
-// mount namespace of this thread alone has the cgroup v2 tree, which a host
-// with cgroup v1 may have mounted anywhere or not at all.
+// runOuter creates a cgroup, starts the init in it and removes it afterwards. It mounts
+// the cgroup v2 tree in a mount namespace of this thread only, since a host with cgroup
+// v1 may have mounted that tree anywhere, or nowhere.
 func runOuter() (code int, err error) {
-	runtime.LockOSThread() // never unlocked: the thread's namespace differs
+	runtime.LockOSThread() // never unlocked: this thread has a mount namespace of its own
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 		return 1, fmt.Errorf("unshare the mount namespace: %w", err)
 	}
@@ -91,9 +91,9 @@ func runOuter() (code int, err error) {
 	return startInit(dir)
 }
 
-// showUnified mounts the cgroup v2 tree on /sys/fs/cgroup, unless it is there
-// already: mounting it again would be refused, and would take the options away
-// that the host's init has mounted it with.
+// showUnified mounts the cgroup v2 tree on /sys/fs/cgroup, unless it is there already: a
+// second mount would be refused, and would drop the options that the host's init has
+// mounted it with.
 func showUnified() error {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(cgroupRoot, &fs); err == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC {
@@ -111,7 +111,7 @@ func startInit(cgroup string) (int, error) {
 	cmd := again("init")
 	cmd.SysProcAttr = &unix.SysProcAttr{
 		Cloneflags:   unix.CLONE_NEWPID | unix.CLONE_NEWNS,
-		Unshareflags: unix.CLONE_NEWCGROUP, // after the clone: its root is the new cgroup
+		Unshareflags: unix.CLONE_NEWCGROUP, // after the clone, so its root is the new cgroup
 		UseCgroupFD:  true,
 		CgroupFD:     int(d.Fd()),
 		Pdeathsig:    unix.SIGKILL,
@@ -128,7 +128,7 @@ func startInit(cgroup string) (int, error) {
 	return 0, nil
 }
 
-// again returns the command that starts this binary for another stage.
+// again returns the command that starts this binary once more, for another stage.
 func again(name string) *exec.Cmd {
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
@@ -137,7 +137,8 @@ func again(name string) *exec.Cmd {
 	return cmd
 }
 
-// runInit prepares the namespaces, runs the tests and reaps all orphans.
+// runInit prepares the namespaces, starts the tests and reaps all orphans until the tests
+// end.
 func runInit() (int, error) {
 	if err := prepare(); err != nil {
 		return 1, err
@@ -161,8 +162,8 @@ func runInit() (int, error) {
 	}
 }
 
-// prepare mounts what belongs to the new namespaces. The cgroup namespace's
-// root is left without processes, or it could not pass controllers on.
+// prepare mounts what the new namespaces need. It leaves no process in the root of the
+// cgroup namespace, which otherwise could not enable controllers for its children.
 func prepare() error {
 	if err := privateMounts(); err != nil {
 		return err
@@ -173,7 +174,7 @@ func prepare() error {
 	if err := ownDevices(); err != nil {
 		return err
 	}
-	// What skiff keeps in its default root is not the host's either.
+	// Tests must not see the containers in the host's default root, or change them.
 	if err := os.MkdirAll(skiffRoot, 0o700); err != nil {
 		return err
 	}
@@ -221,8 +222,8 @@ func mountOn(fstype, dir string) error {
 	return nil
 }
 
-// enableControllers passes a cgroup's controllers on to those below it. What
-// the host does not allow is not there, and a test that needs it says so.
+// enableControllers enables all available controllers of a cgroup for its children. Where
+// one cannot be enabled, the tests that need it skip.
 func enableControllers(cgroup string) {
 	have, err := os.ReadFile(cgroup + "/cgroup.controllers")
 	if err != nil {
@@ -233,8 +234,8 @@ func enableControllers(cgroup string) {
 	}
 }
 
-// removeCgroup removes a cgroup and all below it. Its processes ended with the
-// pid namespace, but may take a moment to be gone.
+// removeCgroup removes a cgroup and all below it. Its processes were killed when the pid
+// namespace ended, but it may take a moment until they are gone.
 func removeCgroup(dir string) error {
 	var err error
 	for range 100 {
@@ -246,8 +247,8 @@ func removeCgroup(dir string) error {
 	return err
 }
 
-// removeTree goes by descriptors: a test may have made a tree with paths longer
-// than any that the kernel takes.
+// removeTree works with descriptors: a test may have made a tree with paths longer than
+// PATH_MAX.
 func removeTree(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {

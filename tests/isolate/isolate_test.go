@@ -82,7 +82,7 @@ func TestCgroupIsWritable(t *testing.T) {
 	}
 }
 
-// A test that breaks a device node breaks its own.
+// A test that damages a device node damages only its copy.
 func TestDevicesAreCopies(t *testing.T) {
 	isolate.Require(t)
 	var null unix.Stat_t

@@ -12,17 +12,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// legacy is the environment variable that asks for cgroup v1 as well: each
-// hierarchy that the host has, in /sys/fs/cgroup/CONTROLLERS, cgroup v2 in
-// /sys/fs/cgroup/unified, and those that the variable lists, with blanks between
-// them, as far as they can be mounted. "-" lists none. The tests are in a cgroup
-// of their own in each of them, which is the root that they see.
+// legacy is the environment variable that asks for cgroup v1 as well. Each v1 hierarchy
+// of the host is mounted on /sys/fs/cgroup/CONTROLLERS, and cgroup v2 on
+// /sys/fs/cgroup/unified. The variable is a list of further hierarchies, separated by
+// blanks, which are mounted if possible; "-" is the empty list. In each hierarchy the
+// tests are in a new cgroup, which they see as the root.
 const legacy = "SKIFF_TEST_V1"
 
-// Legacy reports whether the caller is in isolation with cgroup v1.
+// Legacy reports whether the calling process is in isolation with cgroup v1.
 func Legacy() bool { return Active() && os.Getenv(legacy) != "" }
 
-// Unified is where cgroup v2 is mounted.
+// Unified returns the mount point of cgroup v2.
 func Unified() string {
 	if os.Getenv(legacy) != "" {
 		return cgroupRoot + "/unified"
@@ -30,10 +30,10 @@ func Unified() string {
 	return cgroupRoot
 }
 
-// hierarchy is one that a process is in.
+// hierarchy is one cgroup hierarchy that this process is in.
 type hierarchy struct {
-	names string // controllers or "name=systemd"; "" is cgroup v2
-	own   string // the process's cgroup
+	names  string // controllers, or "name=systemd"; "" for cgroup v2
+	cgroup string // the path of this process's cgroup in it
 }
 
 func (h *hierarchy) mount() string {
@@ -43,7 +43,7 @@ func (h *hierarchy) mount() string {
 	return cgroupRoot + "/" + strings.TrimPrefix(h.names, "name=")
 }
 
-// hierarchies are those of this process (cgroups(7), /proc/PID/cgroup).
+// hierarchies returns the hierarchies of this process (cgroups(7), /proc/PID/cgroup).
 func hierarchies() ([]hierarchy, error) {
 	text, err := os.ReadFile("/proc/self/cgroup")
 	var all []hierarchy
@@ -55,8 +55,8 @@ func hierarchies() ([]hierarchy, error) {
 	return all, err
 }
 
-// mountAll mounts all hierarchies, with a symbolic link for each controller of
-// those that have several.
+// mountAll mounts all hierarchies. If a hierarchy has several controllers, there is a
+// symbolic link for each of them.
 func mountAll(all []hierarchy) error {
 	if err := mountOn("tmpfs", cgroupRoot); err != nil {
 		return err
@@ -96,7 +96,7 @@ func linkEach(h *hierarchy) error {
 	return nil
 }
 
-// outerLegacy is runOuter with cgroup v1.
+// outerLegacy does what runOuter does, with cgroup v1.
 func outerLegacy() (code int, err error) {
 	all, err := hierarchies()
 	if err != nil {
@@ -116,7 +116,7 @@ func outerLegacy() (code int, err error) {
 		dissolve, mountErr := MountLegacy(h.mount(), names, Unified())
 		if mountErr != nil {
 			_ = os.Remove(h.mount())
-			continue // what is missing the tests see
+			continue // tests that need this hierarchy see that it is missing
 		}
 		all = append(all, h)
 		defer func() { err = errors.Join(err, dissolve()) }()
@@ -133,8 +133,9 @@ func outerLegacy() (code int, err error) {
 	return startInit(Unified() + "/" + box)
 }
 
-// enter makes a cgroup right below the root, and moves this process into it; in
-// cgroup v2 the init will be cloned into it. leave undoes that.
+// enter creates a cgroup right below the root of the hierarchy and, in cgroup v1, moves
+// this process into it. In cgroup v2 only the init is cloned into it, later. leave undoes
+// that.
 func (h *hierarchy) enter(box string) (leave func() error, err error) {
 	dir := h.mount() + "/" + box
 	if err := os.Mkdir(dir, 0o755); err != nil {
@@ -142,7 +143,7 @@ func (h *hierarchy) enter(box string) (leave func() error, err error) {
 	}
 	leave = func() error {
 		if h.names != "" {
-			_ = os.WriteFile(filepath.Join(h.mount(), h.own, "cgroup.procs"), []byte("0"), 0)
+			_ = os.WriteFile(filepath.Join(h.mount(), h.cgroup, "cgroup.procs"), []byte("0"), 0)
 		}
 		return removeCgroup(dir)
 	}
@@ -154,16 +155,17 @@ func (h *hierarchy) enter(box string) (leave func() error, err error) {
 			_ = os.WriteFile(dir+"/"+file, b, 0)
 		}
 	}
-	_ = os.WriteFile(dir+"/cpu.rt_runtime_us", []byte("20000"), 0) // of which the tests have none at first
+	_ = os.WriteFile(dir+"/cpu.rt_runtime_us", []byte("20000"), 0) // a new cgroup has no real-time budget
 	if err := os.WriteFile(dir+"/cgroup.procs", []byte("0"), 0); err != nil {
 		return nil, errors.Join(err, leave())
 	}
 	return leave, nil
 }
 
-// MountLegacy mounts a v1 hierarchy, "net_cls,net_prio", that does not exist.
-// The controllers are taken from cgroup v2, mounted on unified, if no cgroup
-// there needs them. dissolve unmounts it until the kernel has given it up.
+// MountLegacy mounts on dir a v1 hierarchy with the named controllers, such as
+// "net_cls,net_prio", that does not exist yet. It takes the controllers from cgroup v2,
+// mounted on unified, if no cgroup there uses them. dissolve unmounts the hierarchy and
+// waits until the kernel has removed it.
 func MountLegacy(dir, names, unified string) (dissolve func() error, err error) {
 	for name := range strings.SplitSeq(names, ",") {
 		_ = os.WriteFile(unified+"/cgroup.subtree_control", []byte("-"+name), 0)
@@ -174,8 +176,8 @@ func MountLegacy(dir, names, unified string) (dissolve func() error, err error) 
 	return func() error { return unmountLegacy(dir, names) }, nil
 }
 
-// unmountLegacy unmounts more than once if need be: a hierarchy stays when a
-// cgroup that was removed a moment before is still being taken down.
+// unmountLegacy mounts and unmounts the hierarchy again if it has to: an unmounted
+// hierarchy persists if a cgroup that was removed just before is still being destroyed.
 func unmountLegacy(dir, names string) error {
 	for deadline := time.Now().Add(10 * time.Second); ; {
 		if err := unix.Unmount(dir, 0); err != nil {

@@ -1,6 +1,6 @@
-// Package listing compares programs in tests by what --plan prints of them, an
-// operation a line, so that a test says what is to happen and not how an
-// operation is kept.
+// Package listing compares programs in tests by their listing, which --plan prints: one
+// operation per line. So a test says what is to happen, and not how a program represents
+// it.
 package listing
 
 import (
@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Of is the listing without the numbers of the operations and the blanks that
-// align them: `setid(1, 1)  # process.user`.
+// Of returns the lines of the listing without the numbers of the operations and the
+// blanks that align the comments: `setid(1, 1)  # process.user`.
 func Of(program fmt.Stringer) []string {
 	var lines []string
 	for line := range strings.Lines(program.String()) {
@@ -23,8 +23,8 @@ func Of(program fmt.Stringer) []string {
 	return lines
 }
 
-// Compare reports where the program is not the one that want lists, in which
-// blanks at the ends of lines and empty lines do not count.
+// Compare fails the test unless the listing of the program is want. In want, empty lines
+// and blanks at both ends of a line are ignored.
 func Compare(t testing.TB, program fmt.Stringer, want string) {
 	t.Helper()
 	if got, want := strings.Join(Of(program), "\n"), strings.Join(trimmed(want), "\n"); got != want {

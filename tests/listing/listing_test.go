@@ -21,14 +21,14 @@ func TestOf(t *testing.T) {
 	}
 }
 
-// told keeps whether a comparison has failed.
-type told struct {
+// recorder records whether a comparison has failed.
+type recorder struct {
 	testing.TB
 	failed bool
 }
 
-func (r *told) Helper()               {}
-func (r *told) Errorf(string, ...any) { r.failed = true }
+func (r *recorder) Helper()               {}
+func (r *recorder) Errorf(string, ...any) { r.failed = true }
 
 func TestCompare(t *testing.T) {
 	same := `
@@ -44,7 +44,7 @@ func TestCompare(t *testing.T) {
 		"another field": "nodump()\nfsmount(\"tmpfs\", \"a  # b\", 0x2) = #6  # mounts[1]\nsetid(0, 0)  # process.user",
 		"one too many":  same + "setid(0, 0)",
 	} {
-		r := &told{TB: t}
+		r := &recorder{TB: t}
 		if Compare(r, text(program), want); !r.failed {
 			t.Errorf("%s: no difference is seen", name)
 		}

@@ -22,7 +22,7 @@ import (
 const (
 	tags    = "urfave_cli_no_docs cparts"
 	nobody  = 65534
-	timeout = 2 * time.Minute // of one package's tests; a fault may make one hang
+	timeout = 2 * time.Minute // for the tests of one package; a fault may make one hang
 )
 
 func main() {
@@ -49,12 +49,12 @@ func run(patterns []string) (failed int, err error) {
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
-	if err := os.Chmod(dir, 0o755); err != nil { // nobody has to execute what is in it
+	if err := os.Chmod(dir, 0o755); err != nil { // nobody must be able to execute the files in it
 		return 0, err
 	}
 	w := &world{root: root, dir: dir}
 	begun := time.Now()
-	if err := w.sound(all); err != nil {
+	if err := w.checkUnchanged(all); err != nil {
 		return 0, err
 	}
 	failed = w.tryAll(all)
@@ -62,7 +62,7 @@ func run(patterns []string) (failed int, err error) {
 	return failed, nil
 }
 
-// module is the root of the module that we are in.
+// module returns the root directory of the module of the working directory.
 func module() (string, error) {
 	out, err := exec.Command("go", "env", "GOMOD").Output()
 	mod := strings.TrimSpace(string(out))
@@ -72,11 +72,12 @@ func module() (string, error) {
 	return filepath.Dir(mod), nil
 }
 
-// world is the source, and a directory for what is made of it.
+// world has the root of the source, and a directory for binaries and changed files.
 type world struct{ root, dir string }
 
-// sound makes sure that tests which are to fail succeed without a fault.
-func (w *world) sound(all []*mutant) error {
+// checkUnchanged makes sure that the tests of all packages concerned pass without a
+// fault.
+func (w *world) checkUnchanged(all []*mutant) error {
 	var packages []string
 	for _, m := range all {
 		packages = append(packages, m.pkg)
@@ -85,7 +86,7 @@ func (w *world) sound(all []*mutant) error {
 	packages = slices.Compact(packages)
 	errs := make([]error, len(packages))
 	each(len(packages), func(i int) {
-		binary := filepath.Join(w.dir, "sound-"+strconv.Itoa(i))
+		binary := filepath.Join(w.dir, "unchanged-"+strconv.Itoa(i))
 		out, err := w.build(packages[i], binary)
 		if err == nil {
 			out, err = w.test(packages[i], binary)
@@ -113,7 +114,7 @@ func (w *world) tryAll(all []*mutant) (failed int) {
 	return failed
 }
 
-// each calls f for all numbers below n, as many at a time as there are CPUs.
+// each calls f for all numbers below n, in parallel, at most one per CPU at a time.
 func each(n int, f func(i int)) {
 	var group sync.WaitGroup
 	free := make(chan struct{}, runtime.NumCPU())
@@ -124,7 +125,7 @@ func each(n int, f func(i int)) {
 	group.Wait()
 }
 
-// try says which test finds the fault.
+// try returns the name of the test that detects the fault.
 func (w *world) try(m *mutant) (found string, err error) {
 	path := filepath.Join(w.root, m.file)
 	source, err := os.ReadFile(path)
@@ -162,8 +163,7 @@ func (w *world) build(pkg, binary string, flags ...string) ([]byte, error) {
 	return cmd.CombinedOutput()
 }
 
-// test runs the tests of a package as an ordinary user, up to the first that
-// fails.
+// test runs the tests of a package as an ordinary user, until the first one fails.
 func (w *world) test(pkg, binary string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout+10*time.Second)
 	defer cancel()
@@ -178,7 +178,7 @@ func (w *world) test(pkg, binary string) ([]byte, error) {
 
 var failure = regexp.MustCompile(`(?m)^ *--- FAIL: (\S+)`)
 
-// finder names the test that has failed: of a table, the case.
+// finder returns the name of the test that failed; for a table test, with the case.
 func finder(out []byte) string {
 	if all := failure.FindAllSubmatch(out, 2); len(all) > 0 {
 		return string(all[len(all)-1][1])

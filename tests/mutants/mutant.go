@@ -9,17 +9,17 @@ import (
 	"strings"
 )
 
-// mutant is one fault that the tests of a package have to find.
+// mutant is one fault that the tests of a package must detect.
 type mutant struct {
 	name, about    string
-	file           string // that has the fault, below the root of the module
-	pkg            string // whose tests are to find it: "./libcontainer/cred"
+	file           string // the file with the fault, relative to the root of the module
+	pkg            string // the package whose tests must detect it: "./libcontainer/cred"
 	old, new       string // whole lines
 	source, broken string // the file without the fault, and with it
 }
 
-// load reads the list, but for what fits none of the patterns (path.Match);
-// without patterns, all of it.
+// load reads the list, except for names that match none of the patterns (path.Match).
+// Without patterns, it reads all of it.
 func load(dir string, patterns []string) (all []*mutant, err error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.txt"))
 	if err != nil {
@@ -55,7 +55,7 @@ func chosen(name string, patterns []string) bool {
 	return len(patterns) == 0
 }
 
-// parse reads a file of the list; doc.go has the form.
+// parse parses a file of the list; its format is in doc.go.
 func parse(name, text string) (*mutant, error) {
 	head, change, ok := strings.Cut(text, "-- old --\n")
 	if !ok {
@@ -94,7 +94,8 @@ func parse(name, text string) (*mutant, error) {
 	return m, nil
 }
 
-// apply puts the fault into a file that has the old text once.
+// apply sets m.source and m.broken. It fails unless the source has the old text exactly
+// once.
 func (m *mutant) apply(source string) error {
 	before, after, ok := strings.Cut("\n"+source, "\n"+m.old)
 	if !ok {

@@ -78,7 +78,7 @@ func TestChosen(t *testing.T) {
 	}
 }
 
-// The case of a table is named, where there is one.
+// For a table test, the case is named as well.
 func TestFinder(t *testing.T) {
 	for out, want := range map[string]string{
 		"--- FAIL: TestA (0.00s)\n    a_test.go:1: no\nFAIL\n":                              "TestA",

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// runCell runs one program in a cell and judges its output.
+// runCell runs one program of the suite in a cell and judges its output.
 func runCell(dir, program string, o options, h *host) result {
 	out, err := os.CreateTemp("", "skiff-oci-"+program+".*.out")
 	if err != nil {
@@ -34,7 +34,8 @@ func runCell(dir, program string, o options, h *host) result {
 	return r
 }
 
-// cell starts a cell's init, puts it into fresh cgroups, lets it go and waits.
+// cell starts the init of a cell, moves it into new cgroups, lets it continue and waits
+// for it.
 func cell(dir, program string, out *os.File, o options, h *host) error {
 	name := fmt.Sprintf("skiff-oci-%d-%s", os.Getpid(), program)
 	groups, err := makeGroups(h, name)
@@ -65,7 +66,7 @@ func cell(dir, program string, out *os.File, o options, h *host) error {
 	}
 	err = joinGroups(groups, cmd.Process.Pid)
 	open.Close()
-	// An init's death ends every process of its pid namespace.
+	// When the init dies, the kernel kills every process of its pid namespace.
 	timer := time.AfterFunc(o.timeout, func() { cmd.Process.Kill() })
 	waitErr := cmd.Wait()
 	if !timer.Stop() {
@@ -82,7 +83,8 @@ func makeGroups(h *host, name string) ([]string, error) {
 			return made, err
 		}
 		made = append(made, dir)
-		// A new cgroup v1 cpuset has no CPU and no memory node: nothing may join it.
+		// A new cgroup of the v1 cpuset controller has no CPU and no memory node:
+		// no process can join it.
 		for _, f := range []string{"cpuset.cpus", "cpuset.mems"} {
 			b, err := os.ReadFile(filepath.Join(x.Mount, f))
 			if err != nil || h.view != "v1" {
@@ -105,8 +107,8 @@ func joinGroups(groups []string, pid int) error {
 	return nil
 }
 
-// removeGroups removes the cgroups with all below them. The processes are dead
-// by now, but the kernel may take a moment to let go of them.
+// removeGroups removes the cgroups and all below them. Their processes are dead by now,
+// but the kernel may take a moment to remove them.
 func removeGroups(groups []string) {
 	for _, g := range groups {
 		for range 50 {
@@ -133,10 +135,10 @@ func removeTree(dir string) error {
 	return unix.Rmdir(dir)
 }
 
-// cellMain is a cell's init. Precondition: pid 1 of a new pid namespace, in a
-// new mount namespace; the cgroups are its own once fd 3 reports end of file.
+// cellMain is the init of a cell. It must be pid 1 of a new pid namespace, in a new mount
+// namespace. It is in its new cgroups when fd 3 reports end of file.
 func cellMain(args []string) int {
-	runtime.LockOSThread() // the cgroup namespace is the calling thread's
+	runtime.LockOSThread() // unshare affects the calling thread only
 	view, dir, program, rt, sysroot := args[0], args[1], args[2], args[3], args[4]
 	gate := os.NewFile(3, "gate")
 	gate.Read(make([]byte, 1))
@@ -148,8 +150,7 @@ func cellMain(args []string) int {
 	return runProgram(dir, program, rt)
 }
 
-// furnish gives the cell its /proc, /run and /sys/fs/cgroup, none of them the
-// host's.
+// furnish gives the cell its own /proc, /run and /sys/fs/cgroup.
 func furnish(view, sysroot string, hierarchies []string) error {
 	if err := unix.Unshare(unix.CLONE_NEWCGROUP); err != nil {
 		return fmt.Errorf("unshare the cgroup namespace: %w", err)
@@ -180,8 +181,8 @@ func furnish(view, sysroot string, hierarchies []string) error {
 	return furnishV1(hierarchies)
 }
 
-// unmountCgroups takes the host's hierarchies out of sight: the suite takes the
-// first one that mountinfo names for the place where all are.
+// unmountCgroups unmounts the host's hierarchies: the suite takes the first one in
+// mountinfo as the place of them all.
 func unmountCgroups() error {
 	v1, v2, err := mountedHierarchies()
 	if err != nil {
@@ -195,13 +196,14 @@ func unmountCgroups() error {
 	return nil
 }
 
-const bundles = "/run/bundles" // TMPDIR of the programs: their bundles
+const bundles = "/run/bundles" // TMPDIR of the programs, where they put their bundles
 
 func furnishV2() error {
 	if err := mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, ""); err != nil {
 		return err
 	}
-	// Controllers can only be enabled below a cgroup that has no process.
+	// Controllers can be enabled only for the children of a cgroup that has no
+	// processes.
 	leaf := "/sys/fs/cgroup/suite"
 	if err := os.Mkdir(leaf, 0o755); err != nil {
 		return err
@@ -233,9 +235,9 @@ func mount(source, target, fstype string, flags uintptr, data string) error {
 	return nil
 }
 
-// runProgram starts the program and reaps, as an init does, until it ends.
+// runProgram starts the program and, as an init has to, reaps processes until it ends.
 func runProgram(dir, program, rt string) int {
-	// Not appended: of two values, Go programs take the first.
+	// Not appended: if a variable is there twice, Go programs take the first value.
 	if err := errors.Join(os.Setenv("RUNTIME", rt), os.Setenv("TMPDIR", bundles)); err != nil {
 		fmt.Fprintln(os.Stderr, "cell:", err)
 		return 1

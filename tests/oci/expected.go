@@ -9,21 +9,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// row is one line of expected.txt: a program that fails, when, and why.
+// row is one line of expected.txt: a program that fails, under which condition, and why.
 type row struct {
 	program string
-	when    string // "always", "mostly" or a lack of the host
+	when    string // "always", "mostly" or something that the host lacks
 	reason  string
 }
 
-// mostly is the condition of a program that fails by a race: to pass is no
-// surprise.
+// mostly is the condition of a program that fails because of a race. It may also pass.
 const mostly = "mostly"
 
-// list is expected.txt.
+// list is the content of expected.txt.
 type list []row
 
-// readList reads "program | when | reason" lines; # starts a comment line.
+// readList reads "program | when | reason" lines; lines that begin with # are comments.
 func readList(path string) (list, error) {
 	if path == "" {
 		return nil, nil
@@ -50,7 +49,7 @@ func readList(path string) (list, error) {
 	return l, nil
 }
 
-// check refuses a row that names no program of the suite.
+// check returns an error if a row names a program that the suite does not have.
 func (l list) check(programs []string) error {
 	for _, r := range l {
 		if !slices.Contains(programs, r.program) {
@@ -71,8 +70,8 @@ func (l list) inForce(h *host) map[string]row {
 	return m
 }
 
-// lacks reports whether a row's condition holds, as observed on this host, and
-// whether there is such a condition at all.
+// lacks reports whether the condition of a row holds on this host, and whether such a
+// condition exists at all.
 func (h *host) lacks(when string) (holds, known bool) {
 	switch when {
 	case "always", mostly:

@@ -15,22 +15,22 @@ import (
 
 // hierarchy is one mounted cgroup hierarchy.
 type hierarchy struct {
-	Mount   string // where it is
+	Mount   string // the mount point
 	Name    string // last element of Mount: "pids", "cpu,cpuacct"; "" for cgroup v2
 	Options string // for mount(2): "pids", "none,name=systemd"; "" for cgroup v2
 }
 
-// host is what the cells are made of.
+// host is what the driver has to know of the host to make cells.
 type host struct {
 	view        string // "v1" or "v2"
 	hierarchies []hierarchy
 	caps        uint64   // effective capabilities
-	own         string   // folder of the hierarchies mounted here; "" = none
-	mounted     []string // below own
+	mountDir    string   // directory with the hierarchies that mountUnused mounts; "" if there are none
+	mounted     []string // their mount points, below mountDir
 }
 
-// observe looks at the host's cgroup hierarchies and at its own privileges.
-// Precondition: a mount namespace of its own.
+// observe determines the host's cgroup hierarchies and this process's capabilities. The
+// process must have its own mount namespace.
 func observe(view string) (*host, error) {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return nil, fmt.Errorf("make / private: %w", err)
@@ -68,19 +68,19 @@ func observe(view string) (*host, error) {
 	return h, nil
 }
 
-// mountUnused mounts those v1 controllers of the suite's that the kernel has
-// and the host left unmounted, for as long as the suite runs. One that is
-// refused (cgroup v2 uses it) is a lack.
+// mountUnused mounts the v1 controllers that the suite uses and the kernel has but the
+// host has not mounted, until release unmounts them. A controller whose mount fails,
+// because cgroup v2 uses it, counts as missing.
 func (h *host) mountUnused() error {
 	names, err := unusedControllers()
 	if err != nil || len(names) == 0 {
 		return err
 	}
-	if h.own, err = os.MkdirTemp("", "skiff-oci-cgroup-"); err != nil {
+	if h.mountDir, err = os.MkdirTemp("", "skiff-oci-cgroup-"); err != nil {
 		return err
 	}
 	for _, name := range names {
-		dir := filepath.Join(h.own, name)
+		dir := filepath.Join(h.mountDir, name)
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return err
 		}
@@ -97,14 +97,14 @@ func (h *host) release() {
 		unix.Unmount(dir, unix.MNT_DETACH)
 		os.Remove(dir)
 	}
-	if h.own != "" {
-		os.RemoveAll(h.own)
+	if h.mountDir != "" {
+		os.RemoveAll(h.mountDir)
 	}
 }
 
-// unusedControllers returns the controllers that programs of the suite set and
-// that no hierarchy uses. It reads
-// /proc/cgroups: name, hierarchy, number of cgroups, enabled.
+// unusedControllers returns the controllers that programs of the suite set and that no
+// hierarchy uses. It reads /proc/cgroups, whose columns are name, hierarchy, number of
+// cgroups, enabled.
 func unusedControllers() ([]string, error) {
 	b, err := os.ReadFile("/proc/cgroups")
 	if err != nil {
@@ -147,7 +147,7 @@ func mountedHierarchies() (v1, v2 []hierarchy, err error) {
 	return v1, v2, sc.Err()
 }
 
-// v1Options keeps the controllers and the name of a hierarchy's super options.
+// v1Options returns the controllers and the name among the super options of a hierarchy.
 func v1Options(super string) string {
 	var keep []string
 	for _, o := range strings.Split(super, ",") {
@@ -174,7 +174,7 @@ func effectiveCaps() (uint64, error) {
 	return 0, errors.New("/proc/self/status: no CapEff line")
 }
 
-// hasController reports whether a v1 hierarchy with this controller is in the view.
+// hasController reports whether the view has a v1 hierarchy with this controller.
 func (h *host) hasController(name string) bool {
 	return slices.ContainsFunc(h.hierarchies, func(x hierarchy) bool {
 		return slices.Contains(strings.Split(x.Options, ","), name)

@@ -1,20 +1,18 @@
-// Command oci runs the validation suite of the Open Container Initiative
-// (runtime-tools, the programs below validation/) against a runtime and holds
-// the outcome against expected.txt, the list of programs that are known to
-// fail, each with its reason.
+// Command oci runs the validation suite of the Open Container Initiative (the programs
+// below validation/ in runtime-tools) against a runtime. It compares the result with
+// expected.txt, the list of programs that are known to fail, each with its reason.
 //
 //	go run -C tests/oci . -runtime /path/to/skiff [-run REGEXP] [-v]
 //
-// On a machine without Go, the suite comes built: -build DIR makes it, and
+// For a machine without Go the suite can be built before: -build DIR builds it, and
 // -suite DIR runs it.
 //
-// Every program runs in a cell of its own: new pid, mount and cgroup
-// namespaces with private cgroups, so that nothing a runtime does wrong can
-// reach the host, and so that several programs may run at once although all of
-// them use the same cgroup path.
+// Every program runs in a cell of its own, with new pid, mount and cgroup namespaces and
+// private cgroups. So a faulty runtime cannot damage the host, and several programs can
+// run at once although all of them use the same cgroup path.
 //
-// The exit status is 1 when a program fails that the list does not name, or
-// passes although it is named.
+// The exit status is 1 if a program fails that the list does not name, or passes although
+// the list names it.
 package main
 
 import (
@@ -32,13 +30,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// options are the command line's.
+// options has the options of the command line.
 type options struct {
-	runtime  string         // the runtime under test, absolute
-	sysroot  string         // a Debian tree whose /usr is laid over the host's in the cells; "" = none
-	expected string         // the list; "" = compare with nothing
-	build    string         // build the suite into this folder, and end; "" = no
-	suite    string         // the folder of a suite that was built before; "" = build it
+	runtime  string         // path of the runtime under test, absolute unless there is a sysroot
+	sysroot  string         // a Debian tree whose /usr is mounted over the host's in the cells; "" = none
+	expected string         // file of the list; "" = compare with nothing
+	build    string         // build the suite into this folder and run nothing; "" = no
+	suite    string         // the folder of a suite that -build has built; "" = build it
 	run      *regexp.Regexp // programs to run; nil = all
 	jobs     int
 	timeout  time.Duration // of one program
@@ -46,10 +44,11 @@ type options struct {
 	verbose  bool
 }
 
-// A command line whose first argument is one of these is the driver's own.
+// A command line whose first argument is one of these is one that the driver gives
+// itself.
 const (
-	suiteArg = "in-private-mounts" // the driver in a mount namespace of its own
-	cellArg  = "in-cell"           // a cell's init
+	suiteArg = "in-private-mounts" // the driver in its own mount namespace
+	cellArg  = "in-cell"           // the init of a cell
 )
 
 func main() {
@@ -78,8 +77,8 @@ func start(args []string) error {
 	return conform(o)
 }
 
-// inPrivateMounts runs the driver again in a new mount namespace: it may mount
-// cgroup hierarchies there that the host leaves unmounted.
+// inPrivateMounts runs the driver again in a new mount namespace, where it may mount
+// cgroup hierarchies that the host has not mounted.
 func inPrivateMounts(args []string) error {
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("the suite needs root: it makes namespaces and cgroups (uid %d)", os.Geteuid())
@@ -116,7 +115,7 @@ func parse(args []string) (options, error) {
 		}
 	}
 	if o.sysroot != "" || o.build != "" {
-		return o, nil // the runtime's path is the tree's
+		return o, nil // the path of the runtime is in the sysroot; or none is needed
 	}
 	if err := absolute(&o.runtime); err != nil {
 		return o, err
@@ -127,7 +126,7 @@ func parse(args []string) (options, error) {
 	return o, nil
 }
 
-// absolute makes a path that is given so.
+// absolute makes a path absolute unless it is empty.
 func absolute(path *string) (err error) {
 	if *path != "" {
 		*path, err = filepath.Abs(*path)
@@ -135,7 +134,7 @@ func absolute(path *string) (err error) {
 	return err
 }
 
-// conform runs the suite, building it if need be, and reports.
+// conform runs the suite, which it first builds unless -suite names one, and reports.
 func conform(o options) error {
 	h, err := observe(o.view)
 	if err != nil {

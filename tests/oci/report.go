@@ -13,20 +13,20 @@ type result struct {
 	output  string
 	failed  []string // failing TAP lines
 	ok      int      // passing TAP lines
-	err     error    // exit status, timeout
+	err     error    // exit status or timeout
 	took    time.Duration
 }
 
 func (r result) passed() bool { return r.err == nil && len(r.failed) == 0 }
 
-// hurried tells of a program that may have failed for want of time: none waits
-// longer than ten seconds for a container.
-func (r result) hurried() bool { return !r.passed() && r.took > 10*time.Second }
+// mayBeSlow reports whether a program may have failed because the machine was slow: no
+// program waits longer than ten seconds for a container.
+func (r result) mayBeSlow() bool { return !r.passed() && r.took > 10*time.Second }
 
-// judge reads a program's TAP. A program passes when it exits with 0 and no
-// test point fails; a point that is marked TODO does not count, as TAP has it.
-// Seven programs on hooks make no test point at all: they print a diagnostic,
-// which report shows, and pass whatever happens.
+// judge reads the TAP output of a program. A program passes if it exits with 0 and no
+// test point fails; a failed point marked TODO does not count, as in TAP. Seven programs
+// about hooks make no test point: they print a diagnostic, which report shows, and pass
+// whatever happens.
 func judge(program, text string, err error) result {
 	r := result{program: program, output: text, err: err}
 	for _, line := range strings.Split(text, "\n") {
@@ -40,8 +40,8 @@ func judge(program, text string, err error) result {
 	return r
 }
 
-// report prints every program's outcome and returns an error when one of them
-// is not what the list says.
+// report prints the result of every program, and returns an error if one of them is not
+// what the list says.
 func report(w io.Writer, results []result, listed map[string]row, verbose bool) error {
 	passed, surprises := 0, 0
 	for _, r := range results {
@@ -99,8 +99,8 @@ func printIndented(w io.Writer, lines []string) {
 	}
 }
 
-// diagnostics picks the lines of an output that say what went wrong: the
-// errors in TAP's diagnostic blocks and what the runtime printed.
+// diagnostics returns the lines of an output that say what went wrong: the errors in
+// TAP's diagnostic blocks and what the runtime printed.
 func diagnostics(text string) []string {
 	var keep []string
 	for _, line := range strings.Split(text, "\n") {

@@ -15,11 +15,11 @@ import (
 	"sync"
 )
 
-// suite is the built suite in a folder laid out as its programs expect their
-// working directory: the programs, runtimetest and rootfs-ARCH.tar.gz.
+// suite is a built suite. Its folder is laid out as the programs expect their working
+// directory to be: it has the programs, runtimetest and rootfs-ARCH.tar.gz.
 type suite struct {
 	dir      string
-	all      []string // the suite's programs, sorted
+	all      []string // all programs of the suite, sorted
 	programs []string // those to run
 }
 
@@ -39,14 +39,14 @@ func newSuite() (*suite, error) {
 
 func (s *suite) remove() { os.RemoveAll(s.dir) }
 
-// build builds all programs, which go.mod lists as this module's tools.
+// build builds all programs; they are the tools in this module's go.mod.
 func (s *suite) build() error {
 	overlay, err := keepLimits()
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(filepath.Dir(overlay))
-	// runtimetest runs in a rootfs without a C library, so: static.
+	// runtimetest must be static: it runs in a rootfs without a C library.
 	cmd := exec.Command("go", "build", "-ldflags", "-s -w", "-overlay", overlay, "-o", s.dir+"/", "tool")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -55,7 +55,7 @@ func (s *suite) build() error {
 	return writeRootfs(filepath.Join(s.dir, "rootfs-"+runtime.GOARCH+".tar.gz"))
 }
 
-// choose lists the programs, and those that match run (nil: all).
+// choose lists all programs of the suite, and those that match run (nil: all).
 func (s *suite) choose(run *regexp.Regexp) error {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
@@ -76,9 +76,9 @@ func (s *suite) choose(run *regexp.Regexp) error {
 	return nil
 }
 
-// keepLimits makes a build overlay in which package syscall does not raise the
-// soft limit of open files at start (Go 1.19 and later do): runtimetest, which
-// is older, reads that limit to see what the runtime has set.
+// keepLimits creates a build overlay in which package syscall does not raise the soft
+// limit of open files at start, as it does since Go 1.19. runtimetest is older than that:
+// it reads the limit to check what the runtime has set.
 func keepLimits() (path string, err error) {
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
@@ -109,8 +109,8 @@ func keepLimits() (path string, err error) {
 	return path, os.WriteFile(path, b, 0o644)
 }
 
-// writeRootfs writes the rootfs that the programs unpack for each container:
-// a static busybox with a link for each applet.
+// writeRootfs writes the rootfs that the programs unpack for each container: a static
+// busybox with a link for each applet.
 func writeRootfs(path string) error {
 	busybox, err := exec.LookPath("busybox")
 	if err != nil {
@@ -187,9 +187,9 @@ func addFile(t *tar.Writer, name, from string) error {
 	return err
 }
 
-// runAll runs the programs, o.jobs at once, and returns their results in order.
-// One that fails, is not listed, and may have had too little time beside the
-// others runs once more, alone.
+// runAll runs the programs, o.jobs at once, and returns their results in order. A program
+// that fails, is not listed, and may have failed because of the load runs once more,
+// alone.
 func (s *suite) runAll(o options, h *host, listed map[string]row) []result {
 	results := make([]result, len(s.programs))
 	var wg sync.WaitGroup
@@ -205,7 +205,7 @@ func (s *suite) runAll(o options, h *host, listed map[string]row) []result {
 	}
 	wg.Wait()
 	for i, r := range results {
-		if _, known := listed[r.program]; !known && r.hurried() {
+		if _, known := listed[r.program]; !known && r.mayBeSlow() {
 			results[i] = runCell(s.dir, s.programs[i], o, h)
 		}
 	}

@@ -10,13 +10,13 @@ import (
 	"github.com/skiff-oci/skiff/tests/isolate"
 )
 
-// badInput is a call that must fail.
+// badInput is a call of skiff that must fail.
 type badInput struct {
 	name  string
-	patch string   // of config.json, a JSON merge patch
-	raw   string   // config.json itself, in place of a patch
-	args  []string // of skiff; nil: run --bundle BUNDLE web
-	want  string   // what the message says after the verb; $B is the bundle, $R the state directory
+	patch string   // a JSON merge patch for config.json
+	raw   string   // the text of config.json, instead of a patch
+	args  []string // arguments of skiff; nil: run --bundle BUNDLE web
+	want  string   // the message after the verb; $B is the bundle, $R the state directory
 }
 
 func badInputs() []badInput {
@@ -151,8 +151,6 @@ func badInputs() []badInput {
 		// Several at once.
 		{name: "all together", patch: `{"ociVersion": "x", "process": {"cwd": "x", "env": ["B"]}, "mounts": [{"type": "tmpfs"}]}`, want: `ociVersion: "x" is not a version like 1.3.0; mounts[0].destination: is required; process.cwd: "x" must be an absolute path; process.env[0]: "B" is not of the form NAME=VALUE`},
 
-		// What is not supported yet.
-
 		// Arguments.
 		{name: "id", args: []string{"run", "--bundle", "$B", "a/b"}, want: `invalid container ID format: "a/b": only letters, digits and _+.- are allowed`},
 		{name: "dots", args: []string{"run", "--bundle", "$B", ".."}, want: `invalid container ID format: ".."`},
@@ -170,7 +168,8 @@ func badInputs() []badInput {
 	}
 }
 
-// Each bad input has one clear line, an exit status, and leaves nothing.
+// Each bad input gives one line with the error and a non-zero exit status, and leaves
+// nothing behind.
 func TestBadInput(t *testing.T) {
 	isolate.Require(t)
 	for _, b := range badInputs() {

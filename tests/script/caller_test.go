@@ -17,25 +17,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// byUser reports whether an ordinary user calls skiff in all scripts: where the
-// environment variable SKIFF_CALLER is user. A test binary that root has started
-// becomes that user in the isolation that root has made. One that a user has
-// started stays where it is, in cgroups that may have been delegated to it.
+// byUser reports whether an ordinary user calls skiff in all scripts: if the environment
+// variable SKIFF_CALLER is user. If root started the test binary, it runs itself again as
+// a new user inside the isolation. If a user started it, it runs as this user without
+// isolation, in a cgroup that may be delegated to the user.
 func byUser() bool { return os.Getenv("SKIFF_CALLER") == "user" }
 
-// containers reports whether containers can be run.
+// containers reports whether tests can run containers.
 func containers() bool { return isolate.Active() || byUser() }
 
-// alone reports whether all processes that can be seen are the tests' own.
+// alone reports whether all visible processes belong to the tests.
 func alone() bool {
 	return !throughSystemd() && (isolate.Active() || os.Getenv("SKIFF_TEST_STAGE") == "user")
 }
 
-// ownCgroup is the cgroup v2 that was delegated to an ordinary user that calls
-// skiff; empty if none was.
+// ownCgroup is the path of the cgroup v2 that was delegated to the ordinary user who
+// calls skiff; empty if none was.
 var ownCgroup string
 
-// caller runs the tests as who shall call skiff.
+// caller runs the tests as the user who is to call skiff.
 type caller struct{ *testing.M }
 
 func (c caller) Run() int {
@@ -56,8 +56,8 @@ func (c caller) Run() int {
 	return code
 }
 
-// becomeUser runs this binary again as the ordinary user, in a cgroup of its
-// own, with copies of all that may lie where only root comes.
+// becomeUser runs this binary again as the ordinary user, in a new cgroup, with copies of
+// the files that may be where only root has access.
 func becomeUser() (code int, err error) {
 	dir, err := os.MkdirTemp("", "skiff-caller")
 	if err != nil {
@@ -77,7 +77,7 @@ func becomeUser() (code int, err error) {
 	}
 	defer cgroup.Close()
 	cmd := exec.Command("/proc/self/exe", slices.DeleteFunc(slices.Clone(os.Args[1:]), func(arg string) bool {
-		return strings.HasPrefix(arg, "-test.testlogfile=") // go test's own, in root's folder
+		return strings.HasPrefix(arg, "-test.testlogfile=") // a file of go test, in root's folder
 	})...)
 	cmd.Args[0], cmd.Dir = os.Args[0], dir
 	cmd.Env = append(os.Environ(), env...)
@@ -94,8 +94,8 @@ func becomeUser() (code int, err error) {
 	return 0, err
 }
 
-// userFiles puts the programs and the scripts into dir, and makes a home. It
-// returns the environment that leads there.
+// userFiles copies the programs and the scripts into dir, and creates a home there. It
+// returns the environment variables with their paths.
 func userFiles(dir string) (env []string, err error) {
 	if err := os.CopyFS(dir+"/testdata", os.DirFS("testdata")); err != nil {
 		return nil, err
@@ -115,7 +115,7 @@ func userFiles(dir string) (env []string, err error) {
 	return env, errors.Join(os.Mkdir(home, 0o755), os.Chown(home, ordinaryID, ordinaryID), reachable(dir))
 }
 
-// reachable lets everybody come as far as dir.
+// reachable lets everybody enter dir and its parents.
 func reachable(dir string) error {
 	for ; dir != "/"; dir = filepath.Dir(dir) {
 		st, err := os.Stat(dir)
@@ -132,8 +132,8 @@ func reachable(dir string) error {
 	return nil
 }
 
-// userCgroup delegates a new cgroup to the user (cgroups(7), "Cgroups
-// delegation"), with all controllers that there are.
+// userCgroup creates a cgroup with all available controllers and delegates it to the user
+// (cgroups(7), "Cgroups delegation").
 func userCgroup() (*os.File, error) {
 	const top = "/sys/fs/cgroup/user"
 	if err := os.Mkdir(top, 0o755); err != nil {
@@ -154,15 +154,15 @@ func chownCgroup(dir string) error {
 	return nil
 }
 
-// takeCgroup looks whether the cgroup of this process is the user's own. If so
-// the process goes into one below it: a cgroup with processes of its own hands
-// no controllers on.
+// takeCgroup sets ownCgroup if the cgroup of this process is delegated to the user. It
+// moves the process to a cgroup below: a cgroup that contains processes cannot enable
+// controllers for its children.
 func takeCgroup() error {
 	b, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
 		return err
 	}
-	_, own, ok := strings.Cut("\n"+strings.TrimSpace(string(b)), "\n0::") // the last line
+	_, own, ok := strings.Cut("\n"+strings.TrimSpace(string(b)), "\n0::") // the last line is that of cgroup v2
 	dir := filepath.Join("/sys/fs/cgroup", own)
 	if !ok || unix.Access(dir, unix.W_OK) != nil || unix.Access(dir+"/cgroup.procs", unix.W_OK) != nil {
 		return nil
@@ -186,7 +186,7 @@ func takeCgroup() error {
 	return nil
 }
 
-// idRange is a range of ids that a file like /etc/subuid gives to this user.
+// idRange returns the range of ids that a file like /etc/subuid gives to this user.
 func idRange(file string) (first, size int, err error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
@@ -206,8 +206,8 @@ func idRange(file string) (first, size int, err error) {
 	return 0, 0, fmt.Errorf("%s has nothing for %s", file, os.Getenv("USER"))
 }
 
-// ownMaps are the mappings of an ordinary user's bundle: it is root inside, and
-// has the other ids from the ranges that are its own, as engines have it.
+// ownMaps returns the mappings for an ordinary user's bundle, as engines make them: root
+// is the user, and the other ids come from the user's own ranges.
 var ownMaps = sync.OnceValues(func() (map[string]any, error) {
 	maps := make(map[string]any)
 	for key, own := range map[string]struct {
@@ -226,9 +226,9 @@ var ownMaps = sync.OnceValues(func() (map[string]any, error) {
 	return maps, nil
 })
 
-// keepUser changes a patch of an ordinary user's config.json, which cannot do
-// without a user namespace: a new list of namespaces has it, too, and a longer
-// one has it once.
+// keepUser changes a patch for an ordinary user's config.json, which always needs a user
+// namespace: it adds one to a new list of namespaces, and removes it from a list that is
+// appended.
 func keepUser(patch map[string]any) {
 	linux, ok := patch["linux"].(map[string]any)
 	if !ok {
@@ -241,7 +241,7 @@ func keepUser(patch map[string]any) {
 	if slices.ContainsFunc(list, joins) {
 		for _, key := range []string{"uidMappings", "gidMappings"} {
 			if _, ok := linux[key]; !ok {
-				linux[key] = nil // they are the other's
+				linux[key] = nil // the namespace that is joined has its own
 			}
 		}
 	}
@@ -254,9 +254,8 @@ func keepUser(patch map[string]any) {
 	}
 }
 
-// skipUser tells why an ordinary user cannot run a script at all: what it is
-// about is no such user's, and nothing that could be tried. It is empty if the
-// user can.
+// skipUser returns the reason why a script cannot be run by an ordinary user: it becomes
+// one by itself, or needs a delegated cgroup. It returns "" if the script can be run.
 func skipUser(work string) string {
 	if !byUser() {
 		return ""

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// can tells whether the caller of skiff may do what takes privileges on most
-// hosts: it is tried, once.
+// can reports what the caller of skiff may do of what needs privileges on most hosts.
+// Each operation is tried once.
 var can = sync.OnceValues(func() (map[string]bool, error) {
 	dir, err := os.MkdirTemp("", "skiff-can")
 	if err != nil {
@@ -28,7 +28,7 @@ var can = sync.OnceValues(func() (map[string]bool, error) {
 		"unshare": exec.Command("unshare", "--net", "true").Run() == nil,
 		"nice":    canNice(),
 		"ionice":  exec.Command("ionice", "-c", "1", "true").Run() == nil,
-		"systemd": systemd == nil, // the user's own
+		"systemd": systemd == nil, // the user's own instance
 		"mqueue":  os.Geteuid() == 0 || mqueue == nil,
 	}, nil
 })
@@ -40,7 +40,7 @@ func canMount(dir string) bool {
 	return unix.Unmount(dir, 0) == nil
 }
 
-// canNice tries it in a thread that ends with that nice value.
+// canNice tries to lower the nice value, in a thread that then ends.
 func canNice() bool {
 	ok := make(chan bool)
 	go func() {

@@ -10,7 +10,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// cmdSkiff is "skiff [-code N] ARG...".
+// cmdSkiff implements "[!] skiff [-code N] ARG...".
 func cmdSkiff(ts *testscript.TestScript, neg bool, args []string) {
 	want := 0
 	if len(args) > 1 && args[0] == "-code" {
@@ -41,7 +41,7 @@ func runSkiff(ts *testscript.TestScript, args ...string) *result {
 	return r
 }
 
-// cmdStatus is "status ID STATUS".
+// cmdStatus implements "status ID STATUS".
 func cmdStatus(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: status ID STATUS")
@@ -58,7 +58,7 @@ func cmdStatus(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cmdClean is "clean". Processes that were killed get a moment to be gone.
+// cmdClean implements "clean". It gives killed processes some time to vanish.
 func cmdClean(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 0 {
 		ts.Fatalf("usage: clean")
@@ -76,7 +76,7 @@ func cmdClean(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("left behind: %s", strings.Join(left, "\n"))
 }
 
-// cmdBundle is "bundle [-bare] DIR [PATCH]".
+// cmdBundle implements "bundle [-bare] DIR [PATCH]".
 func cmdBundle(ts *testscript.TestScript, neg bool, args []string) {
 	bare := len(args) > 0 && args[0] == "-bare"
 	if bare {
@@ -91,7 +91,7 @@ func cmdBundle(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(fillRootfs(dir + "/rootfs"))
 	}
 	w := worldOf(ts)
-	ts.Check(w.own(dir))
+	ts.Check(w.giveToUser(dir))
 	ts.Setenv("CGROUP_"+filepath.Base(dir), w.groupDir(filepath.Base(dir)))
 	patch, err := w.spec(dir)
 	ts.Check(err)
@@ -102,7 +102,8 @@ func cmdBundle(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cmdPatch is "patch FILE PATCH"; a PATCH that begins with @ is a file's name.
+// cmdPatch implements "patch FILE PATCH"; a PATCH that begins with @ names a file with
+// the patch.
 func cmdPatch(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: patch FILE PATCH")
@@ -114,7 +115,7 @@ func cmdPatch(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(patchText(ts.MkAbs(args[0]), patch))
 }
 
-// cmdJSON is "[!] json FILE PATH [VALUE]".
+// cmdJSON implements "[!] json FILE PATH [VALUE]".
 func cmdJSON(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) < 2 || len(args) > 3 {
 		ts.Fatalf("usage: [!] json FILE PATH [VALUE]")

@@ -20,8 +20,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// skipCRIU skips a script that needs CRIU where that does not work, and tells
-// what CRIU says: its check tries what it needs of the kernel.
+// skipCRIU skips a script that needs CRIU if CRIU does not work here. The reason is the
+// output of criu check, which tries what CRIU needs of the kernel.
 func skipCRIU(e *testscript.Env) error {
 	if !strings.HasPrefix(filepath.Base(e.WorkDir), "script-criu-") {
 		return nil
@@ -40,9 +40,10 @@ var criuMissing = sync.OnceValue(func() string {
 	return ""
 })
 
-// criuHas tells whether CRIU has a feature by its own check, or "inet": that it
-// can dump a socket of the internet, which one before 4.2 cannot where the
-// kernel has SO_PASSCRED for unix sockets alone (Linux 6.16), or "selinux".
+// criuHas reports whether CRIU has a feature. The feature is one that criu check knows;
+// "selinux", for support of labels; or "inet", for dumping internet sockets. CRIU before
+// 4.2 cannot dump them if the kernel supports SO_PASSCRED only for unix sockets (Linux
+// 6.16).
 func criuHas(feature string) bool {
 	if feature == "inet" {
 		return criuDumpsInet() == nil
@@ -53,8 +54,8 @@ func criuHas(feature string) bool {
 	return exec.Command("criu", "check", "--feature", feature).Run() == nil
 }
 
-// criuHasSELinux tells that CRIU was built with support for SELinux's labels,
-// which takes a library.
+// criuHasSELinux reports whether CRIU was built with support for SELinux labels, so is
+// linked to libselinux.
 func criuHasSELinux() bool {
 	path, err := exec.LookPath("criu")
 	if err != nil {
@@ -76,7 +77,7 @@ var criuDumpsInet = sync.OnceValue(func() error {
 	}
 	defer os.RemoveAll(dir)
 	var config net.ListenConfig
-	config.SetMultipathTCP(false) // which CRIU knows nothing of
+	config.SetMultipathTCP(false) // CRIU does not support it
 	listener, err := config.Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -90,7 +91,7 @@ var criuDumpsInet = sync.OnceValue(func() error {
 	holder := exec.Command("sleep", "60")
 	holder.ExtraFiles = []*os.File{socket}
 	holder.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	// What the tests' caller has left open may be on mounts that CRIU does not see.
+	// Descriptors that the tests inherited may be on mounts that CRIU does not see.
 	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return err
 	}

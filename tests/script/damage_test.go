@@ -14,12 +14,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// damage is what happens to the state directory of a container. said is what
-// is said of it then; empty: nothing, all is well.
+// damage is damage to the state directory of a container. problem is part of the message
+// about it; it is empty if the container is still usable.
 type damage struct {
-	name string
-	do   func(dir string) error
-	said string
+	name    string
+	do      func(dir string) error
+	problem string
 }
 
 func damages() []damage {
@@ -70,7 +70,7 @@ func damages() []damage {
 	}
 }
 
-// ofForm makes a record one of another form, by another version of skiff.
+// ofForm changes a record to another form, written by another version of skiff.
 func ofForm(form int, record string) string {
 	_, rest, _ := strings.Cut(record, "\n")
 	first, rest, _ := strings.Cut(rest, "\n")
@@ -80,7 +80,7 @@ func ofForm(form int, record string) string {
 	return fmt.Sprintf("skiff state %d\nwriter \"9.8.7\"\n%s", form, rest)
 }
 
-// reseal gives a record that was changed the checksum that it has then.
+// reseal gives a record that was changed the right checksum.
 func reseal(record string) string {
 	text := record[:strings.Index(record, "\nend\n")] + "\nend\n"
 	sum := fnv.New64a()
@@ -88,9 +88,9 @@ func reseal(record string) string {
 	return fmt.Sprintf("%ssum \"%016x\"\n", text, sum.Sum64())
 }
 
-// TestDamages looks what can be done with a container whose record is damaged:
-// it is listed with what is wrong, refused with what to do, and ended by delete
-// --force. Nothing waits, and others are not concerned.
+// TestDamages checks what can be done with a container whose record is damaged: list
+// names the problem, other verbs fail and say what to do, and delete --force removes the
+// container. Nothing hangs, and other containers are not affected.
 func TestDamages(t *testing.T) {
 	isolate.Require(t)
 	for _, d := range damages() {
@@ -140,7 +140,7 @@ func (d *damage) test(t *testing.T) {
 	} {
 		d.judge(t, args, call(args...))
 	}
-	if r := call("delete", "--force", "web"); r.code != 0 || !strings.Contains(r.stderr, d.saidQuoted()) {
+	if r := call("delete", "--force", "web"); r.code != 0 || !strings.Contains(r.stderr, d.problemQuoted()) {
 		t.Errorf("delete --force: %+v", r)
 	}
 	d.judgeEnd(t, w)
@@ -154,26 +154,26 @@ func (d *damage) judgeList(t *testing.T, r *result) {
 	if r.code != 0 || !strings.Contains(r.stdout, "\ndb ") {
 		t.Errorf("list: the other container is not there: %+v", r)
 	}
-	if whole := strings.Contains(r.stdout, "\nweb "); whole != (d.said == "") {
+	if whole := strings.Contains(r.stdout, "\nweb "); whole != (d.problem == "") {
 		t.Errorf("list: %+v", r)
 	}
-	if d.said != "" && (!strings.Contains(r.stderr, "container web: ") || !strings.Contains(r.stderr, d.saidQuoted())) {
+	if d.problem != "" && (!strings.Contains(r.stderr, "container web: ") || !strings.Contains(r.stderr, d.problemQuoted())) {
 		t.Errorf("list does not say what is damaged: %+v", r)
 	}
 }
 
-// saidQuoted is what is said as the log has it.
-func (d *damage) saidQuoted() string { return strings.ReplaceAll(d.said, `"`, `\"`) }
+// problemQuoted is the problem as the log quotes it.
+func (d *damage) problemQuoted() string { return strings.ReplaceAll(d.problem, `"`, `\"`) }
 
 func (d *damage) judge(t *testing.T, args []string, r *result) {
 	t.Helper()
-	if d.said == "" {
+	if d.problem == "" {
 		if r.code != 0 {
 			t.Errorf("%q: %+v", args, r)
 		}
 		return
 	}
-	for _, want := range []string{d.saidQuoted(), "delete --force web", "/web/state"} {
+	for _, want := range []string{d.problemQuoted(), "delete --force web", "/web/state"} {
 		if !strings.Contains(r.stderr, want) {
 			t.Errorf("%q: %q is missing in %q", args, want, r.stderr)
 		}
@@ -183,7 +183,7 @@ func (d *damage) judge(t *testing.T, args []string, r *result) {
 	}
 }
 
-// judgeEnd makes sure that the container has ended, with its hooks.
+// judgeEnd checks that the container has ended, and that its poststop hooks ran.
 func (d *damage) judgeEnd(t *testing.T, w *world) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(w.work, "web.pid"))
@@ -200,7 +200,7 @@ func (d *damage) judgeEnd(t *testing.T, w *world) {
 	if _, err := os.Stat(filepath.Join(w.root, "web")); err == nil {
 		t.Error("the state directory is there")
 	}
-	if _, err := os.Stat(w.groupDir("web")); err == nil && d.name != "all but the symlink" { // which does not know of it
+	if _, err := os.Stat(w.groupDir("web")); err == nil && d.name != "all but the symlink" { // without the symlink, skiff does not know the cgroup
 		t.Error("the cgroup is there")
 	}
 	log, _ := os.ReadFile(filepath.Join(w.work, "log"))

@@ -14,12 +14,12 @@ import (
 	"github.com/skiff-oci/skiff/tests/isolate"
 )
 
-// deleteKilledTime is how long TestDeleteKilled goes on.
+// deleteKilledTime is how long TestDeleteKilled runs.
 const deleteKilledTime = 10 * time.Second
 
-// TestDeleteKilled kills a delete at one of its system calls, with the help of
-// strace. The next delete finishes it, poststop hooks included: once, unless the
-// first was killed after they had begun.
+// TestDeleteKilled kills a delete at one of its system calls, by means of strace. The
+// next delete finishes the work. The poststop hooks run once, or twice if the first
+// delete was killed after they had begun.
 func TestDeleteKilled(t *testing.T) {
 	isolate.Require(t)
 	if out, err := exec.Command("strace", "-f", "-o", "/dev/null", "true").CombinedOutput(); err != nil {
@@ -52,7 +52,7 @@ type deleteKilled struct {
 	log string
 }
 
-// traced deletes the container under strace, which does not follow its hooks.
+// traced deletes the container under strace, which does not trace the hooks.
 func (d *deleteKilled) traced(t *testing.T, flags ...string) {
 	t.Helper()
 	_ = os.Remove(d.log)
@@ -62,14 +62,15 @@ func (d *deleteKilled) traced(t *testing.T, flags ...string) {
 	}
 	args := append(append([]string{"-q", "-f", "-b", "execve"}, flags...), d.binary())
 	c := exec.Command("strace", append(append(args, d.flags()...), "delete", "--force", "web")...)
-	_ = c.Run() // killed, as it is to be
+	_ = c.Run() // it fails: it is killed
 }
 
-// betweenForkAndExec are the system calls of a process that is about to become
-// a hook: it alone would be killed.
+// betweenForkAndExec has the system calls that a process makes before it becomes a hook:
+// only this process would be killed.
 const betweenForkAndExec = `rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack close dup3 fcntl chdir setpgid getpid getppid gettid prctl`
 
-// calls lists the system calls of a delete, as strace counts them: by thread.
+// calls lists the system calls of a delete in the form of strace's inject option. Like
+// strace, it counts them per thread.
 func (d *deleteKilled) calls(t *testing.T) (all []string) {
 	t.Helper()
 	trace := filepath.Join(d.work, ".trace")
@@ -96,8 +97,8 @@ func (d *deleteKilled) calls(t *testing.T) (all []string) {
 	return all
 }
 
-// round kills a delete at one system call, and reports whether its hooks had
-// begun.
+// round kills a delete at one system call, and reports whether the hooks had begun by
+// then.
 func (d *deleteKilled) round(t *testing.T, when string) bool {
 	t.Helper()
 	d.traced(t, "-o", "/dev/null", "-e", "inject="+when)
@@ -122,7 +123,7 @@ func (d *deleteKilled) round(t *testing.T, when string) bool {
 	return first > 0
 }
 
-// hooks counts how often the hook has run, when none runs any more.
+// hooks waits until no hook runs any more, and returns how often the hook has run.
 func (d *deleteKilled) hooks(t *testing.T) int {
 	t.Helper()
 	for range 200 {

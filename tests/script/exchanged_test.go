@@ -12,13 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// exchanged is a mount in a volume that another container shares, which
-// exchanges a name as soon as the mount is there. The child is held up after
-// each of the system calls that make mounts.
+// exchanged is a mount in a volume that is shared with another container, which exchanges
+// the mount point with a symlink as soon as the mount is there. strace delays the child
+// after each system call that makes mounts.
 type exchanged struct {
-	name   string
-	mounts string // of them one has the source "marked", at /vol/x
-	held   string // system call
+	name    string
+	mounts  string // one of them has the source "marked" and is on /vol/x
+	delayed string // the system call that is delayed
 }
 
 var exchanges = []exchanged{
@@ -30,8 +30,8 @@ var exchanges = []exchanged{
 		{"destination": "/vol/x", "type": "tmpfs", "source": "marked", "options": ["remount", "ro", "nosuid", "nodev", "size=1m"]}`, "move_mount"},
 }
 
-// TestExchanged makes sure that what config.json says of a mount is true of this
-// one, when its place is made a symlink to another one before it is ready.
+// TestExchanged checks that the options of a mount apply to this mount, even if its mount
+// point is replaced by a symlink to another mount before the mount is complete.
 func TestExchanged(t *testing.T) {
 	isolate.Require(t)
 	if out, err := exec.Command("strace", "-f", "-o", "/dev/null", "true").CombinedOutput(); err != nil {
@@ -64,7 +64,7 @@ func (e *exchanged) test(t *testing.T) {
 	b.bundle(t, w, dir+"/b")
 
 	args := append(w.flags(), "run", "--bundle", dir+"/b", "web")
-	cmd := exec.Command("strace", append([]string{"-f", "-o", "/dev/null", "-e", "inject=" + e.held + ":delay_exit=200000", w.binary()}, args...)...)
+	cmd := exec.Command("strace", append([]string{"-f", "-o", "/dev/null", "-e", "inject=" + e.delayed + ":delay_exit=200000", w.binary()}, args...)...)
 	ended := make(chan struct{})
 	found := make(chan bool, 1)
 	go func() { found <- exchangeWhenMounted(ended, volume) }()
@@ -92,8 +92,8 @@ func (e *exchanged) test(t *testing.T) {
 	}
 }
 
-// exchangeWhenMounted exchanges the directory x with the symlink when the mount
-// is in sight in any mount namespace.
+// exchangeWhenMounted exchanges the directory x with the symlink when the mount appears
+// in a mount namespace.
 func exchangeWhenMounted(ended chan struct{}, volume string) bool {
 	for {
 		select {

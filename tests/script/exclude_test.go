@@ -12,19 +12,20 @@ import (
 	"github.com/skiff-oci/skiff/tests/isolate"
 )
 
-// excludeTime is how long TestExclude goes on.
+// excludeTime is how long TestExclude runs.
 const excludeTime = 4 * time.Second
 
-// TestExclude has creators and deleters of one id at work at the same time. A
-// create succeeds, says that there is one already, or on a busy machine that a
-// delete by force has interrupted it; such a delete always succeeds, and in the
-// end one delete leaves nothing.
+// TestExclude runs creates and deletes of one id at the same time. A create must succeed,
+// or fail because the container already exists or, on a busy machine, because a delete
+// --force interrupted it. Such a delete must always succeed, and after the last one
+// nothing may be left.
 func TestExclude(t *testing.T) {
 	e := newExclude(t)
 	end := time.Now().Add(excludeTime)
 	var all sync.WaitGroup
 	for range 5 {
-		// On a slow machine each create may be interrupted, until the deleters end.
+		// On a slow machine each create may be interrupted, so go on until the
+		// deletes have ended and one succeeds.
 		all.Go(func() {
 			for (time.Now().Before(end) || e.count() == 0) && e.create(t) {
 			}
@@ -43,7 +44,8 @@ func TestExclude(t *testing.T) {
 	e.expectNothing(t)
 }
 
-// TestDeletesAtOnce has many deletes by force of one container: all succeed.
+// TestDeletesAtOnce runs many delete --force of one container at the same time. All must
+// succeed.
 func TestDeletesAtOnce(t *testing.T) {
 	e := newExclude(t)
 	for range 3 {
@@ -60,7 +62,7 @@ func TestDeletesAtOnce(t *testing.T) {
 	}
 }
 
-// exclude is a world with a bundle, which all callers use.
+// exclude is a world with one bundle, and counts what its callers did.
 type exclude struct {
 	*world
 	bundle string
@@ -92,7 +94,7 @@ func (e *exclude) call(t *testing.T, args ...string) *result {
 	return r
 }
 
-// count is how many creates have succeeded.
+// count returns how many creates have succeeded.
 func (e *exclude) count() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()

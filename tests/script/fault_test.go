@@ -19,19 +19,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// faultTime is how long TestFaults goes on, unless the environment variable
-// FAULTS says otherwise: a duration, or a pattern (path.Match)
-// of the faults, as the test names them.
+// faultTime is how long TestFaults runs. The environment variable FAULTS overrides it:
+// with a duration, or with a pattern (path.Match) for the faults to try, by the names in
+// the test's output.
 const faultTime = 30 * time.Second
 
-// faultPatience is how long one call may take.
+// faultPatience is how long one call of skiff may take.
 const faultPatience = 20 * time.Second
 
-// TestFaults has one system call of a call of skiff fail, any one of any of its
-// processes, with the help of strace. Then skiff says so in a line and leaves
-// nothing, or has not needed that system call. In place of the failure, the
-// process may be killed as it makes the call: then skiff comes to its end all the
-// same, and if it was itself that was killed, delete finds what is left.
+// TestFaults makes one system call of one process of skiff fail, by means of strace. Then
+// skiff must print one line with the error and leave nothing behind, unless it does not
+// need that system call. Instead, the process may be killed when it makes the call: then
+// skiff must still end, and if skiff itself was killed, delete must find what is left.
 func TestFaults(t *testing.T) {
 	isolate.Require(t)
 	if os.Getenv("SKIFF_DRIVER") == "systemd" {
@@ -65,15 +64,15 @@ func TestFaults(t *testing.T) {
 	t.Logf("%d of %d faults, %d made skiff fail", done, len(all), f.failed)
 }
 
-// fault is one failing system call.
+// fault is the failure of one system call.
 type fault struct {
 	verb    string
 	syscall string
-	when    int    // the how manieth in each thread, from 1
-	errno   string // or "SIGKILL": the one who calls is killed
+	when    int    // which of these calls in each thread fails, from 1
+	errno   string // or "SIGKILL": the process that makes the call is killed
 }
 
-// injection is the fault in strace's words.
+// injection returns the fault as an argument for strace.
 func (f fault) injection() string {
 	what := "error"
 	if f.errno == killing {
@@ -86,12 +85,12 @@ const killing = "SIGKILL"
 
 func (f fault) String() string { return fmt.Sprintf("%s/%s/%d/%s", f.verb, f.syscall, f.when, f.errno) }
 
-// faultVerb is a call, with those before it and what the container's status
-// may be after it.
+// faultVerb is a call of skiff, with the calls before it and the possible statuses of the
+// container after a failure.
 type faultVerb struct {
 	before [][]string
 	args   []string
-	failed []string // statuses after a failure; "" is no container
+	failed []string // "" means no container
 }
 
 func faultVerbs() map[string]faultVerb {
@@ -104,8 +103,8 @@ func faultVerbs() map[string]faultVerb {
 		"start":  {[][]string{create}, start, []string{"created", "stopped", "running"}},
 		"run":    {nil, []string{"run", "--bundle", "$R", "web"}, []string{"", "stopped"}},
 		"userns": {nil, []string{"run", "--bundle", "$U", "web"}, []string{"", "stopped"}},
-		"exec":   {[][]string{create, start}, []string{"exec", "--pid-file", "$P", "web", "true"}, []string{"running"}}, // replaces it
-		// With hooks, and in a user namespace.
+		"exec":   {[][]string{create, start}, []string{"exec", "--pid-file", "$P", "web", "true"}, []string{"running"}}, // exec replaces the pid file
+		// Below: with hooks, and in a user namespace.
 		"hooks":       {nil, createHooks, gone},
 		"starthooks":  {[][]string{createHooks}, start, []string{"", "created", "stopped", "running"}},
 		"deletehooks": {[][]string{createHooks, start}, []string{"delete", "--force", "web"}, []string{"", "stopped", "running"}},
@@ -118,8 +117,8 @@ func faultVerbs() map[string]faultVerb {
 	return verbs
 }
 
-// faultless are system calls that do not fail, or whose failure ends or stops a
-// Go program whatever it does: a fork of Go's reads from a pipe.
+// faultless has system calls that do not fail, or whose failure always ends or stops a Go
+// program. read is one of them: after a fork, the Go runtime reads from a pipe.
 const faultless = `brk mmap munmap mprotect madvise futex nanosleep clone exit exit_group rt_sigaction rt_sigprocmask rt_sigreturn
 	sigaltstack tgkill gettid getpid getuid geteuid arch_prctl set_tid_address set_robust_list rseq getrandom sched_yield
 	sched_getaffinity execve close restart_syscall epoll_create1 epoll_ctl epoll_pwait eventfd2 wait4 getrlimit read`
@@ -164,7 +163,8 @@ func newFaulty(t *testing.T) *faulty {
 	return f
 }
 
-// faults lists what can fail, by what each verb calls undisturbed.
+// faults lists the possible faults, from the system calls that each verb makes without a
+// fault.
 func (f *faulty) faults(t *testing.T) (all []fault) {
 	for _, verb := range slices.Sorted(maps.Keys(f.verbs)) {
 		for name, n := range f.calls(t, verb) {
@@ -181,8 +181,8 @@ func (f *faulty) faults(t *testing.T) (all []fault) {
 
 var tracedCall = regexp.MustCompile(`(?m)^(\d+) +([a-z_0-9]+)\(`)
 
-// calls counts the system calls of a verb, of that thread that makes the most
-// of each.
+// calls returns how often a verb makes each system call: the highest number of any
+// thread.
 func (f *faulty) calls(t *testing.T, verb string) map[string]int {
 	t.Helper()
 	f.before(t, verb)
@@ -228,8 +228,8 @@ func (f *faulty) args(args []string) (real []string) {
 	return real
 }
 
-// traced calls a verb under strace, which is not its parent (-D): it may trace
-// a container on when skiff has ended.
+// traced runs a verb under strace. With -D, strace is not skiff's parent, and may go on
+// tracing a container after skiff has ended.
 func (f *faulty) traced(t *testing.T, verb string, flags ...string) (code int, text string) {
 	t.Helper()
 	out, err := os.Create(filepath.Join(f.work, ".out"))
@@ -246,7 +246,7 @@ func (f *faulty) traced(t *testing.T, verb string, flags ...string) (code int, t
 	slow := false
 	timer := time.AfterFunc(faultPatience, func() {
 		slow = true
-		_ = c.Process.Signal(unix.SIGQUIT) // Go's runtime tells where it is, and ends
+		_ = c.Process.Signal(unix.SIGQUIT) // the Go runtime prints its stacks, and ends
 		time.Sleep(time.Second)
 		_ = c.Process.Kill()
 	})
@@ -265,12 +265,13 @@ func (f *faulty) traced(t *testing.T, verb string, flags ...string) (code int, t
 	return c.ProcessState.ExitCode(), string(said)
 }
 
-// try has one system call fail.
+// try runs a verb with one fault.
 func (f *faulty) try(t *testing.T, one fault) {
 	f.before(t, one.verb)
 	trace := filepath.Join(f.work, ".trace")
 	code, text := f.traced(t, one.verb, "-o", trace, "-e", "trace="+one.syscall, "-e", one.injection())
-	// The status is that of skiff if it was killed, or of what it ran.
+	// The status is that of skiff, if skiff was killed, or that of the container's
+	// process.
 	killed := one.errno == killing && (code < 0 || code == 128+int(unix.SIGKILL))
 	if code != 0 && !killed {
 		f.failed++
@@ -286,14 +287,14 @@ func (f *faulty) try(t *testing.T, one fault) {
 	}
 }
 
-// judge looks at a failed call: at its words, and what is there after it.
-// Where two processes had a failing call, one may have been the clean-up's:
-// then a container that has stopped is left for delete.
+// judge checks the output of a call that failed, and what is left after it. If the fault
+// hit two processes, one may have been the one that cleans up: then a stopped container
+// may be left for delete.
 func (f *faulty) judge(one fault, text string, trace []byte) (wrong []string) {
 	if strings.Contains(text, "runtime: ") {
-		return nil // Go's own, which has no way on
+		return nil // the Go runtime itself failed, and cannot go on
 	}
-	mute := failedWrite.Match(trace) // of the words themselves
+	mute := failedWrite.Match(trace) // the write of the message failed
 	if (strings.Count(text, "\n") != 1 || len(text) < 10) && !mute {
 		wrong = append(wrong, fmt.Sprintf("not one line: %q", text))
 	}
@@ -322,7 +323,7 @@ func (f *faulty) status() string {
 	return status
 }
 
-// clear deletes the container, if there is one, and tells what is left.
+// clear deletes the container, if there is one, and returns what is left.
 func (f *faulty) clear(t *testing.T, verb string) []string {
 	t.Helper()
 	r, err := f.run(f.work, os.Environ(), "delete", "--force", "web")
@@ -335,7 +336,7 @@ func (f *faulty) clear(t *testing.T, verb string) []string {
 	return f.wait()
 }
 
-// wait gives what is left some time to go.
+// wait waits for some time until nothing is left, and returns what is.
 func (f *faulty) wait() (left []string) {
 	for range 150 {
 		var err error

@@ -13,7 +13,7 @@ import (
 	"github.com/skiff-oci/skiff/tests/isolate"
 )
 
-// TestGoRunc has the client that containerd uses read what skiff prints.
+// TestGoRunc reads the output of skiff with containerd's client library.
 func TestGoRunc(t *testing.T) {
 	isolate.Require(t)
 	dir := t.TempDir()
@@ -52,10 +52,9 @@ func TestGoRunc(t *testing.T) {
 	}
 }
 
-// goRuncEvents pauses, resumes and deletes the container, and lists the types
-// of the events that come, those of the same type in a row once. The client
-// closes its end of the pipe as soon as skiff has ended, even if it has not yet
-// read the last of it.
+// goRuncEvents pauses, resumes and deletes the container, and returns the types of the
+// events that arrive. Several of the same type in a row count once. The client closes its
+// end of the pipe as soon as skiff has ended, even if it has not read everything.
 func goRuncEvents(ctx context.Context, t *testing.T, client *runc.Runc) (kinds []string) {
 	t.Helper()
 	events, err := client.Events(ctx, "web", time.Second)
@@ -74,7 +73,7 @@ func goRuncEvents(ctx context.Context, t *testing.T, client *runc.Runc) (kinds [
 			t.Errorf("stats %+v", e.Stats)
 		}
 		if e.Type == last || e.Type == "stats" && last != "" {
-			continue // another of the kind, on a machine that is slow
+			continue // another one of this type, on a slow machine
 		}
 		last = e.Type
 		kinds = append(kinds, last)

@@ -18,13 +18,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hanging is a call of skiff that does not come to its end by itself, as a hook
-// or somebody else keeps it waiting.
+// hanging is a call of skiff that does not end by itself, since a hook or another process
+// keeps it waiting.
 type hanging struct {
 	name   string
-	hook   string     // where it hangs: a hook's name
-	patch  string     // or what keeps it waiting: of config.json
-	before [][]string // calls that succeed
+	hook   string     // the hook that hangs
+	patch  string     // or a patch for config.json that makes the call hang
+	before [][]string // calls before it, which succeed
 	args   []string
 }
 
@@ -41,19 +41,20 @@ func hangings() (all []hanging) {
 	return append(all,
 		hanging{name: "foreground", hook: "createRuntime", args: []string{"run", "--bundle", "$B", "web"}},
 		hanging{name: "delete", hook: "poststop", before: [][]string{create}, args: []string{"delete", "--force", "web"}},
-		// The seccomp agent never answers, so the first process never accepts.
+		// The seccomp agent never answers, so the container's first process
+		// cannot accept the connection of start.
 		hanging{name: "agent", before: [][]string{create}, args: start, patch: `{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW",
 			"listenerPath": "$L", "syscalls": [{"names": ["accept4"], "action": "SCMP_ACT_NOTIFY"}]}}}`},
-		// Nobody accepts the terminal.
+		// Nobody accepts the connection for the terminal.
 		hanging{name: "console", args: []string{"create", "--console-socket", "$F", "--bundle", "$B", "web"}, patch: `{"process": {"terminal": true}}`})
 }
 
-// hangTime is what delete --force may take where another call hangs, and that
-// call then to its end. It takes about 0.1 s on a machine that is not busy.
+// hangTime is how long delete --force may take while another call hangs, and then that
+// call until it ends. On a machine that is not busy it takes about 0.1 s.
 const hangTime = 8 * time.Second
 
-// TestHang has delete --force remove a container whose other call hangs. That
-// call ends, and all that the hook has started.
+// TestHang checks that delete --force removes a container while another call hangs, and
+// that this call and all processes of the hook end.
 func TestHang(t *testing.T) {
 	isolate.Require(t)
 	for _, h := range hangings() {
@@ -66,21 +67,20 @@ func TestHang(t *testing.T) {
 			if took > hangTime {
 				t.Errorf("delete --force took %v", took)
 			}
-			if h.hook == "poststop" { // which is not the container's any more
+			if h.hook == "poststop" { // delete --force does not end a poststop hook
 				if err := call.Process.Kill(); err != nil {
 					t.Fatal(err)
 				}
 				killAll(t, "4711")
 			}
-			ends(t, call)
+			awaitEnd(t, call)
 			nothingLeft(t, w, before)
 		})
 	}
 }
 
-// TestHangKilled kills a call that hangs. The hook dies with it, and
-// delete --force finds the rest. A poststop hook runs again then, and is not to
-// hang once more.
+// TestHangKilled kills a call that hangs. The hook must die with it, and delete --force
+// must remove what is left. A poststop hook then runs again, but does not hang.
 func TestHangKilled(t *testing.T) {
 	isolate.Require(t)
 	for _, h := range hangings() {
@@ -90,7 +90,7 @@ func TestHangKilled(t *testing.T) {
 			if err := call.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
-			ends(t, call)
+			awaitEnd(t, call)
 			if err := os.WriteFile(killed, nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -101,13 +101,13 @@ func TestHangKilled(t *testing.T) {
 	}
 }
 
-// TestHangTaken deletes a container by force while something else than skiff
-// holds its lock: it is left alone, and
-// named while it is waited for and in the end.
+// TestHangTaken runs delete --force while a process other than skiff holds the
+// container's lock. skiff must not kill that process, but name it, while it waits and
+// when it gives up.
 func TestHangTaken(t *testing.T) {
 	isolate.Require(t)
 	w, _, call := hang(t, hanging{args: []string{"create", "--bundle", "$B", "web"}}, "true")
-	ends(t, call)
+	awaitEnd(t, call)
 	c := exec.Command("flock", filepath.Join(w.root, "web"), "sleep", "4711")
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := c.Start(); err != nil {
@@ -126,7 +126,8 @@ func TestHangTaken(t *testing.T) {
 	}
 }
 
-// hang calls skiff, and returns when it hangs: in a hook that is the script.
+// hang starts a call of skiff, and returns when the call hangs. If it is to hang in a
+// hook, the script is that hook.
 func hang(t *testing.T, h hanging, script string) (w *world, before []string, call *exec.Cmd) {
 	t.Helper()
 	dir := t.TempDir()
@@ -181,7 +182,7 @@ func hang(t *testing.T, h hanging, script string) (w *world, before []string, ca
 		await(t, "the connection", func() bool { return !exists(filepath.Join(w.root, "web/start.sock")) })
 	case "console":
 		await(t, "the container", func() bool { return exists(filepath.Join(w.root, "web/config.json")) })
-		time.Sleep(50 * time.Millisecond) // what it waits for then is not to be seen
+		time.Sleep(50 * time.Millisecond) // what it waits for next cannot be seen
 	case "":
 	}
 	return w, before, call
@@ -192,8 +193,8 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// listener makes a socket that accepts nobody, and has room for some more than
-// that. One without room keeps waiting who connects.
+// listener creates a socket that accepts no connections. room is the backlog; if it is 0,
+// the socket is full already, so that connect(2) blocks.
 func listener(t *testing.T, dir, name string, room int) (path string) {
 	t.Helper()
 	path = filepath.Join(dir, name)
@@ -222,8 +223,8 @@ func deleteForced(t *testing.T, w *world) {
 	}
 }
 
-// ends waits for the end of a call.
-func ends(t *testing.T, call *exec.Cmd) {
+// awaitEnd waits until a call ends.
+func awaitEnd(t *testing.T, call *exec.Cmd) {
 	t.Helper()
 	done := make(chan error, 1)
 	go func() { done <- call.Wait() }()
@@ -243,7 +244,7 @@ func await(t *testing.T, what string, there func() bool) {
 	}
 }
 
-// running lists the processes that have not ended and have an argument.
+// running returns the processes that run and have this argument.
 func running(arg string) (pids []int) {
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, dir := range dirs {
@@ -264,7 +265,7 @@ func killAll(t *testing.T, arg string) {
 	}
 }
 
-// nothingLeft waits until nothing is there that was not before.
+// nothingLeft waits until nothing is left that was not there before.
 func nothingLeft(t *testing.T, w *world, before []string) {
 	t.Helper()
 	k := killed{world: w}

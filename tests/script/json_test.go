@@ -38,7 +38,8 @@ func patchFile(file string, patch map[string]any) error {
 	return os.WriteFile(file, b, 0o644)
 }
 
-// merge is RFC 7386's merge patch, in which a key "name+" appends to a list.
+// merge applies a merge patch as in RFC 7386; in addition, a key "name+" appends to the
+// list name.
 func merge(doc, patch any) any {
 	p, ok := patch.(map[string]any)
 	if !ok {
@@ -96,7 +97,7 @@ func child(value any, step string) (any, bool) {
 	return v, ok
 }
 
-// equalJSON compares a value with JSON text, or with a bare word for a string.
+// equalJSON compares a value with JSON text, or with a string that is not quoted.
 func equalJSON(got any, want string) bool {
 	var w any
 	if json.Unmarshal([]byte(want), &w) != nil {

@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Where the kernel makes no further key the error says whose limit it is.
+// If the kernel does not create a key because of a limit, the error names the user and
+// the limit.
 func TestKeyringQuota(t *testing.T) {
 	isolate.Require(t)
 	const owner = 734501
@@ -32,7 +33,7 @@ func TestKeyringQuota(t *testing.T) {
 	}
 }
 
-// fillKeys gives a user as many keys as it may have, for the time of the test.
+// fillKeys creates as many keys as a user may have. They exist until the end of the test.
 func fillKeys(t *testing.T, uid int) {
 	t.Helper()
 	text, err := os.ReadFile("/proc/sys/kernel/keys/maxkeys")
@@ -45,7 +46,8 @@ func fillKeys(t *testing.T, uid int) {
 	}
 	ready, done, ended := make(chan error), make(chan bool), make(chan bool)
 	go func() {
-		// The keys go with the thread, which is another user's.
+		// The keys are in the keyring of this thread, which becomes the user and
+		// ends with the test.
 		runtime.LockOSThread()
 		defer close(ended)
 		if _, _, e := unix.RawSyscall(unix.SYS_SETRESUID, uintptr(uid), uintptr(uid), uintptr(uid)); e != 0 {

@@ -14,15 +14,15 @@ import (
 	"github.com/skiff-oci/skiff/tests/isolate"
 )
 
-// killedRounds is how often TestKilled kills skiff, and killedTime how long it
-// goes on at most, on a machine that is slow.
+// killedRounds is how many times TestKilled kills skiff, and killedTime how long it runs
+// at most, on a slow machine.
 const (
 	killedRounds = 100
 	killedTime   = 30 * time.Second
 )
 
-// TestKilled kills skiff itself at a moment of create, start, delete and run.
-// What it was about is then removed by `delete --force`, whatever the moment.
+// TestKilled kills skiff itself at some moment during create, start, delete, run or exec.
+// Whatever the moment, `delete --force` must remove what is left.
 func TestKilled(t *testing.T) {
 	if !byUser() {
 		isolate.Require(t)
@@ -44,18 +44,18 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// killedPatience is how long a call may take that is not killed.
+// killedPatience is how long a call that is not killed may take.
 const killedPatience = 10 * time.Second
 
-// killed is a world with bundles, and how long each verb takes undisturbed.
+// killed is a world with bundles, and the time that each verb takes if it is not killed.
 type killed struct {
 	*world
 	bundles *strings.Replacer
 	takes   map[string]time.Duration
-	cut     int // calls that did not come to their end
+	cut     int // how many calls were killed before they ended
 }
 
-// killedVerb is a call that is killed, and those before it that are not.
+// killedVerb is a call that is killed, and the calls before it that are not.
 type killedVerb struct {
 	before [][]string
 	args   []string
@@ -70,7 +70,7 @@ func killedVerbs() []killedVerb {
 		{[][]string{create}, start},
 		{[][]string{create, start}, remove},
 		{nil, []string{"run", "--detach", "--bundle", "$B", "--pid-file", "$P/pid", "web"}},
-		{[][]string{create, start}, []string{"exec", "--detach", "--pid-file", "$P/pid", "web", "sleep", "1000"}}, // replaces it
+		{[][]string{create, start}, []string{"exec", "--detach", "--pid-file", "$P/pid", "web", "sleep", "1000"}}, // exec replaces the pid file
 		{[][]string{create}, remove},
 		{nil, withHooks},
 		{[][]string{withHooks}, start},
@@ -93,7 +93,7 @@ func newKilled(t *testing.T) *killed {
 	for name, patch := range map[string]string{"$B": `{}`, "$H": hooked(), "$U": `{"linux": {"namespaces+": [{"type": "user"}],
 		"uidMappings": [{"hostID": 100000, "size": 65536}], "gidMappings": [{"hostID": 100000, "size": 65536}]}}`} {
 		if name == "$U" && byUser() {
-			patch = `{}` // it has one
+			patch = `{}` // it has one already
 		}
 		bundle := filepath.Join(dir, name[1:])
 		(&badInput{patch: `{"process": {"args": ["sh", "-c", "sleep 1000 & sleep 1000"]}}`}).bundle(t, k.world, bundle)
@@ -110,7 +110,7 @@ func newKilled(t *testing.T) *killed {
 	return k
 }
 
-// hooked is a configuration with a hook at each place.
+// hooked returns a configuration with a hook of each kind.
 func hooked() string {
 	var all []string
 	for _, name := range []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"} {
@@ -119,8 +119,8 @@ func hooked() string {
 	return `{"hooks": {` + strings.Join(all, ", ") + `}}`
 }
 
-// round kills a verb at a moment of its own: from before it has begun to a
-// little after it has most likely ended. The first rounds take the time.
+// round kills a verb at a random moment, at the latest a little after it has probably
+// ended. The first round of each verb measures how long it takes.
 func (k *killed) round(t *testing.T, n int) {
 	all := killedVerbs()
 	v := all[n%len(all)]
@@ -152,8 +152,7 @@ func (k *killed) round(t *testing.T, n int) {
 	t.Fatalf("round %d, %q killed after %v of %v: left behind:\n%s", n, v.args, moment, k.takes[key], strings.Join(left, "\n"))
 }
 
-// call runs skiff and kills it after a time. One that is not killed must
-// succeed.
+// call runs skiff and kills it after a time. A call that is not killed must succeed.
 func (k *killed) call(t *testing.T, args []string, moment time.Duration) (took time.Duration) {
 	t.Helper()
 	real := k.flags()
@@ -188,14 +187,14 @@ func (k *killed) call(t *testing.T, args []string, moment time.Duration) (took t
 	return took
 }
 
-// left lists what is there that was not before.
+// left lists what is left that was not there before.
 func (k *killed) left(t *testing.T, before []string) []string {
 	left, err := k.leftovers()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range processes(t) {
-		// Without isolation processes of others come and go.
+		// Without isolation, other processes come and go.
 		ours := alone() || strings.Contains(p, "skiff") || strings.Contains(p, `"sleep\x001000\x00"`)
 		if ours && !slices.Contains(before, p) {
 			left = append(left, "process "+p)

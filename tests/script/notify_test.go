@@ -12,13 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// manager stands for a service manager: it reads what comes to a socket.
+// manager acts as a service manager: it reads the messages that are sent to a socket.
 type manager struct {
 	mu   sync.Mutex
 	told strings.Builder
 }
 
-// cmdManager is "manager [-deaf] SOCKET": from then on NOTIFY_SOCKET is that.
+// cmdManager implements "manager [-deaf] SOCKET": it starts a manager and sets
+// NOTIFY_SOCKET.
 func cmdManager(ts *testscript.TestScript, neg bool, args []string) {
 	deaf := len(args) > 0 && args[0] == "-deaf"
 	if deaf {
@@ -42,8 +43,9 @@ func cmdManager(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("NOTIFY_SOCKET", name)
 }
 
-// read notes each message, how many descriptors came with it, and closes them:
-// that is all that a barrier wants, and who waits for one finds it noted.
+// read records each message with the number of descriptors that came with it, then closes
+// them. A barrier needs no more than that. When the descriptor is closed, the message has
+// been recorded.
 func (m *manager) read(conn *net.UnixConn) {
 	data, control := make([]byte, 1<<20), make([]byte, unix.CmsgSpace(4*253))
 	for {
@@ -68,8 +70,8 @@ func (m *manager) read(conn *net.UnixConn) {
 	}
 }
 
-// cmdTold is "told TEXT": it waits until the manager has been told TEXT, and
-// writes all that it has been told.
+// cmdTold implements "told TEXT": it waits until the manager has received TEXT, and
+// prints all that it has received.
 func cmdTold(ts *testscript.TestScript, neg bool, args []string) {
 	m := worldOf(ts).manager
 	if neg || len(args) != 1 || m == nil {

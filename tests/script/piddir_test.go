@@ -8,16 +8,16 @@ import (
 	"strconv"
 )
 
-// pidDir is a directory of a world where pid files are, and nothing else.
+// pidDir returns the directory of a world for pid files; it contains nothing else.
 func pidDir(w *world) string { return filepath.Join(w.work, ".pids") }
 
 func makePidDir(w *world) error {
 	dir := pidDir(w)
-	return errors.Join(os.Mkdir(dir, 0o755), w.own(dir))
+	return errors.Join(os.Mkdir(dir, 0o755), w.giveToUser(dir))
 }
 
-// clearPidDir removes the pid file, which a call that was killed may have
-// written: all of it. Nothing else is left.
+// clearPidDir removes the pid file, if a call has written one. It is an error if the file
+// is incomplete, or if there is any other file.
 func clearPidDir(w *world) error {
 	entries, err := os.ReadDir(pidDir(w))
 	if err != nil {

@@ -12,37 +12,37 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// raceTime is how long each of the races goes on.
+// raceTime is how long each race runs.
 const raceTime = 2 * time.Second
 
-// race is what somebody who shares the rootfs exchanges with a symlink all the
-// time while containers are made.
+// race is a path that another process, which shares the rootfs, exchanges with a symlink
+// again and again while containers are created.
 type race struct {
 	name  string
 	patch string
-	file  string // below the rootfs, exchanged with the symlink
-	link  string // to where it leads; $O is a directory of the host
+	file  string // path in the rootfs; it is exchanged with the symlink
+	link  string // target of the symlink; $O is a directory of the host
 }
 
 func races() []race {
 	proc := `{"destination": "/proc", "type": "proc", "source": "proc"}`
 	return []race{
-		// CVE-2021-30465: the mount lands outside.
+		// CVE-2021-30465: the mount is made outside.
 		{"mount", `{"mounts+": [{"destination": "/vol/x", "type": "tmpfs", "source": "tmpfs"}]}`, "vol/x", "$O"},
-		// CVE-2024-45310: directories are made outside.
+		// CVE-2024-45310: directories are created outside.
 		{"mkdir", `{"mounts+": [{"destination": "/vol/x/a/b", "type": "tmpfs", "source": "tmpfs"}]}`, "vol/x", "$O"},
-		// CVE-2026-41579: device nodes are made outside.
+		// CVE-2026-41579: device nodes are created outside.
 		{"dev", `{"mounts": [` + proc + `]}`, "dev", "$O"},
-		// CVE-2019-19921: proc lands elsewhere.
+		// CVE-2019-19921: proc is mounted elsewhere.
 		{"proc", `{"mounts": [` + proc + `]}`, "proc", "$O"},
-		// CVE-2025-31133: a path is hidden under a file of the host's.
+		// CVE-2025-31133: a path is masked with a file of the host.
 		{"null", `{"mounts": [` + proc + `], "linux": {"maskedPaths": ["/masked"]}}`, "dev/null", "$O/file"},
 	}
 }
 
-// TestRaces makes containers while a path of the image is exchanged with a
-// symlink to the host: a start may fail, but the host is as it was, and nothing
-// hidden is seen.
+// TestRaces creates containers while a path in the rootfs is exchanged with a symlink to
+// the host. Containers may fail to start, but the host must not change and a masked path
+// must not be readable.
 func TestRaces(t *testing.T) {
 	isolate.Require(t)
 	for _, r := range races() {
@@ -65,7 +65,7 @@ func (r *race) test(t *testing.T) {
 		t.Fatal(err)
 	}
 	outside, rootfs := filepath.Join(dir, "outside"), filepath.Join(dir, "b/rootfs")
-	r.lay(t, rootfs, outside)
+	r.prepare(t, rootfs, outside)
 	stop := exchange(t, filepath.Join(rootfs, r.file), filepath.Join(dir, "b/link"))
 	runs, failed := 0, 0
 	for end := time.Now().Add(raceTime); time.Now().Before(end); runs++ {
@@ -79,7 +79,7 @@ func (r *race) test(t *testing.T) {
 		if strings.Contains(result.stdout, "secret") && strings.Contains(r.patch, "maskedPaths") {
 			t.Errorf("what is hidden is seen: %q", result.stdout)
 		}
-		r.look(t, outside)
+		r.checkOutside(t, outside)
 	}
 	stop()
 	t.Logf("%d runs, %d of them failed", runs, failed)
@@ -89,9 +89,9 @@ func (r *race) test(t *testing.T) {
 	}
 }
 
-// lay makes the host's directory, what is to be hidden and the two that are to
-// be exchanged.
-func (r *race) lay(t *testing.T, rootfs, outside string) {
+// prepare creates the directory of the host, the file that is masked, and the two paths
+// that are exchanged.
+func (r *race) prepare(t *testing.T, rootfs, outside string) {
 	t.Helper()
 	file := filepath.Join(rootfs, r.file)
 	steps := []error{
@@ -111,8 +111,8 @@ func (r *race) lay(t *testing.T, rootfs, outside string) {
 	}
 }
 
-// look makes sure that the host's directory is as it was.
-func (r *race) look(t *testing.T, outside string) {
+// checkOutside checks that the directory of the host has not changed.
+func (r *race) checkOutside(t *testing.T, outside string) {
 	t.Helper()
 	entries, err := os.ReadDir(outside)
 	if err != nil {
@@ -128,7 +128,7 @@ func (r *race) look(t *testing.T, outside string) {
 	}
 }
 
-// exchange exchanges two files until it is told to stop.
+// exchange exchanges two paths again and again until stop is called.
 func exchange(t *testing.T, a, b string) (stop func()) {
 	t.Helper()
 	done, ended := make(chan struct{}), sync.WaitGroup{}

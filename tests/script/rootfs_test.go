@@ -12,9 +12,8 @@ import (
 	"sync"
 )
 
-// busybox returns the host's busybox, which must be static, and those of its
-// applets whose names are in a script: all of them would take most of the time
-// that the scripts take.
+// busybox returns the host's busybox, which must be static, and those of its applets that
+// scripts use. To link all of them would take most of the time of the scripts.
 var busybox = sync.OnceValues(func() (binary []byte, applets []string) {
 	path, err := exec.LookPath("busybox")
 	if err != nil {
@@ -35,11 +34,11 @@ var busybox = sync.OnceValues(func() (binary []byte, applets []string) {
 	if binary, err = os.ReadFile(path); err != nil {
 		panic(err)
 	}
-	return binary, named(strings.Fields(string(list)))
+	return binary, usedInScripts(strings.Fields(string(list)))
 })
 
-// named gives those of the names that are words of a script.
-func named(names []string) []string {
+// usedInScripts returns the names that are words of some script.
+func usedInScripts(names []string) []string {
 	words := make(map[string]bool)
 	scripts, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(scripts) == 0 {
@@ -57,7 +56,7 @@ func named(names []string) []string {
 	return slices.DeleteFunc(names, func(name string) bool { return !words[name] })
 }
 
-// fillRootfs makes a root file system with busybox.
+// fillRootfs creates a root file system with busybox.
 func fillRootfs(dir string) error {
 	for _, d := range []string{"bin", "dev", "etc", "proc", "root", "sys", "tmp"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {

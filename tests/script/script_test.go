@@ -1,51 +1,59 @@
-// Package script runs the txtar scripts in testdata against the built skiff,
-// one behaviour each. Beside testscript's own commands they have these:
+// Package script runs the txtar scripts in testdata against the built skiff. Each script
+// tests one behaviour. Besides testscript's own commands, there are these:
 //
-//	[!] skiff [-code N] ARG...   run it with this script's --root; fails when the exit status is not 0 (or N)
-//	bundle [-bare] DIR [PATCH]   make a bundle with busybox for a rootfs (-bare: an empty one)
+//	[!] skiff [-code N] ARG...   run it with this script's --root; fails if the exit status is not 0 (or N)
+//	bundle [-bare] DIR [PATCH]   make a bundle with busybox in its rootfs (-bare: with an empty rootfs)
 //	patch FILE PATCH             apply a JSON merge patch to FILE; a key "name+" appends to the list name
-//	[!] json FILE PATH [VALUE]   compare FILE (or stdout, stderr) at PATH (a.b[0].c) with a JSON value or a bare word
+//	[!] json FILE PATH [VALUE]   compare the value at PATH (a.b[0].c) of FILE (or stdout, stderr) with a JSON value or a bare word
 //	status ID STATUS             wait until the container has that status
 //	listen SOCKET                make a socket that file descriptors can be sent to
-//	received SOCKET              write what was sent: its name, its link in /proc, a terminal's text or a pidfd's /proc/self/fdinfo
-//	manager [-deaf] SOCKET       from here on there is a service manager, which NOTIFY_SOCKET leads to; deaf, it reads nothing
-//	told TEXT                    wait until the manager has been told TEXT, and write all it was told
-//	asuser [-delegated]          from here on skiff, bundle, status and clean are an ordinary user's, and so is $CGROUP
+//	received SOCKET              print what was sent: its name, its link in /proc, and the output of a terminal or the fdinfo of a pidfd
+//	manager [-deaf] SOCKET       start a service manager, and set NOTIFY_SOCKET; with -deaf, it reads nothing
+//	told TEXT                    wait until the manager has received TEXT, and print all that it has received
+//	asuser [-delegated]          from here on an ordinary user runs skiff, bundle, status and clean; with -delegated, $CGROUP is the user's
 //	[!] userexec PROGRAM ARG...  run another program as that user
 //	clean                        check that no container, cgroup, mount or process of the script is left
 //
-// The program seccompagent is contrib/seccompagent, sdnotify sends messages to
-// a manager, meddle tries to change all inodes in sight, syscall makes system
-// calls by their numbers.
+// The program seccompagent is contrib/seccompagent. sdnotify sends messages to a manager,
+// meddle tries to change all inodes that it can reach, and syscall makes system calls by
+// their numbers.
 //
-// $ROOT is the script's state directory, $CGROUP the path of its own cgroup,
-// under which bundle puts the containers, and $CGROUP_b, after "bundle b", the
-// directory of that container's cgroup. $USER is the name of who calls skiff.
-// $SYSTEMD is true where cgroups are made through systemd, else false: for
-// --systemd-cgroup of a skiff that another program runs. All containers in $ROOT
-// are deleted at the end.
+// $ROOT is the script's state directory. $CGROUP is the path of the script's cgroup,
+// below which bundle puts the containers, and $CGROUP_b is, after "bundle b", the
+// directory of that container's cgroup. $USER is the name of the user who calls skiff.
+// $SYSTEMD is true if cgroups are made through systemd, otherwise false; it is for the
+// flag --systemd-cgroup where another program runs skiff. All containers in $ROOT are
+// deleted at the end.
 //
-// Conditions: [containers] tells whether containers can be run, [root] whether
-// root calls skiff, [can:NAME] whether the caller may do what takes privileges
-// on most hosts (can_test.go), [users] whether an ordinary user can make user
-// namespaces and has newuidmap, [cgroups] whether it may make cgroups,
-// [namespace:time] whether the kernel has that type, [controllers] whether
-// cgroup v2 has any, [controller:NAME] whether it has that one, [legacy:NAME]
-// whether it is in a cgroup v1 hierarchy, [rtgroups] whether v1's cpu
-// controller limits real-time policies, [rdma] whether an RDMA device can be limited,
-// [pressure] whether the kernel counts stalls, [file:PATH] whether a file is
-// there, [realtime] whether a process may have a
-// real-time policy, [cpus:N] whether there are N CPUs, [numa] whether the
-// kernel knows of memory nodes, [apparmor] and [selinux] whether labels can be
-// tried, [selinux:enforcing] whether the policy is enforced, [criu:FEATURE] whether CRIU has a feature that its check knows, or can
-// dump sockets of the internet (inet), or labels (selinux), [systemd] whether cgroups are made
-// through systemd: that is where the environment variable SKIFF_DRIVER is
+// Conditions:
+//
+//	[containers]         containers can be run
+//	[root]               root calls skiff
+//	[can:NAME]           the caller may do something that needs privileges on most hosts (can_test.go)
+//	[users]              an ordinary user can make user namespaces, and there is newuidmap
+//	[cgroups]            the caller may make cgroups
+//	[namespace:TYPE]     the kernel has that type of namespace
+//	[controllers]        cgroup v2 has any controller
+//	[controller:NAME]    cgroup v2 has that controller
+//	[legacy:NAME]        that controller is in a cgroup v1 hierarchy
+//	[rtgroups]           the cpu controller of cgroup v1 limits real-time policies
+//	[rdma]               an RDMA device can be limited
+//	[pressure]           the kernel has pressure stall information
+//	[file:PATH]          the file exists
+//	[pipe:BYTES]         a pipe may have that size
+//	[realtime]           a process may have a real-time policy
+//	[cpus:N]             there are at least N CPUs
+//	[numa]               the kernel supports NUMA
+//	[apparmor]           AppArmor labels can be tried
+//	[selinux]            SELinux labels can be tried
+//	[selinux:enforcing]  and the policy is enforced
+//	[criu:FEATURE]       criu check knows that feature; inet: CRIU can dump internet sockets; selinux: and labels
+//	[systemd]            cgroups are made through systemd: the environment variable SKIFF_DRIVER is systemd
+//
+// If the environment variable SKIFF_CALLER is user, an ordinary user calls skiff in all
+// scripts (caller_test.go): bundle makes what spec --rootless writes, with the ids that
+// /etc/subuid and /etc/subgid give to the user, and systemctl talks to the user's own
 // systemd.
-//
-// Where the environment variable SKIFF_CALLER is user, an ordinary user calls
-// skiff in all scripts (caller_test.go): bundle makes what spec --rootless
-// writes, with the ids that /etc/subuid and /etc/subgid give to the user, and
-// systemctl is about the user's own systemd.
 package script
 
 import (
@@ -71,13 +79,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestMain builds the programs that the scripts run, before the tests'
-// processes have namespaces of their own, unless the environment variables
-// SKIFF, SECCOMPAGENT, SDNOTIFY, MEDDLE and SYSCALL have the paths of some. PROGRAMS is a folder
-// to build them into and to keep: where there is no Go, they are found there.
+// TestMain builds the programs that the scripts run, before the tests enter their
+// namespaces. The environment variables SKIFF, SECCOMPAGENT, SDNOTIFY, MEDDLE and SYSCALL
+// may name programs that are built already. PROGRAMS names a folder in which to build and
+// keep the programs; those that it has are not built again, so Go is not needed.
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
-// programs are those that the scripts find in their PATH.
+// programs has the programs that scripts find in their PATH.
 var programs = []string{"skiff", "seccompagent", "sdnotify", "meddle", "syscall"}
 
 func testMain(m *testing.M) int {
@@ -104,8 +112,8 @@ func testMain(m *testing.M) int {
 	return code
 }
 
-// allowDevices puts the scripts elsewhere when the folder for temporary files
-// is on a file system whose devices do not work, as /tmp is since Debian 13.
+// allowDevices moves the scripts if the folder for temporary files is on a file system
+// mounted with nodev, as /tmp is since Debian 13.
 func allowDevices() error {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(os.TempDir(), &fs); err != nil {
@@ -117,7 +125,8 @@ func allowDevices() error {
 	return nil
 }
 
-// build makes a program and has an environment variable name it.
+// build builds a program unless it is built already, and sets the environment variable to
+// its path.
 func build(variable, source, dir string) error {
 	if os.Getenv(variable) != "" {
 		return nil
@@ -158,7 +167,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// pipeOf tells whether a pipe may have a size.
+// pipeOf reports whether a pipe may have a size, in bytes.
 func pipeOf(size string) (bool, error) {
 	n, err := strconv.Atoi(size)
 	if err != nil {
@@ -190,7 +199,7 @@ func condition(cond string) (bool, error) {
 		return ordinaryUsers() == "", nil
 	case "systemd":
 		return throughSystemd(), nil
-	case "pipe": // of so many bytes
+	case "pipe": // the size in bytes
 		return pipeOf(arg)
 	case "criu":
 		return criuHas(arg), nil
@@ -239,19 +248,19 @@ func condition(cond string) (bool, error) {
 	return false, errors.New("unknown condition")
 }
 
-// controllers are those of cgroup v2 that a container can have.
+// controllers returns the controllers of cgroup v2 that a container can have.
 func controllers() ([]string, error) {
 	if byUser() && ownCgroup == "" {
 		return nil, nil
 	}
 	b, err := os.ReadFile(filepath.Join(isolate.Unified(), ownCgroup, "cgroup.controllers"))
 	if isolate.Legacy() && errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // cgroup v1 alone
+		return nil, nil // there is only cgroup v1
 	}
 	return strings.Fields(string(b)), err
 }
 
-// setup gives the script a state directory, a cgroup and skiff in its PATH.
+// setup gives each script a state directory, a cgroup and a PATH with the programs.
 func setup(e *testscript.Env) error {
 	bin := filepath.Join(e.WorkDir, ".bin")
 	if err := os.Mkdir(bin, 0o755); err != nil {
@@ -303,8 +312,8 @@ func setup(e *testscript.Env) error {
 	return nil
 }
 
-// userSystemctl has systemctl ask the systemd of the ordinary user who calls
-// skiff in all scripts.
+// userSystemctl makes systemctl in a script talk to the systemd of the ordinary user, if
+// one calls skiff in all scripts.
 func userSystemctl(bin string) error {
 	path, err := exec.LookPath("systemctl")
 	if !byUser() || err != nil {
@@ -314,8 +323,8 @@ func userSystemctl(bin string) error {
 	return os.WriteFile(filepath.Join(bin, "systemctl"), []byte(text), 0o755)
 }
 
-// skipLegacy skips a script about cgroup v1 where it is not, and where it is,
-// one that knows where cgroup v2 is mounted.
+// skipLegacy skips a script about cgroup v1 if there is none. If there is, it skips
+// scripts that need the mount point of cgroup v2.
 func skipLegacy(e *testscript.Env) error {
 	name := strings.TrimPrefix(filepath.Base(e.WorkDir), "script-")
 	if about := strings.HasPrefix(name, "legacy-"); about != isolate.Legacy() && about {
@@ -335,8 +344,8 @@ func skipLegacy(e *testscript.Env) error {
 	return nil
 }
 
-// skipCgroupPaths skips a script that names its cgroup: with systemd, that is
-// no path.
+// skipCgroupPaths skips a script that uses the path of its cgroup: with systemd,
+// cgroupsPath is not a path.
 func skipCgroupPaths(e *testscript.Env) error {
 	name := strings.TrimPrefix(filepath.Base(e.WorkDir), "script-")
 	if strings.HasPrefix(name, "systemd-") {

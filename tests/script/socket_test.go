@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cmdListen is "listen SOCKET": it waits there for file descriptors.
+// cmdListen implements "listen SOCKET": it creates a socket for file descriptors.
 func cmdListen(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: listen SOCKET")
@@ -26,9 +26,9 @@ func cmdListen(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(func() { l.Close() })
 }
 
-// cmdReceived is "received SOCKET": it takes the file descriptor that was sent
-// to the socket and writes the name that came with it, where its link in /proc
-// leads, and then the pid of a pidfd, or all that comes from a terminal.
+// cmdReceived implements "received SOCKET": it receives the file descriptor that was sent
+// to the socket, and prints the name that came with it and the target of its link in
+// /proc; then, for a pidfd, its fdinfo, otherwise all output of the terminal.
 func cmdReceived(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 || worldOf(ts).sockets[args[0]] == nil {
 		ts.Fatalf("usage: received SOCKET, after listen SOCKET")
@@ -72,7 +72,7 @@ func receiveFile(conn *net.UnixConn) (name string, f *os.File, err error) {
 	return string(bytes.TrimRight(data[:n], "\x00")), os.NewFile(uintptr(fds[0]), "received"), nil
 }
 
-// readTerminal reads until nobody has the terminal any more.
+// readTerminal reads until the last process has closed the terminal.
 func readTerminal(f *os.File) string {
 	b, err := io.ReadAll(f)
 	if perr := (*fs.PathError)(nil); err != nil && !(errors.As(err, &perr) && perr.Err == unix.EIO) {

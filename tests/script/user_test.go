@@ -16,9 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The ordinary user of the command asuser, and the ranges of ids that it has
-// in /etc/subuid and /etc/subgid. They exist in the tests' mount namespace
-// alone.
+// The ordinary user of the command asuser, and the user's ranges of ids in /etc/subuid
+// and /etc/subgid. They exist only in the tests' mount namespace.
 const (
 	ordinaryID = 15000
 	subFirst   = 100000
@@ -26,9 +25,9 @@ const (
 	userName   = "skiffuser"
 )
 
-// systemdUser is the id of the ordinary user whose instance of systemd is
-// asked: who calls skiff in all scripts, or who asuser makes. systemd looks
-// outside of the tests' mount namespace, so it has to know the user.
+// systemdUser returns the uid of the ordinary user whose systemd instance is used: the
+// user who calls skiff in all scripts, or the one of asuser. systemd is outside the
+// tests' mount namespace, so this user must exist there, too.
 func systemdUser() int {
 	if os.Geteuid() != 0 {
 		return os.Getuid()
@@ -36,15 +35,15 @@ func systemdUser() int {
 	return ordinaryID
 }
 
-// userRuntime is where that instance is.
+// userRuntime returns the runtime directory of that user.
 func userRuntime() string { return fmt.Sprintf("/run/user/%d", systemdUser()) }
 
-// userUnits is where the cgroups of its units are.
+// userUnits returns the directory with the cgroups of that instance's units.
 func userUnits() string {
 	return fmt.Sprintf("/sys/fs/cgroup/user.slice/user-%[1]d.slice/user@%[1]d.service", systemdUser())
 }
 
-// ordinaryUser makes the user, once.
+// ordinaryUser creates the user, once.
 var ordinaryUser = sync.OnceValue(func() error {
 	dir, err := os.MkdirTemp("", "skiff-user")
 	if err != nil {
@@ -63,11 +62,11 @@ var ordinaryUser = sync.OnceValue(func() error {
 	return nil
 })
 
-// addLine shows path with one line more, by a bind.
+// addLine bind-mounts over path a copy with one more line.
 func addLine(dir, path, line string) error {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = os.WriteFile(path, nil, 0o644) // an empty file grants nothing
+		err = os.WriteFile(path, nil, 0o644) // an empty file changes nothing
 	}
 	if err != nil {
 		return err
@@ -82,7 +81,7 @@ func addLine(dir, path, line string) error {
 	return unix.Mount(copied, path, "", unix.MS_BIND, "")
 }
 
-// userSkiff is a copy of skiff that everybody can reach.
+// userSkiff is the path of a copy of skiff that everybody can reach.
 var userSkiff = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "skiff-bin")
 	if err != nil {
@@ -96,8 +95,8 @@ var userSkiff = sync.OnceValues(func() (string, error) {
 	return path, errors.Join(os.Chmod(dir, 0o755), os.WriteFile(path, b, 0o755))
 })
 
-// ordinaryUsers tells why an ordinary user's container cannot be tested here;
-// empty if it can.
+// ordinaryUsers returns the reason why containers of an ordinary user cannot be tested
+// here, or "" if they can.
 var ordinaryUsers = sync.OnceValue(func() string {
 	if !containers() {
 		return "not root"
@@ -120,10 +119,9 @@ var ordinaryUsers = sync.OnceValue(func() string {
 	return ""
 })
 
-// cmdAsUser is "asuser [-delegated]": from here on skiff, bundle, status and
-// clean are an ordinary user's, and all that is in the script's directory is
-// that user's; so is the cgroup $CGROUP, with -delegated. $SKIFF is a binary
-// that the user can reach.
+// cmdAsUser implements "asuser [-delegated]": from here on the ordinary user runs skiff,
+// bundle, status and clean, and owns all files in the script's directory; with
+// -delegated, also the cgroup $CGROUP. $SKIFF is a binary that the user can reach.
 func cmdAsUser(ts *testscript.TestScript, neg bool, args []string) {
 	delegated := len(args) == 1 && args[0] == "-delegated"
 	if neg || len(args) > 0 && !delegated {
@@ -135,16 +133,16 @@ func cmdAsUser(ts *testscript.TestScript, neg bool, args []string) {
 	w := worldOf(ts)
 	w.user, w.skiff = true, skiff
 	ts.Setenv("SKIFF", skiff)
-	// The script's directory is below others that are root's alone.
+	// Parents of the script's directory may be accessible only to root.
 	ts.Check(reachable(w.work))
-	ts.Check(w.own(w.work))
+	ts.Check(w.giveToUser(w.work))
 	if delegated {
 		ts.Check(w.delegate())
 	}
 }
 
-// delegate makes a cgroup and gives it to the user, whose processes are in one
-// below it (cgroups(7), "Cgroups delegation").
+// delegate creates a cgroup and gives it to the user, whose processes start in a child of
+// it (cgroups(7), "Cgroups delegation").
 func (w *world) delegate() error {
 	top := w.cgroupDir()
 	leaf := filepath.Join(top, "leaf")
@@ -159,8 +157,8 @@ func (w *world) delegate() error {
 	return err
 }
 
-// own gives what is in dir to the user of the world.
-func (w *world) own(dir string) error {
+// giveToUser changes the owner of all files in dir to the world's user.
+func (w *world) giveToUser(dir string) error {
 	if !w.user || byUser() {
 		return nil
 	}
@@ -172,7 +170,7 @@ func (w *world) own(dir string) error {
 	})
 }
 
-// attr is how a process of the world's user is started.
+// attr returns how to start a process of the world's user.
 func (w *world) attr() *syscall.SysProcAttr {
 	if !w.user || byUser() && os.Geteuid() != 0 {
 		return nil
@@ -184,7 +182,7 @@ func (w *world) attr() *syscall.SysProcAttr {
 	return a
 }
 
-// binary is the skiff that the world's user runs.
+// binary returns the path of the skiff that the world's user runs.
 func (w *world) binary() string {
 	if w.user {
 		return w.skiff
@@ -192,7 +190,8 @@ func (w *world) binary() string {
 	return os.Getenv("SKIFF")
 }
 
-// cmdUserExec is "[!] userexec PROGRAM ARG...": run it as the ordinary user.
+// cmdUserExec implements "[!] userexec PROGRAM ARG...": it runs the program as the
+// ordinary user.
 func cmdUserExec(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) == 0 || !worldOf(ts).user {
 		ts.Fatalf("usage: userexec PROGRAM ARG..., after asuser")
@@ -214,10 +213,10 @@ func cmdUserExec(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	out, err := os.CreateTemp(worldOf(ts).work, ".out-*")
 	ts.Check(err)
-	defer forget(out)
+	defer discard(out)
 	errs, err := os.CreateTemp(worldOf(ts).work, ".err-*")
 	ts.Check(err)
-	defer forget(errs)
+	defer discard(errs)
 	cmd.Stdout, cmd.Stderr = out, errs
 	failed := cmd.Run()
 	for _, c := range []struct {

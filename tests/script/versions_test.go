@@ -12,10 +12,10 @@ import (
 	"github.com/skiff-oci/skiff/tests/isolate"
 )
 
-// otherVersion is a version of skiff that makes a container and leaves it to
-// this one. write turns the record as this version has written it into its own,
-// in a file of the container's directory; keeps are the lines that have to be in
-// the record whoever writes it next.
+// otherVersion is a version of skiff that creates a container which this version then
+// takes over. write turns a record of this version into one of the other, and file is its
+// name in the container's directory. keeps are lines that must stay in the record
+// whichever version writes it next.
 type otherVersion struct {
 	name  string
 	file  string
@@ -39,7 +39,7 @@ func otherVersions() []otherVersion {
 	}
 }
 
-// withSteps writes what is left to start as form 2 did at first.
+// withSteps writes the operations left for start as the first version of form 2 did.
 func withSteps(record string) string {
 	var b strings.Builder
 	for line := range strings.Lines(record) {
@@ -58,11 +58,11 @@ func unsealed(record string) string {
 	return record[:strings.Index(record, "\nsum ")+1]
 }
 
-// steps1 are numbers of operations in form 1.
+// steps1 has the numbers of operations in form 1.
 var steps1 = map[string]int{"nonewprivs": 42, "capset": 40, "seccomp": 43, "rlimit": 47, "keepfds": 55, "listen": 56, "exec": 57}
 
-// form1 is a record of form 1; before: how much lower the numbers behind
-// "attr" are.
+// form1 turns a record into one of form 1. before is how much lower the numbers of the
+// operations after "attr" are.
 func form1(record string, before int) string {
 	record = strings.Replace(withSteps(record), "skiff state 2\n", "skiff state 1\n", 1)
 	for name, n := range steps1 {
@@ -74,7 +74,7 @@ func form1(record string, before int) string {
 	return record[:strings.Index(record, "\nend\n")+1]
 }
 
-// form0 is a record of form 0.
+// form0 turns a record into one of form 0.
 func form0(record string) string {
 	all := map[string]any{"version": 1, "hooks": true, "cgroups": map[string]string{}}
 	cgroups, tail := map[string]string{}, []map[string]any{}
@@ -101,8 +101,8 @@ func form0(record string) string {
 	return string(b)
 }
 
-// TestOtherVersions has a container that another version of skiff made, which
-// this one goes on with.
+// TestOtherVersions checks that this version can handle a container that another version
+// created.
 func TestOtherVersions(t *testing.T) {
 	isolate.Require(t)
 	for _, v := range otherVersions() {
@@ -158,10 +158,10 @@ func (v *otherVersion) test(t *testing.T) {
 	must("", "pause", "web")
 	must("paused", "list")
 	must("", "resume", "web")
-	must("", "update", "--resources", "none.json", "web") // whatever controllers there are
+	must("", "update", "--resources", "none.json", "web") // with any controllers
 	must("sleep", "ps", "web")
 	must(`"pids"`, "events", "--stats", "web")
-	must("", "mounts", "add", "web", "mounts.json") // which writes the record
+	must("", "mounts", "add", "web", "mounts.json") // this writes the record
 	must(`"status": "running"`, "state", "web")
 	v.judgeRecord(t, filepath.Join(w.root, "web", "state"))
 	must("", "exec", "web", "grep", "-q", " /added ", "/proc/self/mountinfo")
@@ -175,7 +175,7 @@ func (v *otherVersion) test(t *testing.T) {
 	}
 }
 
-// rewrite has the record written by the other version.
+// rewrite replaces the record by one of the other version.
 func (v *otherVersion) rewrite(t *testing.T, dir string) {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(dir, "state"))
@@ -189,7 +189,7 @@ func (v *otherVersion) rewrite(t *testing.T, dir string) {
 	}
 }
 
-// judgeRecord looks into the record that this version has written.
+// judgeRecord checks the record that this version has written.
 func (v *otherVersion) judgeRecord(t *testing.T, path string) {
 	t.Helper()
 	b, err := os.ReadFile(path)

@@ -25,58 +25,58 @@ import (
 // patience is how long one call of skiff, or one wait, may take.
 const patience = 60 * time.Second
 
-// world is what belongs to one script.
+// world has the directories, the cgroup and the user of one script.
 type world struct {
 	root   string // state directory
 	cgroup string // cgroup path
 	work   string // working directory, with all bundles
 
-	systemd bool // cgroups are made through systemd; cgroup is a slice
+	systemd bool // cgroups are made through systemd; cgroup is then a slice
 
-	user  bool     // an ordinary user's
-	skiff string   // the binary, for that user
-	leaf  *os.File // of a delegated cgroup, where that user's processes start
+	user  bool     // an ordinary user calls skiff
+	skiff string   // the binary for that user
+	leaf  *os.File // the cgroup where that user's processes start, if one is delegated
 
 	manager *manager                     // of the command manager
 	sockets map[string]*net.UnixListener // of the command listen, by name
 }
 
-// newWorld is the world of a script in the directory work.
+// newWorld returns the world of a script whose directory is work.
 func newWorld(work, script string) *world {
 	w := &world{root: filepath.Join(work, ".root"), cgroup: filepath.Join("/", ownCgroup, script), work: work}
 	if w.systemd = throughSystemd(); w.systemd {
-		// A dash would stand for a slice within another.
+		// A dash would mean a slice within another one.
 		w.cgroup = "/" + strings.ReplaceAll(script, "-", "_") + ".slice"
 	}
 	return w
 }
 
-// throughSystemd tells whether cgroups are made through systemd.
+// throughSystemd reports whether cgroups are made through systemd.
 func throughSystemd() bool { return os.Getenv("SKIFF_DRIVER") == "systemd" }
 
 type worldKey struct{}
 
 func worldOf(ts *testscript.TestScript) *world { return ts.Value(worldKey{}).(*world) }
 
-// result is what a call of skiff left.
+// result is the result of a call of skiff.
 type result struct {
 	code           int
 	stdout, stderr string
 }
 
-// run calls skiff. Its output goes to files: a container that it leaves behind
-// would keep a pipe open.
+// run calls skiff. The output goes to files: a container that stays would keep a pipe
+// open.
 func (w *world) run(dir string, env []string, args ...string) (*result, error) {
 	out, err := os.CreateTemp(w.work, ".out-*")
 	if err != nil {
 		return nil, err
 	}
-	defer forget(out)
+	defer discard(out)
 	errs, err := os.CreateTemp(w.work, ".err-*")
 	if err != nil {
 		return nil, err
 	}
-	defer forget(errs)
+	defer discard(errs)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, w.binary(), append(w.flags(), args...)...)
@@ -96,18 +96,18 @@ func (w *world) run(dir string, env []string, args ...string) (*result, error) {
 	return &result{cmd.ProcessState.ExitCode(), string(stdout), string(stderr)}, err
 }
 
-// written reads what a process has written to a file that it inherited. A
-// container's user, who may be another, owns it now.
+// written reads what a process has written to a file that it inherited. It uses the same
+// descriptor, since the file may belong to the container's user by now.
 func written(f *os.File) ([]byte, error) {
 	return io.ReadAll(io.NewSectionReader(f, 0, 1<<62))
 }
 
-func forget(f *os.File) {
+func discard(f *os.File) {
 	f.Close()
 	os.Remove(f.Name())
 }
 
-// flags are those of each call of skiff.
+// flags returns the flags of every call of skiff.
 func (w *world) flags() []string {
 	flags := []string{"--root", w.root}
 	if w.systemd {
@@ -116,24 +116,24 @@ func (w *world) flags() []string {
 	return flags
 }
 
-// cgroupsPath is the linux.cgroupsPath of a container in the script's cgroup.
+// cgroupsPath returns the linux.cgroupsPath of a container in the script's cgroup.
 func (w *world) cgroupsPath(name string) string {
 	if w.systemd {
-		// Units have one name space, whatever slice they are in.
+		// The names of units are unique, whatever slice they are in.
 		return w.slice() + ":" + strings.TrimSuffix(w.slice(), ".slice") + ":" + name
 	}
 	return w.cgroup + "/" + name
 }
 
-// examples are the configurations that skiff spec has written, by who runs it:
-// the next one would be the same.
+// examples has the configurations that skiff spec has written, by the user who ran it:
+// another call would write the same.
 var examples sync.Map
 
-// example writes the configuration that skiff spec writes, into dir.
+// example writes into dir the configuration that skiff spec writes.
 func (w *world) example(dir string) error {
 	config := filepath.Join(dir, "config.json")
 	if text, ok := examples.Load(w.user); ok {
-		return errors.Join(os.WriteFile(config, text.([]byte), 0o644), w.own(dir))
+		return errors.Join(os.WriteFile(config, text.([]byte), 0o644), w.giveToUser(dir))
 	}
 	call := []string{"spec", "--bundle", dir}
 	if w.user || byUser() {
@@ -151,10 +151,10 @@ func (w *world) example(dir string) error {
 	return err
 }
 
-// slice is the slice of the script's containers.
+// slice returns the name of the slice of the script's containers.
 func (w *world) slice() string { return filepath.Base(w.cgroup) }
 
-// groupDir is the directory of a container's cgroup.
+// groupDir returns the directory of a container's cgroup.
 func (w *world) groupDir(name string) string {
 	if w.systemd {
 		name = strings.TrimSuffix(w.slice(), ".slice") + "-" + name + ".scope"
@@ -162,9 +162,9 @@ func (w *world) groupDir(name string) string {
 	return filepath.Join(w.cgroupDir(), name)
 }
 
-// spec writes the example into a bundle, and gives a patch of it: no terminal,
-// the script's cgroup, and, for an ordinary user, the ids and the network that
-// engines would give it.
+// spec writes the example into a bundle, and returns a patch for it: no terminal, the
+// script's cgroup, and for an ordinary user the ids and the network namespace that
+// engines would add.
 func (w *world) spec(bundle string) (patch map[string]any, err error) {
 	linux := make(map[string]any)
 	if byUser() && !w.user {
@@ -175,7 +175,7 @@ func (w *world) spec(bundle string) (patch map[string]any, err error) {
 		maps.Copy(linux, own)
 		linux["namespaces+"] = []any{map[string]any{"type": "network"}}
 	}
-	if isolate.Legacy() { // the example has none there
+	if isolate.Legacy() { // the example has no cgroup namespace with cgroup v1
 		linux["namespaces+"] = []any{map[string]any{"type": "cgroup"}}
 	}
 	if w.systemd || !w.user && (!byUser() || ownCgroup != "") {
@@ -184,7 +184,7 @@ func (w *world) spec(bundle string) (patch map[string]any, err error) {
 	return map[string]any{"process": map[string]any{"terminal": false}, "linux": linux}, w.example(bundle)
 }
 
-// containers lists the containers' directories in the state directory.
+// containers returns the ids of the containers in the state directory.
 func (w *world) containers() ([]string, error) {
 	entries, err := os.ReadDir(w.root)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -192,7 +192,7 @@ func (w *world) containers() ([]string, error) {
 	}
 	var ids []string
 	for _, e := range entries {
-		// A name that is no id is skiff's own: the cache of seccomp filters.
+		// A name that is not an id is that of skiff's cache of seccomp filters.
 		if e.IsDir() && libcontainer.CheckID(e.Name()) == nil {
 			ids = append(ids, e.Name())
 		}
@@ -226,8 +226,8 @@ func (w *world) remove() error {
 	return err
 }
 
-// thaw thaws what a failed script has left frozen with cgroup v1, which would not
-// die, and keep the tests from ending.
+// thaw thaws the cgroups that a failed script has left frozen with cgroup v1: their
+// processes could not die, and the tests would not end.
 func (w *world) thaw() {
 	if !isolate.Legacy() {
 		return
@@ -244,7 +244,7 @@ func (w *world) thaw() {
 	_ = walk.Run(int(f.Fd()))
 }
 
-// stopSlices stops the slices of all scripts, which systemd would keep.
+// stopSlices stops the slices of all scripts, which systemd would not remove.
 func stopSlices() error {
 	if !throughSystemd() {
 		return nil
@@ -278,7 +278,7 @@ func (w *world) cgroupDir() string {
 	return filepath.Join(isolate.Unified(), w.cgroup)
 }
 
-// cgroupDirs are the script's cgroups in all hierarchies.
+// cgroupDirs returns the script's cgroups in all hierarchies.
 func (w *world) cgroupDirs() []string {
 	if !isolate.Legacy() {
 		return []string{w.cgroupDir()}
@@ -318,8 +318,8 @@ func (w *world) leftovers() ([]string, error) {
 	return append(left, w.processes()...), nil
 }
 
-// processes lists the processes that have a root or a working directory in
-// the script's directory, or its name in their command line.
+// processes lists the processes whose root or working directory is in the script's
+// directory, or whose command line contains its path.
 func (w *world) processes() []string {
 	var left []string
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
@@ -327,7 +327,7 @@ func (w *world) processes() []string {
 		root, _ := os.Readlink(dir + "/root")
 		cwd, _ := os.Readlink(dir + "/cwd")
 		cmdline, _ := os.ReadFile(dir + "/cmdline")
-		// One script's name may be the beginning of another's.
+		// The name of one script may be a prefix of another's.
 		work := w.work + "/"
 		if strings.HasPrefix(root+"/", work) || strings.HasPrefix(cwd+"/", work) || bytes.Contains(cmdline, []byte(work)) {
 			left = append(left, fmt.Sprintf("process %s: %q", filepath.Base(dir), cmdline))

@@ -1,6 +1,6 @@
-// The floor: the kernel work of the default configuration, hand-written, with
-// nothing around it. No JSON, no state, no checks: what a runtime cannot go
-// below. Usage: floor ROOTFS CGROUP PROGRAM
+// The floor: only the system calls that the default configuration needs, written by hand,
+// without JSON, state or checks. No runtime can be faster than this. Usage: floor ROOTFS
+// CGROUP PROGRAM
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/mount.h>

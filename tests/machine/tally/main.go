@@ -1,10 +1,9 @@
-// Command tally sums up the tests of one test binary. Its input is the binary's
-// output under -test.v=test2json, as `go tool test2json` turns it into JSON. It
-// prints the tests that failed with all that they said, those that were skipped
-// with the reason, and as the last line "N passed, N failed, N skipped". Of a
-// test that was run again the last outcome counts; that it had failed is said. The
-// exit status is 1 if a test failed, if none ran, or if the binary did not end
-// well.
+// Command tally summarizes the results of one test binary. It reads the binary's output
+// under -test.v=test2json, as `go tool test2json` converts it to JSON. It prints the
+// failed tests with their whole output, the skipped tests with the reason, and as the
+// last line "N passed, N failed, N skipped". If a test was run again, its last result
+// counts, and its first failure is printed. The exit status is 1 if a test failed, if
+// none ran, or if the binary itself failed.
 package main
 
 import (
@@ -16,18 +15,18 @@ import (
 	"strings"
 )
 
-// event is one of those of `go doc test2json`.
+// event is an event as in `go doc test2json`.
 type event struct{ Action, Test, Output string }
 
-// tally is what has been read.
+// tally has the events that were read.
 type tally struct {
-	said   map[string]*strings.Builder // by test; "" is the binary itself
-	parent map[string]bool             // has subtests: not counted, but for its own failure
-	ended  []event                     // pass, fail and skip, in order
+	output map[string]*strings.Builder // of each test; "" is the binary itself
+	parent map[string]bool             // tests with subtests: they are not counted, but their own failure is printed
+	ended  []event                     // pass, fail and skip events, in order
 }
 
 func main() {
-	t := &tally{said: map[string]*strings.Builder{}, parent: map[string]bool{}}
+	t := &tally{output: map[string]*strings.Builder{}, parent: map[string]bool{}}
 	if err := t.read(os.Stdin); err != nil {
 		fmt.Fprintln(os.Stderr, "tally:", err)
 		os.Exit(1)
@@ -53,10 +52,10 @@ func (t *tally) read(r io.Reader) error {
 func (t *tally) take(e event) {
 	switch e.Action {
 	case "output":
-		if t.said[e.Test] == nil {
-			t.said[e.Test] = &strings.Builder{}
+		if t.output[e.Test] == nil {
+			t.output[e.Test] = &strings.Builder{}
 		}
-		t.said[e.Test].WriteString(e.Output)
+		t.output[e.Test].WriteString(e.Output)
 	case "run":
 		for name := e.Test; strings.Contains(name, "/"); {
 			name = name[:strings.LastIndexByte(name, '/')]
@@ -67,18 +66,18 @@ func (t *tally) take(e event) {
 	}
 }
 
-// print reports, and tells whether all is well.
+// print prints the summary, and reports whether all is well.
 func (t *tally) print(w io.Writer) bool {
 	n := map[string]int{}
 	well := false
-	last := map[string]int{} // place in t.ended
+	last := map[string]int{} // index in t.ended
 	for i, e := range t.ended {
 		last[e.Test] = i
 	}
 	for i, e := range t.ended {
 		if last[e.Test] != i {
 			if final := t.ended[last[e.Test]].Action; e.Action == "fail" && final != "fail" && e.Test != "" && !t.parent[e.Test] {
-				fmt.Fprintf(w, "again   %s: it failed, and when it was run again, alone: %s\n%s", e.Test, final, t.words(e.Test))
+				fmt.Fprintf(w, "again   %s: it failed, and when it was run again, alone: %s\n%s", e.Test, final, t.textOf(e.Test))
 			}
 			continue
 		}
@@ -87,7 +86,7 @@ func (t *tally) print(w io.Writer) bool {
 			well = e.Action == "pass"
 			continue
 		case e.Action == "fail":
-			fmt.Fprintf(w, "FAILED  %s\n%s", e.Test, t.words(e.Test))
+			fmt.Fprintf(w, "FAILED  %s\n%s", e.Test, t.textOf(e.Test))
 		case e.Action == "skip":
 			fmt.Fprintf(w, "skipped %s: %s\n", e.Test, t.reason(e.Test))
 		}
@@ -96,25 +95,25 @@ func (t *tally) print(w io.Writer) bool {
 		}
 	}
 	if !well && n["fail"] == 0 {
-		fmt.Fprintf(w, "FAILED  the tests did not end well\n%s", t.words(""))
+		fmt.Fprintf(w, "FAILED  the tests did not end well\n%s", t.textOf(""))
 		n["fail"]++
 	}
 	fmt.Fprintf(w, "%d passed, %d failed, %d skipped\n", n["pass"], n["fail"], n["skip"])
 	return well && n["pass"] > 0
 }
 
-func (t *tally) words(test string) string {
-	if t.said[test] == nil {
+func (t *tally) textOf(test string) string {
+	if t.output[test] == nil {
 		return ""
 	}
-	return t.said[test].String()
+	return t.output[test].String()
 }
 
-// reason is the last thing that a test said before it was skipped. An empty
-// message is a place in a file and nothing behind it.
+// reason returns the last line that a test printed before it was skipped. An empty
+// message leaves only the position in the file, which is ignored.
 func (t *tally) reason(test string) string {
 	last := "no reason given"
-	for line := range strings.Lines(t.words(test)) {
+	for line := range strings.Lines(t.textOf(test)) {
 		line = strings.TrimSpace(line)
 		if line != "" && line != "PASS" && !strings.HasSuffix(line, ":") && !strings.HasPrefix(line, "---") && !strings.HasPrefix(line, "===") {
 			last = line

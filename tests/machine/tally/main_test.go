@@ -7,7 +7,7 @@ import (
 
 func TestAgain(t *testing.T) {
 	run := func(outcomes ...string) (string, bool) {
-		sums := &tally{said: map[string]*strings.Builder{}, parent: map[string]bool{}}
+		sums := &tally{output: map[string]*strings.Builder{}, parent: map[string]bool{}}
 		for _, outcome := range outcomes {
 			sums.take(event{"run", "T/a", ""})
 			sums.take(event{"output", "T/a", "it said " + outcome + "\n"})

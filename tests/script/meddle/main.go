@@ -1,6 +1,6 @@
-// Meddle tries, for the scripts, to change inodes: those of its arguments, or
-// without any those of all mount points, of all of /dev, and of its standard
-// streams. It prints what it could do, a line each.
+// Meddle tries to change inodes, for the scripts: those of its arguments, or without
+// arguments those of all mount points, of all files in /dev, and of its standard streams.
+// It prints one line for each change that succeeded.
 package main
 
 import (
@@ -28,10 +28,10 @@ func main() {
 			}
 		}
 	}
-	fmt.Print(done.String()) // at the end: its own output is in sight, too
+	fmt.Print(done.String()) // only now, since its output is one of the inodes
 }
 
-// inSight lists mount points, the files of /dev, and the standard streams.
+// inSight returns the mount points, the files of /dev, and the standard streams.
 func inSight() (paths []string) {
 	table, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -75,13 +75,13 @@ func setxattr(name string) func(string) error {
 	return func(p string) error { return unix.Setxattr(p, name, []byte("x"), 0) }
 }
 
-// acl is the least access control list (acl(5)): what mode 0600 says.
+// acl is the shortest access control list (acl(5)), the one equivalent to mode 0600.
 var acl = []byte("\x02\x00\x00\x00" +
 	"\x01\x00\x06\x00\xff\xff\xff\xff" + "\x04\x00\x00\x00\xff\xff\xff\xff" + "\x20\x00\x00\x00\xff\xff\xff\xff")
 
 const noAtime = 0x80 // FS_NOATIME_FL
 
-// fileSetattr is file_setattr(2), Linux 6.17.
+// fileSetattr calls file_setattr(2), Linux 6.17.
 func fileSetattr(path string) error {
 	const number, xflagNoAtime = 469, 0x40
 	p, err := unix.BytePtrFromString(path)
@@ -97,7 +97,8 @@ func fileSetattr(path string) error {
 	return nil
 }
 
-// opened tries what takes a descriptor, with the best that open(2) gives.
+// opened returns a function that opens a path, for writing if possible, and tries a
+// change by descriptor.
 func opened(try func(fd int) error) func(string) error {
 	return func(path string) error {
 		var errs []error

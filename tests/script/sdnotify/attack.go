@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// attack tries to change a directory and what is in it, in every way that
-// there is, and says what it could do.
+// attack tries to change a directory and its contents in all possible ways, and prints
+// which succeeded.
 func attack(dir string) {
 	times := []unix.Timespec{{Sec: 1}, {Sec: 1}}
 	tried := map[string]error{

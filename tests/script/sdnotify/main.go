@@ -1,12 +1,12 @@
-// Sdnotify sends messages to $NOTIFY_SOCKET, for the scripts: each argument is
-// one, but for
+// Sdnotify sends messages to $NOTIFY_SOCKET, for the scripts. Each argument is a message,
+// except for these:
 //
-//	barrier    wait until the manager has read all so far, and say so
+//	barrier    wait until the manager has read everything so far, and print the result
 //	fd=FILE    send FILE's descriptor with the next message
 //	sleep=1s   wait
-//	wait=FILE  wait until FILE is there
-//	lock=FILE  take flock(2)'s lock of FILE, and keep it
-//	attack=DIR try to change DIR and what is in it, and say what succeeded
+//	wait=FILE  wait until FILE exists
+//	lock=FILE  take the lock of flock(2) on FILE, and keep it
+//	attack=DIR try to change DIR and its contents, and print what succeeded
 package main
 
 import (

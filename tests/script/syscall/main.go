@@ -1,8 +1,8 @@
-// Syscall makes system calls for the scripts: each argument is the number of
-// one, which gets zeros for arguments. It prints their errors' numbers.
+// Syscall makes system calls for the scripts: each argument is the number of a call,
+// whose arguments are zeros. It prints the error number of each.
 //
-// "syscall forbid NAME ERRNO PROGRAM ARG..." executes a program for which a
-// seccomp filter refuses one system call, as that of an outer container may.
+// "syscall forbid NAME ERRNO PROGRAM ARG..." executes a program with a seccomp filter
+// that refuses one system call, as that of an outer container may.
 package main
 
 import (
@@ -35,7 +35,7 @@ func fail(err error) {
 	}
 }
 
-// calls are those that can be forbidden.
+// calls has the system calls that can be forbidden.
 var calls = map[string]uint32{
 	"accept4": unix.SYS_ACCEPT4, "bpf": unix.SYS_BPF, "capset": unix.SYS_CAPSET, "chroot": unix.SYS_CHROOT,
 	"clone": unix.SYS_CLONE, "clone3": unix.SYS_CLONE3, "close_range": unix.SYS_CLOSE_RANGE,
@@ -51,7 +51,8 @@ var calls = map[string]uint32{
 	"umount2": unix.SYS_UMOUNT2, "unshare": unix.SYS_UNSHARE,
 }
 
-// forbid has a system call fail with an error ("EPERM"), and executes a program.
+// forbid makes a system call fail with an error ("EPERM" or "ENOSYS"), and executes a
+// program.
 func forbid(call, errno string, argv []string) error {
 	number, ok := calls[call]
 	refusal, named := map[string]unix.Errno{"EPERM": unix.EPERM, "ENOSYS": unix.ENOSYS}[errno]
@@ -62,9 +63,9 @@ func forbid(call, errno string, argv []string) error {
 	if err != nil {
 		return err
 	}
-	runtime.LockOSThread() // which has the filter, and executes
+	runtime.LockOSThread() // the filter is on this thread, which executes the program
 	filter := []unix.SockFilter{
-		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}, // the number of the call
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}, // load the number of the call
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: number, Jf: 1},
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(refusal)},
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
