@@ -190,7 +190,7 @@ func (s *settings) hugetlb(r *specs.LinuxResources, suffix string) {
 		field := fmt.Sprintf("hugepageLimits[%d]", i)
 		if !pageSize(h.Pagesize) {
 			s.refuse(true, field+".pageSize", fmt.Sprintf("%q: must be a number and KB, MB or GB", h.Pagesize))
-			return
+			continue
 		}
 		limit := strconv.FormatUint(h.Limit, 10)
 		s.addOptional(field, "hugetlb."+h.Pagesize+"."+suffix, limit, unlimited(limit))

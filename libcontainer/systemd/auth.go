@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -41,9 +40,10 @@ func authenticate(c net.Conn, uid string) (*authenticated, error) {
 
 // readLine reads byte by byte, since what follows the line is for the library.
 func readLine(c net.Conn) (string, error) {
-	line, err := bufio.NewReaderSize(byteReader{c}, 16).ReadString('\n')
-	if len(line) > 1024 {
-		return "", errors.New("an answer of more than 1024 bytes")
+	const most = 1024
+	line, err := bufio.NewReaderSize(io.LimitReader(byteReader{c}, most), 16).ReadString('\n')
+	if len(line) == most {
+		return "", fmt.Errorf("an answer of %d bytes or more", most)
 	}
 	return strings.TrimRight(line, "\r\n"), err
 }

@@ -1,0 +1,25 @@
+package systemd
+
+import (
+	"net"
+	"strings"
+	"testing"
+)
+
+// A peer that sends no end of line is not read for ever.
+func TestReadLine(t *testing.T) {
+	for _, c := range []struct{ sent, want, err string }{
+		{"OK 1\r\nrest", "OK 1", ""},
+		{strings.Repeat("x", 5000), "", "an answer of 1024 bytes or more"},
+	} {
+		ours, theirs := net.Pipe()
+		go func() {
+			_, _ = theirs.Write([]byte(c.sent)) // fails when the reader is gone
+		}()
+		line, err := readLine(ours)
+		ours.Close()
+		if line != c.want || (err == nil) != (c.err == "") || err != nil && err.Error() != c.err {
+			t.Errorf("%.10q: %q, %v", c.sent, line, err)
+		}
+	}
+}
