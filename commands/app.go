@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/skiff-oci/skiff/libcontainer"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/urfave/cli/v2"
 )
@@ -56,11 +57,8 @@ func Main(build Build, args []string) int {
 // withProc adds to an error what is wrong with /proc, which most commands read for
 // their own process, cgroup and mounts.
 func withProc(err error) error {
-	fault := sys.ProcFault()
-	if fault == "" {
-		return err
-	}
-	return fmt.Errorf("%w (%s)", err, fault)
+	broken := sys.ProcFault()
+	return fault.Hint(err, broken)
 }
 
 // exitError is a failure with an exit status other than 1.
@@ -149,7 +147,7 @@ func (c *call) command(name string) *cli.Command {
 	cmd.Flags = quick(cmd.Flags)
 	cmd.Action = func(ctx *cli.Context) error { return prefix(name, act(ctx)) }
 	cmd.HideHelpCommand = true // else `state help` is not the state of a container named help
-	cmd.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return prefix(name, err) }
+	cmd.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return prefix(name, misused(err)) }
 	return cmd
 }
 
@@ -203,12 +201,12 @@ func prefix(verb string, err error) error {
 	return fmt.Errorf("%s: %w", verb, err)
 }
 
-func usageError(_ *cli.Context, err error, _ bool) error { return err }
+func usageError(_ *cli.Context, err error, _ bool) error { return misused(err) }
 
 // noVerb runs when no known verb was given.
 func noVerb(ctx *cli.Context) error {
 	if name := ctx.Args().First(); name != "" {
-		return fmt.Errorf("unknown command %q; the commands are %s", name, strings.Join(verbNames(), ", "))
+		return misuse("unknown command %q; the commands are %s", name, strings.Join(verbNames(), ", "))
 	}
 	return cli.ShowAppHelp(ctx)
 }

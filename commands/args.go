@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -91,9 +90,9 @@ func checkArgs(ctx *cli.Context, least, most int) error {
 	usage := strings.TrimSpace(ctx.Command.Name + " [flags] " + ctx.Command.ArgsUsage)
 	switch {
 	case n < least:
-		return fmt.Errorf("too few arguments: got %d; usage: skiff %s", n, usage)
+		return misuse("too few arguments: got %d; usage: skiff %s", n, usage)
 	case most >= 0 && n > most:
-		return fmt.Errorf("too many arguments: %q; usage: skiff %s", ctx.Args().Slice(), usage)
+		return misuse("too many arguments: %q; usage: skiff %s", ctx.Args().Slice(), usage)
 	}
 	return nil
 }
@@ -119,6 +118,6 @@ func tableFormat(ctx *cli.Context) (json bool, err error) {
 	case "json":
 		return true, nil
 	default:
-		return false, fmt.Errorf("--format %q: must be table or json", f)
+		return false, misuse("--format %q: must be table or json", f)
 	}
 }

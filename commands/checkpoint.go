@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -131,11 +130,11 @@ func checkLazy(o *criu.DumpOptions) error {
 	case !o.LazyPages:
 		return nil
 	case o.PageServerPort == 0:
-		return errors.New("--lazy-pages: --page-server ADDR:PORT is expected, to serve the pages at")
+		return misuse("--lazy-pages: --page-server ADDR:PORT is expected, to serve the pages at")
 	case o.PreDump:
-		return errors.New("--lazy-pages: cannot be used with --pre-dump")
+		return misuse("--lazy-pages: cannot be used with --pre-dump")
 	case o.LeaveRunning:
-		return errors.New("--lazy-pages: cannot be used with --leave-running: the processes would run twice")
+		return misuse("--lazy-pages: cannot be used with --leave-running: the processes would run twice")
 	}
 	return nil
 }
@@ -173,7 +172,7 @@ func criuOptions(ctx *cli.Context, spec *specs.Spec) (o criu.Options, err error)
 	case "network":
 		o.EmptyNetwork = true
 	default:
-		return o, fmt.Errorf("--empty-ns %q: must be network", ns)
+		return o, misuse("--empty-ns %q: must be network", ns)
 	}
 	return o, criu.CgroupsMode(o.CgroupsMode)
 }
@@ -204,7 +203,7 @@ func pageServer(s string) (host string, port int, err error) {
 		port, err = strconv.Atoi(text)
 	}
 	if err != nil || port < 1 || port > 65535 {
-		return "", 0, fmt.Errorf("--page-server %q: ADDR:PORT is expected", s)
+		return "", 0, misuse("--page-server %q: ADDR:PORT is expected", s)
 	}
 	return host, port, nil
 }
@@ -215,7 +214,7 @@ func statusFile(fd int) (*os.File, error) {
 		return nil, nil
 	}
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || fd < 0 {
-		return nil, fmt.Errorf("--status-fd %d: it is not open", fd)
+		return nil, misuse("--status-fd %d: it is not open", fd)
 	}
 	return os.NewFile(uintptr(fd), "--status-fd"), nil
 }

@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"errors"
 	"os"
 	"runtime"
 	"time"
@@ -22,7 +21,7 @@ func adoptTerminal(p *plan.Process, io *libcontainer.IO) error {
 	}
 	tty := callerTerminal()
 	if tty == nil {
-		return errors.New("cannot allocate tty: none of skiff's standard streams is a terminal, and it has no controlling terminal (/dev/tty); " +
+		return misuse("cannot allocate tty: none of skiff's standard streams is a terminal, and it has no controlling terminal (/dev/tty); " +
 			"do without one (--tty, or process.terminal in config.json), or detach with a --console-socket")
 	}
 	if ws, err := unix.IoctlGetWinsize(int(tty.Fd()), unix.TIOCGWINSZ); err == nil {

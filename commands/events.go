@@ -2,7 +2,6 @@ package commands
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"time"
 
@@ -26,7 +25,7 @@ func (c *call) eventsCommand() *cli.Command {
 func (c *call) events(ctx *cli.Context) error {
 	interval, err := time.ParseDuration(ctx.String("interval"))
 	if err != nil || interval <= 0 {
-		return fmt.Errorf("--interval %q: a duration above 0, like 5s or 500ms, is expected", ctx.String("interval"))
+		return misuse("--interval %q: a duration above 0, like 5s or 500ms, is expected", ctx.String("interval"))
 	}
 	container, err := c.container(ctx, 1)
 	if err != nil {

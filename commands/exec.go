@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -127,14 +126,14 @@ func subCgroups(args []string) (map[string]string, error) {
 			controllers, path = "", arg
 		}
 		if path == "" || named && controllers == "" {
-			return nil, fmt.Errorf("--cgroup %q: [CONTROLLER[,CONTROLLER...]:]PATH is expected", arg)
+			return nil, misuse("--cgroup %q: [CONTROLLER[,CONTROLLER...]:]PATH is expected", arg)
 		}
 		for name := range strings.SplitSeq(controllers, ",") {
 			if named && name == "" {
-				return nil, fmt.Errorf("--cgroup %q: empty controller name", arg)
+				return nil, misuse("--cgroup %q: empty controller name", arg)
 			}
 			if old, ok := sub[name]; ok {
-				return nil, fmt.Errorf("--cgroup %q: the path %q is given already", arg, old)
+				return nil, misuse("--cgroup %q: the path %q is given already", arg, old)
 			}
 			sub[name] = path
 		}

@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -77,7 +76,7 @@ func (c *call) openLog(ctx *cli.Context) error {
 
 func stateRoot(dir string) (string, error) {
 	if dir == "" {
-		return "", errors.New("--root: a directory is expected")
+		return "", misuse("--root: a directory is expected")
 	}
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -85,7 +84,7 @@ func stateRoot(dir string) (string, error) {
 	}
 	// Deleting a container removes its directory below this one with all its contents.
 	if abs == "/" {
-		return "", fmt.Errorf("--root %q: must not be the root directory", dir)
+		return "", misuse("--root %q: must not be the root directory", dir)
 	}
 	return abs, nil
 }
@@ -98,10 +97,10 @@ func cgroupManager(name string, systemd bool) (throughSystemd, none bool, err er
 		return systemd, false, nil
 	case "cgroupfs", "systemd", "disabled":
 	default:
-		return false, false, fmt.Errorf("--cgroup-manager %q: must be cgroupfs, systemd or disabled", name)
+		return false, false, misuse("--cgroup-manager %q: must be cgroupfs, systemd or disabled", name)
 	}
 	if systemd && name != "systemd" {
-		return false, false, fmt.Errorf("--cgroup-manager %s: contradicts --systemd-cgroup", name)
+		return false, false, misuse("--cgroup-manager %s: contradicts --systemd-cgroup", name)
 	}
 	return name == "systemd", name == "disabled", nil
 }
@@ -117,7 +116,7 @@ func rootless(mode string) (bool, error) {
 	case "true", "1", "t", "T", "TRUE", "True":
 		return true, nil
 	}
-	return false, fmt.Errorf("--rootless %q: must be true, false or auto", mode)
+	return false, misuse("--rootless %q: must be true, false or auto", mode)
 }
 
 // makeRoot makes the default root directory of an ordinary user. Its sticky bit keeps

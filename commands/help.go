@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"fmt"
 	"io"
 
 	"github.com/urfave/cli/v2"
@@ -37,7 +36,7 @@ func (c *call) helpCommand() *cli.Command {
 				return cli.ShowAppHelp(ctx)
 			}
 			if ctx.App.Command(name) == nil {
-				return fmt.Errorf("help: unknown command %q", name)
+				return misuse("help: unknown command %q", name)
 			}
 			return cli.ShowCommandHelp(ctx, name)
 		},

@@ -17,7 +17,7 @@ const firstPassed = 3
 // engines count up to the highest one that they want to pass.
 func inherited(preserve, listen int) ([]int, error) {
 	if preserve < 0 {
-		return nil, fmt.Errorf("--preserve-fds %d: must not be negative", preserve)
+		return nil, misuse("--preserve-fds %d: must not be negative", preserve)
 	}
 	if preserve+listen == 0 {
 		return nil, nil

@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -49,7 +48,7 @@ func readBundle(ctx *cli.Context) (l *launch, bundle string, err error) {
 	}
 	file := ctx.String("config")
 	if file == "" && ctx.IsSet("config") {
-		return nil, "", errors.New("--config: a file is expected")
+		return nil, "", misuse("--config: a file is expected")
 	}
 	l = new(launch)
 	l.spec, l.raw, err = specconv.Read(bundle, file)
@@ -128,9 +127,9 @@ func (c *call) processIO(ctx *cli.Context, terminal, detach bool) (libcontainer.
 func checkTerminal(terminal, detach bool, socket string) error {
 	switch {
 	case detach && terminal && socket == "":
-		return errors.New("cannot allocate tty if skiff will detach without setting console socket (--console-socket)")
+		return misuse("cannot allocate tty if skiff will detach without setting console socket (--console-socket)")
 	case (!detach || !terminal) && socket != "":
-		return errors.New("cannot use console socket if skiff will not detach or allocate tty (--console-socket)")
+		return misuse("cannot use console socket if skiff will not detach or allocate tty (--console-socket)")
 	}
 	return nil
 }

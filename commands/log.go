@@ -8,13 +8,18 @@ import (
 	"strings"
 	"time"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"golang.org/x/sys/unix"
 )
 
 // journal writes log records as runc does, since engines read them: containerd takes the
 // last record of level error in the JSON file of --log, and podman expects that file to
 // be a single JSON object. So a call that fails writes one record of level error, which
 // has the warnings, too. It writes the message to standard error as well.
+//
+// On a terminal, people read it: there it writes no time stamps, and the hint of an error
+// on a line of its own.
 type journal struct {
 	file     io.Writer // of --log; nil: standard error
 	json     bool
@@ -22,13 +27,23 @@ type journal struct {
 	warnings []string // not written yet
 }
 
-// record is one line of the log, with runc's keys. No other key may differ from one of
-// them only by case: containerd's decoder ignores case.
+// record is one line of the log, with runc's keys, and for an error with its details
+// (docs/ERRORS.md). No other key may differ from one of runc's only by case: containerd's
+// decoder ignores case.
 type record struct {
 	Level    string   `json:"level"`
 	Msg      string   `json:"msg"`
 	Time     string   `json:"time"` // RFC 3339: containerd rejects the whole file otherwise
+	Code     string   `json:"code,omitempty"`
+	Phase    string   `json:"phase,omitempty"`
+	Field    string   `json:"field,omitempty"`
+	Fields   []string `json:"fields,omitempty"`
+	Errno    string   `json:"errno,omitempty"`
+	Path     string   `json:"path,omitempty"`
+	Hint     string   `json:"hint,omitempty"`
 	Warnings []string `json:"warnings,omitempty"`
+
+	brief string // of an error: its message without the hint
 }
 
 func (r record) text() string {
@@ -64,7 +79,7 @@ func parseLevel(name string) (level, error) {
 	case "debug":
 		return levelDebug, nil
 	}
-	return 0, fmt.Errorf("--log-level %q: must be error, warning, info or debug", name)
+	return 0, misuse("--log-level %q: must be error, warning, info or debug", name)
 }
 
 // open checks the flags of the log and opens its file, if there is one.
@@ -74,7 +89,7 @@ func (j *journal) open(path, format string, least level) error {
 	case "json":
 		j.json = true
 	default:
-		return fmt.Errorf("--log-format %q: must be text or json", format)
+		return misuse("--log-format %q: must be text or json", format)
 	}
 	j.least = least
 	if path == "" {
@@ -105,7 +120,7 @@ func (j *journal) note(format string, args ...any) {
 		j.write(record{Level: levelWarning.String(), Msg: fmt.Sprintf(format, args...)})
 		return
 	}
-	fmt.Fprintln(os.Stderr, oneLine(fmt.Sprintf(format, args...)))
+	j.print(record{Level: levelWarning.String(), Msg: oneLine(fmt.Sprintf(format, args...))})
 }
 
 // debugs reports whether records of level debug are written.
@@ -127,11 +142,50 @@ func (j *journal) flush() {
 
 // fail writes the record of a call that failed.
 func (j *journal) fail(err error) {
-	j.write(record{Level: levelError.String(), Msg: err.Error(), Warnings: j.warnings})
-	j.warnings = nil
-	if j.file != nil {
-		fmt.Fprintln(os.Stderr, oneLine(err.Error()))
+	d := fault.Of(err)
+	r := record{
+		Level: levelError.String(), Msg: err.Error(), Warnings: j.warnings, brief: oneLine(fault.Brief(err)),
+		Code: string(d.Code), Phase: string(d.Phase), Field: d.Field, Fields: d.Fields, Errno: d.Errno, Path: d.Path, Hint: oneLine(d.Hint),
 	}
+	j.warnings = nil
+	j.write(r)
+	if j.file != nil {
+		r.Msg = oneLine(r.Msg)
+		j.print(r)
+	}
+}
+
+// print writes the message of a record to standard error, of which --log gets the whole.
+func (j *journal) print(r record) {
+	if onTerminal() {
+		r.Warnings = nil // in the log
+		fmt.Fprintln(os.Stderr, r.forPeople())
+		return
+	}
+	fmt.Fprintln(os.Stderr, r.Msg)
+}
+
+// forPeople returns the record as a terminal shows it.
+func (r record) forPeople() string {
+	var lines []string
+	for _, w := range r.Warnings {
+		lines = append(lines, "skiff: warning: "+w)
+	}
+	switch {
+	case r.Hint != "":
+		lines = append(lines, "skiff: "+r.brief, "hint: "+r.Hint)
+	case r.Level == levelError.String():
+		lines = append(lines, "skiff: "+r.Msg)
+	default:
+		lines = append(lines, "skiff: "+r.Level+": "+r.Msg)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// onTerminal reports whether standard error is a terminal.
+func onTerminal() bool {
+	_, err := unix.IoctlGetTermios(int(os.Stderr.Fd()), unix.TCGETS)
+	return err == nil
 }
 
 // oneLine puts a message on one line: joined errors, and the output of another program,
@@ -157,9 +211,12 @@ func (j *journal) write(r record) {
 		r.Warnings[i] = oneLine(r.Warnings[i])
 	}
 	line := r.text()
-	if j.json {
+	switch {
+	case j.json:
 		b, _ := json.Marshal(r) // strings always encode
 		line = string(b)
+	case j.file == nil && onTerminal():
+		line = r.forPeople()
 	}
 	var w io.Writer = os.Stderr
 	if j.file != nil {

@@ -32,7 +32,7 @@ func (c *call) mounts(ctx *cli.Context) error {
 	}
 	what, id, file := ctx.Args().Get(0), ctx.Args().Get(1), ctx.Args().Get(2)
 	if what != "add" && what != "remove" {
-		return fmt.Errorf("%q: add or remove is expected", what)
+		return misuse("%q: add or remove is expected", what)
 	}
 	if err := libcontainer.CheckID(id); err != nil {
 		return err

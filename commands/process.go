@@ -1,8 +1,6 @@
 package commands
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -26,7 +24,7 @@ func baseProcess(ctx *cli.Context, stored *specs.Spec) (*specs.Process, error) {
 	file := ctx.String("process")
 	switch {
 	case file != "" && len(command) > 0:
-		return nil, fmt.Errorf("--process %s has a command, and %q is another", file, command)
+		return nil, misuse("--process %s has a command, and %q is another", file, command)
 	case file != "":
 		p, err := specconv.ReadProcess(file)
 		if err == nil && stored.Process != nil {
@@ -34,9 +32,9 @@ func baseProcess(ctx *cli.Context, stored *specs.Spec) (*specs.Process, error) {
 		}
 		return p, err
 	case len(command) == 0:
-		return nil, errors.New("process args cannot be empty: a command after the container id, or --process, is expected")
+		return nil, misuse("process args cannot be empty: a command after the container id, or --process, is expected")
 	case stored.Process == nil:
-		return nil, errors.New("the container's config.json has no process to start from: --process is needed")
+		return nil, misuse("the container's config.json has no process to start from: --process is needed")
 	}
 	p := copyProcess(stored.Process)
 	p.Args = command
@@ -136,7 +134,7 @@ func addCaps(p *specs.Process, names []string) error {
 	caps := p.Capabilities
 	for _, name := range names {
 		if plan.CapabilityNumber(name) < 0 {
-			return fmt.Errorf("--cap %s: unknown capability; a name like CAP_NET_ADMIN is expected", name)
+			return misuse("--cap %s: unknown capability; a name like CAP_NET_ADMIN is expected", name)
 		}
 		caps.Bounding = append(caps.Bounding, name)
 		caps.Effective = append(caps.Effective, name)

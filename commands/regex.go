@@ -41,11 +41,11 @@ func (c *call) each(ctx *cli.Context, most int, do func(id string) error) error 
 // refuses an empty one, which is likely an unset variable in a script.
 func (c *call) matching(expression string) ([]string, error) {
 	if expression == "" {
-		return nil, errors.New("--regex: a regular expression is expected (. matches every container's id)")
+		return nil, misuse("--regex: a regular expression is expected (. matches every container's id)")
 	}
 	re, err := regexp.Compile(expression)
 	if err != nil {
-		return nil, fmt.Errorf("--regex: %w", err)
+		return nil, misuse("--regex: %w", err)
 	}
 	ids, err := c.host.IDs()
 	if c.rootIsDefault && errors.Is(err, fs.ErrNotExist) {

@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -124,7 +123,7 @@ func (p *limitFlags) faults() error {
 	if len(p.bad) == 0 {
 		return nil
 	}
-	return errors.New(strings.Join(p.bad, "; "))
+	return misuse("%s", strings.Join(p.bad, "; "))
 }
 
 func (p *limitFlags) fault(name, format string, args ...any) {

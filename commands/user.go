@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -13,7 +12,7 @@ import (
 func parseID(s string) (uint32, error) {
 	n, err := strconv.ParseUint(s, 10, 32)
 	if err != nil || n == 1<<32-1 {
-		return 0, fmt.Errorf("%q: a number from 0 to 4294967294 is expected", s)
+		return 0, misuse("%q: a number from 0 to 4294967294 is expected", s)
 	}
 	return uint32(n), nil
 }
@@ -24,12 +23,12 @@ func setUser(u *specs.User, arg string) error {
 	uids, gids, hasGroup := strings.Cut(arg, ":")
 	uid, err := parseID(uids)
 	if err != nil {
-		return fmt.Errorf("--user %s: user %w", arg, err)
+		return misuse("--user %s: user %w", arg, err)
 	}
 	if hasGroup {
 		gid, err := parseID(gids)
 		if err != nil {
-			return fmt.Errorf("--user %s: group %w", arg, err)
+			return misuse("--user %s: group %w", arg, err)
 		}
 		u.GID = gid
 	}
@@ -42,7 +41,7 @@ func addGroups(u *specs.User, args []string) error {
 	for _, arg := range args {
 		gid, err := parseID(arg)
 		if err != nil {
-			return fmt.Errorf("--additional-gids: group %w", err)
+			return misuse("--additional-gids: group %w", err)
 		}
 		u.AdditionalGids = append(u.AdditionalGids, gid)
 	}

@@ -1,12 +1,12 @@
 package libcontainer
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"time"
 
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/notify"
 	"github.com/skiff-oci/skiff/libcontainer/seccomp"
 	"github.com/skiff-oci/skiff/libcontainer/store"
@@ -127,13 +127,13 @@ type State struct {
 
 // The errors of operations on containers, for errors.Is.
 var (
-	ErrNotExist   = errors.New("container does not exist")
-	ErrExist      = errors.New("container with given ID already exists")
-	ErrNotRunning = errors.New("container not running")
-	ErrRunning    = errors.New("container still running")
-	ErrPaused     = errors.New("container paused")
-	ErrNotPaused  = errors.New("container not paused")
-	ErrInvalidID  = errors.New("invalid container ID format")
+	ErrNotExist   = fault.New(fault.NoContainer, "container does not exist")
+	ErrExist      = fault.New(fault.ContainerExists, "container with given ID already exists")
+	ErrNotRunning = fault.New(fault.NotRunning, "container not running")
+	ErrRunning    = fault.New(fault.StillRunning, "container still running")
+	ErrPaused     = fault.New(fault.Paused, "container paused")
+	ErrNotPaused  = fault.New(fault.NotPaused, "container not paused")
+	ErrInvalidID  = fault.New(fault.InvalidID, "invalid container ID format")
 	ErrDamaged    = store.ErrDamaged
 )
 

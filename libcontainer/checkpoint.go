@@ -12,6 +12,7 @@ import (
 
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 	"github.com/skiff-oci/skiff/libcontainer/criu"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
@@ -65,7 +66,7 @@ func (c *Container) Checkpoint(l *plan.Launch, o *criu.DumpOptions) error {
 	if err := c.warnStrays(); err != nil {
 		return err
 	}
-	if err := d.Run(); err != nil {
+	if err := fault.Default(fault.CRIUFailed, d.Run()); err != nil {
 		_ = os.Remove(filepath.Join(o.ImagePath, streamsFile)) // the images are not a checkpoint
 		return err
 	}

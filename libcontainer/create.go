@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/hooks"
 	"github.com/skiff-oci/skiff/libcontainer/launch"
 	"github.com/skiff-oci/skiff/libcontainer/lsm"
@@ -34,6 +35,8 @@ func (h *Host) Create(l *plan.Launch, raw []byte, io IO) (_ *Container, _ *Proce
 	}
 	defer agent.Close()
 	m := h.newMaking(l, raw, io)
+	phase := fault.Prepare
+	defer func() { err = fault.In(phase, err) }()
 	defer m.end(&err)
 
 	if err := m.findCgroup(); err != nil {
@@ -59,6 +62,7 @@ func (h *Host) Create(l *plan.Launch, raw []byte, io IO) (_ *Container, _ *Proce
 			return nil, nil, err
 		}
 	}
+	phase = fault.Launch
 	if err := m.launch(r, agent); err != nil {
 		return nil, nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/launch"
 	"github.com/skiff-oci/skiff/libcontainer/lsm"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
@@ -81,7 +82,7 @@ func (c *Container) Exec(l *plan.Launch, io IO, o ExecOptions) (_ *Process, err 
 	}
 	run, err := s.Result()
 	if err != nil {
-		return nil, execOOM(group, err)
+		return nil, fault.In(fault.Launch, execOOM(group, err))
 	}
 	p.Pid, p.Pidfd = run.Pid, run.Pidfd
 	u.Release()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 	"golang.org/x/sys/unix"
@@ -30,15 +31,19 @@ func initOOM(g *cgroup.Group, err error) error {
 	case !g.OOMKilled():
 		return err
 	case errors.Is(err, wire.ErrClosed):
-		return fmt.Errorf("container init was OOM-killed (memory limit too low?%s): %w", limitOf(g), err)
+		return initKilled(limitOf(g), err)
 	}
-	return fmt.Errorf("%w (the kernel has killed a process of the container for want of memory; memory limit too low?%s)", err, limitOf(g))
+	return fault.With(fault.OutOfMemory, fmt.Errorf("%w (the kernel has killed a process of the container for want of memory; memory limit too low?%s)", err, limitOf(g)))
+}
+
+func initKilled(limit string, err error) error {
+	return fault.With(fault.OutOfMemory, fmt.Errorf("container init was OOM-killed (memory limit too low?%s): %w", limit, err))
 }
 
 // execOOM is initOOM for an exec, which shares the cgroup with other processes.
 func execOOM(g *cgroup.Group, err error) error {
 	if errors.Is(err, wire.ErrClosed) && g.OOMKilled() {
-		return fmt.Errorf("%w (possibly OOM-killed)", err)
+		return fault.With(fault.OutOfMemory, fmt.Errorf("%w (possibly OOM-killed)", err))
 	}
 	return err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 	"github.com/skiff-oci/skiff/libcontainer/criu"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/launch"
 	"github.com/skiff-oci/skiff/libcontainer/lsm"
 	"github.com/skiff-oci/skiff/libcontainer/netdev"
@@ -109,7 +110,7 @@ func (r *restoring) run(o *criu.RestoreOptions, streams []string) (err error) {
 		defer job.Into.Close()
 	}
 	if r.pid, err = job.Run(); err != nil {
-		return err
+		return fault.In(fault.Launch, fault.Default(fault.CRIUFailed, err))
 	}
 	if err := r.entry.Commit(); err != nil {
 		return err

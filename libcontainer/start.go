@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/hooks"
 	"github.com/skiff-oci/skiff/libcontainer/launch"
 	"github.com/skiff-oci/skiff/libcontainer/notify"
@@ -80,6 +81,7 @@ func (c *Container) release() error {
 		return err
 	}
 	if err := launch.Release(conn, planSteps(c.record.Tail), c.record.First, c.host.Debug); err != nil {
+		err = fault.In(fault.Launch, err)
 		// The child reports the failure before it ends. Wait for its end, so that a
 		// delete that follows finds it stopped.
 		if waitErr := c.awaitInit(); waitErr != nil {

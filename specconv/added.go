@@ -12,10 +12,10 @@ import (
 // mount. An empty array is an error.
 func DecodeMounts(doc []byte) (list []specs.Mount, raw []json.RawMessage, err error) {
 	if err := decode(doc, &list); err != nil {
-		return nil, nil, err
+		return nil, nil, invalid(err)
 	}
 	if len(list) == 0 {
-		return nil, nil, errors.New("an array of mounts is expected, as in config.json")
+		return nil, nil, invalid(errors.New("an array of mounts is expected, as in config.json"))
 	}
 	return list, raw, decode(doc, &raw)
 }

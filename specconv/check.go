@@ -1,9 +1,11 @@
 package specconv
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 )
 
@@ -17,6 +19,21 @@ func (v Violation) String() string { return v.Path + ": " + v.Text }
 
 // Violations are all errors in a configuration.
 type Violations []Violation
+
+// FaultCode is what a program is told about them.
+func (v Violations) FaultCode() fault.Code { return fault.InvalidConfig }
+
+// FaultPhase is the phase in which they are found.
+func (v Violations) FaultPhase() fault.Phase { return fault.Config }
+
+// Unwrap returns each of them as an error.
+func (v Violations) Unwrap() []error {
+	all := make([]error, len(v))
+	for i := range v {
+		all[i] = errors.New(v[i].String())
+	}
+	return all
+}
 
 // Error lists them in one line.
 func (v Violations) Error() string {

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"golang.org/x/sys/unix"
 )
 
@@ -33,14 +34,14 @@ func Read(bundle, file string) (spec *specs.Spec, raw []byte, err error) {
 	}
 	raw, err = readRegular(path)
 	if errors.Is(err, fs.ErrNotExist) && file == "" {
-		return nil, nil, fmt.Errorf("JSON specification file config.json not found in the bundle %s: %w", bundle, unix.ENOENT)
+		return nil, nil, fault.In(fault.Config, fmt.Errorf("JSON specification file config.json not found in the bundle %s: %w", bundle, unix.ENOENT))
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fault.In(fault.Config, err)
 	}
 	spec, err = decodeSpec(raw)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
+		return nil, nil, fmt.Errorf("%s: %w", path, invalid(err))
 	}
 	return spec, raw, nil
 }
@@ -63,7 +64,7 @@ func decodeSpec(raw []byte) (*specs.Spec, error) {
 func ReadProcess(file string) (*specs.Process, error) {
 	raw, err := readAny(file)
 	if err != nil {
-		return nil, err
+		return nil, fault.In(fault.Config, err)
 	}
 	p := new(specs.Process)
 	if decodeFast(raw, p) {
@@ -73,10 +74,13 @@ func ReadProcess(file string) (*specs.Process, error) {
 		err = decode(raw, p)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return nil, fmt.Errorf("%s: %w", file, invalid(err))
 	}
 	return p, nil
 }
+
+// invalid marks err as an error in the content of a configuration.
+func invalid(err error) error { return fault.With(fault.InvalidConfig, fault.In(fault.Config, err)) }
 
 // readRegular reads a regular file. Anything else is an error: a FIFO could make it wait
 // for ever. Unlike os.Open, it does not start the Go runtime's poller.
@@ -319,5 +323,5 @@ func plain(key string) bool {
 // DecodeResources decodes a document that is linux.resources alone, as `update` reads it.
 func DecodeResources(raw []byte) (*specs.LinuxResources, error) {
 	r := new(specs.LinuxResources)
-	return r, decode(raw, r)
+	return r, invalid(decode(raw, r))
 }

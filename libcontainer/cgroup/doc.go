@@ -12,23 +12,24 @@
 package cgroup
 
 import (
-	"errors"
 	"strings"
+
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 )
 
 // Reasons to refuse a group; test with errors.Is.
 var (
 	// ErrProtected: it is the root cgroup, the caller's own or one above that.
-	ErrProtected = errors.New("the cgroup is the root, the runtime's own, or above it")
+	ErrProtected = fault.New(fault.CgroupInUse, "the cgroup is the root, the runtime's own, or above it")
 	// ErrNotEmpty: there are processes in a cgroup that is to become a container's.
-	ErrNotEmpty = errors.New("container's cgroup is not empty")
+	ErrNotEmpty = fault.New(fault.CgroupInUse, "container's cgroup is not empty")
 	// ErrNone: the container has no cgroup of its own and runs in that of its creator.
-	ErrNone = errors.New("the container has no cgroup of its own")
+	ErrNone = fault.New(fault.NoCgroup, "the container has no cgroup of its own")
 	// ErrForeignLegacy: cgroups made by systemd are supported only on hosts with cgroup
 	// v2 alone.
-	ErrForeignLegacy = errors.New("cgroups through systemd need a host with cgroup v2 alone (cgroup2 on /sys/fs/cgroup)")
+	ErrForeignLegacy = fault.New(fault.NotSupported, "cgroups through systemd need a host with cgroup v2 alone (cgroup2 on /sys/fs/cgroup)")
 	// ErrFrozen: a process started in the cgroup would not run.
-	ErrFrozen = errors.New("container's cgroup unexpectedly frozen")
+	ErrFrozen = fault.New(fault.CgroupFrozen, "container's cgroup unexpectedly frozen")
 )
 
 // FieldError is an error in a value of config.json. Its text begins with the JSON path

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 	"golang.org/x/sys/unix"
@@ -20,12 +21,15 @@ type fullError struct{ err error }
 func (e *fullError) Error() string { return e.err.Error() }
 func (e *fullError) Unwrap() error { return e.err }
 
+// FaultCode is what a program is told about it.
+func (e *fullError) FaultCode() fault.Code { return fault.TooManyProcesses }
+
 // explain names the limit.
 func (e *fullError) explain(g *cgroup.Group) error {
 	if limit := g.Full(); limit != "" {
-		return fmt.Errorf("%w: %s is reached", e.err, limit)
+		return fmt.Errorf("%w: %s is reached", e, limit)
 	}
-	return fmt.Errorf("%w (RLIMIT_NPROC, or the pids limit of skiff's own cgroup or of one above, is reached)", e.err)
+	return fault.Hint(e, "RLIMIT_NPROC, or the pids limit of skiff's own cgroup or of one above, is reached")
 }
 
 // failed returns the error for an operation that the child reports as failed.

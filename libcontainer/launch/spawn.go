@@ -8,6 +8,7 @@ import (
 
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 	"github.com/skiff-oci/skiff/libcontainer/child"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
@@ -52,7 +53,7 @@ func open(r *Request) (b *binding, files []*os.File, err error) {
 }
 
 // errNoChild is the error of a build without the tag cparts, which has no child.
-var errNoChild = errors.New("this skiff was built without the program that becomes the container's process: build it with make")
+var errNoChild = fault.New(fault.IncompleteBuild, "this skiff was built without the program that becomes the container's process: build it with make")
 
 // spawn starts the child with the program. It closes files, except those of the caller.
 func (b *binding) spawn(files []*os.File) (*spawned, error) {

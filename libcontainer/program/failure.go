@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 	"golang.org/x/sys/unix"
 )
@@ -47,7 +48,7 @@ func (e Entry) Describe(f wire.Message) error {
 	case detailWords[f.Detail] != "":
 		return at(e.Field, fmt.Errorf("%s: %s", what, detailWords[f.Detail]))
 	}
-	return at(e.Field, fmt.Errorf("%s: %w%s", what, f.Errno, e.hint(f)))
+	return at(e.Field, hinted(fmt.Errorf("%s: %w", what, f.Errno), e.hint(f)))
 }
 
 // DescribeRefused is [Entry.Describe] for a system call that a seccomp filter
@@ -103,6 +104,12 @@ func (e Entry) notMade(f wire.Message) error {
 	return at(e.Field, fmt.Errorf("%s: %w", e.What(), err))
 }
 
+// hinted adds a hint, which is in parentheses: " (...)".
+func hinted(err error, hint string) error {
+	hint, _ = strings.CutPrefix(hint, " (")
+	return fault.Hint(err, strings.TrimSuffix(hint, ")"))
+}
+
 // at prefixes an error with the JSON path of a field, if there is one.
 func at(field string, err error) error {
 	if field == "" {
@@ -131,6 +138,15 @@ type HookFailed struct {
 	Why    string
 	Output string // what it printed
 }
+
+// FaultCode is what a program is told about it.
+func (f *HookFailed) FaultCode() fault.Code { return fault.HookFailed }
+
+// FaultPhase is the phase in which it fails.
+func (f *HookFailed) FaultPhase() fault.Phase { return fault.Hooks }
+
+// FaultPath is the hook's program.
+func (f *HookFailed) FaultPath() string { return f.Path }
 
 // keptOutput is how much of a hook's output an error shows, in bytes.
 const keptOutput = 400

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 	"golang.org/x/sys/unix"
 )
@@ -292,7 +293,7 @@ func (o Ambient) explain(field string, f wire.Message) error {
 	if f.Value == 0 || o.Name == nil {
 		return nil
 	}
-	return at(field, fmt.Errorf("raise the ambient capability %s: %w%s", o.Name(int(f.Value)), f.Errno, o.hint(f)))
+	return at(field, hinted(fmt.Errorf("raise the ambient capability %s: %w", o.Name(int(f.Value)), f.Errno), o.hint(f)))
 }
 
 func (Seccomp) hint(f wire.Message) string {
@@ -402,16 +403,16 @@ func (o Hook) explain(field string, f wire.Message) error {
 func (o Lookup) explain(_ string, f wire.Message) error {
 	switch {
 	case f.Detail == wire.NotFound:
-		return fmt.Errorf("exec: %q: executable file not found in $PATH", o.Name)
+		return fault.With(fault.ProgramNotFound, fmt.Errorf("exec: %q: executable file not found in $PATH", o.Name))
 	case f.Detail == wire.IsDir:
 		// Some engines look for one phrase, some for the other.
-		return fmt.Errorf("exec: %q: is a directory: %w", o.Name, unix.EACCES)
+		return fault.With(fault.ProgramUnusable, fmt.Errorf("exec: %q: is a directory: %w", o.Name, unix.EACCES))
 	case f.Errno == unix.ENOENT || f.Errno == unix.ENOTDIR || f.Errno == unix.ELOOP:
-		return fmt.Errorf("exec: %q: stat %s: %w", o.Name, o.Name, f.Errno)
+		return fault.With(programCode(f.Errno), fmt.Errorf("exec: %q: stat %s: %w", o.Name, o.Name, f.Errno))
 	case f.Errno == unix.EACCES:
-		return fmt.Errorf("exec: %q: %w%s", o.Name, f.Errno, notExecutable)
+		return fault.With(fault.ProgramUnusable, hinted(fmt.Errorf("exec: %q: %w", o.Name, f.Errno), notExecutable))
 	}
-	return fmt.Errorf("exec: %q: %w", o.Name, f.Errno)
+	return fault.With(programCode(f.Errno), fmt.Errorf("exec: %q: %w", o.Name, f.Errno))
 }
 
 // notExecutable lists three reasons: only the kernel knows which one it is.
@@ -421,7 +422,19 @@ func (o Exec) explain(field string, f wire.Message) error {
 	if len(o.Args) == 0 {
 		return errors.New("process: is required for start, and config.json has none")
 	}
-	return at(field, fmt.Errorf("exec: %q: %w%s", o.Args[0], f.Errno, execHint(f.Errno)))
+	return fault.With(programCode(f.Errno), at(field, hinted(fmt.Errorf("exec: %q: %w", o.Args[0], f.Errno), execHint(f.Errno))))
+}
+
+// programCode returns the code for a program that the kernel does not execute. It is
+// empty if the program itself is not the reason.
+func programCode(errno unix.Errno) fault.Code {
+	switch errno {
+	case unix.ENOENT, unix.ENOTDIR:
+		return fault.ProgramNotFound
+	case unix.EACCES, unix.EISDIR, unix.ENOEXEC, unix.ELOOP, unix.ETXTBSY, unix.ELIBBAD:
+		return fault.ProgramUnusable
+	}
+	return ""
 }
 
 func execHint(errno unix.Errno) string {

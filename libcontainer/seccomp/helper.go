@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/seccomp/bpf"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
@@ -17,7 +18,7 @@ import (
 //go:generate sh build.sh
 
 // errNoHelper is the error of a build without the tag cparts.
-var errNoHelper = errors.New("linux.seccomp: this skiff was built without its filter compiler: build it with make")
+var errNoHelper = fault.New(fault.IncompleteBuild, "linux.seccomp: this skiff was built without its filter compiler: build it with make")
 
 // LibraryVersion returns the version of the libseccomp that compiles filters, such as
 // "2.5.4", or "none".

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/netdev"
 )
 
@@ -19,6 +20,9 @@ type newerError struct {
 	form   int
 	writer string
 }
+
+// FaultCode is what a program is told about it.
+func (e *newerError) FaultCode() fault.Code { return fault.NewerState }
 
 func (e *newerError) Error() string {
 	return fmt.Sprintf("skiff %s wrote it, in form %d: this skiff reads forms up to %d", e.writer, e.form, version)

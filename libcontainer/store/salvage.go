@@ -10,11 +10,13 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 )
 
 // ErrDamaged means that this version of skiff cannot use a record: it is damaged, or a
 // newer version wrote it.
-var ErrDamaged = errors.New("the container's record is damaged")
+var ErrDamaged = fault.New(fault.Damaged, "the container's record is damaged")
 
 // damage is an error that says what is wrong with a record.
 type damage struct {

@@ -29,6 +29,9 @@ func (e *Error) Error() string {
 	return e.Call + " " + e.Object + ": " + e.Errno.Error()
 }
 
+// FaultPath is the object, if it is a path.
+func (e *Error) FaultPath() string { return e.Object }
+
 // Unwrap lets errors.Is see the errno.
 func (e *Error) Unwrap() error { return e.Errno }
 

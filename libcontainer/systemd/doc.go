@@ -12,16 +12,17 @@
 package systemd
 
 import (
-	"errors"
 	"time"
+
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 )
 
 // Reasons to refuse a unit; test with errors.Is.
 var (
 	// ErrExists: there is a unit of that name already, which belongs to somebody else.
-	ErrExists = errors.New("a systemd unit of this name exists")
+	ErrExists = fault.New(fault.UnitExists, "a systemd unit of this name exists")
 	// ErrUnreachable: systemd answers on none of its sockets.
-	ErrUnreachable = errors.New("systemd cannot be reached")
+	ErrUnreachable = fault.New(fault.NoSystemd, "systemd cannot be reached")
 )
 
 // How long to wait for systemd. It does not answer while it reloads its units, which

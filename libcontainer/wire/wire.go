@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"golang.org/x/sys/unix"
 )
 
@@ -145,7 +146,7 @@ const (
 )
 
 // ErrClosed means that the other side is gone.
-var ErrClosed = errors.New("the launch process ended without a message")
+var ErrClosed = fault.New(fault.Killed, "the launch process ended without a message")
 
 // Conn is the runtime's end of the socket.
 type Conn struct{ fd int }
