@@ -130,7 +130,6 @@ var (
 	ErrNotExist   = fault.New(fault.NoContainer, "container does not exist")
 	ErrExist      = fault.New(fault.ContainerExists, "container with given ID already exists")
 	ErrNotRunning = fault.New(fault.NotRunning, "container not running")
-	ErrRunning    = fault.New(fault.StillRunning, "container still running")
 	ErrPaused     = fault.New(fault.Paused, "container paused")
 	ErrNotPaused  = fault.New(fault.NotPaused, "container not paused")
 	ErrInvalidID  = fault.New(fault.InvalidID, "invalid container ID format")

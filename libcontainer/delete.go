@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/hooks"
 	"golang.org/x/sys/unix"
 )
@@ -123,7 +124,8 @@ func (c *Container) mayDelete(force bool) (stopped bool, err error) {
 	case err != nil:
 		return false, err
 	}
-	return false, fmt.Errorf("cannot delete container %s that is not stopped: %s (--force kills it)", c.ID(), status)
+	err = fmt.Errorf("cannot delete container %s that is not stopped: %s", c.ID(), status)
+	return false, fault.With(fault.StillRunning, fault.Hint(err, "--force kills it"))
 }
 
 // endAll kills the remaining processes of the container and removes its cgroup. Even a

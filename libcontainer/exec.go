@@ -95,9 +95,9 @@ func (c *Container) takesExec(o ExecOptions) error {
 	case err != nil:
 		return err
 	case status == Paused && !o.IgnorePaused:
-		return errors.New("cannot exec in a paused container (use --ignore-paused to override)")
+		return fault.Hint(fault.New(fault.Paused, "cannot exec in a paused container"), "use --ignore-paused to override")
 	case status == Stopped || status == Creating:
-		return fmt.Errorf("cannot exec in a %s container", status)
+		return fault.With(fault.NotRunning, fmt.Errorf("cannot exec in a %s container", status))
 	case o.IgnorePaused:
 		return nil
 	}
@@ -116,7 +116,8 @@ func (c *Container) thawedAbove(action string) error {
 		return err
 	}
 	if above != "" {
-		return fmt.Errorf("cannot %s a container below a frozen cgroup: thaw %s (write 0 to its cgroup.freeze)", action, above)
+		err = fmt.Errorf("cannot %s a container below a frozen cgroup: thaw %s", action, above)
+		return fault.With(fault.CgroupFrozen, fault.Hint(err, "write 0 to its cgroup.freeze"))
 	}
 	return nil
 }

@@ -60,9 +60,9 @@ func (c *Container) mayStart() error {
 	case err != nil:
 		return err
 	case status == Stopped, status == Creating:
-		return errors.New("cannot start a container that has stopped")
+		return fault.New(fault.NotRunning, "cannot start a container that has stopped")
 	case status == Running:
-		return errors.New("cannot start an already running container")
+		return fault.New(fault.StillRunning, "cannot start an already running container")
 	case status == Paused:
 		return fmt.Errorf("cannot start: %w", ErrPaused)
 	case c.state == 'T':
@@ -75,7 +75,7 @@ func (c *Container) mayStart() error {
 func (c *Container) release() error {
 	conn, err := c.entry.Connect()
 	if errors.Is(err, unix.ECONNREFUSED) {
-		return errors.New("cannot start an already running container")
+		return fault.New(fault.StillRunning, "cannot start an already running container")
 	}
 	if err != nil {
 		return err
