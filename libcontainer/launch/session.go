@@ -287,12 +287,14 @@ func (s *Session) closeListener() {
 // start: execve(2) closes the child's socket.
 func (s *Session) awaitExec() (Stage, error) {
 	if s.b.Hold {
-		return 0, s.finish()
+		s.finish()
+		return 0, nil
 	}
 	m, err := s.child.conn.Receive()
 	switch {
 	case errors.Is(err, wire.ErrClosed):
-		return 0, s.finish()
+		s.finish()
+		return 0, nil
 	case err != nil:
 		return 0, err
 	case s.b.passedOver(m):
@@ -305,7 +307,7 @@ func (s *Session) awaitExec() (Stage, error) {
 }
 
 // finish ends the session, and leaves the process to the caller.
-func (s *Session) finish() error {
+func (s *Session) finish() {
 	s.step = nil
-	return s.child.conn.Close()
+	_ = s.child.conn.Close()
 }
