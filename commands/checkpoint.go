@@ -82,6 +82,7 @@ func (c *call) checkpoint(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	defer progress(func() string { return imagesSize(o.ImagePath) })()
 	return container.Checkpoint(l, o)
 }
 

@@ -28,11 +28,14 @@ func (c *call) each(ctx *cli.Context, most int, do func(id string) error) error 
 	if err != nil {
 		return err
 	}
+	n := counter{verb: ctx.Command.Name, total: len(ids)}
+	defer progress(n.String)()
 	var failed []error
 	for _, id := range ids {
 		if err := do(id); err != nil && !errors.Is(err, libcontainer.ErrNotExist) { // else it has just been deleted
 			failed = append(failed, fmt.Errorf("container %s: %w", id, err))
 		}
+		n.done.Add(1)
 	}
 	return errors.Join(failed...)
 }
