@@ -30,9 +30,6 @@ type Host struct {
 	// goroutine, and may be nil.
 	Note func(format string, args ...any)
 
-	// Debug prints each step and how long it took. If it is nil, nothing is measured.
-	Debug func(format string, args ...any)
-
 	owners map[uint32]string // cache of user names by uid
 }
 

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -30,6 +31,9 @@ func Read(bundle, file string) (spec *specs.Spec, raw []byte, err error) {
 	path := file
 	if file == "" {
 		path = filepath.Join(bundle, "config.json")
+	}
+	if m := trace.Begin(); m.On() {
+		defer func() { m.Done(err, "read", path) }()
 	}
 	raw, err = readRegular(path)
 	if errors.Is(err, fs.ErrNotExist) && file == "" {

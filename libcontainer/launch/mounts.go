@@ -205,7 +205,7 @@ func (b *binding) carryOut(files []*os.File, made func(wire.Message) error) (err
 		if err != nil {
 			return s.died(err)
 		}
-		if b.passedOver(m) {
+		if b.passedOver(s.pid, m) {
 			continue
 		}
 		if script, err = wire.Accept(script, m); err != nil {

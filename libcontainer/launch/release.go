@@ -9,10 +9,11 @@ import (
 )
 
 // Release lets a process that waits for start (Hold) go on: conn is a connection to
-// its socket, tail and first are from [Running]. If create was traced, the process
-// sends traces now as well. Release returns when the program runs, or with the error
+// the socket of process pid, tail and first are from [Running]. If the steps of create were
+// recorded, the process reports its operations now as well. Release returns when the program runs, or with the error
 // that kept it from running.
-func Release(conn int, tail []program.Step, first int, debug Debug) error {
+func Release(conn, pid int, tail []program.Step, first int) error {
+	var follow follower
 	c := wire.NewConn(conn)
 	defer c.Close()
 	m, err := c.Receive()
@@ -20,11 +21,14 @@ func Release(conn int, tail []program.Step, first int, debug Debug) error {
 		m, err = c.Receive()
 		for err == nil && m.Type == wire.Trace {
 			if i := m.Index - first; i >= 0 && i < len(tail) {
-				debug.traced(m.Index, tail[i].Entry(), m)
+				follow.done(pid, tail[i].Entry(), m)
 			}
 			m, err = c.Receive()
 		}
 		if errors.Is(err, wire.ErrClosed) {
+			if last := len(tail) - 1; last >= 0 {
+				follow.executed(pid, first+last, tail[last].Entry())
+			}
 			return nil
 		}
 	}
