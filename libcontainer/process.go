@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,7 +22,10 @@ func (p *Process) takeConsole(master *os.File, io IO) error {
 	}
 	defer master.Close()
 	// The message is the name of the device (runc's docs/terminals.md).
-	if err := sys.SendFD(io.ConsoleSocket, "/dev/ptmx", int(master.Fd())); err != nil {
+	m := trace.Begin()
+	err := sys.SendFD(io.ConsoleSocket, "/dev/ptmx", int(master.Fd()))
+	m.Done(err, "send the terminal to", io.ConsoleSocket)
+	if err != nil {
 		return fmt.Errorf("--console-socket: %w", err)
 	}
 	return nil

@@ -129,7 +129,7 @@ func (r *runner) run(h *specs.Hook, field string) error {
 	}
 	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
 		if m.On() {
-			m.Noted(nil, "run hook", field+" "+h.Path, said(out.String()))
+			m.Noted(nil, "run hook", field+" "+h.Path, Said(out.String()))
 		}
 		return nil
 	}
@@ -138,9 +138,9 @@ func (r *runner) run(h *specs.Hook, field string) error {
 	return err
 }
 
-// said returns the words for the result of a hook that has succeeded: the last lines of
+// Said returns the words for the result of a hook that has succeeded: the last lines of
 // its output, as far as it has gone to no file.
-func said(output string) string {
+func Said(output string) string {
 	const most = 400
 	output = strings.TrimSpace(output)
 	if output == "" {

@@ -2,9 +2,9 @@ package launch
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
+	"github.com/skiff-oci/skiff/libcontainer/hooks"
 	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/trace"
@@ -29,9 +29,10 @@ func (f *follower) done(pid int, e program.Entry, m wire.Message) {
 	}
 	f.seen, f.last, f.ended = true, m.Index, t.Begun.Add(t.Took)
 	s := trace.Step{Child: true, Pid: pid, Index: m.Index, What: e.Brief(), Field: e.Field, Begun: t.Begun, Took: t.Took}
+	_, hook := e.Operation.(program.Hook)
 	switch {
-	case t.Output != "":
-		s.Note = fmt.Sprintf("it printed %q", strings.TrimSpace(t.Output))
+	case hook:
+		s.Note = hooks.Said(t.Output)
 	case t.Refused >= 0:
 		s.Note = fmt.Sprintf("went on without %s, which was refused: %v", sys.CallName(uintptr(t.Refused)), t.Errno)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/skiff-oci/skiff/libcontainer/program"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 )
 
@@ -16,6 +17,7 @@ func Release(conn, pid int, tail []program.Step, first int) error {
 	var follow follower
 	c := wire.NewConn(conn)
 	defer c.Close()
+	waits := trace.Begin()
 	m, err := c.Receive()
 	if err == nil && m.Type == wire.Started {
 		m, err = c.Receive()
@@ -26,6 +28,7 @@ func Release(conn, pid int, tail []program.Step, first int) error {
 			m, err = c.Receive()
 		}
 		if errors.Is(err, wire.ErrClosed) {
+			waits.Done(nil, "wait for the child:", "its program")
 			if last := len(tail) - 1; last >= 0 {
 				follow.executed(pid, first+last, tail[last].Entry())
 			}

@@ -68,8 +68,11 @@ func (d Dir) at(name string) (fd int, path string) {
 // ReadRegular reads a regular file of at most limit bytes. Whatever has that name, it does
 // not block: neither on the other end of a FIFO nor on a file without an end. It follows
 // no symlink.
-func (d Dir) ReadRegular(name string, limit int64) ([]byte, error) {
+func (d Dir) ReadRegular(name string, limit int64) (_ []byte, err error) {
 	path := filepath.Join(d.Path, name)
+	if m := trace.Begin(); m.On() {
+		defer func() { m.Done(err, "read", path) }()
+	}
 	at, rel := d.at(name)
 	fd, err := unix.Openat(at, rel, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err == unix.ELOOP {
