@@ -39,6 +39,19 @@ func (f *follower) done(pid int, e program.Entry, m wire.Message) {
 	trace.Record(s)
 }
 
+// failed records the operation e that the child reports as failed, with the error that
+// came of it. Its beginning is the end of the one before.
+func (f *follower) failed(pid, index int, e program.Entry, err error) error {
+	if trace.On() {
+		s := trace.Step{Child: true, Pid: pid, Index: index, What: e.Brief(), Field: e.Field, Err: err, Begun: time.Now()}
+		if f.seen {
+			s.Begun, s.Took = f.ended, time.Since(f.ended)
+		}
+		trace.Record(s)
+	}
+	return err
+}
+
 // executed records the operations that the child does not report: the last one, which
 // is the execution of the program e, and those from the seccomp filter on, which may
 // forbid the report. Their end is that of the conversation.

@@ -43,5 +43,6 @@ func Release(conn, pid int, tail []program.Step, first int) error {
 	case m.Index < first || m.Index-first >= len(tail):
 		return fmt.Errorf("operation %d of the launch program, of which the state file says nothing: %w", m.Index, m.Errno)
 	}
-	return describe(tail[m.Index-first].Entry(), m)
+	e := tail[m.Index-first].Entry()
+	return follow.failed(pid, m.Index, e, describe(e, m))
 }

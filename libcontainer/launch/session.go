@@ -146,9 +146,14 @@ func (s *Session) explain(err error) error {
 		return err
 	}
 	if m, failed := s.child.conn.Failure(); failed {
-		return s.b.failure(s.child, m)
+		return s.childFailed(m)
 	}
 	return s.child.interrupted(s.child.died(err))
+}
+
+// childFailed returns the error for an operation that the child reports as failed.
+func (s *Session) childFailed(m wire.Message) error {
+	return s.b.follow.failed(s.child.pid, m.Index, s.b.prog.At(m.Index), s.b.failure(s.child, m))
 }
 
 // end kills the child and ends the conversation.
@@ -210,7 +215,7 @@ func (s *Session) receive() (Stage, error) {
 	}
 	if m.Type == wire.Failed {
 		s.reported = true
-		return 0, s.b.failure(s.child, m)
+		return 0, s.childFailed(m)
 	}
 	s.waited(m.Type)
 	s.asked, s.script, s.begun, s.step = m, rest, trace.Begin(), s.answer
@@ -307,7 +312,8 @@ func (s *Session) awaitExec() (Stage, error) {
 		return 0, fmt.Errorf("handshake: %s after %s", m.Type, wire.Ready)
 	}
 	s.reported = true
-	return 0, describe(s.b.prog.At(m.Index), m)
+	e := s.b.prog.At(m.Index)
+	return 0, s.b.follow.failed(s.child.pid, m.Index, e, describe(e, m))
 }
 
 // wait begins the wait for the child's next message.
