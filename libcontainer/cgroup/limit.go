@@ -193,6 +193,7 @@ func (g *Group) limitDevices() error {
 		if g.rootless && errors.Is(err, unix.EPERM) {
 			// Without root's privileges on the host the program cannot be loaded; but
 			// then the container can use only devices that the host's user may use.
+			trace.Say("%v: devices are limited to those that this user may use", err)
 			return nil
 		}
 		return err
