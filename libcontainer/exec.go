@@ -10,6 +10,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/seccomp"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"github.com/skiff-oci/skiff/libcontainer/undo"
 	"golang.org/x/sys/unix"
 )
@@ -83,7 +84,7 @@ func (c *Container) Exec(l *plan.Launch, io IO, o ExecOptions) (_ *Process, err 
 	if err != nil {
 		return nil, execOOM(group, err)
 	}
-	p.Pid, p.Pidfd = run.Pid, run.Pidfd
+	p.Pid, p.Pidfd, p.begun = run.Pid, run.Pidfd, trace.Begin()
 	u.Release()
 	return p, nil
 }

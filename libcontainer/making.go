@@ -54,6 +54,7 @@ func (m *making) made() (*Container, *Process) {
 	if m.net != nil {
 		m.net.Close()
 	}
+	m.process.begun = trace.Begin()
 	return m.Container, m.process
 }
 

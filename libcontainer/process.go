@@ -55,7 +55,11 @@ func (p *Process) Wait() (int, error) {
 	if _, err := sys.WaitReadable(int(p.Pidfd.Fd()), -1); err != nil {
 		return -1, err
 	}
-	return sys.Wait(p.Pid)
+	code, err := sys.Wait(p.Pid)
+	if p.begun.On() {
+		p.begun.Noted(err, "wait for the end of the program", "", fmt.Sprintf("exit status %d", code))
+	}
+	return code, err
 }
 
 // Signal sends a signal to the process.
