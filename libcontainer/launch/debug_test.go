@@ -49,8 +49,15 @@ func report(t *testing.T, ops ...program.Operation) []trace.Step {
 	}
 	b.prog.Add("", program.Sync{Message: wire.Ready})
 	return recorded(t, func() {
-		if err := b.carryOut(nil, nil); err != nil {
-			t.Fatal(err)
+		done := make(chan error, 1)
+		go func() { done <- b.carryOut(nil, nil) }()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatal("the child and the runtime wait for each other")
 		}
 	})
 }
