@@ -3,9 +3,10 @@ package launch
 import (
 	"errors"
 	"fmt"
+	"os"
+
 	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
-	"os"
 )
 
 // Stage is a point of a launch at which the caller has something to do. The stages
@@ -122,7 +123,7 @@ func (s *Session) fail(err error) {
 			err = errors.Join(err, endErr)
 		}
 	}
-	s.step, s.err = nil, err
+	s.step, s.err, s.waits = nil, err, trace.Mark{}
 	full := (*fullError)(nil)
 	if !errors.As(err, &full) || s.request.Cgroup == nil {
 		return
