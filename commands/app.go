@@ -31,8 +31,9 @@ type call struct {
 	host          libcontainer.Host
 	rootIsDefault bool // --root was not given
 	log           journal
-	help          printer // output of help and --version
-	code          int     // exit status of a call that succeeds
+	trace         *tracing // nil without --debug and --trace
+	help          printer  // output of help and --version
+	code          int      // exit status of a call that succeeds
 }
 
 // Main runs the command line and returns the exit status of the process.
@@ -43,6 +44,7 @@ func Main(build Build, args []string) int {
 	if err == nil {
 		err = c.help.err
 	}
+	c.closeTrace(err)
 	if err == nil {
 		c.log.flush()
 		return c.code

@@ -15,7 +15,8 @@ func globalFlags() []cli.Flag {
 		&cli.StringFlag{Name: "log", Usage: "file to append log records to (default: standard error)"},
 		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"},
 		&cli.StringFlag{Name: "log-level", Value: "info", Usage: "error, warning, info or debug"},
-		&cli.BoolFlag{Name: "debug", Usage: "the same as --log-level debug"},
+		&cli.BoolFlag{Name: "debug", Usage: "the same as --log-level debug: log each step and its duration"},
+		&cli.StringFlag{Name: "trace", Usage: "write each step with its time to `FILE`, for Perfetto or chrome://tracing"},
 		&cli.BoolFlag{Name: "systemd-cgroup", Usage: "make cgroups through systemd; cgroupsPath is slice:prefix:name"},
 		&cli.StringFlag{Name: "cgroup-manager", Usage: "cgroupfs, systemd (as --systemd-cgroup) or disabled (containers stay in the caller's cgroup)"},
 		&cli.StringFlag{Name: "rootless", Value: "auto", Usage: "true, false or auto"},
@@ -43,6 +44,9 @@ func (c *call) before(ctx *cli.Context) error {
 	if err := c.openLog(ctx); err != nil {
 		return err
 	}
+	if err := c.openTrace(ctx); err != nil {
+		return err
+	}
 	var err error
 	if c.host.Rootless, err = rootless(ctx.String("rootless")); err != nil {
 		return err
@@ -56,9 +60,6 @@ func (c *call) before(ctx *cli.Context) error {
 		return err
 	}
 	c.host.Warn, c.host.Note = c.log.warn, c.log.note
-	if c.log.debugs() {
-		c.host.Debug = c.log.debug
-	}
 	c.rootIsDefault = !ctx.IsSet("root")
 	return nil
 }

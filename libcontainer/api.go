@@ -11,6 +11,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/seccomp"
 	"github.com/skiff-oci/skiff/libcontainer/store"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 )
 
 // Host is the environment of an operation on containers: the state directory, the
@@ -29,9 +30,6 @@ type Host struct {
 	// Note prints at once what the command waits for. It may be called from another
 	// goroutine, and may be nil.
 	Note func(format string, args ...any)
-
-	// Debug prints each step and how long it took. If it is nil, nothing is measured.
-	Debug func(format string, args ...any)
 
 	owners map[uint32]string // cache of user names by uid
 }
@@ -92,6 +90,7 @@ type Process struct {
 
 	notify *notify.Proxy
 	group  *cgroup.Group // nil if the process was restored
+	begun  trace.Mark    // of the caller's wait for its end
 }
 
 // Status is the status of a container. It is computed at each call, never stored.

@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"time"
 
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 	"github.com/skiff-oci/skiff/libcontainer/netdev"
 	"github.com/skiff-oci/skiff/libcontainer/store"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 )
 
 // Container is a container that was created at some time; it may have stopped since.
@@ -79,7 +79,7 @@ func (c *Container) take() error {
 
 func (c *Container) takeBy(lock func() error) error {
 	before := c.record.Created
-	err := c.host.timed("lock "+c.entry.Path(), lock)
+	err := trace.Timed("lock", c.entry.Path(), lock)
 	if errors.Is(err, fs.ErrNotExist) {
 		return c.notExist()
 	}
@@ -211,17 +211,6 @@ func (c *Container) State() (*State, error) {
 		s.Pid = 0
 	}
 	return s, nil
-}
-
-// timed calls f and reports the time that it took to Debug.
-func (h *Host) timed(what string, f func() error) error {
-	if h.Debug == nil {
-		return f()
-	}
-	begun := time.Now()
-	err := f()
-	h.Debug("runtime: %s: %d µs", what, time.Since(begun).Microseconds())
-	return err
 }
 
 func (h *Host) warn(format string, args ...any) {

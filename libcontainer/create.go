@@ -17,6 +17,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/seccomp"
 	"github.com/skiff-oci/skiff/libcontainer/store"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 )
 
 // Create makes a container, and unless io.Hold is set starts its program. raw is
@@ -39,13 +40,13 @@ func (h *Host) Create(l *plan.Launch, raw []byte, io IO) (_ *Container, _ *Proce
 	defer func() { err = fault.In(phase, err) }()
 	defer m.end(&err)
 
-	if err := m.findCgroup(); err != nil {
+	if err := trace.Timed("find the cgroup", "", m.findCgroup); err != nil {
 		return nil, nil, err
 	}
 	if err := delegable(l, m.group); err != nil {
 		return nil, nil, err
 	}
-	err = h.timed("make the state directory and the cgroups", func() error { return m.claim(false) })
+	err = trace.Timed("make the state directory and the cgroups", "", func() error { return m.claim(false) })
 	if err != nil {
 		return nil, nil, err
 	}
@@ -141,7 +142,6 @@ func (h *Host) request(l *plan.Launch, io IO) *launch.Request {
 		SeccompCache: h.seccompCache(),
 		Scratch:      h.Root,
 		Warn:         h.warn,
-		Debug:        h.Debug,
 	}
 }
 

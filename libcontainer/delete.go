@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/hooks"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -59,7 +60,7 @@ func (c *Container) destroy(how removal) error {
 		{"stop the systemd unit", c.stopUnit}, {"unmount the root", c.unmountRoot},
 		{"bring network devices back", c.recoverDevices}, {"remove the resctrl class", c.removeClass},
 	} {
-		err := c.host.timed(step.what, step.do)
+		err := trace.Timed(step.what, "", step.do)
 		if err != nil && !how.damaged {
 			return err
 		}
@@ -102,9 +103,9 @@ func (c *Container) runPoststop(list []specs.Hook) {
 		return
 	}
 	var failed []error
-	_ = c.host.timed("poststop hooks", func() error {
+	_ = trace.Timed("run hooks", "poststop", func() error {
 		failed = hooks.RunAll(list, "poststop", c.hookState(specs.StateStopped))
-		return nil
+		return errors.Join(failed...)
 	})
 	for _, err := range failed {
 		c.host.warn("%v", err)
@@ -169,6 +170,10 @@ func (c *Container) endInit() error {
 }
 
 func (c *Container) awaitInit() error {
+	return trace.Timed("wait for the end of the first process", "", c.pollInit)
+}
+
+func (c *Container) pollInit() error {
 	limit := time.Now().Add(endWait)
 	for wait := 50 * time.Microsecond; ; wait *= 2 {
 		alive, err := c.init()

@@ -11,6 +11,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/seccomp"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"github.com/skiff-oci/skiff/libcontainer/undo"
 	"golang.org/x/sys/unix"
 )
@@ -84,7 +85,7 @@ func (c *Container) Exec(l *plan.Launch, io IO, o ExecOptions) (_ *Process, err 
 	if err != nil {
 		return nil, fault.In(fault.Launch, execOOM(group, err))
 	}
-	p.Pid, p.Pidfd = run.Pid, run.Pidfd
+	p.Pid, p.Pidfd, p.begun = run.Pid, run.Pidfd, trace.Begin()
 	u.Release()
 	return p, nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/rdt"
 	"github.com/skiff-oci/skiff/libcontainer/store"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"github.com/skiff-oci/skiff/libcontainer/undo"
 )
 
@@ -53,6 +54,7 @@ func (m *making) made() (*Container, *Process) {
 	if m.net != nil {
 		m.net.Close()
 	}
+	m.process.begun = trace.Begin()
 	return m.Container, m.process
 }
 
@@ -210,22 +212,29 @@ func (m *making) announceInit(run *launch.Running) error {
 		if !filepath.IsAbs(path) && !strings.HasPrefix(path, "@") {
 			path = filepath.Join(m.record.Bundle, path)
 		}
-		if err := sys.SendFD(path, "pidfd", int(run.Pidfd.Fd())); err != nil {
+		if err := sendPidfd(path, run); err != nil {
 			return fmt.Errorf("%s: %w", plan.AnnotationField(plan.PidfdReceiver), err)
 		}
 	}
 	return m.announce(run, m.io, &m.undo)
 }
 
+// sendPidfd sends the pidfd to a socket.
+func sendPidfd(socket string, run *launch.Running) error {
+	return trace.Timed("send the pidfd to", socket, func() error { return sys.SendFD(socket, "pidfd", int(run.Pidfd.Fd())) })
+}
+
 // announce hands out the pid and the pidfd.
 func (c *Container) announce(run *launch.Running, io IO, u *undo.Stack) error {
 	if io.PidfdSocket != "" {
-		if err := sys.SendFD(io.PidfdSocket, "pidfd", int(run.Pidfd.Fd())); err != nil {
+		if err := sendPidfd(io.PidfdSocket, run); err != nil {
 			return fmt.Errorf("--pidfd-socket: %w", err)
 		}
 	}
 	if io.PidFile != "" {
+		m := trace.Begin()
 		remove, err := sys.Publish(io.PidFile, strconv.AppendInt(nil, int64(run.Pid), 10), 0o666, c.entry.Path())
+		m.Done(err, "write", io.PidFile)
 		if err != nil {
 			return fmt.Errorf("--pid-file: %w", err)
 		}

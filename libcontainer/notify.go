@@ -8,6 +8,7 @@ import (
 
 	"github.com/skiff-oci/skiff/libcontainer/notify"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 )
 
 // notifyDir returns the directory of the container's sd_notify(3) socket. It is removed
@@ -83,7 +84,8 @@ func (c *Container) awaitReady(p *notify.Proxy, pidfd *os.File) {
 		return
 	}
 	defer p.Close()
-	if err := p.Run(notify.Service{Init: c.record.Pid, Pidfd: pidfd, Main: c.record.Pid, UntilReady: true}); err != nil {
+	service := notify.Service{Init: c.record.Pid, Pidfd: pidfd, Main: c.record.Pid, UntilReady: true}
+	if err := trace.Timed("wait for", "READY=1", func() error { return p.Run(service) }); err != nil {
 		c.host.warn("%v", err)
 	}
 }

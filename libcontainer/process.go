@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,7 +22,10 @@ func (p *Process) takeConsole(master *os.File, io IO) error {
 	}
 	defer master.Close()
 	// The message is the name of the device (runc's docs/terminals.md).
-	if err := sys.SendFD(io.ConsoleSocket, "/dev/ptmx", int(master.Fd())); err != nil {
+	m := trace.Begin()
+	err := sys.SendFD(io.ConsoleSocket, "/dev/ptmx", int(master.Fd()))
+	m.Done(err, "send the terminal to", io.ConsoleSocket)
+	if err != nil {
 		return fmt.Errorf("--console-socket: %w", err)
 	}
 	return nil
@@ -51,7 +55,11 @@ func (p *Process) Wait() (int, error) {
 	if _, err := sys.WaitReadable(int(p.Pidfd.Fd()), -1); err != nil {
 		return -1, err
 	}
-	return sys.Wait(p.Pid)
+	code, err := sys.Wait(p.Pid)
+	if p.begun.On() {
+		p.begun.Noted(err, "wait for the end of the program", "", fmt.Sprintf("exit status %d", code))
+	}
+	return code, err
 }
 
 // Signal sends a signal to the process.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/skiff-oci/skiff/libcontainer/store"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -47,6 +48,7 @@ type seizure struct {
 	*Container
 	begun  time.Time
 	pause  time.Duration
+	last   measure
 	termed int  // pid of the holder that SIGTERM was sent to
 	noted  bool // the caller has been told who holds the lock
 }
@@ -59,6 +61,7 @@ func (s *seizure) wait(dir *store.Directory) error {
 		s.noteHolder()
 	}
 	if m := measureAfter(waited); m > nothing {
+		s.say(m)
 		if err := s.apply(m, dir); err != nil || dir.Gone() {
 			return err
 		}
@@ -69,6 +72,18 @@ func (s *seizure) wait(dir *store.Directory) error {
 	time.Sleep(s.pause)
 	s.pause = min(2*s.pause, 20*time.Millisecond)
 	return nil
+}
+
+// say records a measure that is taken for the first time.
+func (s *seizure) say(m measure) {
+	if m != s.last {
+		s.last = m
+		trace.Say("the lock is still held after %v: %s", time.Since(s.begun).Round(time.Millisecond), m)
+	}
+}
+
+func (m measure) String() string {
+	return [...]string{"wait", "kill the container's processes", "send SIGTERM to the holder", "kill the holder", "give up"}[m]
 }
 
 // apply carries out a measure.

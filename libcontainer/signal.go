@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -92,7 +94,11 @@ func (c *Container) signalInit(sig unix.Signal) error {
 	if alive, err := c.init(); err != nil || !alive {
 		return errors.Join(err, ErrNotRunning)
 	}
+	m := trace.Begin()
 	err = sys.PidfdSignal(pidfd, sig)
+	if m.On() {
+		m.Done(err, "send "+unix.SignalName(sig)+" to process", strconv.Itoa(c.record.Pid))
+	}
 	if errors.Is(err, unix.ESRCH) {
 		return ErrNotRunning
 	}
@@ -127,7 +133,12 @@ func (c *Container) signalAll(sig unix.Signal) error {
 	if len(pids) == 0 {
 		return ErrNotRunning
 	}
-	return sys.SignalMembers(pids, sig, c.Pids)
+	m := trace.Begin()
+	err = sys.SignalMembers(pids, sig, c.Pids)
+	if m.On() {
+		m.Done(err, "send "+unix.SignalName(sig)+" to processes", fmt.Sprint(pids))
+	}
+	return err
 }
 
 // Pids returns the pids of all processes of the container, in the runtime's pid

@@ -11,6 +11,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/hooks"
 	"github.com/skiff-oci/skiff/libcontainer/launch"
 	"github.com/skiff-oci/skiff/libcontainer/notify"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -80,7 +81,7 @@ func (c *Container) release() error {
 	if err != nil {
 		return err
 	}
-	if err := launch.Release(conn, planSteps(c.record.Tail), c.record.First, c.host.Debug); err != nil {
+	if err := launch.Release(conn, c.record.Pid, planSteps(c.record.Tail), c.record.First); err != nil {
 		err = fault.In(fault.Launch, err)
 		// The child reports the failure before it ends. Wait for its end, so that a
 		// delete that follows finds it stopped.
@@ -109,13 +110,12 @@ func (c *Container) destroyAfter(err error) error {
 	return errors.Join(err, c.destroy(removal{force: true}))
 }
 
-// runHooks runs hooks in the runtime's namespaces, and reports the time that they take
-// to Debug.
+// runHooks runs hooks in the runtime's namespaces.
 func (c *Container) runHooks(list []specs.Hook, point string, s specs.State, first *os.File) error {
 	if len(list) == 0 {
 		return nil
 	}
-	return c.host.timed(fmt.Sprintf("%d %s hook(s)", len(list), point), func() error { return hooks.Run(list, point, s, first) })
+	return trace.Timed("run hooks", point, func() error { return hooks.Run(list, point, s, first) })
 }
 
 // poststart runs the poststart hooks.

@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 	"github.com/skiff-oci/skiff/libcontainer/rdt"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"github.com/skiff-oci/skiff/libcontainer/undo"
 )
 
@@ -68,7 +69,7 @@ func (c *Container) updateCgroup(change *cgroup.Change, u *undo.Stack) (*specs.L
 	}
 	merged, err := g.Update(change, u)
 	if err == nil && c.record.Unit.Name != "" {
-		err = c.updateUnit(g, change.Old, merged, u)
+		err = trace.Timed("update the unit", c.record.Unit.Name, func() error { return c.updateUnit(g, change.Old, merged, u) })
 	}
 	return merged, err
 }

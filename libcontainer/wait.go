@@ -7,6 +7,7 @@ import (
 
 	"github.com/skiff-oci/skiff/libcontainer/store"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 )
 
 // patience is how long to wait for a lock before the caller is told who holds it.
@@ -14,6 +15,9 @@ const patience = time.Second
 
 // waitForLock waits for the lock of dir, which another process holds.
 func (c *Container) waitForLock(dir *store.Directory) error {
+	if trace.On() {
+		trace.Say("%s holds the lock of %s, which is waited for", holderName(c.entry), c.entry.Path())
+	}
 	t := time.AfterFunc(patience, c.noteHolder)
 	defer t.Stop()
 	return dir.Wait()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 )
 
 // Options are the input of a compilation besides the configuration.
@@ -37,8 +38,11 @@ type compiler struct {
 // Compile compiles the configuration of a container. The error is [Violations]. There
 // may be warnings with and without an error.
 func Compile(spec *specs.Spec, o Options) (*plan.Launch, []Warning, error) {
+	m := trace.Begin()
 	c := newCompiler(spec, o)
-	return c.launch()
+	l, warnings, err := c.launch()
+	m.Done(err, "check the configuration", "")
+	return l, warnings, err
 }
 
 func newCompiler(spec *specs.Spec, o Options) *compiler {

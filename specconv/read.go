@@ -15,6 +15,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/fault"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -31,6 +32,9 @@ func Read(bundle, file string) (spec *specs.Spec, raw []byte, err error) {
 	path := file
 	if file == "" {
 		path = filepath.Join(bundle, "config.json")
+	}
+	if m := trace.Begin(); m.On() {
+		defer func() { m.Done(err, "read", path) }()
 	}
 	raw, err = readRegular(path)
 	if errors.Is(err, fs.ErrNotExist) && file == "" {

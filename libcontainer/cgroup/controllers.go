@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -205,6 +206,9 @@ func (g *Group) recordRefusal(controllers []string, why error) {
 	}
 	for _, c := range controllers {
 		g.refused[c] = why
+	}
+	if trace.On() {
+		trace.Say("the controllers %s cannot be enabled: limits that need them would be an error", strings.Join(controllers, ", "))
 	}
 }
 

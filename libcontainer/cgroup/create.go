@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -63,7 +64,11 @@ const dirMode = 0o755
 // directory is cheaper than to chmod each, or than to set the umask, which all threads
 // share, and set it back.
 func mkdirAllMode(p string) (made []string, err error) {
+	m := trace.Begin()
 	made, err = mkdirAll(p)
+	if m.On() {
+		m.Noted(err, "make", p, fmt.Sprintf("%d new directories", len(made)))
+	}
 	if err != nil || len(made) == 0 {
 		return made, err
 	}

@@ -2,6 +2,7 @@ package cgroup
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -26,7 +28,10 @@ func (g *Group) delegate(d dir) error {
 
 // handTo makes a user the owner of the directory and of the files in it that are needed
 // to manage cgroups.
-func (d dir) handTo(owner int) error {
+func (d dir) handTo(owner int) (err error) {
+	if m := trace.Begin(); m.On() {
+		defer func() { m.Done(err, "give to user", fmt.Sprintf("%d: %s", owner, d.path)) }()
+	}
 	if err := unix.Fchownat(d.fd, "", owner, -1, unix.AT_EMPTY_PATH); err != nil {
 		return &os.PathError{Op: "chown", Path: d.path, Err: err}
 	}

@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"github.com/skiff-oci/skiff/libcontainer/undo"
 	"golang.org/x/sys/unix"
 )
@@ -83,7 +84,7 @@ func accessFor(list []rule, r *rule) access {
 // finds by its name. In between both must allow an access, so what either denies is
 // denied.
 func (m *member) replaceDevicesV2(now []rule, u *undo.Stack) error {
-	if err := m.swapPrograms(now, u); err != nil {
+	if err := trace.Timed("replace the device program of", m.path, func() error { return m.swapPrograms(now, u) }); err != nil {
 		return &FieldError{devicesField, err}
 	}
 	return nil

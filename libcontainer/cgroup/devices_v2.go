@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -240,7 +241,10 @@ type bpfAttr [16]uint64
 
 // limitDevicesV2 loads the program and attaches it to the cgroup. The kernel drops the
 // program with the cgroup.
-func (m *member) limitDevicesV2(list []rule) error {
+func (m *member) limitDevicesV2(list []rule) (err error) {
+	if t := trace.Begin(); t.On() {
+		defer func() { t.Noted(err, "attach the device program to", m.path, fmt.Sprintf("%d rules", len(list))) }()
+	}
 	p := compileRules(list)
 	if p == nil {
 		return nil

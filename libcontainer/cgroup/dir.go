@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -71,7 +72,10 @@ func (d dir) read(name string) (string, error) {
 }
 
 // write writes value with one write(2), since the kernel parses each write separately.
-func (d dir) write(name, value string) error {
+func (d dir) write(name, value string) (err error) {
+	if m := trace.Begin(); m.On() {
+		defer func() { m.Done(err, "write", wrote(d.path+"/"+name, value)) }()
+	}
 	fd, err := d.open(name, unix.O_WRONLY)
 	if err != nil {
 		return err
@@ -82,7 +86,10 @@ func (d dir) write(name, value string) error {
 
 // writeLines writes each line with its own write(2): files such as io.max take one
 // entry per write.
-func (d dir) writeLines(name, value string) error {
+func (d dir) writeLines(name, value string) (err error) {
+	if m := trace.Begin(); m.On() {
+		defer func() { m.Done(err, "write", wrote(d.path+"/"+name, value)) }()
+	}
 	fd, err := d.open(name, unix.O_WRONLY)
 	if err != nil {
 		return err
@@ -95,6 +102,9 @@ func (d dir) writeLines(name, value string) error {
 	}
 	return nil
 }
+
+// wrote returns the words for a step that writes a value.
+func wrote(path, value string) string { return fmt.Sprintf("%s %q", path, value) }
 
 func writeTo(fd int, path, value string) error {
 	for {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path"
 	"time"
+
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 )
 
 // Freeze freezes all processes of the group, and returns when they are stopped. If that
@@ -52,7 +54,9 @@ func (m *member) freezeV2(on bool, deadline time.Time) error {
 	if err := d.write("cgroup.freeze", want); err != nil {
 		return err
 	}
+	w := trace.Begin()
 	ok, err := d.awaitEvent("frozen", want, deadline)
+	w.Done(err, "wait for the freezer of", m.path)
 	if err == nil && !ok {
 		err = fmt.Errorf("waited for \"frozen %s\" in %s/cgroup.events until the deadline", want, m.path)
 	}

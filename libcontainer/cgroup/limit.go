@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -143,8 +144,10 @@ func (s *setting) apply(d dir) error {
 	case !errors.Is(err, unix.ENOENT):
 		return explained(d, s.file, err)
 	case s.fallback != nil:
+		trace.Say("the kernel has no %s: %s is written", s.file, s.fallback.file)
 		return s.fallback.apply(d)
 	case s.optional:
+		trace.Say("the kernel has no %s: %s is not set", s.file, s.field)
 		return nil
 	}
 	return noFile(d, s.file)
@@ -190,6 +193,7 @@ func (g *Group) limitDevices() error {
 		if g.rootless && errors.Is(err, unix.EPERM) {
 			// Without root's privileges on the host the program cannot be loaded; but
 			// then the container can use only devices that the host's user may use.
+			trace.Say("%v: devices are limited to those that this user may use", err)
 			return nil
 		}
 		return err

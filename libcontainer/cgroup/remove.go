@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -63,7 +64,10 @@ func (m *member) removeTree(deadline time.Time) error {
 	}
 	defer d.close()
 	if m.unified() {
-		switch ended, err := d.awaitEvent("populated", "0", deadline); {
+		m := trace.Begin()
+		ended, err := d.awaitEvent("populated", "0", deadline)
+		m.Done(err, "wait for the end of all processes in", d.path)
+		switch {
 		case err != nil:
 			return ignoreGone(err)
 		case !ended:
@@ -76,9 +80,12 @@ func (m *member) removeTree(deadline time.Time) error {
 	return rmdir(m.path)
 }
 
-func rmdir(path string) error {
+func rmdir(path string) (err error) {
+	if m := trace.Begin(); m.On() {
+		defer func() { m.Done(err, "remove", path) }()
+	}
 	var st unix.Statfs_t
-	err := unix.Statfs(path, &st)
+	err = unix.Statfs(path, &st)
 	if err == nil && !isCgroup(&st) {
 		err = errNotCgroup
 	}

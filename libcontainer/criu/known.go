@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
+
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 )
 
 // need is a flag that may be used, and CRIU's name for its option. An older CRIU
@@ -50,7 +52,9 @@ func checkKnown(all []need) error {
 			if err != nil {
 				return err
 			}
+			m := trace.Begin()
 			b, err := exec.Command(path, "--help").Output()
+			m.Done(err, "run", "criu --help")
 			if err != nil {
 				return fmt.Errorf("criu --help: %w", err)
 			}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/checkpoint-restore/go-criu/v8/rpc"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -96,7 +97,10 @@ func ptr[T any](v T) *T { return &v }
 
 // do starts CRIU, sends one request, and handles notifications until CRIU has answered
 // it.
-func (s *session) do(req *rpc.CriuReq) (*rpc.CriuResp, error) {
+func (s *session) do(req *rpc.CriuReq) (_ *rpc.CriuResp, err error) {
+	if m := trace.Begin(); m.On() {
+		defer func() { m.Done(err, "run criu:", req.GetType().String()) }()
+	}
 	ours, theirs, err := sys.SocketPair()
 	if err != nil {
 		return nil, err
@@ -266,7 +270,7 @@ func (s *session) talk(conn *os.File, pid int, req *rpc.CriuReq) (*rpc.CriuResp,
 
 func (s *session) handle(n Notice) error {
 	if s.notify != nil {
-		return s.notify(n)
+		return trace.Timed("answer criu:", n.Script, func() error { return s.notify(n) })
 	}
 	if n.File != nil {
 		n.File.Close()

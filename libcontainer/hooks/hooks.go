@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -120,14 +122,34 @@ func (r *runner) run(h *specs.Hook, field string) error {
 	// Processes that a hook leaves in the background may keep its output open; they
 	// are not waited for.
 	cmd.WaitDelay = 100 * time.Millisecond
+	m := trace.Begin()
 	err := sys.Afresh(cmd.Start)
 	if err == nil {
 		err = wait(cmd, pidfd, r.first, h.Timeout)
 	}
 	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
+		if m.On() {
+			m.Noted(nil, "run hook", field+" "+h.Path, Said(out.String()))
+		}
 		return nil
 	}
-	return &Failed{Field: field, Path: h.Path, Why: err.Error(), Output: out.String()}
+	err = &Failed{Field: field, Path: h.Path, Why: err.Error(), Output: out.String()}
+	m.Done(err, "run hook", field+" "+h.Path)
+	return err
+}
+
+// Said returns the words for the result of a hook that has succeeded: the last lines of
+// its output, as far as it has gone to no file.
+func Said(output string) string {
+	const most = 400
+	output = strings.TrimSpace(output)
+	if output == "" {
+		return "exit status 0"
+	}
+	if n := len(output); n > most {
+		output = "... " + output[n-most:]
+	}
+	return fmt.Sprintf("exit status 0; it printed %q", output)
 }
 
 // wait waits until a hook exits, and kills it if [await] returns an error.

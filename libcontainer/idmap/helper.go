@@ -10,6 +10,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 )
 
 // help runs newuidmap(1) or newgidmap(1) to write the map file of process pid. They
@@ -30,7 +31,11 @@ func help(pid int, file, field string, list []specs.LinuxIDMapping) error {
 			args = append(args, strconv.FormatUint(uint64(n), 10))
 		}
 	}
+	m := trace.Begin()
 	out, err := exec.Command(path, args...).CombinedOutput()
+	if m.On() {
+		m.Done(err, "run", path+" "+strings.Join(args, " "))
+	}
 	if err == nil {
 		return nil
 	}

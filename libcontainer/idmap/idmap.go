@@ -12,6 +12,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -52,7 +53,11 @@ func denyGroups(pid int) error {
 // write writes one map file in one write(2): the kernel does not accept a second one.
 func write(pid int, file, field string, list []specs.LinuxIDMapping) error {
 	b := lines(list)
+	m := trace.Begin()
 	err := sys.WriteOnce(sys.ProcPath(pid, file), b)
+	if m.On() {
+		m.Done(err, "write", fmt.Sprintf("/proc/%d/%s %q", pid, file, b))
+	}
 	if errors.Is(err, unix.EPERM) && os.Geteuid() != 0 {
 		return help(pid, file, field, list)
 	}

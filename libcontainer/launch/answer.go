@@ -4,6 +4,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/idmap"
 	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"github.com/skiff-oci/skiff/libcontainer/tune"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 	"golang.org/x/sys/unix"
@@ -13,12 +14,12 @@ import (
 
 // passedOver handles a message that may come at any point, and reports whether m
 // is one.
-func (b *binding) passedOver(m wire.Message) bool {
+func (b *binding) passedOver(pid int, m wire.Message) bool {
 	switch m.Type {
 	case wire.Kept:
 		b.kept(b.prog.At(m.Index))
 	case wire.Trace:
-		b.Debug.traced(m.Index, b.prog.At(m.Index), m)
+		b.follow.done(pid, b.prog.At(m.Index), m)
 	default:
 		return false
 	}
@@ -46,7 +47,7 @@ func (b *binding) writeMaps(pid int) error {
 	if b.made&unix.CLONE_NEWUSER != 0 {
 		return idmap.Write(pid, b.Launch.UserMaps, "linux.")
 	}
-	return idmap.Check(pid, b.Launch.UserMaps)
+	return trace.Timed("check the id maps of the child", "", func() error { return idmap.Check(pid, b.Launch.UserMaps) })
 }
 
 // limitProcess sets what the child lacks the privileges for: its resource limits and
@@ -55,18 +56,19 @@ func (b *binding) limitProcess(pid int) error {
 	if err := b.limits(pid); err != nil {
 		return err
 	}
-	if b.tunes() && !b.notifies() {
-		return tune.Apply(pid, &b.Launch.Process)
+	if b.notifies() {
+		return nil
 	}
-	return nil
+	return b.schedule(pid)
 }
 
-// scheduleListener sets the scheduler of a child that has a listener. It is not set
-// earlier, since a child that spins in real time (load_with_listener in
-// child/src/seccomp.c) would keep a CPU to itself.
-func (b *binding) scheduleListener(pid int) error {
+// schedule sets the scheduler of the child, if the child does not do it. For one that
+// has a listener it is not set earlier than the listener is handed over, since a child
+// that spins in real time (load_with_listener in child/src/seccomp.c) would keep a CPU
+// to itself.
+func (b *binding) schedule(pid int) error {
 	if !b.tunes() {
 		return nil
 	}
-	return tune.Apply(pid, &b.Launch.Process)
+	return trace.Timed("set the scheduling of the child", "", func() error { return tune.Apply(pid, &b.Launch.Process) })
 }

@@ -53,6 +53,9 @@ type binding struct {
 	hookOutput hooks.Output // files that hooks run by the child print to
 
 	tail int // index of the first operation that create leaves to start
+
+	silent bool     // the child does not report its operations, even if steps are recorded
+	follow follower // of those that it reports
 }
 
 type join struct {

@@ -4,49 +4,71 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/skiff-oci/skiff/libcontainer/hooks"
 	"github.com/skiff-oci/skiff/libcontainer/program"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 )
 
-// Debug is called with a message for each step; nil: no messages.
-type Debug func(format string, args ...any)
-
-func (d Debug) say(format string, args ...any) {
-	if d != nil {
-		d(format, args...)
-	}
+// follower records the operations that the child reports as done.
+type follower struct {
+	seen  bool      // the child has reported one
+	last  int       // the one reported last
+	ended time.Time // when that one was done
 }
 
-// now returns the time, if messages are wanted.
-func (d Debug) now() (t time.Time) {
-	if d != nil {
-		t = time.Now()
+// done records operation e of the child pid, which m reports.
+func (f *follower) done(pid int, e program.Entry, m wire.Message) {
+	if !trace.On() {
+		return // create was traced, and start is not
 	}
-	return t
+	t := m.Traced()
+	if t.Begun.IsZero() { // another version's child, whose message has just come
+		t.Begun = time.Now().Add(-t.Took)
+	}
+	f.seen, f.last, f.ended = true, m.Index, t.Begun.Add(t.Took)
+	s := trace.Step{Child: true, Pid: pid, Index: m.Index, What: e.Brief(), Field: e.Field, Begun: t.Begun, Took: t.Took}
+	_, hook := e.Operation.(program.Hook)
+	switch {
+	case hook:
+		s.Note = hooks.Said(t.Output)
+	case t.Refused >= 0:
+		s.Note = fmt.Sprintf("went on without %s, which was refused: %v", sys.CallName(uintptr(t.Refused)), t.Errno)
+	}
+	trace.Record(s)
 }
 
-// since reports how long the runtime took for something, such as the answer to a
-// message of type m from the child; 0: no message.
-func (d Debug) since(begun time.Time, what string, m wire.Type) {
-	if d == nil {
+// failed records the operation e that the child reports as failed, with the error that
+// came of it. Its beginning is the end of the one before.
+func (f *follower) failed(pid, index int, e program.Entry, err error) error {
+	if trace.On() {
+		s := trace.Step{Child: true, Pid: pid, Index: index, What: e.Brief(), Field: e.Field, Err: err, Begun: time.Now()}
+		if f.seen {
+			s.Begun, s.Took = f.ended, time.Since(f.ended)
+		}
+		trace.Record(s)
+	}
+	return err
+}
+
+// executed records the operations that the child does not report: the last one, which
+// is the execution of the program e, and those from the seccomp filter on, which may
+// forbid the report. Their end is that of the conversation.
+func (f *follower) executed(pid, index int, e program.Entry) {
+	if !trace.On() || !f.seen {
 		return
 	}
-	if m != 0 {
-		what += " " + m.String()
+	s := trace.Step{Child: true, Pid: pid, Index: index, What: e.Brief(), Field: e.Field, Begun: f.ended, Took: time.Since(f.ended)}
+	if f.last+1 < index {
+		s.Note = fmt.Sprintf("with operations %d to %d, which a seccomp filter may keep from reporting", f.last+1, index-1)
 	}
-	d("runtime: %s: %s", what, took(time.Since(begun)))
+	trace.Record(s)
 }
 
-// traced reports an operation that the child has completed.
-func (d Debug) traced(index int, e program.Entry, m wire.Message) {
-	if d == nil {
-		return
-	}
-	field := ""
-	if e.Field != "" {
-		field = " # " + e.Field
-	}
-	d("child: %d %s: %s%s", index, e.Brief(), took(time.Duration(m.Value)), field)
+// synced reports whether the child has reported the last operation before start that it
+// can report.
+func (b *binding) synced() bool {
+	// If there is a listener, its message came after all others.
+	return !b.prog.Traces || b.notifies() || b.follow.seen && b.follow.last >= b.tail-1
 }
-
-func took(d time.Duration) string { return fmt.Sprintf("%d µs", d.Microseconds()) }

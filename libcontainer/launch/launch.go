@@ -32,8 +32,7 @@ type Request struct {
 	SeccompCache []string // directories of compiled filters, the preferred one first
 	Scratch      string   // directory for a file without a name
 
-	Warn  func(format string, args ...any) // is called for problems that do not prevent the start
-	Debug Debug
+	Warn func(format string, args ...any) // is called for problems that do not prevent the start
 
 	// Exec: the container's init, and the CLONE_NEW* flags of its namespaces
 	// to join.

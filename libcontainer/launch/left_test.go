@@ -77,7 +77,7 @@ func TestReleaseWithoutWords(t *testing.T) {
 		}
 	}
 	const want = "operation 7 of the launch program, of which the state file says nothing: exec format error"
-	if err := Release(pair[0], nil, 0, nil); err == nil || err.Error() != want {
+	if err := Release(pair[0], 0, nil, 0); err == nil || err.Error() != want {
 		t.Errorf("%v, expected %s", err, want)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -42,7 +43,12 @@ func (b *binding) limits(pid int) error {
 			}
 			hard = max(hard, r.Hard) // the child lowers it
 		}
-		if err := sys.Prlimit(pid, r.Resource, soft, hard); err != nil {
+		m := trace.Begin()
+		err := sys.Prlimit(pid, r.Resource, soft, hard)
+		if m.On() {
+			m.Done(err, "set", fmt.Sprintf("%s of process %d: soft %s, hard %s", r.Name, pid, amount(soft), amount(hard)))
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %s soft %s, hard %s: %w%s", r.Field, r.Name, amount(r.Soft), amount(r.Hard), err, limitHint(r.Resource, r.Hard, nrOpen(), err))
 		}
 	}

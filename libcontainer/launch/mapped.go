@@ -61,7 +61,7 @@ func (b *binding) mappedNamespace(m *plan.IDMap) (*os.File, error) {
 // for the maps, and ends with the conversation; the descriptor keeps the namespace
 // alive.
 func throwaway(scratch string, maps plan.UserMaps) (_ *os.File, err error) {
-	b := &binding{Request: &Request{Launch: new(plan.Launch), Scratch: scratch}, prog: new(program.Program)}
+	b := &binding{Request: &Request{Launch: new(plan.Launch), Scratch: scratch}, prog: new(program.Program), silent: true}
 	b.prog.Inherit(0)
 	b.prog.Add("", program.Unshare{Namespaces: unix.CLONE_NEWUSER})
 	b.prog.Add("", program.Sync{Message: wire.Maps})

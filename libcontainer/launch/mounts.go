@@ -205,7 +205,7 @@ func (b *binding) carryOut(files []*os.File, made func(wire.Message) error) (err
 		if err != nil {
 			return s.died(err)
 		}
-		if b.passedOver(m) {
+		if b.passedOver(s.pid, m) {
 			continue
 		}
 		if script, err = wire.Accept(script, m); err != nil {
@@ -213,7 +213,8 @@ func (b *binding) carryOut(files []*os.File, made func(wire.Message) error) (err
 		}
 		switch m.Type {
 		case wire.Failed:
-			return describe(b.prog.At(m.Index), m)
+			e := b.prog.At(m.Index)
+			return b.follow.failed(s.pid, m.Index, e, describe(e, m))
 		case wire.Forked:
 			err = s.forked(int(m.Value))
 		case wire.Mount:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 	"golang.org/x/sys/unix"
 )
@@ -81,5 +82,6 @@ func (b *binding) joinAll(g *cgroup.Group, pid int) error {
 	if err != nil {
 		return err
 	}
+	trace.Say("move process %d into the container's cgroup: it takes no process (EBUSY): it is moved into the cgroup of process %d", pid, b.InitPid)
 	return near.JoinAll(pid)
 }

@@ -5,26 +5,33 @@ import (
 	"fmt"
 
 	"github.com/skiff-oci/skiff/libcontainer/program"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 )
 
 // Release lets a process that waits for start (Hold) go on: conn is a connection to
-// its socket, tail and first are from [Running]. If create was traced, the process
-// sends traces now as well. Release returns when the program runs, or with the error
+// the socket of process pid, tail and first are from [Running]. If the steps of create were
+// recorded, the process reports its operations now as well. Release returns when the program runs, or with the error
 // that kept it from running.
-func Release(conn int, tail []program.Step, first int, debug Debug) error {
+func Release(conn, pid int, tail []program.Step, first int) error {
+	var follow follower
 	c := wire.NewConn(conn)
 	defer c.Close()
+	waits := trace.Begin()
 	m, err := c.Receive()
 	if err == nil && m.Type == wire.Started {
 		m, err = c.Receive()
 		for err == nil && m.Type == wire.Trace {
 			if i := m.Index - first; i >= 0 && i < len(tail) {
-				debug.traced(m.Index, tail[i].Entry(), m)
+				follow.done(pid, tail[i].Entry(), m)
 			}
 			m, err = c.Receive()
 		}
 		if errors.Is(err, wire.ErrClosed) {
+			waits.Done(nil, "wait for the child:", "its program")
+			if last := len(tail) - 1; last >= 0 {
+				follow.executed(pid, first+last, tail[last].Entry())
+			}
 			return nil
 		}
 	}
@@ -36,5 +43,6 @@ func Release(conn int, tail []program.Step, first int, debug Debug) error {
 	case m.Index < first || m.Index-first >= len(tail):
 		return fmt.Errorf("operation %d of the launch program, of which the state file says nothing: %w", m.Index, m.Errno)
 	}
-	return describe(tail[m.Index-first].Entry(), m)
+	e := tail[m.Index-first].Entry()
+	return follow.failed(pid, m.Index, e, describe(e, m))
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"github.com/skiff-oci/skiff/specconv"
 	"golang.org/x/sys/unix"
 )
@@ -129,11 +130,12 @@ func TestStages(t *testing.T) {
 	r := w.request(nil, "/bin/true")
 	r.Waits.Mounted = true
 	traced := 0
-	r.Debug = func(format string, _ ...any) {
-		if strings.HasPrefix(format, "child: ") {
+	trace.To(func(s trace.Step) {
+		if s.Child {
 			traced++
 		}
-	}
+	})
+	defer trace.To(nil)
 	s := Begin(r)
 	defer s.Close()
 	var stages []Stage
@@ -291,7 +293,7 @@ func TestHold(t *testing.T) {
 		if err = errors.Join(err, unix.Connect(conn, address)); err != nil {
 			t.Fatal(err)
 		}
-		err = Release(conn, run.Tail, run.First, nil)
+		err = Release(conn, run.Pid, run.Tail, run.First)
 		if c.want == "" {
 			w.expectStatus(run, err, 7)
 			continue

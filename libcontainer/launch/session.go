@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
 
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 )
 
@@ -48,7 +48,8 @@ type Session struct {
 	stage  Stage
 	script []wire.Type  // the messages that the child is yet to send
 	asked  wire.Message // the message that is being answered
-	begun  time.Time    // when its answer, or the step, was begun
+	begun  trace.Mark   // of its answer, or of the step
+	waits  trace.Mark   // of the wait for the next message
 
 	reported bool // the child has reported the failure that ends the session
 	err      error
@@ -122,7 +123,7 @@ func (s *Session) fail(err error) {
 			err = errors.Join(err, endErr)
 		}
 	}
-	s.step, s.err = nil, err
+	s.step, s.err, s.waits = nil, err, trace.Mark{}
 	full := (*fullError)(nil)
 	if !errors.As(err, &full) || s.request.Cgroup == nil {
 		return
@@ -131,7 +132,7 @@ func (s *Session) fail(err error) {
 		s.err = full.explain(s.request.Cgroup)
 		return
 	}
-	s.request.Debug.say("exec: the container has as many processes as it may: what is to be cloned is cloned outside of it")
+	trace.Say("%v: what is to be cloned is cloned outside of the container's cgroup", err)
 	again := *s.request
 	again.late = true
 	again.Warn = func(string, ...any) {} // the warnings have been given
@@ -146,9 +147,14 @@ func (s *Session) explain(err error) error {
 		return err
 	}
 	if m, failed := s.child.conn.Failure(); failed {
-		return s.b.failure(s.child, m)
+		return s.childFailed(m)
 	}
 	return s.child.interrupted(s.child.died(err))
+}
+
+// childFailed returns the error for an operation that the child reports as failed.
+func (s *Session) childFailed(m wire.Message) error {
+	return s.b.follow.failed(s.child.pid, m.Index, s.b.prog.At(m.Index), s.b.failure(s.child, m))
 }
 
 // end kills the child and ends the conversation.
@@ -172,7 +178,7 @@ func (s *Session) start() (Stage, error) {
 	}
 	s.b, s.child, s.script = b, child, b.prog.Script()
 	s.process = &Running{Pid: child.pid, Pidfd: child.pidfd, Tail: b.left(), First: b.tail}
-	s.begun, s.step = b.Debug.now(), s.place
+	s.begun, s.step = trace.Begin(), s.place
 	if b.Waits.Entered && !b.placesFork() {
 		return Enter, nil
 	}
@@ -184,7 +190,7 @@ func (s *Session) place() (Stage, error) {
 	if err := s.b.place(s.child); err != nil {
 		return 0, err
 	}
-	s.b.Debug.since(s.begun, "put the child into its cgroups, and limit them", 0)
+	s.begun.Done(nil, "put the child into its cgroups, and limit them", "")
 	s.step = s.receive
 	if s.b.forks {
 		return 0, nil // the child itself does not become the user's program
@@ -199,8 +205,9 @@ func (s *Session) receive() (Stage, error) {
 		s.step = s.awaitExec
 		return 0, nil
 	}
+	s.wait()
 	m, err := s.child.next(s.script[0])
-	if err != nil || s.b.passedOver(m) {
+	if err != nil || s.b.passedOver(s.child.pid, m) {
 		return 0, err
 	}
 	rest, err := wire.Accept(s.script, m)
@@ -209,9 +216,10 @@ func (s *Session) receive() (Stage, error) {
 	}
 	if m.Type == wire.Failed {
 		s.reported = true
-		return 0, s.b.failure(s.child, m)
+		return 0, s.childFailed(m)
 	}
-	s.asked, s.script, s.begun, s.step = m, rest, s.b.Debug.now(), s.answer
+	s.waited(m.Type)
+	s.asked, s.script, s.begun, s.step = m, rest, trace.Begin(), s.answer
 	return s.prepare(m)
 }
 
@@ -233,7 +241,7 @@ func (s *Session) prepare(m wire.Message) (Stage, error) {
 	case wire.Ready:
 		return Ready, b.limitProcess(pid)
 	case wire.Listener:
-		return Listener, b.scheduleListener(pid)
+		return Listener, b.schedule(pid)
 	}
 	return 0, fmt.Errorf("handshake: %s is not expected", m.Type)
 }
@@ -272,7 +280,9 @@ func (s *Session) answer() (Stage, error) {
 			return 0, err
 		}
 	}
-	s.b.Debug.since(s.begun, "answer to", m.Type)
+	if s.begun.On() {
+		s.begun.Done(nil, "answer to "+m.Type.String(), "")
+	}
 	return 0, nil
 }
 
@@ -286,24 +296,54 @@ func (s *Session) closeListener() {
 // awaitExec waits for the end of the conversation, unless the process is to wait for
 // start: execve(2) closes the child's socket.
 func (s *Session) awaitExec() (Stage, error) {
-	if s.b.Hold {
+	if s.b.Hold && s.b.synced() {
 		s.finish()
 		return 0, nil
 	}
+	s.wait()
 	m, err := s.child.conn.Receive()
 	switch {
 	case errors.Is(err, wire.ErrClosed):
+		s.executed()
 		s.finish()
 		return 0, nil
 	case err != nil:
 		return 0, err
-	case s.b.passedOver(m):
+	case s.b.passedOver(s.child.pid, m):
 		return 0, nil
 	case m.Type != wire.Failed:
 		return 0, fmt.Errorf("handshake: %s after %s", m.Type, wire.Ready)
 	}
 	s.reported = true
-	return 0, describe(s.b.prog.At(m.Index), m)
+	e := s.b.prog.At(m.Index)
+	return 0, s.b.follow.failed(s.child.pid, m.Index, e, describe(e, m))
+}
+
+// wait begins the wait for the child's next message.
+func (s *Session) wait() {
+	if !s.waits.On() {
+		s.waits = trace.Begin()
+	}
+}
+
+// waited records that a message has come, or with 0 the end of the conversation.
+func (s *Session) waited(m wire.Type) {
+	if s.waits.On() {
+		what := "its program"
+		if m != 0 {
+			what = m.String()
+		}
+		s.waits.Done(nil, "wait for the child:", what)
+		s.waits = trace.Mark{}
+	}
+}
+
+// executed records that the user's program runs.
+func (s *Session) executed() {
+	if last := len(s.b.prog.Ops) - 1; s.waits.On() && !s.b.Hold {
+		s.b.follow.executed(s.child.pid, last, s.b.prog.At(last))
+	}
+	s.waited(0)
 }
 
 // finish ends the session, and leaves the process to the caller.

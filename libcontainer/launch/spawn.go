@@ -9,9 +9,11 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 	"github.com/skiff-oci/skiff/libcontainer/child"
 	"github.com/skiff-oci/skiff/libcontainer/fault"
+	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"github.com/skiff-oci/skiff/libcontainer/tune"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 	"golang.org/x/sys/unix"
@@ -23,8 +25,11 @@ type spawned struct {
 	pidfd    *os.File
 	conn     *wire.Conn
 	inCgroup bool // it was cloned into its cgroup v2
+	reports  bool // it reports each of its operations
 	reaped   bool // it has ended and been waited for, and the process that it forked is not known yet
 	code     int  // its exit status, if reaped
+
+	held wire.Message // one that came while its end was waited for
 }
 
 // open binds the request and opens what the child inherits. If the runtime is
@@ -40,10 +45,10 @@ func open(r *Request) (b *binding, files []*os.File, err error) {
 		files, err = b.open()
 		switch {
 		case errors.Is(err, rootfs.ErrRootByChild):
-			r.Debug.say("runtime: the rootfs is on an unbindable mount: the child opens it")
+			trace.Say("clone the rootfs: it is on an unbindable mount: the child opens it")
 			try.rootByChild = true
 		case b.inside && !b.byChild && errors.Is(err, unix.EPERM): // root in a user namespace that does not own this mount namespace
-			r.Debug.say("runtime: it may not clone mounts here: the child does")
+			trace.Say("%v: the child clones the mounts", err)
 			try.byChild = true
 		default:
 			return b, files, err
@@ -64,7 +69,7 @@ func (b *binding) spawn(files []*os.File) (*spawned, error) {
 	if err := sys.OwnFiles(); err != nil {
 		return nil, err
 	}
-	b.prog.TimerSlack, b.prog.Traces = sys.TimerSlack(), b.Debug != nil
+	b.prog.TimerSlack, b.prog.Traces = sys.TimerSlack(), trace.On() && !b.silent
 	text, err := b.prog.Encode()
 	if err != nil {
 		return nil, err
@@ -96,12 +101,14 @@ func (b *binding) spawn(files []*os.File) (*spawned, error) {
 	for _, f := range files {
 		fds = append(fds, f.Fd())
 	}
-	s := &spawned{conn: wire.NewConn(ours)}
+	s := &spawned{conn: wire.NewConn(ours), reports: b.prog.Traces}
 	if err := tune.Near(&b.Launch.Process, func() error { return b.clone(s, exe, fds) }); err != nil {
 		s.conn.Close()
 		return nil, err
 	}
-	b.Debug.say("runtime: child %d has a program of %d operations, %d bytes, and %d descriptors", s.pid, len(b.prog.Ops), len(text), len(fds))
+	if trace.On() {
+		trace.Say("child %d has a program of %d operations, %d bytes, and %d descriptors", s.pid, len(b.prog.Ops), len(text), len(fds))
+	}
 	return s, nil
 }
 
@@ -117,6 +124,7 @@ func (b *binding) clone(s *spawned, exe int, fds []uintptr) error {
 	if err != nil {
 		return err
 	}
+	trace.Say("clone into the container's cgroup: it takes no process, since controllers are enabled below it (EBUSY): the cgroup of process %d takes its place", b.InitPid)
 	b.Cgroup = near
 	return b.cloneInto(s, near, exe, fds)
 }
@@ -133,7 +141,10 @@ func (b *binding) nearInit(busy error) (*cgroup.Group, error) {
 	return near, nil
 }
 
-func (b *binding) cloneInto(s *spawned, g *cgroup.Group, exe int, fds []uintptr) error {
+func (b *binding) cloneInto(s *spawned, g *cgroup.Group, exe int, fds []uintptr) (err error) {
+	if m := trace.Begin(); m.On() {
+		defer func() { m.Noted(err, "clone the child", "", b.whereto(s)) }()
+	}
 	pidfd := -1
 	attr := &syscall.SysProcAttr{Cloneflags: uintptr(b.cloned), PidFD: &pidfd}
 	if g != nil && !b.Waits.Entered && !b.late {
@@ -162,6 +173,18 @@ func (b *binding) cloneInto(s *spawned, g *cgroup.Group, exe int, fds []uintptr)
 	return nil
 }
 
+// whereto returns the words for where the child has been cloned to.
+func (b *binding) whereto(s *spawned) string {
+	words := fmt.Sprintf("process %d", s.pid)
+	if b.cloned != 0 {
+		words += " in new namespaces " + plan.NamespaceNames(b.cloned)
+	}
+	if s.inCgroup {
+		words += " in the container's cgroup"
+	}
+	return words
+}
+
 func startHint(err error, flags uint64, inCgroup bool) error {
 	if inCgroup { // then the system call is clone3(2)
 		if explained := sys.Explain("clone3", err); explained != err {
@@ -188,13 +211,45 @@ func (s *spawned) next(t wire.Type) (m wire.Message, err error) {
 	if t != wire.Forked {
 		return s.conn.Receive()
 	}
+	if s.reports && !s.reaped {
+		if m, err := s.report(); err != nil || m.Type != 0 {
+			return m, err
+		}
+	}
 	if !s.reaped {
 		if s.code, err = sys.Wait(s.pid); err != nil {
 			return m, err
 		}
 		s.reaped = true
 	}
+	if s.held.Type != 0 {
+		m, s.held = s.held, wire.Message{}
+		return m, nil
+	}
 	return s.conn.Left()
+}
+
+// report returns a message that needs no answer, for which a child may wait until there
+// is room in the socket. It returns none once the child has sent another one, which is
+// held, or has ended.
+func (s *spawned) report() (wire.Message, error) {
+	if s.held.Type != 0 {
+		return wire.Message{}, nil
+	}
+	if err := sys.WaitEither(s.conn.FD(), int(s.pidfd.Fd())); err != nil {
+		return wire.Message{}, err
+	}
+	m, err := s.conn.Left()
+	switch {
+	case errors.Is(err, wire.ErrClosed): // the end of the process told that there may be one
+		return wire.Message{}, nil
+	case err != nil:
+		return wire.Message{}, err
+	case m.Type == wire.Trace || m.Type == wire.Kept:
+		return m, nil
+	}
+	s.held = m
+	return wire.Message{}, nil
 }
 
 // forked switches to the process that the child has forked, and that goes on.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -222,7 +223,10 @@ func (m *Move) Do() error {
 	return nil
 }
 
-func (m *Move) moveOne(d *Device) error {
+func (m *Move) moveOne(d *Device) (err error) {
+	if t := trace.Begin(); t.On() {
+		defer func() { t.Done(err, "move network device", d.Name+" as "+d.NewName) }()
+	}
 	if err := m.ownConn.move(d.Index, int(m.target.Fd()), d.NewName, d.NewIndex); err != nil {
 		return fmt.Errorf("move it as %s: %w", d.NewName, err)
 	}
@@ -263,7 +267,10 @@ func (m *Move) Undo() error {
 	return errors.Join(errs...)
 }
 
-func (m *Move) moveBack(d *Device) error {
+func (m *Move) moveBack(d *Device) (err error) {
+	if t := trace.Begin(); t.On() {
+		defer func() { t.Done(err, "move network device back", d.NewName+" as "+d.Name) }()
+	}
 	l, err := m.targetConn.byIndex(d.NewIndex)
 	switch {
 	case errors.Is(err, unix.ENODEV):

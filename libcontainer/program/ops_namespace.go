@@ -115,7 +115,12 @@ func (o BecomeRoot) code() code {
 }
 func (o Files) code() code { return code{kind: kindFiles, n: [3]uint64{o.Count}} }
 
-func (NoDump) what() string    { return "keep others from tracing skiff" }
+func (NoDump) what() string     { return "keep others from tracing skiff" }
+func (o Unshare) about() string { return plan.NamespaceNames(o.Namespaces) }
+func (o Setns) about() string   { return plan.NamespaceNames(o.Namespaces) }
+func (o Sync) about() string    { return o.Message.String() }
+func (o Await) about() string   { return o.Message.String() }
+
 func (o Unshare) what() string { return "make namespaces (" + plan.NamespaceNames(o.Namespaces) + ")" }
 func (o Setns) what() string   { return "join namespaces (" + plan.NamespaceNames(o.Namespaces) + ")" }
 func (TimeNS) what() string    { return "enter the new time namespace" }

@@ -320,6 +320,10 @@ func TestBrief(t *testing.T) {
 		{Hook{Path: "/h", Env: []string{"SECRET=1"}}, "hook(/h)"},
 		{Lookup{Name: "sh", Candidates: []string{"/bin/sh"}}, "lookup(sh)"},
 		{Setsid{}, "setsid()"},
+		{Unshare{unix.CLONE_NEWNS | unix.CLONE_NEWUTS}, "unshare(mount|uts)"},
+		{Setns{Namespaces: unix.CLONE_NEWNET}, "setns(network)"},
+		{Sync{Message: wire.Ready}, "sync(ready)"},
+		{Await{wire.Go}, "await(go)"},
 	} {
 		if got := (Entry{c.op, ""}).Brief(); got != c.want {
 			t.Errorf("%s, expected %s", got, c.want)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -99,13 +100,16 @@ func Join(class, monitor string, pid int) error {
 }
 
 // write writes text to an existing file, in one write.
-func write(path, text string) error {
+func write(path, text string) (err error) {
+	if m := trace.Begin(); m.On() {
+		defer func() { m.Done(err, "write", fmt.Sprintf("%s %q", path, text)) }()
+	}
 	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_TRUNC|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return &fs.PathError{Op: "open", Path: path, Err: err}
 	}
 	defer unix.Close(fd)
-	if _, err := unix.Write(fd, []byte(text)); err != nil {
+	if _, err = unix.Write(fd, []byte(text)); err != nil {
 		return &fs.PathError{Op: "write", Path: path, Err: err}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -24,7 +25,9 @@ func Dial(p *specs.LinuxSeccomp, field string) (*Agent, error) {
 	if p == nil || !Notifies(p) {
 		return nil, nil
 	}
+	m := trace.Begin()
 	conn, err := sys.ConnectUnix(p.ListenerPath, unix.SOCK_STREAM)
+	m.Done(err, "connect to the seccomp agent at", p.ListenerPath)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w (is the seccomp agent running?)", field, err)
 	}
@@ -41,7 +44,10 @@ func (a *Agent) Hand(listener *os.File, pid int, s specs.State) error {
 	if err != nil {
 		return err
 	}
-	if err := sys.SendAll(a.conn, doc, int(listener.Fd())); err != nil {
+	m := trace.Begin()
+	err = sys.SendAll(a.conn, doc, int(listener.Fd()))
+	m.Done(err, "send the listener to the seccomp agent at", a.path)
+	if err != nil {
 		return fmt.Errorf("%s: %s: %w", a.field, a.path, err)
 	}
 	return nil

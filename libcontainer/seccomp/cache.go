@@ -14,6 +14,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/seccomp/bpf"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -51,15 +52,27 @@ func Cached(dirs []string, scratch string, p *specs.LinuxSeccomp) (*Filter, erro
 		return nil, err
 	}
 	k := keyOf(p)
+	m := trace.Begin()
 	made, ok := find(dirs, k)
+	if m.On() {
+		m.Noted(nil, "look for the seccomp filter in the cache", "", looked(ok))
+	}
 	if !ok {
-		if made, err = compile(scratch, p); err != nil {
+		err = trace.Timed("compile the seccomp filter", "", func() (err error) { made, err = compile(scratch, p); return err })
+		if err != nil {
 			return nil, err
 		}
 		keep(dirs, k, made)
 	}
 	f.BPF, f.Notes = made.Program, made.Notes
 	return f, nil
+}
+
+func looked(found bool) string {
+	if found {
+		return "found"
+	}
+	return "not found"
 }
 
 // find returns an entry from the first directory that has it. It does not check the
@@ -78,6 +91,7 @@ func keep(dirs []string, k key, f bpf.Filter) {
 	for _, dir := range dirs {
 		fd, err := ownDirectory(dir)
 		if err != nil {
+			trace.Say("keep the seccomp filter in %s: %v: the next directory is tried", dir, err)
 			continue
 		}
 		opened := fmt.Sprintf("/proc/self/fd/%d", fd) // the directory that was checked, wherever dir leads by now
@@ -88,6 +102,7 @@ func keep(dirs []string, k key, f bpf.Filter) {
 		if err == nil {
 			return
 		}
+		trace.Say("keep the seccomp filter in %s: %v: the next directory is tried", dir, err)
 	}
 }
 

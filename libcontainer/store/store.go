@@ -29,6 +29,7 @@ import (
 	"path/filepath"
 
 	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -95,7 +96,7 @@ func (e *Entry) Make(r *Record) (err error) {
 // tryMake makes the directory and the first record. The error is fs.ErrNotExist if
 // another process removed the directory before it was locked.
 func (e *Entry) tryMake(text []byte) error {
-	if err := e.mkdir(); err != nil {
+	if err := trace.Timed("make", e.path, e.mkdir); err != nil {
 		return err
 	}
 	if err := e.Lock(); err != nil {
@@ -374,11 +375,14 @@ func (e *Entry) Config() ([]byte, error) { return e.dir().ReadRegular(configFile
 // Remove removes the directory. The configuration is removed first: its absence means
 // that the poststop hooks have run. The record is removed last, so that a reader without
 // the lock sees it as long as anything is left.
-func (e *Entry) Remove() error {
+func (e *Entry) Remove() (err error) {
+	if m := trace.Begin(); m.On() {
+		defer func() { m.Done(err, "remove", e.path) }()
+	}
 	for _, name := range [...]string{configFile, socketFile, initLink, spareFile, recordFile} {
 		_ = e.dir().Unlink(name)
 	}
-	err := unix.Rmdir(e.path)
+	err = unix.Rmdir(e.path)
 	if err == unix.ENOTEMPTY {
 		// A file of an older version, a temporary file of a runtime that was killed,
 		// or the directory for notify, which a container may have filled.
@@ -434,6 +438,9 @@ func (e *Entry) Connect() (int, error) {
 		return -1, &os.PathError{Op: "socket", Path: e.socket(), Err: err}
 	}
 	addr := fmt.Sprintf("/proc/self/fd/%d/%s", e.lock, socketFile)
+	if m := trace.Begin(); m.On() {
+		defer func() { m.Done(err, "connect to", e.socket()) }()
+	}
 	for {
 		err = unix.Connect(s, &unix.SockaddrUnix{Name: addr})
 		if err != unix.EINTR {

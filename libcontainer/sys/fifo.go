@@ -74,12 +74,15 @@ func (s *stream) Read(b []byte) (int, error) {
 	}
 }
 
-// Appender is a file opened for appending. It gets text of the runtime's own, which is not
+// Appender is a file opened by [Append] or [Create]. It gets text of the runtime's own, which is not
 // worth waiting for a FIFO's reader without limit.
 type Appender struct {
 	fd   int
 	path string
 }
+
+// Close closes the file.
+func (a *Appender) Close() error { return wrap("close", a.path, unix.Close(a.fd)) }
 
 // Write appends all of b. It fails if a FIFO's reader does not read it within [peerWait].
 func (a *Appender) Write(b []byte) (int, error) {

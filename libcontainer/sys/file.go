@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -67,8 +68,11 @@ func (d Dir) at(name string) (fd int, path string) {
 // ReadRegular reads a regular file of at most limit bytes. Whatever has that name, it does
 // not block: neither on the other end of a FIFO nor on a file without an end. It follows
 // no symlink.
-func (d Dir) ReadRegular(name string, limit int64) ([]byte, error) {
+func (d Dir) ReadRegular(name string, limit int64) (_ []byte, err error) {
 	path := filepath.Join(d.Path, name)
+	if m := trace.Begin(); m.On() {
+		defer func() { m.Done(err, "read", path) }()
+	}
 	at, rel := d.at(name)
 	fd, err := unix.Openat(at, rel, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err == unix.ELOOP {
@@ -128,7 +132,10 @@ func kindOf(mode uint32) string {
 
 // Write writes a file with mode 0600. It overwrites an existing one unless flags has
 // O_EXCL.
-func (d Dir) Write(name string, b []byte, flags int) error {
+func (d Dir) Write(name string, b []byte, flags int) (err error) {
+	if m := trace.Begin(); m.On() {
+		defer func() { m.Noted(err, "write", filepath.Join(d.Path, name), fmt.Sprintf("%d bytes", len(b))) }()
+	}
 	at, rel := d.at(name)
 	fd, err := unix.Openat(at, rel, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC|flags, 0o600)
 	if err != nil {
@@ -139,7 +146,10 @@ func (d Dir) Write(name string, b []byte, flags int) error {
 }
 
 // Rename gives a file another name in the same directory (renameat2(2)).
-func (d Dir) Rename(from, to string, flags uint) error {
+func (d Dir) Rename(from, to string, flags uint) (err error) {
+	if m := trace.Begin(); m.On() {
+		defer func() { m.Done(err, "rename", filepath.Join(d.Path, from)+" to "+to) }()
+	}
 	at, a := d.at(from)
 	_, b := d.at(to)
 	if flags == 0 {

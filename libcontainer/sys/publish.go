@@ -210,7 +210,15 @@ func writeInto(path string, b []byte) error {
 // Append opens a file at a path of the caller's choice for appending, and makes it if it
 // does not exist. It does not follow another user's symlink ([meant]).
 func Append(path string, mode uint32) (*Appender, error) {
-	const flags = unix.O_CREAT | unix.O_APPEND | unix.O_SYNC
+	return openOutput(path, unix.O_CREAT|unix.O_APPEND|unix.O_SYNC, mode)
+}
+
+// Create is [Append] for a file that is emptied first.
+func Create(path string, mode uint32) (*Appender, error) {
+	return openOutput(path, unix.O_CREAT|unix.O_TRUNC, mode)
+}
+
+func openOutput(path string, flags int, mode uint32) (*Appender, error) {
 	fd, err := openToWrite(path, flags|unix.O_NOFOLLOW, mode)
 	if errors.Is(err, unix.ELOOP) {
 		to, ok := meant(path)

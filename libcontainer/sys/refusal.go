@@ -68,6 +68,16 @@ func Refused(number uintptr, errno error) Refusal {
 	return Refusal{}
 }
 
+// CallName returns the name of a system call, if it is one that may be refused.
+func CallName(number uintptr) string {
+	for i := range calls {
+		if calls[i].number == number {
+			return calls[i].name
+		}
+	}
+	return fmt.Sprintf("system call %d", number)
+}
+
 // Explain adds to the error of the named system call what forbids the call.
 func Explain(name string, err error) error {
 	if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.ENOSYS) {

@@ -206,6 +206,12 @@ func WaitReadable(fd, timeout int) (bool, error) {
 	return n > 0, wrap("poll", "", err)
 }
 
+// WaitEither waits until one of two descriptors can be read, or has been hung up.
+func WaitEither(a, b int) error {
+	p := []unix.PollFd{{Fd: int32(a), Events: unix.POLLIN}, {Fd: int32(b), Events: unix.POLLIN}}
+	return wrap("poll", "", retry(func() error { _, err := unix.Poll(p, -1); return err }))
+}
+
 // Wait reaps the child pid and returns its exit status in the shell's form:
 // the exit code, or 128 and the number of the signal that ended it.
 func Wait(pid int) (int, error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/godbus/dbus/v5"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -46,7 +47,9 @@ func Dial(user bool) (*Manager, error) {
 	}
 	var errs []error
 	for _, a := range list {
+		t := trace.Begin()
 		m, err := connect(a, callWait)
+		t.Done(err, "connect to systemd at", a.path)
 		if err == nil {
 			return m, nil
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
+	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -148,7 +149,10 @@ func (m *Manager) Set(unit string, properties []Property) error {
 }
 
 // job calls a method that starts a job, and waits for the end of the job.
-func (m *Manager) job(verb, unit, method string, args ...any) error {
+func (m *Manager) job(verb, unit, method string, args ...any) (err error) {
+	if t := trace.Begin(); t.On() {
+		defer func() { t.Done(err, "wait for systemd to "+verb, unit) }()
+	}
 	limit := time.NewTimer(m.jobWait)
 	defer limit.Stop()
 	var job dbus.ObjectPath
@@ -191,7 +195,9 @@ func (m *Manager) call(method string, args ...any) *dbus.Call {
 	wait := min(callWait, m.jobWait)
 	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
+	t := trace.Begin()
 	c := m.conn.Object(service, object).CallWithContext(ctx, manager+"."+method, 0, args...)
+	t.Done(c.Err, "call systemd:", method)
 	c.Err = asTimeout(c.Err, wait, "the answer to "+method)
 	return c
 }
@@ -201,7 +207,9 @@ func (m *Manager) property(at dbus.ObjectPath, of, name, whose string) (any, err
 	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
 	var v dbus.Variant
+	t := trace.Begin()
 	err := m.conn.Object(service, at).CallWithContext(ctx, "org.freedesktop.DBus.Properties.Get", 0, of, name).Store(&v)
+	t.Done(err, "read property of systemd:", name)
 	if err != nil {
 		return nil, failed("read "+name, whose, asTimeout(err, wait, "the answer to Get"))
 	}

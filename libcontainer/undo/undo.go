@@ -2,7 +2,11 @@
 // back in reverse order.
 package undo
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/skiff-oci/skiff/libcontainer/trace"
+)
 
 // Stack is a stack of clean-ups. The zero value is empty and ready.
 //
@@ -31,6 +35,9 @@ func (s *Stack) Failed() bool { return s.failed }
 func (s *Stack) Unwind(err *error) {
 	if *err == nil {
 		return
+	}
+	if m := trace.Begin(); m.On() && len(s.steps) > 0 {
+		defer func(cause string) { m.Noted(nil, "undo what was done", "", "since it failed: "+cause) }((*err).Error())
 	}
 	for i := len(s.steps) - 1; i >= 0; i-- {
 		if e := s.steps[i](); e != nil {

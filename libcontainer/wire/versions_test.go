@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,5 +32,31 @@ func TestStartOfOtherVersion(t *testing.T) {
 	want := Message{Type: Failed, Index: 65, Errno: unix.EPERM, Detail: HookExit, Value: 3, Text: "text"}
 	if m, err := decode(b, nil); err != nil || m != want {
 		t.Errorf("%+v, %v; expected %+v", m, err, want)
+	}
+}
+
+// A trace of a version that sends only the duration is understood, and so is one that
+// has more. The offsets of what follows the duration never change either.
+func TestTracedOfOtherVersion(t *testing.T) {
+	head := binary.NativeEndian.AppendUint64(make([]byte, 16), 7000) // the duration
+	binary.NativeEndian.PutUint32(head, uint32(Trace))
+	binary.NativeEndian.PutUint32(head[4:], 65)
+	full := binary.NativeEndian.AppendUint64(nil, 1700000000000000005)
+	full = binary.NativeEndian.AppendUint32(full, 442)
+	full = binary.NativeEndian.AppendUint32(full, uint32(unix.EPERM))
+	none := append(append([]byte{}, full[:8]...), make([]byte, 8)...)
+	for _, c := range []struct {
+		text string
+		want Traced
+	}{
+		{"", Traced{Took: 7000, Refused: -1}},
+		{string(full[:15]), Traced{Took: 7000, Refused: -1}},
+		{string(none), Traced{Took: 7000, Refused: -1, Begun: time.Unix(1700000000, 5)}},
+		{string(full) + "said", Traced{Took: 7000, Refused: 442, Errno: unix.EPERM, Begun: time.Unix(1700000000, 5), Output: "said"}},
+	} {
+		m, err := decode(append(append([]byte{}, head...), c.text...), nil)
+		if have := m.Traced(); err != nil || m.Index != 65 || have != c.want {
+			t.Errorf("%q: %+v, %v; expected %+v", c.text, have, err, c.want)
+		}
 	}
 }

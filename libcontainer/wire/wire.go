@@ -33,7 +33,7 @@ const (
 	Kept                     // child: an operation did not clear a locked read-only flag; no answer
 	Mount                    // child: a mount that is about to be attached (descriptor)
 	IDMap                    // child: a mount to be idmapped (descriptor)
-	Trace                    // child: an operation is done and took Value nanoseconds; no answer
+	Trace                    // child: an operation is done and took Value nanoseconds, see [Message.Traced]; no answer
 
 	types
 )
@@ -135,7 +135,7 @@ type Message struct {
 	Errno  unix.Errno // Failed
 	Detail Detail     // Failed
 	Value  int64
-	Text   string   // Failed: end of a hook's output, message of a file system, or a path
+	Text   string   // Failed: end of a hook's output, message of a file system, or a path; Trace: see [Message.Traced]
 	File   *os.File // Console, Listener, Mount, IDMap
 }
 

@@ -21,7 +21,7 @@ var floors = [][]string{
 	{"libcontainer/program"},
 	{"libcontainer/plan", "libcontainer/wire"},
 	{"libcontainer/sys", "libcontainer/undo"},
-	{"libcontainer/fault"},
+	{"libcontainer/fault", "libcontainer/trace"},
 }
 
 // Each facility deals with one thing that the kernel or the host provides for a

@@ -12,6 +12,7 @@
 //	told TEXT                    wait until the manager has received TEXT, and print all that it has received
 //	asuser [-delegated]          from here on an ordinary user runs skiff, bundle, status and clean; with -delegated, $CGROUP is the user's
 //	[!] userexec PROGRAM ARG...  run another program as that user
+//	traced FILE                  check a file of --trace, and print its spans: "TRACK: NAME; NOTE; FIELD; ERROR"
 //	clean                        check that no container, cgroup, mount or process of the script is left
 //
 // The program seccompagent is contrib/seccompagent. sdnotify sends messages to a manager,
@@ -163,6 +164,7 @@ func TestScripts(t *testing.T) {
 			"received": cmdReceived,
 			"manager":  cmdManager,
 			"told":     cmdTold,
+			"traced":   cmdTraced,
 		},
 	})
 }

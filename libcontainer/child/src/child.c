@@ -18,13 +18,16 @@ const struct op *hook;
 uint32_t failed_detail;
 long failed_value;
 char failed_text[488];
-static long refused; // number of the last system call that the kernel or a seccomp filter refused
+int traces;
+static long refused, refused_by; // number of the last system call that the kernel or a seccomp filter refused, and its result
 
 long sys_(long n, long a, long b, long c, long d, long e, long f)
 {
 	long r = sys6(n, a, b, c, d, e, f);
-	if (r == -EPERM || r == -ENOSYS)
+	if (r == -EPERM || r == -ENOSYS) {
 		refused = n;
+		refused_by = r;
+	}
 	return r;
 }
 
@@ -308,21 +311,31 @@ static void forget_signals(void)
 	sys(rt_sigprocmask, SIG_SETMASK, &plain.mask, 0, sizeof plain.mask);
 }
 
+// The clock is the one that a time namespace does not shift: an operation may enter one.
 static int64_t nanoseconds(void)
 {
 	struct timespec_ t;
-	sys(clock_gettime, 1 /* CLOCK_MONOTONIC */, &t);
+	sys(clock_gettime, 0 /* CLOCK_REALTIME */, &t);
 	return t.sec * 1000000000 + t.nsec;
 }
 
-// trace reports how long an operation took, in nanoseconds. If the socket has no room
-// for the message, it is dropped: the runtime may be waiting for our end.
-static void trace(uint32_t index, int64_t took)
+// trace reports when an operation was begun and how long it took, in nanoseconds, the
+// last system call that was refused on the way, and the end of a hook's output. It waits
+// until the socket has room; the runtime reads while it waits for us.
+static void trace(const struct op *o, int64_t begun)
 {
-	struct message_ m = { .type = M_TRACE, .index = index, .value = took };
-	struct iovec_ v = { &m, offsetof(struct message_, text) };
+	struct message_ m = { .type = M_TRACE, .index = o - ops(), .value = nanoseconds() - begun };
+	struct { int64_t begun; int32_t call, err; } more = { begun, refused, -refused_by };
+	size_t n = o->kind == OP_HOOK ? len_(failed_text) : 0;
+	if (n > sizeof m.text - sizeof more)
+		n = sizeof m.text - sizeof more;
+	memcpy(m.text, &more, sizeof more);
+	memcpy(m.text + sizeof more, failed_text, n);
+	struct iovec_ v = { &m, offsetof(struct message_, text) + sizeof more + n };
 	struct msghdr_ h = { .iov = &v, .iovlen = 1 };
-	sys(sendmsg, slot[SLOT_SOCKET], &h, MSG_NOSIGNAL | 0x40 /* MSG_DONTWAIT */);
+	sys(sendmsg, slot[SLOT_SOCKET], &h, MSG_NOSIGNAL);
+	if (o->kind == OP_HOOK)
+		failed_text[0] = 0;
 }
 
 void __attribute__((noreturn)) main_(void)
@@ -347,7 +360,7 @@ void __attribute__((noreturn)) main_(void)
 	sys(umask, 0); // modes are exactly what the program says
 	const struct op *o = ops();
 	int64_t begun = 0;
-	int traces = h->traces;
+	traces = h->traces;
 	for (uint32_t i = 0; i < h->ops; i++) {
 		if (traces)
 			begun = nanoseconds();
@@ -357,9 +370,9 @@ void __attribute__((noreturn)) main_(void)
 		// The user's filter may forbid the calls that this takes; and the process of a hook sends no traces.
 		traces = traces && o[i].kind != OP_SECCOMP && !hook;
 		if (traces)
-			trace(i, nanoseconds() - begun);
+			trace(o + i, begun);
 		failed_detail = 0;
-		refused = 0;
+		refused = refused_by = 0;
 	}
 	fail(h->ops, ENOEXEC); // a program ends with exec, which does not return
 }

@@ -14,10 +14,12 @@
 //   - `chdir_as_root` in process.c: one of two attempts has to succeed;
 //   - stdio_owner: the owners of the streams, see op_devnull;
 //   - `files` in process.c: the caller's limit, to be restored;
+//   - traces;
 //   - `dir` and `attached` in mount.c: one detached mount serves several masks.
 extern const char *image;          // the program, mapped
 extern int *slot;                  // slot number to descriptor
 extern const struct op *hook;      // the hook that this process becomes instead of the program; 0: none
+extern int traces;                 // each operation is reported, see trace
 extern uint32_t failed_detail;     // for the report of a failing operation
 extern long failed_value;
 extern char failed_text[488];

@@ -169,7 +169,7 @@ static int converse(const struct op *o, long pid, int in, int out, int *status)
 		;
 	sys(close, pidfd);
 	text[have] = 0;
-	if (r || *status)
+	if (r || *status || traces)
 		say(text);
 	return r;
 }
