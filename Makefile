@@ -10,6 +10,8 @@ GO      ?= go
 # without the tag it would make a skiff that cannot start anything.
 TAGS    := urfave_cli_no_docs cparts
 COMMIT  := $(shell git rev-parse --short HEAD 2>/dev/null)
+# This file is newer than skiff if skiff has been built from another commit.
+BUILT   := build/commit
 LDFLAGS := -s -w -X main.commit=$(COMMIT)
 BUILD   := CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -tags "$(TAGS)"
 
@@ -24,7 +26,7 @@ BUILD_DEPS := gcc libc6-dev pkg-config libseccomp-dev
 RUN_DEPS   := busybox-static
 TEST_DEPS  := $(RUN_DEPS) git procps strace uidmap util-linux
 
-.PHONY: all deps run test unit mutants script script-user fuzz conformance test-criu test-engines test-machine bench lint install clean
+.PHONY: all deps run test unit mutants script script-user fuzz conformance test-criu test-engines test-machine bench lint install clean FORCE
 
 # A command that fails must not leave a target that looks complete.
 .DELETE_ON_ERROR:
@@ -34,8 +36,12 @@ all: deps skiff
 deps:
 	@contrib/deps $(BUILD_DEPS)
 
-skiff: $(CHILD) $(HELPER) $(SOURCES)
+skiff: $(CHILD) $(HELPER) $(SOURCES) $(BUILT)
 	$(BUILD) -ldflags "$(LDFLAGS)" -o $@ .
+
+$(BUILT): FORCE
+	@mkdir -p $(@D)
+	@echo "$(COMMIT)" | cmp -s - $@ || echo "$(COMMIT)" >$@
 
 # The child's interpreter is embedded in the binary, so it must stay small.
 $(CHILD): $(wildcard libcontainer/child/src/*) libcontainer/child/build.sh
@@ -56,14 +62,22 @@ run: deps
 	@contrib/bundle ./skiff build/hello echo "hello from skiff"
 	./skiff run --bundle build/hello skiff-hello-$$$$
 
-# All tests that this host can run without an engine or a daemon.
+# All tests that this host can run without an engine or a daemon. V=1 prints the
+# names of the skipped tests, too.
 test: deps
 	@contrib/deps $(TEST_DEPS)
-	@$(MAKE) --no-print-directory unit script script-user conformance
+	+@MAKE="$(MAKE)" tests/all unit script script-user conformance
+
+# The whole output of the tests.
+LOG := $(CURDIR)/build/log
+
+UNITS := ./commands/... ./libcontainer/... ./specconv/... ./contrib/... \
+	$(addsuffix /...,$(addprefix ./tests/,arch golden isolate listing mutants tally))
 
 unit: $(CHILD) $(HELPER)
-	$(GO) vet -tags "$(TAGS)" ./...
-	tests/go-test -race -tags "$(TAGS)" ./commands/... ./libcontainer/... ./specconv/... ./contrib/... ./tests/arch/... ./tests/isolate/... ./tests/listing/... ./tests/machine/... ./tests/mutants/...
+	@$(GO) vet -tags "$(TAGS)" ./...
+	@GO_TEST_LOG=$(LOG)/unit.log tests/go-test -race -tags "$(TAGS)" $(UNITS)
+	@cd tests/oci && GO_TEST_LOG=$(LOG)/oci.log ../go-test .
 
 # Faults that the unit tests must detect, without root: see
 # tests/mutants/doc.go.
@@ -73,20 +87,20 @@ mutants: $(CHILD) $(HELPER)
 # The last line runs the tests of cgroup v1, with more v1 hierarchies than the
 # host has.
 script: skiff
-	PATH="$(CURDIR)/build/criu:$$PATH" SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/script/...
-	SKIFF_TEST_V1=net_cls,net_prio SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/isolate/ ./tests/script/ -run '^(TestScripts|TestNamespaces|TestCgroupIsWritable)$$/^(legacy|namespaces)-'
+	@PATH="$(CURDIR)/build/criu:$$PATH" GO_TEST_LOG=$(LOG)/script.log SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/script/...
+	@SKIFF_TEST_V1=net_cls,net_prio GO_TEST_LOG=$(LOG)/script-v1.log SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/isolate/ ./tests/script/ -run '^(TestScripts|TestNamespaces|TestCgroupIsWritable)$$/^(legacy|namespaces)-'
 
 # Runs the scripts again as an ordinary user: if root runs make, a new user
 # within the isolation, and otherwise the user who runs make.
 script-user: skiff
-	SKIFF_CALLER=user SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/script/ -run 'TestScripts|TestKilled'
+	@SKIFF_CALLER=user GO_TEST_LOG=$(LOG)/script-user.log SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/script/ -run 'TestScripts|TestKilled'
 
 # The scripts of checkpoint and restore, with a CRIU from a newer Debian. Later
 # runs of the other targets use it, too.
 test-criu: deps skiff
 	@contrib/deps iptables
 	tests/criu build/criu
-	PATH="$(CURDIR)/build/criu:$$PATH" SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/script/ -run 'TestScripts/(criu|checkpoint)-'
+	@PATH="$(CURDIR)/build/criu:$$PATH" GO_TEST_LOG=$(LOG)/criu.log SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/script/ -run 'TestScripts/(criu|checkpoint)-'
 
 # Looks for generated configurations, and texts as the kernel writes them, for
 # which an invariant does not hold. Without the last flag Go spends a minute on
@@ -100,7 +114,7 @@ fuzz:
 	done
 
 conformance: skiff
-	tests/oci/run $(CURDIR)/skiff
+	@tests/oci/run $(CURDIR)/skiff $(if $(V),-v)
 
 test-engines: deps skiff
 	RUNTIME=$(CURDIR)/skiff tests/engines/run
