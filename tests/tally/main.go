@@ -25,8 +25,8 @@ type id struct{ pkg, test string }
 
 // tally has the events that were read.
 type tally struct {
-	names bool   // print the names of the skipped tests
-	again string // a go test command to which a package and -run can be added
+	names   bool   // print the names of the skipped tests
+	again   string // a go test command to which a package and -run can be added
 	logName string
 	log     io.Writer
 
