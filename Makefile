@@ -19,6 +19,10 @@ BUILD   := CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -tags "$(TAGS)"
 SECCOMP := libcontainer/seccomp
 CHILD   := libcontainer/child/child.bin
 HELPER  := $(SECCOMP)/helper.bin $(SECCOMP)/helper.txt
+# By these, tests know whether the embedded files are those of the sources.
+CSUM    := $(CHILD:.bin=.sum)
+HSUM    := $(SECCOMP)/helper.sum
+PARTS   := $(CHILD) $(CSUM) $(HELPER) $(HSUM)
 
 SOURCES := $(shell find main.go commands libcontainer specconv VERSION go.mod go.sum -name "*.go" -o -name "*.s" -o -name VERSION -o -name "go.*")
 
@@ -36,7 +40,7 @@ all: deps skiff
 deps:
 	@contrib/deps $(BUILD_DEPS)
 
-skiff: $(CHILD) $(HELPER) $(SOURCES) $(BUILT)
+skiff: $(PARTS) $(SOURCES) $(BUILT)
 	$(BUILD) -ldflags "$(LDFLAGS)" -o $@ .
 
 $(BUILT): FORCE
@@ -44,14 +48,14 @@ $(BUILT): FORCE
 	@echo "$(COMMIT)" | cmp -s - $@ || echo "$(COMMIT)" >$@
 
 # The child's interpreter is embedded in the binary, so it must stay small.
-$(CHILD): $(wildcard libcontainer/child/src/*) libcontainer/child/build.sh
+$(CHILD) $(CSUM) &: $(wildcard libcontainer/child/src/*) libcontainer/child/build.sh
 	libcontainer/child/build.sh child.bin
-	@test -s $@ || { echo "$@ is empty" >&2; exit 1; }
-	@test "$$(wc -c <$@)" -le 65536 || { echo "$@ is larger than 64 KiB" >&2; exit 1; }
+	@test -s $(CHILD) || { echo "$(CHILD) is empty" >&2; exit 1; }
+	@test "$$(wc -c <$(CHILD))" -le 65536 || { echo "$(CHILD) is larger than 64 KiB" >&2; exit 1; }
 
 # The seccomp compiler, which links libseccomp, is embedded, too. Filters that
 # were cached by another build of it are compiled again.
-$(HELPER) &: $(filter-out %_test.go,$(wildcard $(addprefix $(SECCOMP)/,bpf/*.go compiler/*.go helper/*.go))) $(SECCOMP)/build.sh go.mod go.sum
+$(HELPER) $(HSUM) &: $(filter-out %_test.go,$(wildcard $(addprefix $(SECCOMP)/,bpf/*.go compiler/*.go helper/*.go))) $(SECCOMP)/build.sh go.mod go.sum
 	GO="$(GO)" $(SECCOMP)/build.sh
 	@for f in $(HELPER); do test -s $$f || { echo "$$f is empty" >&2; exit 1; }; done
 
@@ -72,16 +76,16 @@ test: deps
 LOG := $(CURDIR)/build/log
 
 UNITS := ./commands/... ./libcontainer/... ./specconv/... ./contrib/... \
-	$(addsuffix /...,$(addprefix ./tests/,arch golden isolate listing mutants tally))
+	$(addsuffix /...,$(addprefix ./tests/,arch golden isolate listing mutants parts tally))
 
-unit: $(CHILD) $(HELPER)
+unit: $(PARTS)
 	@$(GO) vet -tags "$(TAGS)" ./...
 	@GO_TEST_LOG=$(LOG)/unit.log tests/go-test -race -tags "$(TAGS)" $(UNITS)
 	@cd tests/oci && GO_TEST_LOG=$(LOG)/oci.log ../go-test .
 
 # Faults that the unit tests must detect, without root: see
 # tests/mutants/doc.go.
-mutants: $(CHILD) $(HELPER)
+mutants: $(PARTS)
 	$(GO) run ./tests/mutants
 
 # The last line runs the tests of cgroup v1, with more v1 hierarchies than the
@@ -125,11 +129,11 @@ test-machine: deps skiff
 bench: deps skiff
 	tests/bench/run
 
-lint: deps $(CHILD) $(HELPER)
+lint: deps $(PARTS)
 	.ci/lint
 
 install: skiff
 	install -D -m 0755 skiff $(DESTDIR)$(PREFIX)/sbin/skiff
 
 clean:
-	rm -rf skiff build $(CHILD) $(HELPER)
+	rm -rf skiff build $(PARTS)

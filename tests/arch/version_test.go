@@ -22,7 +22,7 @@ func TestMakeFollowsTheCommit(t *testing.T) {
 		write(t, filepath.Join(dir, name), "")
 	}
 	for _, part := range parts {
-		write(t, filepath.Join(dir, filepath.Dir(part), "build.sh"), "#!/bin/sh\nfor f in "+strings.Join(parts, " ")+"; do echo x >"+dir+"/$f; done\n")
+		write(t, filepath.Join(dir, filepath.Dir(part), "build.sh"), "#!/bin/sh\nfor f in "+strings.Join(parts, " ")+"; do echo x >"+dir+"/$f; echo x >"+dir+"/${f%.*}.sum; done\n")
 	}
 	// This stands for the go command, and keeps what it is called with.
 	write(t, filepath.Join(dir, "go"), "#!/bin/sh\necho \"$@\" >>"+dir+"/calls\n: >"+dir+"/skiff\n")

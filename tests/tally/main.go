@@ -156,7 +156,11 @@ func (t *tally) print(w io.Writer) bool {
 		t.printAgain(w, failed)
 	}
 	if n.failed > 0 && t.logName != "" {
-		fmt.Fprintf(w, "the whole output is in %s\n", t.logName)
+		name := t.logName
+		if dir, err := os.Getwd(); err == nil {
+			name = strings.TrimPrefix(name, dir+"/")
+		}
+		fmt.Fprintf(w, "the whole output is in %s\n", name)
 	}
 	fmt.Fprintf(w, "%d passed, %d failed, %d skipped\n", n.passed, n.failed, n.skipped)
 	return n.failed == 0 && n.passed+n.skipped > 0
