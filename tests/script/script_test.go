@@ -90,11 +90,15 @@ var programs = []string{"skiff", "seccompagent", "sdnotify", "meddle", "syscall"
 
 func testMain(m *testing.M) int {
 	err := allowDevices()
-	dir := os.Getenv("PROGRAMS")
-	if err == nil && dir == "" {
-		if dir, err = os.MkdirTemp("", "skiff-script"); err == nil {
-			defer os.RemoveAll(dir)
+	if err == nil && os.Getenv(scratchVariable) == "" {
+		var remove func()
+		if remove, err = makeScratch(); err == nil {
+			defer remove()
 		}
+	}
+	dir := os.Getenv("PROGRAMS")
+	if dir == "" {
+		dir = os.Getenv(scratchVariable)
 	}
 	if err == nil {
 		err = errors.Join(build("SKIFF", "../..", dir), build("SECCOMPAGENT", "../../contrib/seccompagent", dir), build("SDNOTIFY", "./sdnotify", dir),
@@ -110,6 +114,20 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	return code
+}
+
+// scratchVariable is the environment variable with a directory, which everybody can
+// enter, for what the tests keep until all of them end. The first process of the tests
+// makes and removes it: those in the namespaces may be killed, and are in mount namespaces
+// that have some of its files mounted.
+const scratchVariable = "SKIFF_TEST_SCRATCH"
+
+func makeScratch() (remove func(), err error) {
+	dir, err := os.MkdirTemp("", "skiff-script")
+	if err != nil {
+		return nil, err
+	}
+	return func() { os.RemoveAll(dir) }, errors.Join(os.Chmod(dir, 0o755), os.Setenv(scratchVariable, dir))
 }
 
 // allowDevices moves the scripts if the folder for temporary files is on a file system
