@@ -30,7 +30,7 @@ BUILD_DEPS := gcc libc6-dev pkg-config libseccomp-dev
 RUN_DEPS   := busybox-static
 TEST_DEPS  := $(RUN_DEPS) git procps strace uidmap util-linux
 
-.PHONY: all deps run test unit mutants script script-user fuzz conformance test-criu test-engines test-machine bench lint install clean FORCE
+.PHONY: all deps run test unit mutants script script-user test-user fuzz conformance test-criu test-engines test-machine bench lint install clean FORCE
 
 # A command that fails must not leave a target that looks complete.
 .DELETE_ON_ERROR:
@@ -99,6 +99,16 @@ script: skiff
 script-user: skiff
 	@SKIFF_CALLER=user GO_TEST_LOG=$(LOG)/script-user.log SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/script/ -run 'TestScripts|TestKilled'
 
+# Runs the tests again without any privilege, as nobody if root runs make: most of
+# them need none, and the others must be skipped. That user can use neither root's
+# build cache nor its modules, so the programs of the scripts are built before.
+PROGRAMS := $(CURDIR)/build/programs
+test-user: skiff
+	@rm -rf $(PROGRAMS) && mkdir -p $(PROGRAMS)
+	@cd tests/script && PROGRAMS=$(PROGRAMS) SKIFF=$(CURDIR)/skiff $(GO) test -tags "$(TAGS)" -run '^$$' . >/dev/null
+	@GO_TEST_LOG=$(LOG)/unit-user.log tests/go-test -race -count=1 -exec $(CURDIR)/tests/as-user -tags "$(TAGS)" $(filter-out ./tests/arch/...,$(UNITS))
+	@PROGRAMS=$(PROGRAMS) GO_TEST_LOG=$(LOG)/script-plain.log SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -exec $(CURDIR)/tests/as-user -tags "$(TAGS)" ./tests/script/
+
 # The scripts of checkpoint and restore, with a CRIU from a newer Debian. Later
 # runs of the other targets use it, too.
 test-criu: deps skiff
@@ -121,7 +131,7 @@ conformance: skiff
 	@tests/oci/run $(CURDIR)/skiff $(if $(V),-v)
 
 test-engines: deps skiff
-	RUNTIME=$(CURDIR)/skiff tests/engines/run
+	GO_TEST_LOG=$(LOG)/engines.log RUNTIME=$(CURDIR)/skiff tests/engines/run
 
 test-machine: deps skiff
 	tests/machine/run

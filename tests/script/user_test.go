@@ -144,6 +144,11 @@ var ordinaryUsers = sync.OnceValue(func() string {
 			return err.Error() + " (Debian: uidmap)"
 		}
 	}
+	if byUser() {
+		if _, err := ownMaps(); err != nil {
+			return err.Error()
+		}
+	}
 	return ""
 })
 
