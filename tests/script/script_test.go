@@ -116,20 +116,6 @@ func testMain(m *testing.M) int {
 	return code
 }
 
-// scratchVariable is the environment variable with a directory, which everybody can
-// enter, for what the tests keep until all of them end. The first process of the tests
-// makes and removes it: those in the namespaces may be killed, and are in mount namespaces
-// that have some of its files mounted.
-const scratchVariable = "SKIFF_TEST_SCRATCH"
-
-func makeScratch() (remove func(), err error) {
-	dir, err := os.MkdirTemp("", "skiff-script")
-	if err != nil {
-		return nil, err
-	}
-	return func() { os.RemoveAll(dir) }, errors.Join(os.Chmod(dir, 0o755), os.Setenv(scratchVariable, dir))
-}
-
 // allowDevices moves the scripts if the folder for temporary files is on a file system
 // mounted with nodev, as /tmp is since Debian 13.
 func allowDevices() error {
