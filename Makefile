@@ -10,6 +10,8 @@ GO      ?= go
 # without the tag it would make a skiff that cannot start anything.
 TAGS    := urfave_cli_no_docs cparts
 COMMIT  := $(shell git rev-parse --short HEAD 2>/dev/null)
+# This file is newer than skiff if skiff has been built from another commit.
+BUILT   := build/commit
 LDFLAGS := -s -w -X main.commit=$(COMMIT)
 BUILD   := CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -tags "$(TAGS)"
 
@@ -17,6 +19,10 @@ BUILD   := CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -tags "$(TAGS)"
 SECCOMP := libcontainer/seccomp
 CHILD   := libcontainer/child/child.bin
 HELPER  := $(SECCOMP)/helper.bin $(SECCOMP)/helper.txt
+# By these, tests know whether the embedded files are those of the sources.
+CSUM    := $(CHILD:.bin=.sum)
+HSUM    := $(SECCOMP)/helper.sum
+PARTS   := $(CHILD) $(CSUM) $(HELPER) $(HSUM)
 
 SOURCES := $(shell find main.go commands libcontainer specconv VERSION go.mod go.sum -name "*.go" -o -name "*.s" -o -name VERSION -o -name "go.*")
 
@@ -24,7 +30,7 @@ BUILD_DEPS := gcc libc6-dev pkg-config libseccomp-dev
 RUN_DEPS   := busybox-static
 TEST_DEPS  := $(RUN_DEPS) git procps strace uidmap util-linux
 
-.PHONY: all deps run test unit mutants script script-user fuzz conformance test-criu test-engines test-machine bench lint install clean
+.PHONY: all deps run test unit mutants script script-user test-user fuzz conformance test-criu test-engines test-machine bench lint install clean FORCE
 
 # A command that fails must not leave a target that looks complete.
 .DELETE_ON_ERROR:
@@ -34,18 +40,22 @@ all: deps skiff
 deps:
 	@contrib/deps $(BUILD_DEPS)
 
-skiff: $(CHILD) $(HELPER) $(SOURCES)
+skiff: $(PARTS) $(SOURCES) $(BUILT)
 	$(BUILD) -ldflags "$(LDFLAGS)" -o $@ .
 
+$(BUILT): FORCE
+	@mkdir -p $(@D)
+	@echo "$(COMMIT)" | cmp -s - $@ || echo "$(COMMIT)" >$@
+
 # The child's interpreter is embedded in the binary, so it must stay small.
-$(CHILD): $(wildcard libcontainer/child/src/*) libcontainer/child/build.sh
+$(CHILD) $(CSUM) &: $(wildcard libcontainer/child/src/*) libcontainer/child/build.sh
 	libcontainer/child/build.sh child.bin
-	@test -s $@ || { echo "$@ is empty" >&2; exit 1; }
-	@test "$$(wc -c <$@)" -le 65536 || { echo "$@ is larger than 64 KiB" >&2; exit 1; }
+	@test -s $(CHILD) || { echo "$(CHILD) is empty" >&2; exit 1; }
+	@test "$$(wc -c <$(CHILD))" -le 65536 || { echo "$(CHILD) is larger than 64 KiB" >&2; exit 1; }
 
 # The seccomp compiler, which links libseccomp, is embedded, too. Filters that
 # were cached by another build of it are compiled again.
-$(HELPER) &: $(filter-out %_test.go,$(wildcard $(addprefix $(SECCOMP)/,bpf/*.go compiler/*.go helper/*.go))) $(SECCOMP)/build.sh go.mod go.sum
+$(HELPER) $(HSUM) &: $(filter-out %_test.go,$(wildcard $(addprefix $(SECCOMP)/,bpf/*.go compiler/*.go helper/*.go))) $(SECCOMP)/build.sh go.mod go.sum
 	GO="$(GO)" $(SECCOMP)/build.sh
 	@for f in $(HELPER); do test -s $$f || { echo "$$f is empty" >&2; exit 1; }; done
 
@@ -56,37 +66,55 @@ run: deps
 	@contrib/bundle ./skiff build/hello echo "hello from skiff"
 	./skiff run --bundle build/hello skiff-hello-$$$$
 
-# All tests that this host can run without an engine or a daemon.
+# All tests that this host can run without an engine or a daemon. V=1 prints the
+# names of the skipped tests, too.
 test: deps
 	@contrib/deps $(TEST_DEPS)
-	@$(MAKE) --no-print-directory unit script script-user conformance
+	+@MAKE="$(MAKE)" tests/all unit script script-user conformance
 
-unit: $(CHILD) $(HELPER)
-	$(GO) vet -tags "$(TAGS)" ./...
-	tests/go-test -race -tags "$(TAGS)" ./commands/... ./libcontainer/... ./specconv/... ./contrib/... ./tests/arch/... ./tests/isolate/... ./tests/listing/... ./tests/machine/... ./tests/mutants/...
+# The whole output of the tests.
+LOG := $(CURDIR)/build/log
+
+UNITS := ./commands/... ./libcontainer/... ./specconv/... ./contrib/... \
+	$(addsuffix /...,$(addprefix ./tests/,arch golden isolate listing mutants parts tally tried))
+
+unit: $(PARTS)
+	@$(GO) vet -tags "$(TAGS)" ./...
+	@GO_TEST_LOG=$(LOG)/unit.log tests/go-test -race -tags "$(TAGS)" $(UNITS)
+	@cd tests/oci && GO_TEST_LOG=$(LOG)/oci.log ../go-test .
 
 # Faults that the unit tests must detect, without root: see
 # tests/mutants/doc.go.
-mutants: $(CHILD) $(HELPER)
+mutants: $(PARTS)
 	$(GO) run ./tests/mutants
 
 # The last line runs the tests of cgroup v1, with more v1 hierarchies than the
 # host has.
 script: skiff
-	PATH="$(CURDIR)/build/criu:$$PATH" SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/script/...
-	SKIFF_TEST_V1=net_cls,net_prio SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/isolate/ ./tests/script/ -run '^(TestScripts|TestNamespaces|TestCgroupIsWritable)$$/^(legacy|namespaces)-'
+	@PATH="$(CURDIR)/build/criu:$$PATH" GO_TEST_LOG=$(LOG)/script.log SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/script/...
+	@SKIFF_TEST_V1=net_cls,net_prio GO_TEST_LOG=$(LOG)/script-v1.log SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/isolate/ ./tests/script/ -run '^(TestScripts|TestNamespaces|TestCgroupIsWritable)$$/^(legacy|namespaces)-'
 
 # Runs the scripts again as an ordinary user: if root runs make, a new user
 # within the isolation, and otherwise the user who runs make.
 script-user: skiff
-	SKIFF_CALLER=user SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/script/ -run 'TestScripts|TestKilled'
+	@SKIFF_CALLER=user GO_TEST_LOG=$(LOG)/script-user.log SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/script/ -run 'TestScripts|TestKilled'
+
+# Runs the tests again without any privilege, as nobody if root runs make: most of
+# them need none, and the others must be skipped. That user can use neither root's
+# build cache nor its modules, so the programs of the scripts are built before.
+PROGRAMS := $(CURDIR)/build/programs
+test-user: skiff
+	@rm -rf $(PROGRAMS) && mkdir -p $(PROGRAMS)
+	@cd tests/script && PROGRAMS=$(PROGRAMS) SKIFF=$(CURDIR)/skiff $(GO) test -tags "$(TAGS)" -run '^$$' . >/dev/null
+	@GO_TEST_LOG=$(LOG)/unit-user.log tests/go-test -race -count=1 -exec $(CURDIR)/tests/as-user -tags "$(TAGS)" $(filter-out ./tests/arch/...,$(UNITS))
+	@PROGRAMS=$(PROGRAMS) GO_TEST_LOG=$(LOG)/script-plain.log SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -exec $(CURDIR)/tests/as-user -tags "$(TAGS)" ./tests/script/
 
 # The scripts of checkpoint and restore, with a CRIU from a newer Debian. Later
 # runs of the other targets use it, too.
 test-criu: deps skiff
 	@contrib/deps iptables
 	tests/criu build/criu
-	PATH="$(CURDIR)/build/criu:$$PATH" SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/script/ -run 'TestScripts/(criu|checkpoint)-'
+	@PATH="$(CURDIR)/build/criu:$$PATH" GO_TEST_LOG=$(LOG)/criu.log SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/script/ -run 'TestScripts/(criu|checkpoint)-'
 
 # Looks for generated configurations, and texts as the kernel writes them, for
 # which an invariant does not hold. Without the last flag Go spends a minute on
@@ -100,10 +128,10 @@ fuzz:
 	done
 
 conformance: skiff
-	tests/oci/run $(CURDIR)/skiff
+	@tests/oci/run $(CURDIR)/skiff $(if $(V),-v)
 
 test-engines: deps skiff
-	RUNTIME=$(CURDIR)/skiff tests/engines/run
+	GO_TEST_LOG=$(LOG)/engines.log RUNTIME=$(CURDIR)/skiff tests/engines/run
 
 test-machine: deps skiff
 	tests/machine/run
@@ -111,11 +139,11 @@ test-machine: deps skiff
 bench: deps skiff
 	tests/bench/run
 
-lint: deps $(CHILD) $(HELPER)
+lint: deps $(PARTS)
 	.ci/lint
 
 install: skiff
 	install -D -m 0755 skiff $(DESTDIR)$(PREFIX)/sbin/skiff
 
 clean:
-	rm -rf skiff build $(CHILD) $(HELPER)
+	rm -rf skiff build $(PARTS)

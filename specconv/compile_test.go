@@ -2,7 +2,6 @@ package specconv
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,9 +11,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	goldenfile "github.com/skiff-oci/skiff/tests/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 var options = Options{ID: "web", Bundle: "/bundle"}
 
@@ -52,18 +50,7 @@ func golden(t *testing.T, file string, l *plan.Launch, warnings []Warning) {
 		t.Fatal(err)
 	}
 	got = append(got, '\n')
-	if *update {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != string(want) {
-		t.Errorf("%s differs; compiled to\n%s", file, got)
-	}
+	goldenfile.Compare(t, file, got)
 }
 
 // Keys match as in encoding/json, and unknown ones are ignored.

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	goldenfile "github.com/skiff-oci/skiff/tests/golden"
 )
 
 // coverageFile has a row for every field of the specification that applies to Linux:
@@ -63,7 +64,7 @@ func TestCoverage(t *testing.T) {
 	slices.SortStableFunc(rows, func(a, b coverageRow) int {
 		return slices.Index(fields, a.path) - slices.Index(fields, b.path)
 	})
-	compareDoc(t, coverageDoc, coverageMarkdown(rows))
+	goldenfile.Compare(t, coverageDoc, coverageMarkdown(rows))
 }
 
 // unsupportedFields returns the fields that are refused as not supported, with paths as
@@ -295,17 +296,4 @@ func coverageMarkdown(rows []coverageRow) []byte {
 
 func quoteAll(list string) string {
 	return "`" + strings.Join(strings.Split(list, ", "), "`, `") + "`"
-}
-
-func compareDoc(t *testing.T, file string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil || !bytes.Equal(got, want) {
-		t.Errorf("%s is out of date (%v): run go test ./specconv -update", file, err)
-	}
 }

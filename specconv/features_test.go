@@ -88,6 +88,9 @@ func specWords(t *testing.T) map[string][]string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if len(strings.TrimSpace(string(dir))) == 0 {
+		t.Skip("needs the source of runtime-spec: it is not in this user's module cache")
+	}
 	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(strings.TrimSpace(string(dir)), "specs-go/config.go"), nil, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/skiff-oci/skiff/libcontainer/child/header"
 	"github.com/skiff-oci/skiff/libcontainer/program"
+	"github.com/skiff-oci/skiff/tests/parts"
 )
 
 // The header with the numbers that both sides share is up to date.
@@ -40,6 +41,9 @@ func needBinary(t *testing.T) {
 	t.Helper()
 	if len(Binary) == 0 {
 		t.Fatal("this needs the interpreter: make unit, or after make: go test -tags cparts")
+	}
+	if err := parts.Child.Check(); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -2,8 +2,6 @@ package launch
 
 import (
 	"encoding/json"
-	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,10 +15,9 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
 	"github.com/skiff-oci/skiff/libcontainer/seccomp"
 	"github.com/skiff-oci/skiff/specconv"
+	"github.com/skiff-oci/skiff/tests/golden"
 	"golang.org/x/sys/unix"
 )
-
-var update = flag.Bool("update", false, "write testdata/order anew")
 
 // callers are the kinds of users that start skiff.
 var orderCallers = map[string]Facts{
@@ -146,32 +143,8 @@ func toExec(r *Request) {
 func compareOrder(t *testing.T, name, caller string, changes []string, request func(*Request)) {
 	t.Run(name, func(t *testing.T) {
 		got := orderOf(t, caller, changes, request)
-		golden := filepath.Join("testdata", "order", name+".txt")
-		if *update {
-			if err := errors.Join(os.MkdirAll(filepath.Dir(golden), 0o755), os.WriteFile(golden, []byte(got), 0o644)); err != nil {
-				t.Fatal(err)
-			}
-			return
-		}
-		want, err := os.ReadFile(golden)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got != string(want) {
-			t.Errorf("%s differs (go test ./libcontainer/launch -update writes it anew):\n%s", golden, firstDifference(string(want), got))
-		}
+		golden.Compare(t, filepath.Join("testdata", "order", name+".txt"), []byte(got))
 	})
-}
-
-// firstDifference shows the first lines that differ.
-func firstDifference(want, got string) string {
-	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
-	for i := range min(len(w), len(g)) {
-		if w[i] != g[i] {
-			return fmt.Sprintf("line %d\n- %s\n+ %s", i+1, w[i], g[i])
-		}
-	}
-	return fmt.Sprintf("%d lines, expected %d", len(g), len(w))
 }
 
 // orderOf returns the listing of the program, or the error.

@@ -13,6 +13,7 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"github.com/skiff-oci/skiff/specconv"
+	"github.com/skiff-oci/skiff/tests/parts"
 	"golang.org/x/sys/unix"
 )
 
@@ -39,6 +40,9 @@ func drive(r *Request, at map[Stage]func(s *Session) error) (*Running, error) {
 // newWorld skips the test if the host does not allow user namespaces.
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	if err := parts.Child.Check(); err != nil {
+		t.Fatal(err)
+	}
 	w := &world{T: t, dir: t.TempDir()}
 	for _, d := range []string{"rootfs/proc", "rootfs/dev", "rootfs/tmp"} {
 		if err := os.MkdirAll(filepath.Join(w.dir, d), 0o755); err != nil {

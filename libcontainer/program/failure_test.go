@@ -122,6 +122,21 @@ func TestHints(t *testing.T) {
 	}
 }
 
+// The hint about a refused scheduler fits the policy: only a real-time one needs more than
+// a nice value that is not below the caller's.
+func TestSchedHint(t *testing.T) {
+	for policy, want := range map[string]string{
+		"SCHED_OTHER":    "set SCHED_OTHER: operation not permitted (a nice value below the caller's needs CAP_SYS_NICE)",
+		"SCHED_BATCH":    "set SCHED_BATCH: operation not permitted (a nice value below the caller's needs CAP_SYS_NICE)",
+		"SCHED_RR":       "set SCHED_RR: operation not permitted (a real-time policy needs CAP_SYS_NICE, and in a v1 cpu cgroup a cpu.rt_runtime_us)",
+		"SCHED_DEADLINE": "set SCHED_DEADLINE: operation not permitted (SCHED_DEADLINE needs CAP_SYS_NICE, and all CPUs of its cpuset)",
+	} {
+		if got := (Entry{Sched{Name: policy}, "process.scheduler"}).Describe(wire.Message{Errno: unix.EPERM}).Error(); got != "process.scheduler: "+want {
+			t.Errorf("%s: %s", policy, got)
+		}
+	}
+}
+
 // becauseOf is an Explainer with one answer.
 type becauseOf struct{ err error }
 

@@ -314,15 +314,22 @@ func (Rlimit) hint(f wire.Message) string {
 	return ifErrno(f, unix.EPERM, " (raising a hard limit needs CAP_SYS_RESOURCE)")
 }
 
-func (Sched) hint(f wire.Message) string      { return SchedHint(f.Errno) }
+func (o Sched) hint(f wire.Message) string    { return SchedHint(o.Name, f.Errno) }
 func (IOPriority) hint(f wire.Message) string { return IOPriorityHint(f.Errno) }
 func (Affinity) hint(f wire.Message) string   { return AffinityHint(f.Errno) }
 
-// SchedHint explains a refusal of sched_setattr(2).
-func SchedHint(errno unix.Errno) string {
+// SchedHint explains why sched_setattr(2) refused a policy, such as SCHED_FIFO.
+func SchedHint(policy string, errno unix.Errno) string {
 	switch errno {
 	case unix.EPERM:
-		return " (a real-time policy or a negative nice value needs CAP_SYS_NICE, and in a v1 cpu cgroup a cpu.rt_runtime_us; SCHED_DEADLINE also needs all CPUs of its cpuset)"
+		switch policy {
+		case "SCHED_FIFO", "SCHED_RR":
+			return " (a real-time policy needs CAP_SYS_NICE, and in a v1 cpu cgroup a cpu.rt_runtime_us)"
+		case "SCHED_DEADLINE":
+			return " (SCHED_DEADLINE needs CAP_SYS_NICE, and all CPUs of its cpuset)"
+		}
+		// Not only a negative one: the caller may have been started by nice(1).
+		return " (a nice value below the caller's needs CAP_SYS_NICE)"
 	case unix.EBUSY:
 		return " (the deadlines of all processes together are more than the CPUs can keep)"
 	case unix.EINVAL:

@@ -1,9 +1,7 @@
 package rootfs
 
 import (
-	goflag "flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -11,10 +9,9 @@ import (
 
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/program"
+	"github.com/skiff-oci/skiff/tests/golden"
 	"golang.org/x/sys/unix"
 )
-
-var update = goflag.Bool("update", false, "write the listings in testdata anew")
 
 // TestListings compares the programs for many lists of mounts with the files in
 // testdata/listings. There is one file for each setup in which a tree is made.
@@ -22,56 +19,9 @@ func TestListings(t *testing.T) {
 	for _, at := range setups {
 		file := strings.ReplaceAll(at.name, " ", "-")
 		t.Run(file, func(t *testing.T) {
-			got := at.file()
-			path := filepath.Join("testdata", "listings", file+".txt")
-			if *update {
-				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			compareListings(t, sections(got), sections(string(want)))
+			golden.Compare(t, filepath.Join("testdata", "listings", file+".txt"), []byte(at.file()))
 		})
 	}
-}
-
-// compareListings reports each case whose listing differs, with the first line that
-// does.
-func compareListings(t *testing.T, got, want map[string]string) {
-	t.Helper()
-	if len(got) != len(want) {
-		t.Errorf("%d cases, expected %d", len(got), len(want))
-	}
-	for name, listing := range got {
-		g, w := strings.Split(listing, "\n"), strings.Split(want[name], "\n")
-		for i := range max(len(g), len(w)) {
-			if a, b := lineAt(g, i), lineAt(w, i); a != b {
-				t.Errorf("%s, line %d:\n got %s\nwant %s", name, i+1, a, b)
-				break
-			}
-		}
-	}
-}
-
-func lineAt(lines []string, i int) string {
-	if i < len(lines) {
-		return lines[i]
-	}
-	return "(no line)"
-}
-
-// sections splits a file of listings into those of its cases, by name.
-func sections(text string) map[string]string {
-	all := make(map[string]string)
-	for s := range strings.SplitSeq(text, "== ") {
-		if name, listing, ok := strings.Cut(s, "\n"); ok {
-			all[name] = listing
-		}
-	}
-	return all
 }
 
 // setup describes where a tree is made.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/seccomp/bpf"
+	"github.com/skiff-oci/skiff/tests/parts"
 	"golang.org/x/sys/unix"
 )
 
@@ -25,6 +26,10 @@ func TestMain(m *testing.M) {
 	}
 	if len(helper) == 0 {
 		fmt.Fprintln(os.Stderr, "these tests need the filter compiler: make unit, or after make: go test -tags cparts")
+		os.Exit(1)
+	}
+	if err := parts.Helper.Check(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	os.Exit(m.Run())

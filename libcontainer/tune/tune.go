@@ -58,7 +58,7 @@ func Spread(p *program.Program, proc *plan.Process, confined bool) {
 func Apply(pid int, proc *plan.Process) error {
 	if s := proc.Scheduler; s != nil {
 		if err := sys.SchedSetattr(pid, attr(s)); err != nil {
-			return fmt.Errorf("%s: set %s: %w%s", field(proc, "scheduler"), s.Name, err, hint(err, program.SchedHint))
+			return fmt.Errorf("%s: set %s: %w%s", field(proc, "scheduler"), s.Name, err, hint(err, func(errno unix.Errno) string { return program.SchedHint(s.Name, errno) }))
 		}
 	}
 	if n := proc.IOPriority; n != nil {

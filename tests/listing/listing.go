@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/rogpeppe/go-internal/diff"
 )
 
 // Of returns the lines of the listing without the numbers of the operations and the
@@ -27,8 +29,9 @@ func Of(program fmt.Stringer) []string {
 // and blanks at both ends of a line are ignored.
 func Compare(t testing.TB, program fmt.Stringer, want string) {
 	t.Helper()
-	if got, want := strings.Join(Of(program), "\n"), strings.Join(trimmed(want), "\n"); got != want {
-		t.Errorf("the program is\n%s\nexpected\n%s", got, want)
+	got, expected := strings.Join(Of(program), "\n")+"\n", strings.Join(trimmed(want), "\n")+"\n"
+	if got != expected {
+		t.Errorf("the program (+) is not what is expected (-):\n%s", diff.Diff("expected", []byte(expected), "program", []byte(got)))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -52,6 +53,7 @@ func run(patterns []string) (failed int, err error) {
 	if err := os.Chmod(dir, 0o755); err != nil { // nobody must be able to execute the files in it
 		return 0, err
 	}
+	go removeAtEnd(dir)
 	w := &world{root: root, dir: dir}
 	begun := time.Now()
 	if err := w.checkUnchanged(all); err != nil {
@@ -60,6 +62,15 @@ func run(patterns []string) (failed int, err error) {
 	failed = w.tryAll(all)
 	fmt.Printf("%d mutants, %d not found by the tests, in %.0f s\n", len(all), failed, time.Since(begun).Seconds())
 	return failed, nil
+}
+
+// removeAtEnd removes the directory and ends the program when the user interrupts it.
+func removeAtEnd(dir string) {
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	<-interrupted
+	os.RemoveAll(dir)
+	os.Exit(1)
 }
 
 // module returns the root directory of the module of the working directory.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,15 +65,33 @@ func cell(dir, program string, out *os.File, o options, h *host) error {
 		open.Close()
 		return fmt.Errorf("start a cell: %w", err)
 	}
-	err = joinGroups(groups, cmd.Process.Pid)
-	open.Close()
 	// When the init dies, the kernel kills every process of its pid namespace.
 	timer := time.AfterFunc(o.timeout, func() { cmd.Process.Kill() })
+	err = admit(groups, cmd.Process.Pid, open)
 	waitErr := cmd.Wait()
 	if !timer.Stop() {
 		return fmt.Errorf("did not end within %s", o.timeout)
 	}
-	return errors.Join(err, waitErr)
+	if err != nil {
+		return err // the cell ended because it was not admitted
+	}
+	return waitErr
+}
+
+// admit moves the init of a cell into its cgroups and then opens the gate. If it cannot
+// be moved, the gate stays shut: in the host's cgroups, the programs would change those.
+func admit(groups []string, pid int, gate io.WriteCloser) error {
+	if err := joinGroups(groups, pid); err != nil {
+		return errors.Join(fmt.Errorf("move a cell into its cgroups: %w", err), gate.Close())
+	}
+	_, err := gate.Write([]byte{1})
+	return errors.Join(err, gate.Close())
+}
+
+// admitted waits at the gate and reports whether it was opened.
+func admitted(gate io.Reader) bool {
+	n, _ := gate.Read(make([]byte, 1))
+	return n == 1
 }
 
 func makeGroups(h *host, name string) ([]string, error) {
@@ -136,12 +155,15 @@ func removeTree(dir string) error {
 }
 
 // cellMain is the init of a cell. It must be pid 1 of a new pid namespace, in a new mount
-// namespace. It is in its new cgroups when fd 3 reports end of file.
+// namespace. It is in its new cgroups when a byte comes from fd 3.
 func cellMain(args []string) int {
 	runtime.LockOSThread() // unshare affects the calling thread only
 	view, dir, program, rt, sysroot := args[0], args[1], args[2], args[3], args[4]
 	gate := os.NewFile(3, "gate")
-	gate.Read(make([]byte, 1))
+	if !admitted(gate) {
+		fmt.Fprintln(os.Stderr, "cell: not moved into its cgroups")
+		return 1
+	}
 	gate.Close()
 	if err := furnish(view, sysroot, args[5:]); err != nil {
 		fmt.Fprintln(os.Stderr, "cell:", err)

@@ -44,6 +44,9 @@ func readList(path string) (list, error) {
 		if _, known := new(host).lacks(r.when); !known || r.reason == "" {
 			return nil, fmt.Errorf("%s:%d: %q: no such condition, or no reason", path, i+1, r.when)
 		}
+		if r.reason == "the same" && len(l) > 0 {
+			r.reason = l[len(l)-1].reason
+		}
 		l = append(l, r)
 	}
 	return l, nil

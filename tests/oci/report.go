@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -40,52 +42,68 @@ func judge(program, text string, err error) result {
 	return r
 }
 
-// report prints the result of every program, and returns an error if one of them is not
-// what the list says.
+// report prints the programs that did not behave as listed, why others fail as listed,
+// and the numbers. It returns an error if a program is not what the list says.
 func report(w io.Writer, results []result, listed map[string]row, verbose bool) error {
-	passed, surprises := 0, 0
+	var passed, asListed int
+	failing := make(map[string][]string) // by reason
 	for _, r := range results {
 		row, known := listed[r.program]
-		if r.passed() {
+		switch {
+		case r.passed() == known && row.when != mostly:
+			printSurprise(w, r, row)
+		case r.passed():
 			passed++
+		default:
+			asListed++
+			reason := fmt.Sprintf("%s (%s)", row.reason, row.when)
+			failing[reason] = append(failing[reason], r.program)
 		}
-		if r.passed() == known && row.when != mostly {
-			surprises++
-		}
-		printResult(w, r, row, known)
 		if verbose {
-			fmt.Fprintln(w, r.output)
+			printVerbose(w, r)
 		}
 	}
-	failed := len(results) - passed
-	fmt.Fprintf(w, "%d of %d programs not as listed\n", surprises, len(results))
-	fmt.Fprintf(w, "%d passed, %d failed, 0 skipped\n", passed, failed)
+	for _, reason := range slices.SortedFunc(maps.Keys(failing), func(a, b string) int {
+		return strings.Compare(failing[a][0], failing[b][0])
+	}) {
+		fmt.Fprintf(w, "listed  %s: %s\n", strings.Join(failing[reason], " "), reason)
+	}
+	surprises := len(results) - passed - asListed
+	fmt.Fprintf(w, "%d programs behaved as listed: %d pass, %d fail for the reasons above\n", passed+asListed, passed, asListed)
+	// The programs that fail as listed are not failures of this run, and did not pass.
+	fmt.Fprintf(w, "%d passed, %d failed, %d skipped\n", passed, surprises, asListed)
 	if surprises > 0 {
-		return fmt.Errorf("%d programs failed or passed otherwise than the list says", surprises)
+		return fmt.Errorf("%d of %d programs failed or passed otherwise than %s says", surprises, len(results), "expected.txt")
 	}
 	return nil
 }
 
-func printResult(w io.Writer, r result, row row, known bool) {
-	switch {
-	case r.passed() && known && row.when != mostly:
-		fmt.Fprintf(w, "PASSED  %s: but listed as failing (%s): remove its row\n", r.program, row.when)
-	case r.passed() && r.ok == 0:
-		fmt.Fprintf(w, "ok      %s (%.1f s; the program makes no test point)\n", r.program, r.took.Seconds())
-		printIndented(w, diagnostics(r.output))
-	case r.passed():
-		fmt.Fprintf(w, "ok      %s (%.1f s, %d points)\n", r.program, r.took.Seconds(), r.ok)
-	case known:
-		fmt.Fprintf(w, "listed  %s: %s (%s)\n", r.program, row.reason, row.when)
-		printIndented(w, r.failed)
-	default:
-		fmt.Fprintf(w, "FAILED  %s (%.1f s, %d points passed)\n", r.program, r.took.Seconds(), r.ok)
-		printIndented(w, r.failed)
-		printIndented(w, diagnostics(r.output))
-		if r.err != nil {
-			printIndented(w, []string{r.err.Error()})
-		}
+// printSurprise prints a program that fails and is not listed, or is listed and passes.
+func printSurprise(w io.Writer, r result, row row) {
+	if r.passed() {
+		fmt.Fprintf(w, "FAILED  %s: it passes, but expected.txt lists it as failing (%s): remove its row\n", r.program, row.when)
+		return
 	}
+	fmt.Fprintf(w, "FAILED  %s (%.1f s, %d points passed)\n", r.program, r.took.Seconds(), r.ok)
+	printIndented(w, r.failed)
+	printIndented(w, diagnostics(r.output))
+	if r.err != nil {
+		printIndented(w, []string{r.err.Error()})
+	}
+	fmt.Fprintf(w, "to run it again:\n    tests/oci/run skiff -v -run '^%s$'\n", r.program)
+}
+
+// printVerbose prints how long a program took, and all that it printed.
+func printVerbose(w io.Writer, r result) {
+	points := fmt.Sprintf("%d points", r.ok)
+	if r.passed() && r.ok == 0 {
+		points = "the program makes no test point"
+	}
+	outcome := "fails "
+	if r.passed() {
+		outcome = "passes"
+	}
+	fmt.Fprintf(w, "%s  %s (%.1f s, %s)\n%s\n", outcome, r.program, r.took.Seconds(), points, r.output)
 }
 
 func printIndented(w io.Writer, lines []string) {

@@ -91,11 +91,15 @@ var programs = []string{"skiff", "seccompagent", "sdnotify", "meddle", "syscall"
 
 func testMain(m *testing.M) int {
 	err := allowDevices()
-	dir := os.Getenv("PROGRAMS")
-	if err == nil && dir == "" {
-		if dir, err = os.MkdirTemp("", "skiff-script"); err == nil {
-			defer os.RemoveAll(dir)
+	if err == nil && os.Getenv(scratchVariable) == "" {
+		var remove func()
+		if remove, err = makeScratch(); err == nil {
+			defer remove()
 		}
+	}
+	dir := os.Getenv("PROGRAMS")
+	if dir == "" {
+		dir = os.Getenv(scratchVariable)
 	}
 	if err == nil {
 		err = errors.Join(build("SKIFF", "../..", dir), build("SECCOMPAGENT", "../../contrib/seccompagent", dir), build("SDNOTIFY", "./sdnotify", dir),

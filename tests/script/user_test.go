@@ -45,8 +45,11 @@ func userUnits() string {
 
 // ordinaryUser creates the user, once.
 var ordinaryUser = sync.OnceValue(func() error {
-	dir, err := os.MkdirTemp("", "skiff-user")
+	dir, err := os.MkdirTemp(os.Getenv(scratchVariable), "user")
 	if err != nil {
+		return err
+	}
+	if err := coverEtc(dir, "/etc/subuid", "/etc/subgid"); err != nil {
 		return err
 	}
 	for _, f := range []struct{ path, line string }{
@@ -62,12 +65,37 @@ var ordinaryUser = sync.OnceValue(func() error {
 	return nil
 })
 
+// coverEtc mounts an overlay on /etc if one of the files does not exist, and makes it
+// there: a file to mount another one on cannot be made without changing the host.
+func coverEtc(dir string, files ...string) error {
+	covered := false
+	for _, path := range files {
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if !covered {
+			if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=755"); err != nil {
+				return fmt.Errorf("mount a tmpfs: %w", err)
+			}
+			upper, work := filepath.Join(dir, "upper"), filepath.Join(dir, "work")
+			if err := errors.Join(os.Mkdir(upper, 0o755), os.Mkdir(work, 0o755)); err != nil {
+				return err
+			}
+			if err := unix.Mount("overlay", "/etc", "overlay", 0, "lowerdir=/etc,upperdir="+upper+",workdir="+work); err != nil {
+				return fmt.Errorf("the host has no %s, and /etc cannot be covered: mount an overlay: %w", path, err)
+			}
+			covered = true
+		}
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // addLine bind-mounts over path a copy with one more line.
 func addLine(dir, path, line string) error {
 	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = os.WriteFile(path, nil, 0o644) // an empty file changes nothing
-	}
 	if err != nil {
 		return err
 	}
@@ -83,7 +111,7 @@ func addLine(dir, path, line string) error {
 
 // userSkiff is the path of a copy of skiff that everybody can reach.
 var userSkiff = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "skiff-bin")
+	dir, err := os.MkdirTemp(os.Getenv(scratchVariable), "bin")
 	if err != nil {
 		return "", err
 	}
@@ -114,6 +142,11 @@ var ordinaryUsers = sync.OnceValue(func() string {
 	for _, name := range []string{"newuidmap", "newgidmap"} {
 		if _, err := exec.LookPath(name); err != nil {
 			return err.Error() + " (Debian: uidmap)"
+		}
+	}
+	if byUser() {
+		if _, err := ownMaps(); err != nil {
+			return err.Error()
 		}
 	}
 	return ""
