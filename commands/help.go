@@ -29,15 +29,15 @@ func (c *call) helpCommand() *cli.Command {
 		ArgsUsage:       "[COMMAND]",
 		HideHelpCommand: true,
 		Action: func(ctx *cli.Context) error {
-			if err := checkArgs(ctx, 0, 1); err != nil {
-				return prefix("help", err)
-			}
 			name := ctx.Args().First()
+			if name != "" && ctx.App.Command(name) == nil {
+				return &exitError{unknownCommand, fmt.Errorf("unknown command %q", name)}
+			}
+			if err := checkArgs(ctx, 0, 1); err != nil {
+				return err
+			}
 			if name == "" {
 				return cli.ShowAppHelp(ctx)
-			}
-			if ctx.App.Command(name) == nil {
-				return fmt.Errorf("help: unknown command %q", name)
 			}
 			return cli.ShowCommandHelp(ctx, name)
 		},
