@@ -96,10 +96,13 @@ func (c *call) run(args []string) error {
 
 func (c *call) app() *cli.App {
 	cli.HelpFlag, cli.VersionFlag = quickFlag(cli.HelpFlag), quickFlag(cli.VersionFlag)
+	cli.FlagStringer, cli.AppHelpTemplate = flagHelp, appHelp
+	cli.CommandHelpTemplate, cli.SubcommandHelpTemplate = commandHelp, commandHelp
 	cli.VersionPrinter = func(*cli.Context) { c.printVersion(&c.help) }
 	return &cli.App{
 		Name:                      "skiff",
-		Usage:                     "run containers from OCI bundles",
+		Usage:                     "run containers as specified by the Open Container Initiative",
+		UsageText:                 appExamples,
 		Version:                   c.build.Version,
 		Writer:                    &c.help,
 		Flags:                     append(quick(globalFlags()), cli.HelpFlag),

@@ -23,10 +23,14 @@ func (p *printer) Write(b []byte) (int, error) {
 
 func (c *call) helpCommand() *cli.Command {
 	return &cli.Command{
-		Name:            "help",
-		Aliases:         []string{"h"},
-		Usage:           "show the commands, or the flags of one",
-		ArgsUsage:       "[COMMAND]",
+		Name:      "help",
+		Aliases:   []string{"h"},
+		Usage:     "show help for skiff or for a command",
+		ArgsUsage: "[COMMAND]",
+		Description: `Shows the commands and global options, or the options of one command. The
+manual page skiff(8) says more.`,
+		UsageText: `skiff help run
+skiff run --help`,
 		HideHelpCommand: true,
 		Action: func(ctx *cli.Context) error {
 			name := ctx.Args().First()
