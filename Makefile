@@ -24,7 +24,7 @@ BUILD_DEPS := gcc libc6-dev pkg-config libseccomp-dev
 RUN_DEPS   := busybox-static
 TEST_DEPS  := $(RUN_DEPS) git procps strace uidmap util-linux
 
-.PHONY: all deps run test unit mutants script script-user fuzz conformance test-criu test-engines test-machine bench lint install clean
+.PHONY: all deps man completions run test unit mutants script script-user fuzz conformance test-criu test-engines test-machine bench lint install clean
 
 # A command that fails must not leave a target that looks complete.
 .DELETE_ON_ERROR:
@@ -48,6 +48,11 @@ $(CHILD): $(wildcard libcontainer/child/src/*) libcontainer/child/build.sh
 $(HELPER) &: $(filter-out %_test.go,$(wildcard $(addprefix $(SECCOMP)/,bpf/*.go compiler/*.go helper/*.go))) $(SECCOMP)/build.sh go.mod go.sum
 	GO="$(GO)" $(SECCOMP)/build.sh
 	@for f in $(HELPER); do test -s $$f || { echo "$$f is empty" >&2; exit 1; }; done
+
+# The manual pages and completions of shells, from the table of commands.
+man:
+	rm -rf build/man
+	$(GO) run -tags "$(TAGS)" ./contrib/man "$$(cat VERSION)" build/man
 
 # Runs a container that is made from busybox and says hello.
 run: deps
