@@ -193,7 +193,7 @@ const setup = `
 fpath=($PWD/completions $fpath)
 PROMPT=
 autoload -U compinit
-compinit -u -D
+compinit -u -d ./zcompdump
 bindkey '^I' complete-word
 compadd() {
 	local -a hits
