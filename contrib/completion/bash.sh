@@ -1,9 +1,11 @@
-# Prints the ids of the containers that have one of the statuses.
+# Offers the ids of the containers that have one of the statuses. Usage:
+# _skiff_ids WORD STATUS... They do not go through compgen, which expands words.
 _skiff_ids() {
-	local id pid status rest
-	"$program" ${root:+"--root=$root"} list 2>/dev/null | while read -r id pid status rest; do
-		[[ " $* " == *" $status "* ]] && printf '%s\n' "$id"
-	done
+	local word=$1 id pid status rest
+	shift
+	while read -r id pid status rest; do
+		[[ $id == "$word"* && " $* " == *" $status "* ]] && COMPREPLY+=("$id")
+	done < <("$program" ${root:+"--root=$root"} list 2>/dev/null)
 }
 
 # Completes a value. Usage: _skiff_complete WORD KIND [ARGUMENT...].
@@ -19,7 +21,7 @@ _skiff_complete() {
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -d -- "$word")
 		;;
-	ids) mapfile -t COMPREPLY < <(compgen -W "$(_skiff_ids "$@")" -- "$word") ;;
+	ids) _skiff_ids "$word" "$@" ;;
 	words) mapfile -t COMPREPLY < <(compgen -W "$*" -- "$word") ;;
 	esac
 }

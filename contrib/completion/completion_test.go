@@ -15,11 +15,9 @@ import (
 
 // world makes a directory with the completions, with a program skiff that lists five
 // containers, or one below the root "other", and with a file and a directory to complete.
-// It becomes the working directory.
 func world(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	t.Chdir(dir)
 	if err := write(filepath.Join(dir, "completions")); err != nil {
 		t.Fatal(err)
 	}
@@ -40,6 +38,7 @@ half          0           creating    /b          2026-11-29T07:00:00Z   root
 END
 `
 	for name, text := range map[string]string{"bin/skiff": stub, "data.json": "", "dir/file": ""} {
+		name = filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
 			t.Fatal(err)
 		}
@@ -97,27 +96,31 @@ func with(more map[string][]string) map[string][]string {
 	return all
 }
 
-// try runs the script of a shell for each line, and compares its output.
-func try(t *testing.T, all map[string][]string, shell ...string) {
+// try runs the script of a shell for each line in dir, and compares its output.
+func try(t *testing.T, dir string, all map[string][]string, shell ...string) {
 	t.Helper()
 	if _, err := exec.LookPath(shell[0]); err != nil {
 		t.Skipf("%s is not installed", shell[0])
 	}
 	for line, want := range all {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		cmd := exec.CommandContext(ctx, shell[0], append(slices.Clone(shell[1:]), line)...)
-		cmd.Env = append(os.Environ(), "PATH="+filepath.Join(os.Getenv("PWD"), "bin")+":"+os.Getenv("PATH"), "HOME="+t.TempDir(), "LC_ALL=C.UTF-8")
-		out, err := cmd.CombinedOutput()
-		cancel()
-		got := strings.FieldsFunc(string(out), func(r rune) bool { return r == '\n' })
-		if slices.Sort(got); err != nil || !slices.Equal(slices.Compact(got), want) {
-			t.Errorf("%s: got %q, %v, want %q", line, got, err, want)
-		}
+		t.Run(line, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, shell[0], append(slices.Clone(shell[1:]), line)...)
+			cmd.Dir = dir
+			cmd.Env = append(os.Environ(), "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"), "HOME="+t.TempDir(), "LC_ALL=C.UTF-8")
+			out, err := cmd.CombinedOutput()
+			got := strings.FieldsFunc(string(out), func(r rune) bool { return r == '\n' })
+			if slices.Sort(got); err != nil || !slices.Equal(slices.Compact(got), want) {
+				t.Errorf("got %q, %v, want %q", got, err, want)
+			}
+		})
 	}
 }
 
 func TestBash(t *testing.T) {
-	world(t)
+	dir := world(t)
 	// Bash takes the words of a line apart at COMP_WORDBREAKS, = and : among them.
 	const script = `
 source completions/skiff
@@ -131,7 +134,7 @@ _skiff
 printf '%s\n' "${COMPREPLY[@]}" | grep .
 true
 `
-	try(t, with(map[string][]string{
+	try(t, dir, with(map[string][]string{
 		"skiff --log-format=j":               {"json"},
 		"skiff --log-format=":                {"json", "text"},
 		"skiff create --bundle=di":           {"dir"},
@@ -148,21 +151,21 @@ true
 }
 
 func TestFish(t *testing.T) {
-	world(t)
+	dir := world(t)
 	const script = `source completions/skiff.fish; complete -C $argv[1] | string replace -r '\t.*' ''; true`
-	try(t, with(map[string][]string{
+	try(t, dir, with(map[string][]string{
 		"skiff create --bundle d": {"dir/"},
 	}), "fish", "--no-config", "-c", script)
 }
 
 func TestZsh(t *testing.T) {
-	world(t)
+	dir := world(t)
 	for name, text := range map[string]string{"capture": capture, "setup": setup} {
-		if err := os.WriteFile(name, []byte(text), 0o666); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
 			t.Fatal(err)
 		}
 	}
-	try(t, with(map[string][]string{
+	try(t, dir, with(map[string][]string{
 		"skiff create --bundle d":  {"dir"},
 		"skiff kill web-runs HUP ": {"--all", "--help", "--regex", "-a", "-h", "-r"}, // when nothing else is left
 	}), "zsh", "-f", "capture")
@@ -179,7 +182,7 @@ zpty -w shell "added=$added; source ./setup"
 sleep 0.1
 zpty -r -m shell seen '*ready*'
 zpty -w -n shell "$line"$'\t'
-for i in {1..200}; do
+for i in {1..1500}; do
 	zpty -r -t shell seen
 	[[ -e $added.end ]] && break
 	sleep 0.02
