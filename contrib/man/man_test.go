@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"unicode/utf8"
 
 	"github.com/skiff-oci/skiff/commands"
 	"github.com/skiff-oci/skiff/specconv"
@@ -84,6 +85,14 @@ func TestAnnotations(t *testing.T) {
 	}
 }
 
+// What an example has in quotes or brackets is literal.
+func TestDisplays(t *testing.T) {
+	const want = "a\n.Bd -literal -offset indent -compact\necho \"(x)\" | \\-\\-y\nz\n.Ed\n.Fl \\-all\n"
+	if got := escapeSource("a\n.Dl echo \"(x)\" | --y\n.Dl z\n.Fl -all\n"); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestFaultsAreFound(t *testing.T) {
 	const good = ".Dd January 1, 2026\n{{head}}\n.Sh DESCRIPTION\nSee\n.Fl -root ,\n.Fl -all ,\n.Ic skiff list Fl -quiet\nand\n.Xr skiff-list 8 .\n{{options}}\n"
 	m := &manual{
@@ -123,7 +132,7 @@ func TestFaultsAreFound(t *testing.T) {
 	}
 }
 
-// man shows the pages without a warning.
+// man shows the pages without a warning, in 80 columns.
 func TestMan(t *testing.T) {
 	if _, err := exec.LookPath("man"); err != nil {
 		t.Skip("man is not installed (man-db)")
@@ -136,6 +145,11 @@ func TestMan(t *testing.T) {
 		out, err := cmd.Output()
 		if err != nil || stderr.Len() > 0 || !strings.Contains(string(out), "DESCRIPTION") {
 			t.Errorf("%s: %v: %s%s", filepath.Base(file), err, stderr, out)
+		}
+		for line := range strings.Lines(string(out)) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 {
+				t.Errorf("%s: %d columns: %s", filepath.Base(file), n, line)
+			}
 		}
 	}
 }

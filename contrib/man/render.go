@@ -123,24 +123,36 @@ func escape(s string) string { return strings.NewReplacer(`\`, `\e`, "-", `\-`).
 
 var flagWords = regexp.MustCompile(`\bFl -?[a-z0-9-]+`)
 
-// escapeSource escapes the hyphens in options and in displays of a page's source.
+// escapeSource escapes the hyphens in options and in displays of a page's source. Lines
+// of one display, .Dl, become literal text, in which quotes are not mdoc's.
 func escapeSource(source string) string {
-	b, literal := new(strings.Builder), false
+	const begin, end = ".Bd -literal -offset indent -compact\n", ".Ed\n"
+	b, literal, inDisplay := new(strings.Builder), false, false
 	for line := range strings.Lines(source) {
 		display, isDisplay := strings.CutPrefix(line, ".Dl ")
+		switch {
+		case isDisplay && !inDisplay:
+			b.WriteString(begin)
+		case inDisplay && !isDisplay:
+			b.WriteString(end)
+		}
+		inDisplay = isDisplay
 		switch {
 		case strings.HasPrefix(line, ".Bd -literal"):
 			literal = true
 		case strings.HasPrefix(line, ".Ed"):
 			literal = false
 		case isDisplay:
-			line = ".Dl " + escape(display)
+			line = escape(display)
 		case literal:
 			line = escape(line)
 		default:
 			line = flagWords.ReplaceAllStringFunc(line, func(s string) string { return "Fl " + escape(s[len("Fl "):]) })
 		}
 		b.WriteString(line)
+	}
+	if inDisplay {
+		b.WriteString(end)
 	}
 	return b.String()
 }
