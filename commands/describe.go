@@ -30,7 +30,11 @@ func Describe() (global []Flag, all []Verb) {
 	c := new(call)
 	a := c.app()
 	for _, f := range append(a.Flags, cli.VersionFlag) {
-		global = append(global, describe(f))
+		d := describe(f)
+		if d.Names[0] == "root" { // the default depends on the caller
+			d.Default = "/run/skiff, or $XDG_RUNTIME_DIR/skiff for an ordinary user"
+		}
+		global = append(global, d)
 	}
 	for _, cmd := range c.allCommands() {
 		v := Verb{Name: cmd.Name, Usage: cmd.Usage, Args: cmd.ArgsUsage, Description: cmd.Description, Examples: cmd.UsageText}

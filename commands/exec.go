@@ -37,7 +37,7 @@ skiff exec --tty --env TERM=xterm --user 1000:1000 web sh`,
 			&cli.StringFlag{Name: "apparmor", Usage: "`PROFILE`: AppArmor profile of the process"},
 			&cli.BoolFlag{Name: "no-new-privs", Usage: "set no_new_privs, so that set-user-ID programs and file capabilities give no privileges"},
 			&cli.StringSliceFlag{Name: "cap", Aliases: []string{"c"}, Usage: "add the capability `CAP`, such as CAP_NET_ADMIN"},
-			&cli.StringSliceFlag{Name: "cgroup", Usage: "`[CONTROLLER,...:]PATH`: run in a cgroup below the container's"},
+			&cli.StringSliceFlag{Name: "cgroup", Usage: "`[CONTROLLER,...:]PATH`: run in an existing cgroup below the container's"},
 			&cli.BoolFlag{Name: "ignore-paused", Usage: "accept a paused container, in which the command waits until resume"},
 		),
 		Action: func(ctx *cli.Context) error {

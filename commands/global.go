@@ -12,7 +12,7 @@ import (
 
 func globalFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "root", Value: defaultRoot(), DefaultText: "/run/skiff, or $XDG_RUNTIME_DIR/skiff for an ordinary user", Usage: "keep the state of containers in `DIR`"},
+		&cli.StringFlag{Name: "root", Value: defaultRoot(), Usage: "keep the state of containers in `DIR`"},
 		&cli.StringFlag{Name: "log", Usage: "append log records to `FILE` instead of standard error"},
 		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "`text|json`: format of the log records"},
 		&cli.StringFlag{Name: "log-level", Value: "info", Usage: "`error|warning|info|debug`: log only records of this level or above"},
