@@ -24,18 +24,24 @@ CSUM    := $(CHILD:.bin=.sum)
 HSUM    := $(SECCOMP)/helper.sum
 PARTS   := $(CHILD) $(CSUM) $(HELPER) $(HSUM)
 
+GENERATE    := GOOS= GOARCH= CGO_ENABLED=0 $(GO) run -trimpath -tags "$(TAGS)"
+MAN_SOURCES := $(wildcard contrib/man/pages/*)
+
 SOURCES := $(shell find main.go commands libcontainer specconv VERSION go.mod go.sum -name "*.go" -o -name "*.s" -o -name VERSION -o -name "go.*")
 
 BUILD_DEPS := gcc libc6-dev pkg-config libseccomp-dev
 RUN_DEPS   := busybox-static
-TEST_DEPS  := $(RUN_DEPS) git procps strace uidmap util-linux
+TEST_DEPS  := $(RUN_DEPS) fish git man-db mandoc procps strace uidmap util-linux zsh
 
-.PHONY: all deps run test unit mutants script script-user test-user fuzz conformance test-criu test-engines test-machine bench lint install clean FORCE
+# For the rules that need them.
+NO_DEPS := echo "make: a C compiler and libseccomp are needed: first run 'make deps' as root, or install what Debian calls $(BUILD_DEPS)" >&2; exit 1
+
+.PHONY: all deps man completions run test unit mutants script script-user test-user fuzz conformance test-criu test-engines test-machine bench lint install uninstall clean FORCE
 
 # A command that fails must not leave a target that looks complete.
 .DELETE_ON_ERROR:
 
-all: deps skiff
+all: deps skiff man completions
 
 deps:
 	@contrib/deps $(BUILD_DEPS)
@@ -49,6 +55,7 @@ $(BUILT): FORCE
 
 # The child's interpreter is embedded in the binary, so it must stay small.
 $(CHILD) $(CSUM) &: $(wildcard libcontainer/child/src/*) libcontainer/child/build.sh
+	@command -v "$${CHILD_CC:-cc}" >/dev/null || { $(NO_DEPS); }
 	libcontainer/child/build.sh child.bin
 	@test -s $(CHILD) || { echo "$(CHILD) is empty" >&2; exit 1; }
 	@test "$$(wc -c <$(CHILD))" -le 65536 || { echo "$(CHILD) is larger than 64 KiB" >&2; exit 1; }
@@ -56,8 +63,22 @@ $(CHILD) $(CSUM) &: $(wildcard libcontainer/child/src/*) libcontainer/child/buil
 # The seccomp compiler, which links libseccomp, is embedded, too. Filters that
 # were cached by another build of it are compiled again.
 $(HELPER) $(HSUM) &: $(filter-out %_test.go,$(wildcard $(addprefix $(SECCOMP)/,bpf/*.go compiler/*.go helper/*.go))) $(SECCOMP)/build.sh go.mod go.sum
+	@"$${PKG_CONFIG:-pkg-config}" --exists libseccomp 2>/dev/null || { $(NO_DEPS); }
 	GO="$(GO)" $(SECCOMP)/build.sh
 	@for f in $(HELPER); do test -s $$f || { echo "$$f is empty" >&2; exit 1; }; done
+
+# The manual pages and the completions of shells are made by programs that read
+# the table of commands, on this machine even if skiff is for another one.
+man: build/man/skiff.8
+completions: build/completions/skiff
+
+build/man/skiff.8: $(CHILD) $(HELPER) $(SOURCES) $(wildcard contrib/man/*.go) $(MAN_SOURCES)
+	rm -rf build/man
+	$(GENERATE) ./contrib/man "$$(cat VERSION)" build/man
+
+build/completions/skiff: $(CHILD) $(HELPER) $(SOURCES) $(wildcard contrib/completion/*)
+	rm -rf build/completions
+	$(GENERATE) ./contrib/completion build/completions
 
 # Runs a container that is made from busybox and says hello.
 run: deps
@@ -142,8 +163,27 @@ bench: deps skiff
 lint: deps $(PARTS)
 	.ci/lint
 
-install: skiff
+SHARE := $(DESTDIR)$(PREFIX)/share
+DOCS  := LICENSE $(wildcard NOTICE)
+
+# After make, root needs no Go and no C compiler for this.
+install: skiff man completions
 	install -D -m 0755 skiff $(DESTDIR)$(PREFIX)/sbin/skiff
+	install -d $(SHARE)/man/man5 $(SHARE)/man/man8 $(SHARE)/doc/skiff
+	install -m 0644 build/man/*.5 $(SHARE)/man/man5
+	install -m 0644 build/man/*.8 $(SHARE)/man/man8
+	install -D -m 0644 build/completions/skiff $(SHARE)/bash-completion/completions/skiff
+	install -D -m 0644 build/completions/_skiff $(SHARE)/zsh/site-functions/_skiff
+	install -D -m 0644 build/completions/skiff.fish $(SHARE)/fish/vendor_completions.d/skiff.fish
+	install -m 0644 $(DOCS) $(SHARE)/doc/skiff
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/sbin/skiff
+	rm -f $(patsubst contrib/man/pages/%.5,$(SHARE)/man/man5/%.5,$(filter %.5,$(MAN_SOURCES)))
+	rm -f $(patsubst contrib/man/pages/%.8,$(SHARE)/man/man8/%.8,$(filter %.8,$(MAN_SOURCES)))
+	rm -f $(SHARE)/bash-completion/completions/skiff $(SHARE)/zsh/site-functions/_skiff
+	rm -f $(SHARE)/fish/vendor_completions.d/skiff.fish $(addprefix $(SHARE)/doc/skiff/,$(DOCS))
+	rmdir --ignore-fail-on-non-empty $(SHARE)/doc/skiff 2>/dev/null || true
 
 clean:
 	rm -rf skiff build $(PARTS)

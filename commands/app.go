@@ -69,29 +69,40 @@ type exitError struct {
 	error
 }
 
+// unknownCommand is the exit status for an unknown command, as in runc.
+const unknownCommand = 3
+
 func (e *exitError) Unwrap() error { return e.error }
 
 // run parses args and runs the verb. It builds only the command that is needed:
-// building all of them takes longer than many verbs themselves.
+// building all of them takes longer than many verbs themselves. Help needs all.
 func (c *call) run(args []string) error {
 	a := c.app()
-	if v := verb(a.Flags, args); v < len(args) {
-		if cmd := c.command(args[v]); cmd != nil {
-			a.Commands = []*cli.Command{cmd}
-			args = reorder(cmd, args, v)
-			return a.Run(slices.Concat(args[:v+1], firstNames(cmd.Flags, args[v+1:])))
-		}
+	v := verb(a.Flags, args)
+	global := append(args[:1:1], firstNames(append(a.Flags, cli.VersionFlag), args[1:v])...)
+	i := -1
+	if v < len(args) {
+		i = findVerb(args[v])
 	}
-	a.Commands = c.allCommands()
-	return a.Run(args)
+	if i < 0 || verbs[i].name == "help" {
+		a.Commands = c.allCommands()
+		return a.Run(append(global, args[v:]...))
+	}
+	cmd := c.command(i)
+	a.Commands = []*cli.Command{cmd}
+	args = reorder(cmd, args, v)
+	return a.Run(slices.Concat(global, args[v:v+1], firstNames(append(cmd.Flags, cli.HelpFlag), args[v+1:])))
 }
 
 func (c *call) app() *cli.App {
 	cli.HelpFlag, cli.VersionFlag = quickFlag(cli.HelpFlag), quickFlag(cli.VersionFlag)
+	cli.FlagStringer, cli.AppHelpTemplate = flagHelp, appHelp
+	cli.CommandHelpTemplate, cli.SubcommandHelpTemplate = commandHelp, commandHelp
 	cli.VersionPrinter = func(*cli.Context) { c.printVersion(&c.help) }
 	return &cli.App{
 		Name:                      "skiff",
-		Usage:                     "run containers from OCI bundles",
+		Usage:                     "run containers as specified by the Open Container Initiative",
+		UsageText:                 appExamples,
 		Version:                   c.build.Version,
 		Writer:                    &c.help,
 		Flags:                     append(quick(globalFlags()), cli.HelpFlag),
@@ -120,79 +131,60 @@ func verb(flags []cli.Flag, args []string) int {
 	return len(args)
 }
 
-// verbNames lists the verbs in the order of the help text.
-func verbNames() []string {
-	return []string{
-		"checkpoint", "create", "delete", "events", "exec", "features", "kill", "list", "mounts", "pause", "ps",
-		"restore", "resume", "run", "spec", "start", "state", "update", "help",
-	}
+// verbs has the commands, in the order of the help text. A constructor must not refer to
+// this table, which Go would take for an initialization cycle.
+var verbs = [...]struct {
+	name string
+	make func(*call) *cli.Command
+}{
+	{"checkpoint", (*call).checkpointCommand},
+	{"create", (*call).createCommand},
+	{"delete", (*call).deleteCommand},
+	{"events", (*call).eventsCommand},
+	{"exec", (*call).execCommand},
+	{"features", (*call).featuresCommand},
+	{"kill", (*call).killCommand},
+	{"list", (*call).listCommand},
+	{"mounts", (*call).mountsCommand},
+	{"pause", (*call).pauseCommand},
+	{"ps", (*call).psCommand},
+	{"restore", (*call).restoreCommand},
+	{"resume", (*call).resumeCommand},
+	{"run", (*call).runCommand},
+	{"spec", (*call).specCommand},
+	{"start", (*call).startCommand},
+	{"state", (*call).stateCommand},
+	{"update", (*call).updateCommand},
+	{"help", (*call).helpCommand},
 }
 
 func (c *call) allCommands() []*cli.Command {
-	var all []*cli.Command
-	for _, name := range verbNames() {
-		if name != "help" {
-			all = append(all, c.command(name))
-		}
+	all := make([]*cli.Command, len(verbs))
+	for i := range verbs {
+		all[i] = c.command(i)
 	}
-	return append(all, c.helpCommand())
+	return all
 }
 
-// command returns the command of one verb. It is nil for an unknown verb and for
-// help, which needs all other commands.
-func (c *call) command(name string) *cli.Command {
-	cmd := c.bareCommand(name)
-	if cmd == nil {
-		return nil
+// findVerb returns the index in verbs of a command's name, or -1 if it is unknown.
+func findVerb(name string) int {
+	for i := range verbs {
+		if verbs[i].name == name {
+			return i
+		}
 	}
+	return -1
+}
+
+// command returns the command of verbs[i].
+func (c *call) command(i int) *cli.Command {
+	cmd, name := verbs[i].make(c), verbs[i].name
 	act := cmd.Action
 	cmd.Flags = quick(cmd.Flags)
 	cmd.Action = func(ctx *cli.Context) error { return prefix(name, act(ctx)) }
 	cmd.HideHelpCommand = true // else `state help` is not the state of a container named help
 	cmd.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return prefix(name, misused(err)) }
 	return cmd
-}
-
-func (c *call) bareCommand(name string) *cli.Command {
-	switch name {
-	case "checkpoint":
-		return c.checkpointCommand()
-	case "create":
-		return c.createCommand()
-	case "delete":
-		return c.deleteCommand()
-	case "events":
-		return c.eventsCommand()
-	case "exec":
-		return c.execCommand()
-	case "features":
-		return c.featuresCommand()
-	case "kill":
-		return c.killCommand()
-	case "mounts":
-		return c.mountsCommand()
-	case "list":
-		return c.listCommand()
-	case "pause":
-		return c.pauseCommand()
-	case "ps":
-		return c.psCommand()
-	case "restore":
-		return c.restoreCommand()
-	case "resume":
-		return c.resumeCommand()
-	case "run":
-		return c.runCommand()
-	case "spec":
-		return c.specCommand()
-	case "start":
-		return c.startCommand()
-	case "state":
-		return c.stateCommand()
-	case "update":
-		return c.updateCommand()
-	}
-	return nil
 }
 
 // prefix adds the verb that failed to err, whose exit status stays.
@@ -208,7 +200,11 @@ func usageError(_ *cli.Context, err error, _ bool) error { return misused(err) }
 // noVerb runs when no known verb was given.
 func noVerb(ctx *cli.Context) error {
 	if name := ctx.Args().First(); name != "" {
-		return misuse("unknown command %q; the commands are %s", name, strings.Join(verbNames(), ", "))
+		names := make([]string, len(verbs))
+		for i := range verbs {
+			names[i] = verbs[i].name
+		}
+		return &exitError{unknownCommand, misuse("unknown command %q; the commands are %s", name, strings.Join(names, ", "))}
 	}
 	return cli.ShowAppHelp(ctx)
 }

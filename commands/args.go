@@ -61,6 +61,8 @@ func partition(known []cli.Flag, args []string) (flags, rest []string) {
 
 // firstNames replaces aliases by first names in the flags before the first operand:
 // the library refuses a call in which a flag has two of its names, such as -e and --env.
+// If they ask for help, the result is --help alone: the library would take an operand
+// after it for the name of a command.
 func firstNames(known []cli.Flag, args []string) []string {
 	args = slices.Clone(args)
 	for i := 0; i < len(args) && isFlag(args[i]) && args[i] != "--"; i++ {
@@ -70,6 +72,9 @@ func firstNames(known []cli.Flag, args []string) []string {
 			first, aliases, takes := describeFlag(f)
 			if name != first && !slices.Contains(aliases, name) {
 				continue
+			}
+			if first == "help" && !given {
+				return []string{"--help"}
 			}
 			args[i] = "--" + first
 			if given {

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -51,7 +52,7 @@ func TestReorder(t *testing.T) {
 		"s kill - KILL":              "s kill -- - KILL",
 	} {
 		args := strings.Fields(line)
-		if got := reorder(c.command(args[1]), args, 1); !slices.Equal(got, strings.Fields(want)) {
+		if got := reorder(c.command(findVerb(args[1])), args, 1); !slices.Equal(got, strings.Fields(want)) {
 			t.Errorf("%s: got %q, want %s", line, got, want)
 		}
 	}
@@ -71,9 +72,14 @@ func TestFirstNames(t *testing.T) {
 		"exec --nosuch -t x":                        "exec --nosuch --tty x",
 		"delete -f=false -- -f":                     "delete --force=false -- -f",
 		"list -q -f json":                           "list --quiet --format json",
+		"exec -t -h x":                              "exec --help",
+		"delete --help -h -- x":                     "delete --help",
+		"exec -e -h x":                              "exec --env -h x",
+		"exec x -h":                                 "exec x -h",
+		"delete --help=false x":                     "delete --help=false x",
 	} {
 		args, wants := strings.Fields(line), strings.Fields(want)
-		if got := firstNames(c.command(args[0]).Flags, args[1:]); !slices.Equal(got, wants[1:]) {
+		if got := firstNames(append(c.command(findVerb(args[0])).Flags, cli.HelpFlag), args[1:]); !slices.Equal(got, wants[1:]) {
 			t.Errorf("%s: got %q, want %s", line, got, want)
 		}
 	}
@@ -87,21 +93,18 @@ func TestFirstNames(t *testing.T) {
 	}
 }
 
-// Every verb in the help text has a command, and none has the library's help
+// The table has each command under its own name, and none has the library's help
 // subcommand.
 func TestVerbs(t *testing.T) {
 	c := new(call)
-	for _, name := range verbNames() {
-		if name == "help" {
-			continue
-		}
-		cmd := c.command(name)
-		if cmd == nil || cmd.Name != name || !cmd.HideHelpCommand || cmd.Usage == "" || cmd.Action == nil {
-			t.Errorf("%s: %+v", name, cmd)
+	for i, cmd := range c.allCommands() {
+		name := verbs[i].name
+		if cmd.Name != name || findVerb(name) != i || !cmd.HideHelpCommand || cmd.Usage == "" || cmd.Action == nil {
+			t.Errorf("%s, found as %d: %+v", name, findVerb(name), cmd)
 		}
 	}
-	if c.command("help") != nil || c.command("nosuch") != nil {
-		t.Error("help or nosuch is an ordinary command")
+	if findVerb("nosuch") >= 0 || findVerb("") >= 0 {
+		t.Error("nosuch or an empty name is a command")
 	}
 }
 
@@ -123,6 +126,26 @@ func TestSubCgroups(t *testing.T) {
 	for _, args := range [][]string{{""}, {":a"}, {"cpu:"}, {"cpu,:a"}, {"a", "b"}, {"cpu:a", "pids,cpu:b"}} {
 		if got, err := subCgroups(args); err == nil {
 			t.Errorf("%q: got %v, want an error", args, got)
+		}
+	}
+}
+
+func TestUnknownCommand(t *testing.T) {
+	for line, want := range map[string]int{
+		"skiff bogus":              3,
+		"skiff --debug bogus -x y": 3,
+		"skiff help bogus":         3,
+		"skiff help run exec":      1,
+		"skiff --bogus list":       1,
+		"skiff kill":               1,
+	} {
+		err := new(call).run(strings.Fields(line))
+		code := 1
+		if exit := (*exitError)(nil); errors.As(err, &exit) {
+			code = exit.code
+		}
+		if err == nil || code != want {
+			t.Errorf("%s: got %v, status %d, want status %d", line, err, code, want)
 		}
 	}
 }

@@ -20,33 +20,38 @@ import (
 // criuFlags are the flags of both checkpoint and restore.
 func criuFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "image-path", Usage: "directory of CRIU's images (default: ./checkpoint)"},
-		&cli.StringFlag{Name: "work-path", Usage: "directory of CRIU's logs and sockets (default: that of the images)"},
-		&cli.BoolFlag{Name: "tcp-established", Usage: "open TCP connections, too"},
-		&cli.BoolFlag{Name: "ext-unix-sk", Usage: "unix sockets to the outside, too"},
-		&cli.BoolFlag{Name: "shell-job", Usage: "a session or terminal from outside, too"},
-		&cli.BoolFlag{Name: "lazy-pages", Usage: "memory when it is asked for: checkpoint serves it at --page-server, restore takes it from 'criu lazy-pages'"},
-		&cli.BoolFlag{Name: "file-locks", Usage: "file locks, too"},
-		&cli.BoolFlag{Name: "auto-dedup", Usage: "punch out pages of parent images that are not needed"},
-		&cli.StringFlag{Name: "manage-cgroups-mode", Value: "soft", Usage: "soft, full, strict or ignore"},
-		&cli.StringFlag{Name: "empty-ns", Usage: "namespace whose content is left out: network"},
+		&cli.StringFlag{Name: "image-path", Usage: "write or read the image files in `DIR`", DefaultText: "./checkpoint"},
+		&cli.StringFlag{Name: "work-path", Usage: "keep CRIU's logs and sockets in `DIR`", DefaultText: "that of --image-path"},
+		&cli.BoolFlag{Name: "tcp-established", Usage: "allow established TCP connections"},
+		&cli.BoolFlag{Name: "ext-unix-sk", Usage: "allow connections to UNIX sockets outside the container"},
+		&cli.BoolFlag{Name: "shell-job", Usage: "allow a session or a terminal that began outside the container"},
+		&cli.BoolFlag{Name: "lazy-pages", Usage: "transfer memory on demand: checkpoint serves it at --page-server, and restore gets it from 'criu lazy-pages'"},
+		&cli.BoolFlag{Name: "file-locks", Usage: "allow file locks"},
+		&cli.BoolFlag{Name: "auto-dedup", Usage: "free the pages in parent images that newer images replace"},
+		&cli.StringFlag{Name: "manage-cgroups-mode", Value: "soft", Usage: "`soft|full|strict|ignore`: how CRIU treats the cgroups"},
+		&cli.StringFlag{Name: "empty-ns", Usage: "`network`: save and restore this namespace without its contents"},
 	}
 }
 
 func (c *call) checkpointCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "checkpoint",
-		Usage:     "save the processes of a container to files, with CRIU",
+		Usage:     "save the state of a running container with CRIU",
 		ArgsUsage: "CONTAINER-ID",
+		Description: `Saves the state of the container's processes to image files, from which
+restore resumes them. The processes end and the container is deleted,
+unless --leave-running or --pre-dump is given. Needs criu(8).`,
+		UsageText: `skiff checkpoint --image-path /var/tmp/web web
+skiff checkpoint --leave-running --tcp-established web`,
 		Flags: append(criuFlags(),
-			&cli.StringFlag{Name: "parent-path", Usage: "images of a dump ahead, relative to --image-path"},
-			&cli.BoolFlag{Name: "leave-running", Usage: "let the processes go on"},
-			&cli.BoolFlag{Name: "tcp-skip-in-flight", Usage: "not TCP connections that are not yet established"},
-			&cli.BoolFlag{Name: "link-remap", Usage: "unlinked files that have other links, too"},
-			&cli.IntFlag{Name: "status-fd", Value: -1, Usage: "descriptor to write a NUL byte to, when the page server is ready"},
-			&cli.StringFlag{Name: "page-server", Usage: "send the pages of memory to `ADDR:PORT`"},
-			&cli.BoolFlag{Name: "pre-dump", Usage: "save memory alone, ahead, and let the processes go on"},
-			&cli.StringFlag{Name: "network-lock", Usage: "how packets are held back: iptables, nftables or skip"},
+			&cli.StringFlag{Name: "parent-path", Usage: "reuse the images of an earlier --pre-dump in `DIR`, which is relative to --image-path"},
+			&cli.BoolFlag{Name: "leave-running", Usage: "leave the container running"},
+			&cli.BoolFlag{Name: "tcp-skip-in-flight", Usage: "skip TCP connections that are not established yet"},
+			&cli.BoolFlag{Name: "link-remap", Usage: "allow open files that were unlinked but have another hard link"},
+			&cli.IntFlag{Name: "status-fd", Value: -1, Usage: "write a NUL byte to descriptor `FD` when the page server is ready"},
+			&cli.StringFlag{Name: "page-server", Usage: "send memory pages to the page server at `ADDR:PORT`"},
+			&cli.BoolFlag{Name: "pre-dump", Usage: "save only the memory, before a later checkpoint, and leave the container running"},
+			&cli.StringFlag{Name: "network-lock", Usage: "`iptables|nftables|skip`: how CRIU blocks network traffic during the checkpoint"},
 		),
 		Action: c.checkpoint,
 	}

@@ -9,10 +9,15 @@ import (
 func (c *call) createCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "create",
-		Usage:     "make a container, without starting its program",
+		Usage:     "create a container without starting its program",
 		ArgsUsage: "CONTAINER-ID",
-		Flags:     launchFlags(),
-		Action:    c.create,
+		Description: `Creates a container from a bundle: a directory with a config.json and a root
+filesystem. The container has its namespaces, mounts and limits, and waits:
+start runs its program.`,
+		UsageText: `skiff create --bundle /srv/web web
+skiff create --console-socket /run/tty.sock --pid-file /run/web.pid web`,
+		Flags:  launchFlags(),
+		Action: c.create,
 	}
 }
 

@@ -10,10 +10,14 @@ import (
 func (c *call) deleteCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "delete",
-		Usage:     "remove a container that has stopped or was not started",
+		Usage:     "delete a container",
 		ArgsUsage: "CONTAINER-ID",
+		Description: `Deletes a container that has stopped or was never started: its cgroup, its
+state and, if it was never started, its waiting process.`,
+		UsageText: `skiff delete web
+skiff delete --force --regex '^test-'`,
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "kill a container that runs; one that does not exist is no error"},
+			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "kill the container if it is running, and succeed if it does not exist"},
 			regexFlag(),
 		},
 		Action: func(ctx *cli.Context) error {

@@ -12,11 +12,16 @@ import (
 func (c *call) eventsCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "events",
-		Usage:     "print what happens to a container, and what it uses, a JSON object a line",
+		Usage:     "print events and resource usage of a container",
 		ArgsUsage: "CONTAINER-ID",
+		Description: `Prints one JSON object per line: resource usage at an interval, and an event
+when the container starts, pauses, resumes, is updated, runs out of memory or
+exits. Ends when the container does.`,
+		UsageText: `skiff events --stats web
+skiff events --interval 1s web`,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "interval", Value: "5s", Usage: "how often to print what it uses"},
-			&cli.BoolFlag{Name: "stats", Usage: "print what it uses, once"},
+			&cli.StringFlag{Name: "interval", Value: "5s", Usage: "`DURATION`: time between two reports of resource usage, such as 500ms"},
+			&cli.BoolFlag{Name: "stats", Usage: "print the resource usage once, and exit"},
 		},
 		Action: c.events,
 	}

@@ -17,22 +17,27 @@ const execFailed = 255
 func (c *call) execCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "exec",
-		Usage:     "run a process in a container that runs",
+		Usage:     "run a command in a running container",
 		ArgsUsage: "CONTAINER-ID COMMAND [ARGUMENT...]",
+		Description: `Runs another process in the container, with the environment, user and
+capabilities of the container's own, unless options or --process change them.
+The exit status is that of the command, or 255 if it could not be run.`,
+		UsageText: `skiff exec web ps
+skiff exec --tty --env TERM=xterm --user 1000:1000 web sh`,
 		Flags: append(processFlags(),
-			&cli.StringFlag{Name: "cwd", Usage: "working directory"},
-			&cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, Usage: "environment variable, `NAME=VALUE`"},
-			&cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "give it a terminal"},
-			&cli.StringFlag{Name: "user", Aliases: []string{"u"}, Usage: "`UID[:GID]` to run as"},
-			&cli.StringSliceFlag{Name: "additional-gids", Aliases: []string{"g"}, Usage: "additional group, `GID`"},
-			&cli.StringFlag{Name: "process", Aliases: []string{"p"}, Usage: "`FILE` with the process, as in config.json; - is standard input"},
-			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait"},
-			&cli.StringFlag{Name: "process-label", Usage: "SELinux label"},
-			&cli.StringFlag{Name: "apparmor", Usage: "AppArmor profile"},
-			&cli.BoolFlag{Name: "no-new-privs", Usage: "let no program give it more privileges"},
-			&cli.StringSliceFlag{Name: "cap", Aliases: []string{"c"}, Usage: "capability to add, `CAP_...`"},
-			&cli.StringSliceFlag{Name: "cgroup", Usage: "run in a cgroup below the container's: `[CONTROLLER[,CONTROLLER...]:]PATH`"},
-			&cli.BoolFlag{Name: "ignore-paused", Usage: "start it in a paused container, where it waits"},
+			&cli.StringFlag{Name: "cwd", Usage: "run in working directory `PATH`"},
+			&cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, Usage: "`NAME=VALUE`: set an environment variable"},
+			&cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "allocate a terminal"},
+			&cli.StringFlag{Name: "user", Aliases: []string{"u"}, Usage: "`UID[:GID]`: run as this user and group"},
+			&cli.StringSliceFlag{Name: "additional-gids", Aliases: []string{"g"}, Usage: "add the supplementary group `GID`"},
+			&cli.StringFlag{Name: "process", Aliases: []string{"p"}, Usage: "read the process from `FILE`, which has the form of process in config.json; - is standard input"},
+			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "run the command in the background"},
+			&cli.StringFlag{Name: "process-label", Usage: "`LABEL`: SELinux label of the process"},
+			&cli.StringFlag{Name: "apparmor", Usage: "`PROFILE`: AppArmor profile of the process"},
+			&cli.BoolFlag{Name: "no-new-privs", Usage: "set no_new_privs, so that set-user-ID programs and file capabilities give no privileges"},
+			&cli.StringSliceFlag{Name: "cap", Aliases: []string{"c"}, Usage: "add the capability `CAP`, such as CAP_NET_ADMIN"},
+			&cli.StringSliceFlag{Name: "cgroup", Usage: "`[CONTROLLER,...:]PATH`: run in an existing cgroup below the container's"},
+			&cli.BoolFlag{Name: "ignore-paused", Usage: "accept a paused container, in which the command waits until resume"},
 		),
 		Action: func(ctx *cli.Context) error {
 			if err := checkArgs(ctx, 1, -1); err != nil {

@@ -11,15 +11,15 @@ import (
 
 func globalFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "root", Value: defaultRoot(), Usage: "directory of the containers' state"},
-		&cli.StringFlag{Name: "log", Usage: "file to append log records to (default: standard error)"},
-		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"},
-		&cli.StringFlag{Name: "log-level", Value: "info", Usage: "error, warning, info or debug"},
-		&cli.BoolFlag{Name: "debug", Usage: "the same as --log-level debug: log each step and its duration"},
+		&cli.StringFlag{Name: "root", Value: defaultRoot(), Usage: "keep the state of containers in `DIR`"},
+		&cli.StringFlag{Name: "log", Usage: "append log records to `FILE` instead of standard error"},
+		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "`text|json`: format of the log records"},
+		&cli.StringFlag{Name: "log-level", Value: "info", Usage: "`error|warning|info|debug`: log only records of this level or above"},
+		&cli.BoolFlag{Name: "debug", Usage: "log each step and its duration; same as --log-level debug"},
 		&cli.StringFlag{Name: "trace", Usage: "write each step with its time to `FILE`, for Perfetto or chrome://tracing"},
-		&cli.BoolFlag{Name: "systemd-cgroup", Usage: "make cgroups through systemd; cgroupsPath is slice:prefix:name"},
-		&cli.StringFlag{Name: "cgroup-manager", Usage: "cgroupfs, systemd (as --systemd-cgroup) or disabled (containers stay in the caller's cgroup)"},
-		&cli.StringFlag{Name: "rootless", Value: "auto", Usage: "true, false or auto"},
+		&cli.BoolFlag{Name: "systemd-cgroup", Usage: "create cgroups through systemd; cgroupsPath has the form slice:prefix:name"},
+		&cli.StringFlag{Name: "cgroup-manager", Usage: "`cgroupfs|systemd|disabled`: create cgroups directly, through systemd (same as --systemd-cgroup), or not at all: then containers stay in the caller's cgroup"},
+		&cli.StringFlag{Name: "rootless", Value: "auto", Usage: "`true|false|auto`: act as a caller without privileges on the host; auto finds out"},
 	}
 }
 

@@ -22,21 +22,25 @@ func (p *printer) Write(b []byte) (int, error) {
 
 func (c *call) helpCommand() *cli.Command {
 	return &cli.Command{
-		Name:            "help",
-		Aliases:         []string{"h"},
-		Usage:           "show the commands, or the flags of one",
-		ArgsUsage:       "[COMMAND]",
+		Name:      "help",
+		Aliases:   []string{"h"},
+		Usage:     "show help for skiff or for a command",
+		ArgsUsage: "[COMMAND]",
+		Description: `Shows the commands and global options, or the options of one command. The
+manual page skiff(8) says more.`,
+		UsageText: `skiff help run
+skiff run --help`,
 		HideHelpCommand: true,
 		Action: func(ctx *cli.Context) error {
-			if err := checkArgs(ctx, 0, 1); err != nil {
-				return prefix("help", err)
-			}
 			name := ctx.Args().First()
+			if name != "" && ctx.App.Command(name) == nil {
+				return &exitError{unknownCommand, misuse("unknown command %q", name)}
+			}
+			if err := checkArgs(ctx, 0, 1); err != nil {
+				return err
+			}
 			if name == "" {
 				return cli.ShowAppHelp(ctx)
-			}
-			if ctx.App.Command(name) == nil {
-				return misuse("help: unknown command %q", name)
 			}
 			return cli.ShowCommandHelp(ctx, name)
 		},

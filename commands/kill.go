@@ -11,10 +11,14 @@ import (
 func (c *call) killCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "kill",
-		Usage:     "send a signal to a container's first process",
+		Usage:     "send a signal to a container",
 		ArgsUsage: "CONTAINER-ID [SIGNAL]",
+		Description: `Sends a signal to the first process of the container. SIGNAL is a name, with
+or without SIG, or a number; the default is SIGTERM.`,
+		UsageText: `skiff kill web
+skiff kill --all web KILL`,
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "send it to all processes of the container"},
+			&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "send the signal to all processes in the container"},
 			regexFlag(),
 		},
 		Action: c.kill,

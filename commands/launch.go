@@ -27,17 +27,17 @@ type launch struct {
 // launchFlags are the flags of both create and run.
 func launchFlags() []cli.Flag {
 	return append(append(processFlags(), bundleFlags()...),
-		&cli.BoolFlag{Name: "no-pivot", Usage: "change the root by moving the mount, where pivot_root cannot work (a ramdisk)"},
-		&cli.BoolFlag{Name: "no-new-keyring", Usage: "keep the caller's session keyring"},
-		&cli.BoolFlag{Name: "plan", Usage: "print what would be done, and do nothing"},
+		&cli.BoolFlag{Name: "no-pivot", Usage: "change the root without pivot_root(2), which does not work on a ramdisk"},
+		&cli.BoolFlag{Name: "no-new-keyring", Usage: "keep the caller's session keyring instead of creating one"},
+		&cli.BoolFlag{Name: "plan", Usage: "print the operations that would create the container, and do nothing"},
 	)
 }
 
 // bundleFlags are the flags of all verbs that make a container.
 func bundleFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "bundle directory (default: the working directory)"},
-		&cli.StringFlag{Name: "config", Aliases: []string{"f"}, Usage: "configuration `FILE` in place of the bundle's config.json"},
+		&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "use the bundle in `DIR`", DefaultText: "the working directory"},
+		&cli.StringFlag{Name: "config", Aliases: []string{"f"}, Usage: "read the configuration from `FILE` instead of config.json in the bundle"},
 	}
 }
 
@@ -61,10 +61,10 @@ func readBundle(ctx *cli.Context) (l *launch, bundle string, err error) {
 // processFlags are the flags of create, run and exec for the new process.
 func processFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "console-socket", Usage: "AF_UNIX socket that the terminal's master is sent to"},
-		&cli.StringFlag{Name: "pidfd-socket", Usage: "AF_UNIX socket that a pidfd of the process is sent to"},
-		&cli.StringFlag{Name: "pid-file", Usage: "file to write the process id to"},
-		&cli.IntFlag{Name: "preserve-fds", Usage: "pass on those of the `N` file descriptors from 3 on that are open"},
+		&cli.StringFlag{Name: "console-socket", Usage: "send the terminal's master end to the UNIX socket `SOCKET`"},
+		&cli.StringFlag{Name: "pidfd-socket", Usage: "send a pidfd of the process to the UNIX socket `SOCKET`"},
+		&cli.StringFlag{Name: "pid-file", Usage: "write the process id to `FILE`"},
+		&cli.IntFlag{Name: "preserve-fds", Usage: "pass `N` more file descriptors to the process, from 3 on"},
 	}
 }
 

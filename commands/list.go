@@ -17,10 +17,14 @@ import (
 func (c *call) listCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "list",
-		Usage: "list the containers",
+		Usage: "list containers",
+		Description: `Lists the containers below --root with their process id, status, bundle, time
+of creation and owner.`,
+		UsageText: `skiff list
+skiff list --format json`,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"},
-			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print the ids only"},
+			&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "`table|json`: form of the output"},
+			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print only the container ids"},
 		},
 		Action: c.list,
 	}

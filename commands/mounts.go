@@ -20,9 +20,14 @@ const maxMounts = 16 << 20
 func (c *call) mountsCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "mounts",
-		Usage:     "add mounts to a container that runs, or remove them again",
-		ArgsUsage: "add|remove CONTAINER-ID FILE (a JSON array as mounts in config.json; - for standard input)",
-		Action:    c.mounts,
+		Usage:     "add mounts to a running container, or remove them",
+		ArgsUsage: "add|remove CONTAINER-ID FILE",
+		Description: `Mounts filesystems in a container that was created or is running. FILE is a
+JSON array in the form of mounts in config.json; - is standard input. remove
+unmounts what add has mounted: only the destinations count.`,
+		UsageText: `skiff mounts add web data.json
+echo '[{"destination": "/data"}]' | skiff mounts remove web -`,
+		Action: c.mounts,
 	}
 }
 

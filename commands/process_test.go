@@ -17,7 +17,7 @@ func processOf(t *testing.T, stored *specs.Spec, args ...string) (p *specs.Proce
 	t.Helper()
 	c := new(call)
 	a := c.app()
-	cmd := c.command("exec")
+	cmd := c.command(findVerb("exec"))
 	cmd.Action = func(ctx *cli.Context) error {
 		p, err = execProcess(ctx, stored)
 		return nil

@@ -16,10 +16,14 @@ import (
 func (c *call) psCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "ps",
-		Usage:     "list the processes of a container",
-		ArgsUsage: "CONTAINER-ID [OPTIONS OF ps(1)]",
+		Usage:     "list the processes in a container",
+		ArgsUsage: "CONTAINER-ID [PS-OPTION...]",
+		Description: `Runs ps(1) on the host and prints the lines of the container's processes.
+The default options of ps are -ef; others must print a column PID.`,
+		UsageText: `skiff ps web
+skiff ps web -o pid,rss,args`,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table, as ps(1) prints it, or json, the process ids"},
+			&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "`table|json`: print the table of ps(1), or a JSON array of the process ids"},
 		},
 		Action: c.ps,
 	}

@@ -12,7 +12,7 @@ import (
 
 // regexFlag makes CONTAINER-ID a pattern, as in crun.
 func regexFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "regex", Aliases: []string{"r"}, Usage: "CONTAINER-ID is a regular expression, for all containers whose id it matches somewhere"}
+	return &cli.BoolFlag{Name: "regex", Aliases: []string{"r"}, Usage: "treat CONTAINER-ID as a regular expression, and act on all containers that it matches"}
 }
 
 // each calls do with the container id that is the first argument; with --regex, with

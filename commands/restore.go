@@ -13,17 +13,21 @@ import (
 func (c *call) restoreCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "restore",
-		Usage:     "make a container of a checkpoint, and wait for it",
+		Usage:     "restore a container from a checkpoint",
 		ArgsUsage: "CONTAINER-ID",
+		Description: `Creates a container from a bundle and the image files of a checkpoint, and
+waits until it exits. Needs criu(8).`,
+		UsageText: `skiff restore --bundle /srv/web --image-path /var/tmp/web web
+skiff restore --detach --tcp-established web`,
 		Flags: append(append(criuFlags(), bundleFlags()...),
-			&cli.StringFlag{Name: "console-socket", Usage: "AF_UNIX socket that the terminal's master is sent to"},
-			&cli.StringFlag{Name: "pid-file", Usage: "file to write the process id to"},
-			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait"},
-			&cli.BoolFlag{Name: "no-subreaper", Usage: "do not become the parent of the container's orphans"},
-			&cli.BoolFlag{Name: "no-pivot", Usage: "accepted: CRIU changes the root in its own way"},
-			&cli.BoolFlag{Name: "tcp-close", Usage: "close the TCP connections of the checkpoint"},
-			&cli.StringFlag{Name: "lsm-profile", Usage: "AppArmor profile or SELinux label in place of the checkpoint's, `TYPE:NAME`"},
-			&cli.StringFlag{Name: "lsm-mount-context", Usage: "SELinux context of mounts in place of the checkpoint's"},
+			&cli.StringFlag{Name: "console-socket", Usage: "send the terminal's master end to the UNIX socket `SOCKET`"},
+			&cli.StringFlag{Name: "pid-file", Usage: "write the process id to `FILE`"},
+			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "run the container in the background"},
+			&cli.BoolFlag{Name: "no-subreaper", Usage: "do not become the parent of orphaned processes in the container"},
+			&cli.BoolFlag{Name: "no-pivot", Usage: "accepted, without effect: CRIU changes the root in its own way"},
+			&cli.BoolFlag{Name: "tcp-close", Usage: "restore TCP connections as closed"},
+			&cli.StringFlag{Name: "lsm-profile", Usage: "`TYPE:NAME`: use apparmor:PROFILE or selinux:LABEL instead of what was saved"},
+			&cli.StringFlag{Name: "lsm-mount-context", Usage: "`CONTEXT`: use this SELinux context of mounts instead of what was saved"},
 		),
 		Action: c.restore,
 	}

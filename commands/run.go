@@ -13,12 +13,17 @@ import (
 func (c *call) runCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "run",
-		Usage:     "make a container, start it and wait for it",
+		Usage:     "create and start a container, and wait for it",
 		ArgsUsage: "CONTAINER-ID",
+		Description: `Creates a container from a bundle, starts its program, waits until it exits
+and deletes the container. The exit status is that of the program. Signals
+are forwarded to it.`,
+		UsageText: `skiff run --bundle /srv/web web
+skiff run --detach --pid-file /run/web.pid web`,
 		Flags: append(launchFlags(),
-			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait"},
-			&cli.BoolFlag{Name: "keep", Usage: "do not delete the container when it has ended"},
-			&cli.BoolFlag{Name: "no-subreaper", Usage: "do not become the parent of the container's orphans"},
+			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "run the container in the background"},
+			&cli.BoolFlag{Name: "keep", Usage: "keep the container after its program has exited"},
+			&cli.BoolFlag{Name: "no-subreaper", Usage: "do not become the parent of orphaned processes in the container"},
 		),
 		Action: c.runContainer,
 	}

@@ -16,10 +16,14 @@ import (
 func (c *call) specCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "spec",
-		Usage: "write a config.json to start from",
+		Usage: "write a sample config.json",
+		Description: `Writes a config.json that runs sh on a terminal, with the root filesystem in
+the directory rootfs beside it. An existing file is not overwritten.`,
+		UsageText: `skiff spec --bundle /srv/web
+skiff spec --rootless`,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "directory to write it to (default: the working directory)"},
-			&cli.BoolFlag{Name: "rootless", Usage: "for a container of the calling user"},
+			&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "write it to `DIR`", DefaultText: "the working directory"},
+			&cli.BoolFlag{Name: "rootless", Usage: "write a configuration for an ordinary user's container"},
 		},
 		Action: func(ctx *cli.Context) error {
 			if err := checkArgs(ctx, 0, 0); err != nil {

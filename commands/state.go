@@ -12,6 +12,10 @@ func (c *call) stateCommand() *cli.Command {
 		Name:      "state",
 		Usage:     "print the state of a container",
 		ArgsUsage: "CONTAINER-ID",
+		Description: `Prints, as JSON, the status of the container (creating, created, running,
+paused or stopped), its process id, bundle and annotations.`,
+		UsageText: `skiff state web
+skiff state web | jq -r .status`,
 		Action: func(ctx *cli.Context) error {
 			container, err := c.container(ctx, 1)
 			if err != nil {

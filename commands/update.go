@@ -19,9 +19,13 @@ const maxResources = 16 << 20
 func (c *call) updateCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "update",
-		Usage:     "change the limits of a container",
+		Usage:     "change the resource limits of a container",
 		ArgsUsage: "CONTAINER-ID",
-		Flags:     updateFlags(),
+		Description: `Changes the limits of a container that has not stopped. Limits that are not
+given stay as they are.`,
+		UsageText: `skiff update --memory 512M --pids-limit 100 web
+echo '{"cpu": {"quota": 50000}}' | skiff update --resources - web`,
+		Flags: updateFlags(),
 		Action: func(ctx *cli.Context) error {
 			if err := checkArgs(ctx, 1, 1); err != nil {
 				return err
@@ -42,27 +46,27 @@ func (c *call) updateCommand() *cli.Command {
 func updateFlags() []cli.Flag {
 	text := func(name, usage string) cli.Flag { return &cli.StringFlag{Name: name, Usage: usage} }
 	return []cli.Flag{
-		&cli.StringFlag{Name: "resources", Aliases: []string{"r"}, Usage: "JSON of linux.resources from a file, or from standard input with -; " +
-			"what it does not name stays, a list in it replaces the whole list; other limits by flag are ignored"},
-		text("blkio-weight", "weight of block I/O, from 10 to 1000"),
-		text("cpu-period", "CPU: period in microseconds"),
-		text("cpu-quota", "CPU: time in a period, in microseconds; -1 for no limit"),
-		text("cpu-burst", "CPU: time to be had in addition, if it was not used before, in microseconds"),
-		text("cpu-share", "CPU: shares, from 2 to 262144"),
-		text("cpu-rt-period", "CPU: period for realtime, in microseconds (cgroup v1)"),
-		text("cpu-rt-runtime", "CPU: time for realtime in a period, in microseconds (cgroup v1)"),
-		text("cpuset-cpus", "CPUs, like 0-2,7"),
-		text("cpuset-mems", "memory nodes, like 0-2,7"),
-		text("cpu-idle", "CPU: 1 for idle, 0 for not"),
-		text("memory", "memory in bytes, or with a unit (512M, 1g); -1 for no limit"),
-		text("memory-reservation", "memory that is kept for the container"),
-		text("memory-swap", "memory and swap together; -1 for no limit"),
-		text("kernel-memory", "has no effect (deprecated)"),
-		text("kernel-memory-tcp", "has no effect (deprecated)"),
-		text("pids-limit", "number of processes; -1 for no limit"),
-		text("l3-cache-schema", "Intel RDT: L3 cache, like L3:0=f;1=f"),
-		text("mem-bw-schema", "Intel RDT: memory bandwidth, like MB:0=20;1=70"),
-		&cli.BoolFlag{Name: "force", Usage: "set a memory limit below what is in use, for which the kernel may kill"},
+		&cli.StringFlag{Name: "resources", Aliases: []string{"r"}, Usage: "read the limits from `FILE`, which has the form of linux.resources in config.json; - is standard input. " +
+			"A list in it replaces the whole list. Only the options for Intel RDT can be given beside it"},
+		text("blkio-weight", "`WEIGHT`: weight of block I/O, from 10 to 1000"),
+		text("cpu-period", "`MICROSECONDS`: length of a CPU period"),
+		text("cpu-quota", "`MICROSECONDS`: CPU time per period; -1 for no limit"),
+		text("cpu-burst", "`MICROSECONDS`: unused CPU time that may be used later, beyond the quota"),
+		text("cpu-share", "`SHARES`: relative weight of CPU time, from 2 to 262144"),
+		text("cpu-rt-period", "`MICROSECONDS`: length of a CPU period for real-time processes (cgroup v1)"),
+		text("cpu-rt-runtime", "`MICROSECONDS`: CPU time per period for real-time processes (cgroup v1)"),
+		text("cpuset-cpus", "`LIST`: CPUs that may be used, such as 0-2,7"),
+		text("cpuset-mems", "`LIST`: memory nodes that may be used, such as 0-1"),
+		text("cpu-idle", "`0|1`: 1 runs the processes only when the CPU is otherwise idle"),
+		text("memory", "`SIZE`: limit of memory, in bytes or with a unit, such as 512M or 1g; -1 for no limit"),
+		text("memory-reservation", "`SIZE`: memory that is reclaimed last"),
+		text("memory-swap", "`SIZE`: limit of memory and swap together; -1 for no limit"),
+		text("kernel-memory", "`SIZE`: accepted, without effect (deprecated)"),
+		text("kernel-memory-tcp", "`SIZE`: accepted, without effect (deprecated)"),
+		text("pids-limit", "`N`: limit of the number of processes; -1 for no limit"),
+		text("l3-cache-schema", "`SCHEMA`: Intel RDT schema of the L3 cache, such as L3:0=f;1=f"),
+		text("mem-bw-schema", "`SCHEMA`: Intel RDT schema of memory bandwidth, such as MB:0=20;1=70"),
+		&cli.BoolFlag{Name: "force", Usage: "set a memory limit below the current usage, for which the kernel may kill processes"},
 	}
 }
 
