@@ -70,7 +70,7 @@ func badInputs() []badInput {
 		{name: "deadline", patch: `{"process": {"scheduler": {"policy": "SCHED_DEADLINE", "runtime": 3000, "deadline": 2000}}}`, want: "process.scheduler.runtime: 3000 ns is above the deadline, 2000 ns"},
 		{name: "period", patch: `{"process": {"scheduler": {"policy": "SCHED_DEADLINE", "runtime": 2000, "deadline": 3000, "period": 2500}}}`, want: "process.scheduler.deadline: 3000 ns is above the period, 2500 ns"},
 		{name: "period of nobody", patch: `{"process": {"scheduler": {"policy": "SCHED_BATCH", "period": 2500}}}`, want: "process.scheduler: runtime, deadline and period are for SCHED_DEADLINE, not for SCHED_BATCH"},
-		{name: "scheduler that Linux lacks", patch: `{"process": {"scheduler": {"policy": "SCHED_ISO"}}}`, want: "process.scheduler: set SCHED_ISO: invalid argument (the kernel has no such policy or flag)"},
+		{name: "scheduler that Linux lacks", patch: `{"process": {"scheduler": {"policy": "SCHED_ISO"}}}`, want: "process.scheduler: set SCHED_ISO: invalid argument (the kernel does not support this policy or flag)"},
 		{name: "I/O class", patch: `{"process": {"ioPriority": {"priority": 1}}}`, want: "process.ioPriority.class: is required: IOPRIO_CLASS_RT, IOPRIO_CLASS_BE, IOPRIO_CLASS_IDLE is expected"},
 		{name: "I/O priority", patch: `{"process": {"ioPriority": {"class": "IOPRIO_CLASS_BE", "priority": -1}}}`, want: "process.ioPriority.priority: -1 must be from 0 to 7"},
 		{name: "CPU list", patch: `{"process": {"execCPUAffinity": {"initial": "0-", "final": "99999"}}}`, want: `process.execCPUAffinity.initial: "0-": a list of numbers and ranges like 0-3,7 is expected; process.execCPUAffinity.final: "99999": CPU 99999 is above 65535`},
@@ -142,11 +142,11 @@ func badInputs() []badInput {
 		{name: "mount on root", patch: `{"mounts": [{"destination": "/", "type": "tmpfs"}]}`, want: "mounts[0].destination: must not be the container's root directory: root.path says what that is"},
 		{name: "no type", patch: `{"mounts": [{"destination": "/m"}]}`, want: "mounts[0].type: is required, but for a bind mount"},
 		{name: "no source", patch: `{"mounts": [{"destination": "/m", "type": "bind"}]}`, want: "mounts[0].source: is required for a bind mount"},
-		{name: "file system", patch: `{"mounts": [{"destination": "/tmp", "type": "nosuchfs"}]}`, want: "mounts[0]: mount nosuchfs on /tmp: no such device (the kernel has no such file system, or its module is not loaded)"},
+		{name: "file system", patch: `{"mounts": [{"destination": "/tmp", "type": "nosuchfs"}]}`, want: "mounts[0]: mount nosuchfs on /tmp: no such device (the kernel does not support this file system, or its module is not loaded)"},
 		{name: "mount option", patch: `{"mounts": [{"destination": "/tmp", "type": "tmpfs", "options": ["size=x"]}]}`, want: "mounts[0]: mount tmpfs on /tmp (size=x): invalid argument (tmpfs: Bad value for 'size')"},
 		{name: "hook path", patch: `{"hooks": {"poststop": [{"path": "true"}]}}`, want: `hooks.poststop[0].path: "true" must be an absolute path`},
 		{name: "hook timeout", patch: `{"hooks": {"prestart": [{"path": "/bin/true", "timeout": 0}]}}`, want: "hooks.prestart[0].timeout: 0 must be greater than 0 (seconds)"},
-		{name: "hook missing", patch: `{"hooks": {"createContainer": [{"path": "/nosuch"}]}}`, want: "hooks.createContainer[0]: /nosuch: exit status 127 (no such program?)"},
+		{name: "hook missing", patch: `{"hooks": {"createContainer": [{"path": "/nosuch"}]}}`, want: "hooks.createContainer[0]: /nosuch: exit status 127 (the program may not exist)"},
 
 		// Several at once.
 		{name: "all together", patch: `{"ociVersion": "x", "process": {"cwd": "x", "env": ["B"]}, "mounts": [{"type": "tmpfs"}]}`, want: `ociVersion: "x" is not a version like 1.3.0; mounts[0].destination: is required; process.cwd: "x" must be an absolute path; process.env[0]: "B" is not of the form NAME=VALUE`},
