@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
+
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 )
 
 // need is a flag that may be used, and CRIU's name for its option. An older CRIU
@@ -57,7 +59,7 @@ func checkKnown(all []need) error {
 			help = string(b)
 		}
 		if !knows(help, n.option) {
-			return fmt.Errorf("%s: the installed criu%s has no %s: a newer one is needed", n.flag, version(), n.option)
+			return fault.Hint(fmt.Errorf("%s: the installed criu%s does not support %s", n.flag, version(), n.option), "install a newer criu")
 		}
 	}
 	return nil
@@ -87,7 +89,7 @@ func version() string {
 func find() (string, error) {
 	path, err := exec.LookPath("criu")
 	if err != nil {
-		return "", fmt.Errorf("criu is not installed: %w", err)
+		return "", fault.Hint(fmt.Errorf("criu is not installed: %w", err), "install the package criu")
 	}
 	return path, nil
 }

@@ -32,7 +32,7 @@ func Release(conn int, tail []program.Step, first int, debug Debug) error {
 	case err != nil:
 		return err
 	case m.Type != wire.Failed:
-		return fmt.Errorf("handshake: unexpected message %s on the connection of start", m.Type)
+		return fmt.Errorf("handshake: unexpected %s on the connection of start", m.Type)
 	case m.Index < first || m.Index-first >= len(tail):
 		return fmt.Errorf("operation %d of the launch program, which is not in the state file: %w", m.Index, m.Errno)
 	}

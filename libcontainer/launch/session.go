@@ -235,7 +235,7 @@ func (s *Session) prepare(m wire.Message) (Stage, error) {
 	case wire.Listener:
 		return Listener, b.scheduleListener(pid)
 	}
-	return 0, fmt.Errorf("handshake: unexpected message %s", m.Type)
+	return 0, fmt.Errorf("handshake: unexpected %s", m.Type)
 }
 
 // follow goes on with the process that the child has forked.
@@ -298,7 +298,7 @@ func (s *Session) awaitExec() (Stage, error) {
 	case s.b.passedOver(m):
 		return 0, nil
 	case m.Type != wire.Failed:
-		return 0, fmt.Errorf("handshake: unexpected message %s after %s", m.Type, wire.Ready)
+		return 0, fmt.Errorf("handshake: unexpected %s after %s", m.Type, wire.Ready)
 	}
 	s.reported = true
 	return 0, describe(s.b.prog.At(m.Index), m)

@@ -42,7 +42,7 @@ func damages() []damage {
 		{"cut off after a line", text(func(s string) string { return s[:strings.Index(s, "\npid ")+1] }), "last line"},
 		{"first line alone", text(func(s string) string { return s[:strings.Index(s, "\n")+1] }), "last line"},
 		{"no number", text(func(s string) string { return strings.Replace(s, "\npid ", "\npid x", 1) }), "invalid syntax"},
-		{"newer form", text(func(s string) string { return reseal(ofForm(92, s)) }), "skiff 9.8.7 wrote it, in form 92: this skiff reads forms up to 2"},
+		{"newer form", text(func(s string) string { return reseal(ofForm(92, s)) }), "it was written by skiff 9.8.7 in format 92, but this skiff supports only formats up to 2"},
 		{"newer form damaged", text(func(s string) string { return ofForm(92, s) }), "it begins with"},
 		{"unknown key", text(func(s string) string {
 			return strings.Replace(s[:strings.Index(s, "\nsum ")+1], "\npid ", "\nfuture \"x\" 7\npid ", 1)
