@@ -156,7 +156,7 @@ func badInputs() []badInput {
 		{name: "dots", args: []string{"run", "--bundle", "$B", ".."}, want: `invalid container ID format: ".."`},
 		{name: "no id", args: []string{"run", "--bundle", "$B"}, want: "too few arguments: got 0; usage: skiff run [flags] CONTAINER-ID"},
 		{name: "two ids", args: []string{"run", "--bundle", "$B", "a", "b"}, want: "too many arguments: [\"a\" \"b\"]; usage: skiff run [flags] CONTAINER-ID"},
-		{name: "no bundle", args: []string{"run", "--bundle", "$B/nosuch", "web"}, want: "JSON specification file config.json not found in the bundle $B/nosuch: no such file or directory"},
+		{name: "no bundle", args: []string{"run", "--bundle", "$B/nosuch", "web"}, want: "--bundle: the bundle directory is missing: stat $B/nosuch: no such file or directory"},
 		{name: "unknown flag", args: []string{"run", "--nosuch", "web"}, want: "flag provided but not defined: -nosuch"},
 		{name: "checkpoint of nothing", args: []string{"checkpoint", "web"}, want: `container does not exist: "web" in $R`},
 		{name: "restore of nothing", args: []string{"restore", "--bundle", "$B", "--image-path", "$B", "web"}, want: "--image-path: open $B/descriptors.json: no such file or directory (the directory may not contain a complete checkpoint)"},

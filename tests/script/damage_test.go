@@ -48,7 +48,7 @@ func damages() []damage {
 			return strings.Replace(s[:strings.Index(s, "\nsum ")+1], "\npid ", "\nfuture \"x\" 7\npid ", 1)
 		}), ""},
 		{"unknown key at the end", text(func(s string) string { return s + "future \"x\" 7\n" }), ""},
-		{"another's", text(func(string) string { return "skiff state 2\nid \"db\"\npid 1\ncgroup \"\" \"/sys/fs/cgroup\"\nend\n" }), `about a container "db"`},
+		{"another's", text(func(string) string { return "skiff state 2\nid \"db\"\npid 1\ncgroup \"\" \"/sys/fs/cgroup\"\nend\n" }), `it belongs to container "db"`},
 		{"another's cgroup", text(func(s string) string {
 			before, after, _ := strings.Cut(s, "\ncgroup ")
 			return before + "\ncgroup " + strings.NewReplacer("/web\"\n", "/db\"\n", "-web.scope\"\n", "-db.scope\"\n").Replace(after)
