@@ -112,7 +112,7 @@ func (c *call) container(ctx *cli.Context, most int) (*libcontainer.Container, e
 	if err := libcontainer.CheckID(id); err != nil {
 		return nil, err
 	}
-	return c.host.Load(id)
+	return c.load(id)
 }
 
 // tableFormat reads --format of list and ps, and reports whether it is json.

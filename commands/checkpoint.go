@@ -136,7 +136,7 @@ func checkLazy(o *criu.DumpOptions) error {
 	case !o.LazyPages:
 		return nil
 	case o.PageServerPort == 0:
-		return misuse("--lazy-pages: --page-server ADDR:PORT is expected, to serve the pages at")
+		return misuse("--lazy-pages: requires --page-server ADDR:PORT, the address to serve memory pages at")
 	case o.PreDump:
 		return misuse("--lazy-pages: cannot be used with --pre-dump")
 	case o.LeaveRunning:
@@ -209,7 +209,7 @@ func pageServer(s string) (host string, port int, err error) {
 		port, err = strconv.Atoi(text)
 	}
 	if err != nil || port < 1 || port > 65535 {
-		return "", 0, misuse("--page-server %q: ADDR:PORT is expected", s)
+		return "", 0, misuse("--page-server %q: must be ADDR:PORT", s)
 	}
 	return host, port, nil
 }
@@ -220,7 +220,7 @@ func statusFile(fd int) (*os.File, error) {
 		return nil, nil
 	}
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || fd < 0 {
-		return nil, misuse("--status-fd %d: it is not open", fd)
+		return nil, misuse("--status-fd %d: must be an open file descriptor", fd)
 	}
 	return os.NewFile(uintptr(fd), "--status-fd"), nil
 }

@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/skiff-oci/skiff/libcontainer"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"golang.org/x/sys/unix"
 )
@@ -21,8 +22,8 @@ func adoptTerminal(p *plan.Process, io *libcontainer.IO) error {
 	}
 	tty := callerTerminal()
 	if tty == nil {
-		return misuse("cannot allocate tty: none of skiff's standard streams is a terminal, and it has no controlling terminal (/dev/tty); " +
-			"do without one (--tty, or process.terminal in config.json), or detach with a --console-socket")
+		err := misuse("cannot allocate tty: none of skiff's standard streams is a terminal, and skiff has no controlling terminal (/dev/tty)")
+		return fault.Hint(err, "omit --tty or set process.terminal in config.json to false, or use --detach with --console-socket")
 	}
 	if ws, err := unix.IoctlGetWinsize(int(tty.Fd()), unix.TIOCGWINSZ); err == nil {
 		p.ConsoleRows, p.ConsoleCols = ws.Row, ws.Col

@@ -28,7 +28,7 @@ skiff delete --force --regex '^test-'`,
 }
 
 func (c *call) deleteOne(id string, force bool) error {
-	container, err := c.host.Load(id)
+	container, err := c.load(id)
 	if err == nil || force && errors.Is(err, libcontainer.ErrDamaged) {
 		err = container.Delete(force)
 	}

@@ -30,7 +30,7 @@ skiff events --interval 1s web`,
 func (c *call) events(ctx *cli.Context) error {
 	interval, err := time.ParseDuration(ctx.String("interval"))
 	if err != nil || interval <= 0 {
-		return misuse("--interval %q: a duration above 0, like 5s or 500ms, is expected", ctx.String("interval"))
+		return misuse("--interval %q: must be a duration greater than 0, such as 5s or 500ms", ctx.String("interval"))
 	}
 	container, err := c.container(ctx, 1)
 	if err != nil {

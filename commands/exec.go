@@ -131,14 +131,14 @@ func subCgroups(args []string) (map[string]string, error) {
 			controllers, path = "", arg
 		}
 		if path == "" || named && controllers == "" {
-			return nil, misuse("--cgroup %q: [CONTROLLER[,CONTROLLER...]:]PATH is expected", arg)
+			return nil, misuse("--cgroup %q: must be [CONTROLLER[,CONTROLLER...]:]PATH", arg)
 		}
 		for name := range strings.SplitSeq(controllers, ",") {
 			if named && name == "" {
-				return nil, misuse("--cgroup %q: empty controller name", arg)
+				return nil, misuse("--cgroup %q: controller names must not be empty", arg)
 			}
 			if old, ok := sub[name]; ok {
-				return nil, misuse("--cgroup %q: the path %q is given already", arg, old)
+				return nil, misuse("--cgroup %q: the path %q has already been given", arg, old)
 			}
 			sub[name] = path
 		}

@@ -1,11 +1,14 @@
 package commands
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/skiff-oci/skiff/libcontainer"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/urfave/cli/v2"
 )
 
@@ -77,7 +80,7 @@ func (c *call) openLog(ctx *cli.Context) error {
 
 func stateRoot(dir string) (string, error) {
 	if dir == "" {
-		return "", misuse("--root: a directory is expected")
+		return "", misuse("--root: must not be empty")
 	}
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -101,7 +104,7 @@ func cgroupManager(name string, systemd bool) (throughSystemd, none bool, err er
 		return false, false, misuse("--cgroup-manager %q: must be cgroupfs, systemd or disabled", name)
 	}
 	if systemd && name != "systemd" {
-		return false, false, misuse("--cgroup-manager %s: contradicts --systemd-cgroup", name)
+		return false, false, misuse("--cgroup-manager %s: cannot be used with --systemd-cgroup", name)
 	}
 	return name == "systemd", name == "disabled", nil
 }
@@ -118,6 +121,23 @@ func rootless(mode string) (bool, error) {
 		return true, nil
 	}
 	return false, misuse("--rootless %q: must be true, false or auto", mode)
+}
+
+// load loads a container.
+func (c *call) load(id string) (*libcontainer.Container, error) {
+	container, err := c.host.Load(id)
+	if c.rootIsDefault && ordinary() && os.Getenv("XDG_RUNTIME_DIR") == "" {
+		err = otherRoot(err)
+	}
+	return container, err
+}
+
+// otherRoot adds a hint to err if the container may be below another root.
+func otherRoot(err error) error {
+	if errors.Is(err, libcontainer.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return fault.Hint(err, "use --root to name the directory of the containers' state, or set XDG_RUNTIME_DIR")
+	}
+	return err
 }
 
 // makeRoot makes the default root directory of an ordinary user. Its sticky bit keeps

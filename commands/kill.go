@@ -39,7 +39,7 @@ func (c *call) kill(ctx *cli.Context) error {
 }
 
 func (c *call) killOne(id string, sig unix.Signal, all bool) error {
-	container, err := c.host.Load(id)
+	container, err := c.load(id)
 	if err != nil {
 		return err
 	}

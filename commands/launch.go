@@ -1,12 +1,15 @@
 package commands
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/specconv"
 	"github.com/urfave/cli/v2"
@@ -48,14 +51,26 @@ func readBundle(ctx *cli.Context) (l *launch, bundle string, err error) {
 	}
 	file := ctx.String("config")
 	if file == "" && ctx.IsSet("config") {
-		return nil, "", misuse("--config: a file is expected")
+		return nil, "", misuse("--config: must not be empty")
 	}
 	l = new(launch)
 	l.spec, l.raw, err = specconv.Read(bundle, file)
 	if err != nil && file != "" {
-		err = fmt.Errorf("--config: %w", err)
+		return l, bundle, fmt.Errorf("--config: %w", err)
 	}
-	return l, bundle, err
+	return l, bundle, missingBundle(bundle, err)
+}
+
+// missingBundle returns err, the error of reading the bundle's config.json, or says that
+// the whole directory is missing.
+func missingBundle(bundle string, err error) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if _, missing := os.Stat(bundle); errors.Is(missing, fs.ErrNotExist) {
+		return fault.In(fault.Config, fmt.Errorf("--bundle: the bundle directory is missing: %w", missing))
+	}
+	return err
 }
 
 // processFlags are the flags of create, run and exec for the new process.
@@ -127,9 +142,9 @@ func (c *call) processIO(ctx *cli.Context, terminal, detach bool) (libcontainer.
 func checkTerminal(terminal, detach bool, socket string) error {
 	switch {
 	case detach && terminal && socket == "":
-		return misuse("cannot allocate tty if skiff will detach without setting console socket (--console-socket)")
+		return fault.Hint(misuse("cannot allocate tty if skiff will detach without setting console socket"), "use --console-socket")
 	case (!detach || !terminal) && socket != "":
-		return misuse("cannot use console socket if skiff will not detach or allocate tty (--console-socket)")
+		return fault.Hint(misuse("cannot use console socket if skiff will not detach or allocate tty"), "omit --console-socket")
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ func (p *limitFlags) unsigned(name string) *uint64 {
 	}
 	n, err := strconv.ParseUint(s, 10, 64)
 	if err != nil {
-		p.fault(name, "must be a whole number that is not negative")
+		p.fault(name, "must be a non-negative integer")
 		return nil
 	}
 	return &n
@@ -26,7 +26,7 @@ func (p *limitFlags) signed(name string, least int64) *int64 {
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < least {
-		p.fault(name, "must be a whole number from %d on", least)
+		p.fault(name, "must be an integer of at least %d", least)
 		return nil
 	}
 	return &n
@@ -39,7 +39,7 @@ func (p *limitFlags) bytes(name string) *int64 {
 	}
 	n, ok := parseSize(s)
 	if !ok {
-		p.fault(name, "must be a number of bytes, with a unit (k, m, g, t or p) or without, or -1")
+		p.fault(name, "must be a number of bytes, optionally with a unit (k, m, g, t or p), or -1")
 		return nil
 	}
 	return &n
@@ -51,7 +51,7 @@ func (p *limitFlags) schema(name, prefix string) string {
 		p.fault(name, "must begin with %s", prefix)
 	}
 	if strings.Contains(s, "\n") && name == "mem-bw-schema" {
-		p.fault(name, "must be one line")
+		p.fault(name, "must be a single line")
 	}
 	return s
 }

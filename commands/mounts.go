@@ -9,6 +9,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/specconv"
 	"github.com/urfave/cli/v2"
@@ -37,12 +38,12 @@ func (c *call) mounts(ctx *cli.Context) error {
 	}
 	what, id, file := ctx.Args().Get(0), ctx.Args().Get(1), ctx.Args().Get(2)
 	if what != "add" && what != "remove" {
-		return misuse("%q: add or remove is expected", what)
+		return misuse("unknown action %q: must be add or remove", what)
 	}
 	if err := libcontainer.CheckID(id); err != nil {
 		return err
 	}
-	container, err := c.host.Load(id)
+	container, err := c.load(id)
 	if err != nil {
 		return err
 	}
@@ -65,7 +66,7 @@ func (c *call) removeMounts(container *libcontainer.Container, list []specs.Moun
 	for i, m := range list {
 		field := plan.At("mounts", i) + ".destination"
 		if m.Destination == "" {
-			return fmt.Errorf("%s: is required", field)
+			return fault.In(fault.Config, fault.With(fault.InvalidConfig, fmt.Errorf("%s: is required", field)))
 		}
 		where = append(where, libcontainer.Destination{Field: field, Path: filepath.Join("/", m.Destination)})
 	}
@@ -108,7 +109,7 @@ func readMounts(file string) (list []specs.Mount, raw []json.RawMessage, err err
 	}
 	doc, err := io.ReadAll(io.LimitReader(in, maxMounts+1))
 	if err == nil && len(doc) > maxMounts {
-		err = fmt.Errorf("larger than %d MiB", maxMounts>>20)
+		err = fmt.Errorf("must not be larger than %d MiB", maxMounts>>20)
 	}
 	if err == nil {
 		list, raw, err = specconv.DecodeMounts(doc)

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/specconv"
 	"github.com/urfave/cli/v2"
@@ -24,7 +25,7 @@ func baseProcess(ctx *cli.Context, stored *specs.Spec) (*specs.Process, error) {
 	file := ctx.String("process")
 	switch {
 	case file != "" && len(command) > 0:
-		return nil, misuse("--process %s has a command, and %q is another", file, command)
+		return nil, misuse("cannot use --process %s together with the command %q", file, command)
 	case file != "":
 		p, err := specconv.ReadProcess(file)
 		if err == nil && stored.Process != nil {
@@ -32,9 +33,9 @@ func baseProcess(ctx *cli.Context, stored *specs.Spec) (*specs.Process, error) {
 		}
 		return p, err
 	case len(command) == 0:
-		return nil, misuse("process args cannot be empty: a command after the container id, or --process, is expected")
+		return nil, fault.Hint(misuse("process args cannot be empty"), "give a command after the container ID, or use --process")
 	case stored.Process == nil:
-		return nil, misuse("the container's config.json has no process to start from: --process is needed")
+		return nil, fault.Hint(misuse("the container's config.json has no process whose settings the command could use"), "use --process")
 	}
 	p := copyProcess(stored.Process)
 	p.Args = command
@@ -134,7 +135,7 @@ func addCaps(p *specs.Process, names []string) error {
 	caps := p.Capabilities
 	for _, name := range names {
 		if plan.CapabilityNumber(name) < 0 {
-			return misuse("--cap %s: unknown capability; a name like CAP_NET_ADMIN is expected", name)
+			return misuse("--cap %s: unknown capability: must be a name such as CAP_NET_ADMIN", name)
 		}
 		caps.Bounding = append(caps.Bounding, name)
 		caps.Effective = append(caps.Effective, name)

@@ -88,7 +88,7 @@ func TestExecProcessRefused(t *testing.T) {
 	for line, want := range map[string]string{
 		"x":                      "process args cannot be empty",
 		"x --":                   "process args cannot be empty",
-		"-p f x ls":              "--process f has a command",
+		"-p f x ls":              "cannot use --process f together with",
 		"-u 4294967295 x ls":     "--user 4294967295: user",
 		"-u 4294967296 x ls":     "--user 4294967296: user",
 		"-u -1 x ls":             "--user -1: user",

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/urfave/cli/v2"
 )
 
@@ -67,6 +69,9 @@ func processTable(options []string) (string, error) {
 		options = []string{"-ef"}
 	}
 	out, err := exec.Command("ps", options...).CombinedOutput()
+	if errors.Is(err, exec.ErrNotFound) {
+		return "", fault.Hint(fault.With(fault.NotFound, err), "install the package that provides ps: procps, or procps-ng")
+	}
 	if err != nil {
 		return "", fmt.Errorf("ps %s: %w: %s", strings.Join(options, " "), err, bytes.TrimSpace(out))
 	}
@@ -78,7 +83,7 @@ func filterTable(w io.Writer, table string, pids []int) error {
 	header, body, _ := strings.Cut(table, "\n")
 	column := slices.Index(strings.Fields(header), "PID")
 	if column < 0 {
-		return fmt.Errorf("ps: no PID column in %q: its options must print one", header)
+		return fault.Hint(misuse("ps: no PID column in %q", header), "use options of ps(1) that print the PID")
 	}
 	if _, err := fmt.Fprintln(w, header); err != nil {
 		return err
@@ -104,11 +109,11 @@ func linePid(line string, column int) (int, error) {
 		return 0, nil
 	}
 	if column >= len(fields) {
-		return 0, fmt.Errorf("ps: no process id in %q", line)
+		return 0, fmt.Errorf("ps: no PID in the line %q", line)
 	}
 	pid, err := strconv.Atoi(fields[column])
 	if err != nil {
-		return 0, fmt.Errorf("ps: no process id in %q: %w", line, err)
+		return 0, fmt.Errorf("ps: no PID in the line %q: %w", line, err)
 	}
 	return pid, nil
 }

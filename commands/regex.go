@@ -7,6 +7,7 @@ import (
 	"regexp"
 
 	"github.com/skiff-oci/skiff/libcontainer"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/urfave/cli/v2"
 )
 
@@ -44,7 +45,7 @@ func (c *call) each(ctx *cli.Context, most int, do func(id string) error) error 
 // refuses an empty one, which is likely an unset variable in a script.
 func (c *call) matching(expression string) ([]string, error) {
 	if expression == "" {
-		return nil, misuse("--regex: a regular expression is expected (. matches every container's id)")
+		return nil, fault.Hint(misuse("--regex: the regular expression must not be empty"), "use . to match every container ID")
 	}
 	re, err := regexp.Compile(expression)
 	if err != nil {

@@ -76,7 +76,7 @@ func (c *call) prepareRestore(ctx *cli.Context, detach bool) (*launch, *criu.Res
 		return nil, nil, err
 	}
 	if o.CgroupsMode == "strict" {
-		return nil, nil, misuse("--manage-cgroups-mode strict: CRIU would have to make the cgroups, and the container's are made by skiff: soft, full or ignore is expected")
+		return nil, nil, misuse("--manage-cgroups-mode strict: skiff, not CRIU, makes the cgroups of a restored container: must be soft, full or ignore")
 	}
 	if err := checkProfile(o.LSMProfile); err != nil {
 		return nil, nil, err
@@ -92,7 +92,7 @@ func (c *call) prepareRestore(ctx *cli.Context, detach bool) (*launch, *criu.Res
 func checkProfile(s string) error {
 	kind, name, _ := strings.Cut(s, ":")
 	if s != "" && (name == "" || kind != "apparmor" && kind != "selinux") {
-		return misuse("--lsm-profile %q: apparmor:NAME or selinux:LABEL is expected", s)
+		return misuse("--lsm-profile %q: must be apparmor:NAME or selinux:LABEL", s)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/skiff-oci/skiff/libcontainer"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/urfave/cli/v2"
 )
 
@@ -36,7 +37,7 @@ func (c *call) runContainer(ctx *cli.Context) error {
 		return err
 	}
 	if len(l.plan.Process.Args) == 0 {
-		return errors.New("process: is required to run a container, and config.json has none")
+		return fault.In(fault.Config, fault.New(fault.InvalidConfig, "process: is required to run a container, but config.json has none"))
 	}
 	if ctx.Bool("plan") {
 		return c.printPlan(l)
@@ -100,7 +101,7 @@ func (c *call) endNotify(relayed chan error) {
 			c.log.warn("%v", err)
 		}
 	case <-time.After(relayTime):
-		c.log.warn("%s: the manager did not take all that the container has said (within %v of its end)", notifySocket, relayTime)
+		c.log.warn("%s: the service manager did not read all messages of the container within %v of its end", notifySocket, relayTime)
 	}
 }
 

@@ -24,7 +24,7 @@ func parseSignal(s string) (unix.Signal, error) {
 	if n := namedSignal(name); n != 0 {
 		return n, nil
 	}
-	return 0, misuse("unknown signal %q: a name like SIGTERM, SIGRTMIN+3 or a number up to %d is expected", s, int(sigRTMax))
+	return 0, misuse("unknown signal %q: must be a name such as SIGTERM or SIGRTMIN+3, or a number from 0 to %d", s, int(sigRTMax))
 }
 
 // namedSignal returns the signal of a name without SIG, or 0 for an unknown name.

@@ -80,7 +80,7 @@ func (c *call) readUpdate(ctx *cli.Context) (*libcontainer.Update, error) {
 		up.Resources = p.resources()
 		for _, name := range [...]string{"kernel-memory", "kernel-memory-tcp"} {
 			if p.bytes(name) != nil {
-				c.log.warn("--%s has no effect: the kernel has no such limit any more", name)
+				c.log.warn("--%s has no effect: the kernel no longer has this limit", name)
 			}
 		}
 		return up, p.faults()
@@ -105,7 +105,7 @@ func readResources(file string) (*specs.LinuxResources, error) {
 		}
 	}
 	if err == nil && len(raw) > maxResources {
-		err = fmt.Errorf("larger than %d MiB", maxResources>>20)
+		err = fmt.Errorf("must not be larger than %d MiB", maxResources>>20)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("--resources %s: %w", file, err)

@@ -12,7 +12,7 @@ import (
 func parseID(s string) (uint32, error) {
 	n, err := strconv.ParseUint(s, 10, 32)
 	if err != nil || n == 1<<32-1 {
-		return 0, misuse("%q: a number from 0 to 4294967294 is expected", s)
+		return 0, misuse("%q: must be a number from 0 to 4294967294", s)
 	}
 	return uint32(n), nil
 }

@@ -94,7 +94,7 @@ func (c *Container) deleteDumped() {
 		err = c.destroy(removal{stopped: true})
 	}
 	if err != nil {
-		c.host.warn("the checkpoint is made, but the container cannot be deleted: %v (consider delete --force %s)", err, c.ID())
+		c.host.warn("the checkpoint is complete, but the container could not be deleted: %v (use delete --force %s)", err, c.ID())
 	}
 }
 
@@ -122,7 +122,7 @@ func (c *Container) mayCheckpoint() error {
 	case status != Running && status != Paused:
 		return fmt.Errorf("cannot checkpoint: %w: it is %s", ErrNotRunning, status)
 	case c.record.Under != 0:
-		return errors.New("cannot checkpoint a container without a mount namespace of its own")
+		return fault.New(fault.CRIUFailed, "cannot checkpoint a container without a mount namespace of its own")
 	}
 	return nil
 }
@@ -161,7 +161,7 @@ func (c *Container) externalMounts(l *plan.Launch) (list []criu.Mount, err error
 	var recursive []string
 	for _, m := range rootfs.External(l.Rootfs, view, rootfs.TheHost) {
 		if m.IDMap != nil {
-			return nil, fmt.Errorf("%s: CRIU cannot restore an idmapped mount", m.Field)
+			return nil, fault.With(fault.CRIUFailed, fmt.Errorf("%s: CRIU cannot restore an idmapped mount", m.Field))
 		}
 		point, err := pointOf(root, m.Destination, points)
 		if err == nil {
@@ -248,7 +248,7 @@ const maskSource = "/dev/null"
 // image chooses (CVE-2026-119101).
 func checkKey(point string) error {
 	if i := strings.IndexFunc(point, func(r rune) bool { return r == ']' || r < ' ' }); i >= 0 {
-		return fmt.Errorf("the mount is at %q: CRIU cannot read %q back in the name of an external mount", point, point[i:i+1])
+		return fault.With(fault.CRIUFailed, fmt.Errorf("CRIU cannot handle the mount point %q: it contains %q", point, point[i:i+1]))
 	}
 	return nil
 }
@@ -279,7 +279,7 @@ func pointOf(root *os.File, path string, points map[uint64]string) (string, erro
 	}
 	point, ok := points[id]
 	if !ok {
-		return "", fmt.Errorf("%s leads to no mount of the container", path)
+		return "", fmt.Errorf("%s is not on a mount of the container", path)
 	}
 	return point, nil
 }
@@ -353,7 +353,8 @@ func (c *Container) streams(shellJob bool) (keys, external []string, err error) 
 				return nil, nil, err
 			}
 			if strings.HasPrefix(file, terminalKey) && !shellJob {
-				return nil, nil, fmt.Errorf("cannot checkpoint: %s is a terminal of the caller's: consider --shell-job, and restore from another terminal (process.terminal gives the container one of its own)", streamNames[fd])
+				err := fault.New(fault.CRIUFailed, "cannot checkpoint: "+streamNames[fd]+" is a terminal of skiff's caller")
+				return nil, nil, fault.Hint(err, "use --shell-job and restore from a terminal, or set process.terminal to give the container its own")
 			}
 			if file != "" {
 				key = file

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/netdev"
 	"github.com/skiff-oci/skiff/libcontainer/store"
 	"github.com/skiff-oci/skiff/libcontainer/trace"
@@ -50,7 +51,7 @@ func (c *Container) read() error {
 	case errors.Is(err, fs.ErrNotExist):
 		return c.notExist()
 	case errors.Is(err, ErrDamaged):
-		return fmt.Errorf("%w (delete --force %s ends and removes the container)", err, c.ID())
+		return fault.Hint(err, "use delete --force "+c.ID()+" to kill and remove the container")
 	}
 	return err
 }
@@ -58,7 +59,7 @@ func (c *Container) read() error {
 // notExist returns [ErrNotExist] with the root that was searched: the container may be
 // below another caller's root.
 func (c *Container) notExist() error {
-	return fmt.Errorf("%w: %s (in %s)", ErrNotExist, c.ID(), c.host.Root)
+	return fmt.Errorf("%w: %q in %s", ErrNotExist, c.ID(), c.host.Root)
 }
 
 // lock takes the container's lock and then reads the record.

@@ -187,7 +187,7 @@ func (h *Host) warnWithheld(r *launch.Request) {
 			names = append(names, plan.CapabilityName(i))
 		}
 	}
-	h.warn("process.capabilities: %s cannot be granted: skiff itself does not have it", strings.Join(names, ", "))
+	h.warn("process.capabilities: cannot grant %s: skiff does not have it itself", strings.Join(names, ", "))
 }
 
 // Plan gives the program that Create would run, and makes nothing.

@@ -30,7 +30,7 @@ func (c *Container) Delete(force bool) error {
 		return damage
 	}
 	if damage != nil {
-		c.host.warn("%v: removed as far as it is known", errors.Unwrap(damage))
+		c.host.warn("%v: only what could be read from it is removed", errors.Unwrap(damage))
 	}
 	stopped, err := c.mayDelete(force)
 	if err != nil {
@@ -89,9 +89,9 @@ func (c *Container) poststop(force bool) error {
 		c.runPoststop(h.Poststop)
 	case errors.Is(err, fs.ErrNotExist): // they have run, or the container was never finished
 	case !force && c.record.Pid != 0:
-		return fmt.Errorf("its poststop hooks are not known: %w (--force removes it without them)", err)
+		return fault.Hint(fmt.Errorf("cannot read the container's poststop hooks: %w", err), "use --force to delete it without running them")
 	case c.record.Pid != 0:
-		c.host.warn("its poststop hooks are not known, and have not run: %v", err)
+		c.host.warn("the poststop hooks were not run, because they could not be read: %v", err)
 	}
 	return nil
 }
@@ -126,7 +126,7 @@ func (c *Container) mayDelete(force bool) (stopped bool, err error) {
 		return false, err
 	}
 	err = fmt.Errorf("cannot delete container %s that is not stopped: %s", c.ID(), status)
-	return false, fault.With(fault.StillRunning, fault.Hint(err, "--force kills it"))
+	return false, fault.With(fault.StillRunning, fault.Hint(err, "use --force to kill it"))
 }
 
 // endAll kills the remaining processes of the container and removes its cgroup. Even a
@@ -147,7 +147,7 @@ func (c *Container) endAll(stopped bool) error {
 			return err
 		}
 		if err := g.Remove(time.Now().Add(endWait)); err != nil {
-			return fmt.Errorf("container init still running: %w", err)
+			return fault.With(fault.StillRunning, fmt.Errorf("container init still running: %w", err))
 		}
 	}
 	if stopped {
@@ -181,7 +181,7 @@ func (c *Container) pollInit() error {
 			return err
 		}
 		if time.Now().After(limit) {
-			return errors.New("container init still running")
+			return fault.New(fault.StillRunning, "container init still running")
 		}
 		time.Sleep(min(wait, 20*time.Millisecond))
 	}

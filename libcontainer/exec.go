@@ -117,7 +117,7 @@ func (c *Container) thawedAbove(action string) error {
 		return err
 	}
 	if above != "" {
-		err = fmt.Errorf("cannot %s a container below a frozen cgroup: thaw %s", action, above)
+		err = fmt.Errorf("cannot %s a container below the frozen cgroup %s", action, above)
 		return fault.With(fault.CgroupFrozen, fault.Hint(err, "write 0 to its cgroup.freeze"))
 	}
 	return nil

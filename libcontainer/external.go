@@ -1,9 +1,9 @@
 package libcontainer
 
 import (
-	"errors"
 	"fmt"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
@@ -34,7 +34,7 @@ func checkNamespaces(l *plan.Launch) error {
 	for i := range l.Namespaces {
 		n := &l.Namespaces[i]
 		if _, key := externalKey(n); n.Path != "" && key == "" && !joins(n) {
-			return fmt.Errorf("%s.path: CRIU cannot restore a container into another's %s namespace", n.Field, n.Type)
+			return fault.With(fault.CRIUFailed, fmt.Errorf("%s.path: CRIU cannot restore a container into an existing %s namespace", n.Field, n.Type))
 		}
 	}
 	return checkHostTrees(l)
@@ -49,7 +49,8 @@ func checkDevices(l *plan.Launch, empty bool) error {
 	}
 	for i := range l.Namespaces {
 		if n := &l.Namespaces[i]; n.Flag == unix.CLONE_NEWNET && n.Path == "" {
-			return errors.New("linux.netDevices: CRIU cannot restore a device that was moved into a new network namespace (give the namespace a path, or leave out what is in it: --empty-ns network)")
+			err := fault.New(fault.CRIUFailed, "linux.netDevices: CRIU cannot restore a device that was moved into a new network namespace")
+			return fault.Hint(err, "give the network namespace a path, or use --empty-ns network to leave out the devices")
 		}
 	}
 	return nil
@@ -72,7 +73,7 @@ func checkHostTrees(l *plan.Launch) error {
 			flag          uint64
 		}{{"proc", "pid", unix.CLONE_NEWPID}, {"sysfs", "network", unix.CLONE_NEWNET}, {"mqueue", "ipc", unix.CLONE_NEWIPC}} {
 			if m.Type == owner.fs && !m.Bind && !made[owner.flag] {
-				return fmt.Errorf("%s: CRIU cannot restore %s in a user namespace without a new %s namespace", m.Field, owner.fs, owner.namespace)
+				return fault.With(fault.CRIUFailed, fmt.Errorf("%s: CRIU cannot restore %s in a user namespace without a new %s namespace", m.Field, owner.fs, owner.namespace))
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/launch"
 	"github.com/skiff-oci/skiff/libcontainer/store"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
@@ -59,7 +60,8 @@ func (c *Container) initByPidfd() (bool, error) {
 	if c.entry.Waited() {
 		return true, nil // as it has been since create
 	}
-	return false, fmt.Errorf("cannot tell whether process %d is still the container's: /proc hides it or did when it was made, and the kernel had no pidfs (mount a /proc without hidepid, or use Linux 6.9 or newer)", r.Pid)
+	err = fault.With(fault.NotSupported, fmt.Errorf("cannot tell whether process %d is still the container's: /proc hides it, or did when the container was created, and the kernel lacked pidfs", r.Pid))
+	return false, fault.Hint(err, "mount /proc without hidepid, or use Linux 6.9 or later")
 }
 
 // sighting is what can be seen of a process that tells it from others.
@@ -108,7 +110,7 @@ func (c *Container) sight(run *launch.Running) error {
 	}
 	if st == nil {
 		if ended, err := sys.PidfdEnded(run.Pidfd); err != nil || ended {
-			return errors.Join(err, errors.New("the container's first process has ended"))
+			return errors.Join(err, fault.New(fault.NotRunning, "the container's first process has ended"))
 		}
 	}
 	r := c.record

@@ -11,6 +11,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/hooks"
 	"github.com/skiff-oci/skiff/libcontainer/launch"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
@@ -129,7 +130,7 @@ func (c *Container) make() error {
 	case errors.Is(err, fs.ErrExist):
 		return fmt.Errorf("%w: %s", ErrExist, c.ID())
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("--root: %w (name a directory that this user may write to, or set XDG_RUNTIME_DIR)", err)
+		return fault.Hint(fmt.Errorf("--root: %w", err), "use --root to name a directory that you can write to, or set XDG_RUNTIME_DIR")
 	}
 	return err
 }
@@ -141,7 +142,7 @@ func (c *Container) make() error {
 // how far create has come, and delete runs them for one that was killed as well.
 func (m *making) forget() error {
 	if m.undo.Failed() {
-		return fmt.Errorf("what is left of the container can be removed with delete --force %s", m.ID())
+		return fmt.Errorf("parts of the container are left: remove them with delete --force %s", m.ID())
 	}
 	m.runPoststop(m.plan.Hooks.Poststop)
 	return m.entry.Remove()

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/launch"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/store"
@@ -83,7 +84,7 @@ func (c *Container) mountRequest(l *plan.Launch) (*launch.Mounts, error) {
 	case status == Stopped || status == Creating:
 		return nil, fmt.Errorf("%w: it is %s", ErrNotRunning, status)
 	case c.record.Under != 0:
-		return nil, errors.New("the container has no mount namespace of its own: a mount would be the host's")
+		return nil, errors.New("the container has no mount namespace of its own: the mounts would change on the host")
 	}
 	view, err := c.cgroupView(l)
 	if err != nil {
@@ -164,9 +165,9 @@ func pickMounts(added []store.Mount, list []Destination) (picked []int, err erro
 		}
 		switch {
 		case i < 0:
-			return nil, fmt.Errorf("%s: nothing was added at %s that could be removed", d.Field, d.Path)
+			return nil, fault.With(fault.InvalidConfig, fmt.Errorf("%s: no mount was added at %s", d.Field, d.Path))
 		case slices.Contains(picked, i):
-			return nil, fmt.Errorf("%s: %s is named before", d.Field, d.Path)
+			return nil, fault.With(fault.InvalidConfig, fmt.Errorf("%s: %s is listed more than once", d.Field, d.Path))
 		}
 		picked = append(picked, i)
 	}
@@ -174,7 +175,7 @@ func pickMounts(added []store.Mount, list []Destination) (picked []int, err erro
 		for j := i + 1; j < len(added); j++ {
 			on := added[j].Destination
 			if (on == added[i].Destination || strings.HasPrefix(on, added[i].Destination+"/")) && !slices.Contains(picked, j) {
-				return nil, fmt.Errorf("%s: %s was added later, on top of it, and is to be removed before", list[n].Field, on)
+				return nil, fault.With(fault.InvalidConfig, fmt.Errorf("%s: the mount on %s was added on top of it later, and must be removed first", list[n].Field, on))
 			}
 		}
 	}
@@ -203,7 +204,7 @@ func (c *Container) openMounts(picked []int, list []Destination) (mounts []launc
 			return mounts, err
 		}
 		if id != m.ID {
-			return mounts, fmt.Errorf("%s: what %s leads to in the container is not the mount that was added: %w", field, m.Destination, unix.EINVAL)
+			return mounts, fmt.Errorf("%s: %s in the container is not the mount that was added: %w", field, m.Destination, unix.EINVAL)
 		}
 	}
 	return mounts, nil

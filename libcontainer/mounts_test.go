@@ -26,13 +26,13 @@ func TestPickMounts(t *testing.T) {
 		{added("/a", "/b"), []string{"/a"}, []int{0}, ""},
 		{added("/a", "/b"), []string{"/a", "/b"}, []int{1, 0}, ""},
 		{added("/a", "/a"), []string{"/a"}, []int{1}, ""},
-		{added("/a", "/a"), []string{"/a", "/a"}, nil, "[1]: /a is named before"},
-		{added("/a", "/a/b"), []string{"/a"}, nil, "[0]: /a/b was added later"},
+		{added("/a", "/a"), []string{"/a", "/a"}, nil, "[1]: /a is listed more than once"},
+		{added("/a", "/a/b"), []string{"/a"}, nil, "[0]: the mount on /a/b was added on top"},
 		{added("/a", "/a/b"), []string{"/a", "/a/b"}, []int{1, 0}, ""},
 		{added("/a", "/ab"), []string{"/a"}, []int{0}, ""},
 		{added("/a/b", "/a"), []string{"/a/b"}, []int{0}, ""},
-		{added("/a"), []string{"/a", "/b"}, nil, "[1]: nothing was added at /b"},
-		{nil, []string{"/proc"}, nil, "[0]: nothing was added at /proc"},
+		{added("/a"), []string{"/a", "/b"}, nil, "[1]: no mount was added at /b"},
+		{nil, []string{"/proc"}, nil, "[0]: no mount was added at /proc"},
 	} {
 		var list []Destination
 		for i, d := range c.remove {

@@ -24,7 +24,7 @@ func (h *Host) dialNotify(socket string) *notify.Manager {
 	}
 	m, err := notify.Dial(socket)
 	if err != nil {
-		h.warn("%v: the container has nobody to notify", err)
+		h.warn("%v: the container gets no notification socket", err)
 		return nil
 	}
 	return m

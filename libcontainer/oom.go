@@ -33,7 +33,7 @@ func initOOM(g *cgroup.Group, err error) error {
 	case errors.Is(err, wire.ErrClosed):
 		return initKilled(limitOf(g), err)
 	}
-	return fault.With(fault.OutOfMemory, fmt.Errorf("%w (the kernel has killed a process of the container for want of memory; memory limit too low?%s)", err, limitOf(g)))
+	return fault.With(fault.OutOfMemory, fault.Hint(err, "the kernel OOM-killed a process of the container; memory limit too low?"+limitOf(g)))
 }
 
 func initKilled(limit string, err error) error {
@@ -43,7 +43,7 @@ func initKilled(limit string, err error) error {
 // execOOM is initOOM for an exec, which shares the cgroup with other processes.
 func execOOM(g *cgroup.Group, err error) error {
 	if errors.Is(err, wire.ErrClosed) && g.OOMKilled() {
-		return fault.With(fault.OutOfMemory, fmt.Errorf("%w (possibly OOM-killed)", err))
+		return fault.With(fault.OutOfMemory, fault.Hint(err, "possibly OOM-killed"))
 	}
 	return err
 }
@@ -63,7 +63,7 @@ func (p *Process) OOM(status int) string {
 	}
 	limit := ""
 	if s := p.group.MemoryLimit(); s != "" {
-		limit = " (its limit is " + s + " bytes)"
+		limit = " (the memory limit is " + s + " bytes)"
 	}
-	return "the kernel has killed a process of the container for want of memory" + limit
+	return "the kernel OOM-killed a process of the container" + limit
 }

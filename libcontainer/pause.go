@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 )
 
 // freezeWait is how long the kernel may take to freeze or thaw all processes.
@@ -38,6 +39,14 @@ func (c *Container) Resume() error {
 	}, false)
 }
 
+// cgroupRemedy says how a container gets a cgroup of its own.
+func cgroupRemedy(rootless bool) string {
+	if rootless {
+		return "create it in a delegated cgroup: systemd-run --user --scope -p Delegate=yes skiff ..."
+	}
+	return "create it without --cgroup-manager disabled"
+}
+
 func (c *Container) setFrozen(allowed func(Status) error, on bool) error {
 	unlock, err := c.lock()
 	if err != nil {
@@ -56,7 +65,7 @@ func (c *Container) setFrozen(allowed func(Status) error, on bool) error {
 		return err
 	}
 	if g.Empty() {
-		return cgroup.ErrNone
+		return fault.Hint(cgroup.ErrNone, cgroupRemedy(c.host.Rootless))
 	}
 	if !on {
 		return g.Thaw(deadline())

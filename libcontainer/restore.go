@@ -36,7 +36,7 @@ func (h *Host) Restore(l *plan.Launch, raw []byte, io IO, o *criu.RestoreOptions
 		return nil, nil, err
 	}
 	if launch.SharesMounts(l) {
-		return nil, nil, errors.New("linux.namespaces: CRIU restores no container without a mount namespace of its own")
+		return nil, nil, fault.New(fault.CRIUFailed, "linux.namespaces: CRIU cannot restore a container without a mount namespace of its own")
 	}
 	if err := checkNamespaces(l); err != nil {
 		return nil, nil, err
@@ -130,7 +130,7 @@ func (r *restoring) notified(n criu.Notice) error {
 		return r.labelled()
 	case "orphan-pts-master":
 		if n.File == nil {
-			return errors.New("criu has sent no terminal")
+			return errors.New("criu sent no terminal")
 		}
 		err := r.process.takeConsole(n.File, r.io)
 		if err == nil && r.process.Console != nil {
@@ -270,7 +270,7 @@ func (r *restoring) inherited(streams []string) (list []criu.File, err error) {
 		if outsideKeys[i] == terminalKey {
 			var st unix.Stat_t
 			if err := unix.Fstat(int(own[fd].Fd()), &st); err != nil || !isTerminal(&st) {
-				return nil, fmt.Errorf("%s was a terminal of the caller's when the container was checkpointed: a terminal is expected", streamNames[fd])
+				return nil, fault.With(fault.Usage, fmt.Errorf("%s must be a terminal: it was one when the container was checkpointed", streamNames[fd]))
 			}
 		}
 		list = append(list, criu.File{Key: key, File: own[fd]})
@@ -320,10 +320,10 @@ func rootsOf(d cgroup.Directory) (list []criu.Cgroup) {
 func readStreams(images string) (streams []string, err error) {
 	b, err := os.ReadFile(filepath.Join(images, streamsFile))
 	if err != nil {
-		return nil, fmt.Errorf("--image-path: %w (is it a checkpoint?)", err)
+		return nil, fault.Hint(fmt.Errorf("--image-path: %w", err), "the directory may not contain a complete checkpoint")
 	}
 	if err := json.Unmarshal(b, &streams); err != nil || len(streams) > 3 {
-		return nil, fmt.Errorf("--image-path: %s: an array of at most three strings is expected: %v", streamsFile, err)
+		return nil, fmt.Errorf("--image-path: %s: must be an array of at most three strings: %v", streamsFile, err)
 	}
 	return streams, nil
 }

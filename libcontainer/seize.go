@@ -181,5 +181,5 @@ func ignoreNotExist(err error) error {
 
 // inVain is the error that names the process which still holds the lock.
 func (s *seizure) inVain(waited time.Duration) error {
-	return fmt.Errorf("waited %v for the lock of %s, which %s holds and does not give back", waited.Round(time.Second), s.entry.Path(), holderName(s.entry))
+	return fmt.Errorf("waited %v for the lock of %s, which is still held by %s", waited.Round(time.Second), s.entry.Path(), holderName(s.entry))
 }

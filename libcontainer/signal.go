@@ -153,7 +153,7 @@ func (c *Container) Pids() ([]int, error) {
 		pids, err = c.loosePids()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("processes of the container: %w", err)
+		return nil, fmt.Errorf("list the container's processes: %w", err)
 	}
 	return pids, nil
 }

@@ -67,7 +67,7 @@ func (c *Container) mayStart() error {
 	case status == Paused:
 		return fmt.Errorf("cannot start: %w", ErrPaused)
 	case c.state == 'T':
-		return errors.New("cannot start: the container's first process is stopped (SIGCONT lets it go on)") // and so would not answer
+		return fault.Hint(errors.New("cannot start: the container's first process is stopped"), "send it SIGCONT") // it would not answer
 	}
 	return c.thawedAbove("start")
 }

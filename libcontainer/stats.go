@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/skiff-oci/skiff/libcontainer/cgroup/stats"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/rdt"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
@@ -75,7 +76,7 @@ func (c *Container) mustRun() error {
 }
 
 func (c *Container) notRunning() error {
-	return fmt.Errorf("container with id %s is not running", c.ID())
+	return fault.With(fault.NotRunning, fmt.Errorf("container with id %s is not running", c.ID()))
 }
 
 // interfaces reads the counters of the devices in the container's own network
@@ -107,7 +108,7 @@ func parseNetDev(text string) ([]NetworkInterface, error) {
 		fields := strings.Fields(rest)
 		for i := range v {
 			if i == len(fields) {
-				return nil, fmt.Errorf("/proc/PID/net/dev: %q has %d counts, expected 16", line, i)
+				return nil, fmt.Errorf("/proc/PID/net/dev: %q has %d counters, expected 16", line, i)
 			}
 			n, err := strconv.ParseUint(fields[i], 10, 64)
 			if err != nil {

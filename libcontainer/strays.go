@@ -15,7 +15,7 @@ func (c *Container) warnStrays() error {
 	}
 	for _, pid := range pids {
 		if parents[pid] != 0 && !descends(pid, c.record.Pid, parents) {
-			c.host.warn("process %d is not part of the checkpoint: it was not started by the container, but by an exec", pid)
+			c.host.warn("process %d is not part of the checkpoint, because it was started by exec", pid)
 		}
 	}
 	return nil

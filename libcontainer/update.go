@@ -7,6 +7,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/rdt"
 	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"github.com/skiff-oci/skiff/libcontainer/undo"
@@ -85,7 +86,7 @@ func (c *Container) updateClass(old *specs.LinuxIntelRdt, up *Update, u *undo.St
 		if up.L3CacheSchema == "" {
 			field = "memBwSchema"
 		}
-		return nil, fmt.Errorf("linux.intelRdt.%s: the container has no class of service to change", field)
+		return nil, fmt.Errorf("linux.intelRdt.%s: cannot be changed: the container has no class of service (CLOS)", field)
 	}
 	now, schemata := *old, []string(nil)
 	for _, s := range [...]struct {
@@ -111,7 +112,7 @@ func limitsIn(raw []byte) (*limits, error) {
 		Linux limits `json:"linux"`
 	}
 	if err := json.Unmarshal(raw, &spec); err != nil {
-		return nil, fmt.Errorf("the configuration kept of the container: %w", err)
+		return nil, fault.With(fault.Damaged, fmt.Errorf("the container's stored config.json: %w", err))
 	}
 	return &spec.Linux, nil
 }

@@ -26,7 +26,7 @@ func (c *Container) waitForLock(dir *store.Directory) error {
 // noteHolder tells the caller which process holds the container's lock.
 func (c *Container) noteHolder() {
 	if note := c.host.Note; note != nil {
-		note("waiting for %s, which is at work on container %s", holderName(c.entry), filepath.Base(c.entry.Path()))
+		note("waiting for %s, which is working on container %s", holderName(c.entry), filepath.Base(c.entry.Path()))
 	}
 }
 
@@ -34,7 +34,7 @@ func (c *Container) noteHolder() {
 func holderName(e *store.Entry) string {
 	pid, err := e.Holder()
 	if err != nil || pid == 0 {
-		return "a process that /proc does not show"
+		return "a process that is not visible in /proc"
 	}
 	return fmt.Sprintf("process %d (%s)", pid, sys.CommandLine(pid))
 }

@@ -13,7 +13,7 @@ import (
 // ended. The first process of a pid namespace does not end until all others have been
 // reaped, which has to wait until CRIU, their tracer, has seen their end. That happens
 // when a restore fails late, and when a container is killed while its pages are served.
-var errDeadlock = errors.New("criu holds processes that have been killed")
+var errDeadlock = errors.New("criu did not release processes that were killed")
 
 const (
 	exitCheck = 200 * time.Millisecond

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/trace"
 )
 
@@ -61,7 +62,7 @@ func checkKnown(all []need) error {
 			help = string(b)
 		}
 		if !knows(help, n.option) {
-			return fmt.Errorf("%s: the installed criu%s has no %s: a newer one is needed", n.flag, version(), n.option)
+			return fault.Hint(fmt.Errorf("%s: the installed criu%s does not support %s", n.flag, version(), n.option), "install a newer criu")
 		}
 	}
 	return nil
@@ -91,7 +92,7 @@ func version() string {
 func find() (string, error) {
 	path, err := exec.LookPath("criu")
 	if err != nil {
-		return "", fmt.Errorf("criu is not installed: %w", err)
+		return "", fault.Hint(fmt.Errorf("criu is not installed: %w", err), "install the package criu")
 	}
 	return path, nil
 }

@@ -3,6 +3,7 @@ package criu
 import (
 	"fmt"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,7 +23,8 @@ func checkServe() error {
 	defer unix.Close(p[0])
 	defer unix.Close(p[1])
 	if _, err := unix.FcntlInt(uintptr(p[0]), unix.F_SETPIPE_SZ, servePipe); err != nil {
-		return fmt.Errorf("--lazy-pages: criu needs a pipe of %d bytes, that is CAP_SYS_RESOURCE or a larger fs.pipe-max-size: %w", servePipe, err)
+		err = fmt.Errorf("--lazy-pages: criu needs a pipe of %d bytes: %w", servePipe, err)
+		return fault.Hint(err, "this requires CAP_SYS_RESOURCE or a larger fs.pipe-max-size")
 	}
 	return nil
 }

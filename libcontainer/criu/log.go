@@ -1,11 +1,13 @@
 package criu
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 )
 
@@ -20,10 +22,10 @@ func (s *session) explain(err error, dir, log string) error {
 	if readErr != nil {
 		return s.explainEarly(err)
 	}
-	if line := lastError(string(b)); line != "" {
-		return fmt.Errorf("%w: %s (%s)", err, line, path)
+	if line, hint := lastError(string(b)); line != "" {
+		err = fault.Hint(fmt.Errorf("%w: %s", err, line), hint)
 	}
-	return fmt.Errorf("%w (%s)", err, path)
+	return fault.Hint(err, "see "+path)
 }
 
 func (s *session) explainEarly(err error) error {
@@ -32,8 +34,8 @@ func (s *session) explainEarly(err error) error {
 	}
 	b := make([]byte, 4096)
 	n, _ := s.stderr.ReadAt(b, 0)
-	if line := lastError(string(b[:n])); line != "" {
-		return fmt.Errorf("%w: %s", err, line)
+	if line, hint := lastError(string(b[:n])); line != "" {
+		return fault.Hint(fmt.Errorf("%w: %s", err, line), hint)
 	}
 	return err
 }
@@ -42,8 +44,9 @@ func (s *session) explainEarly(err error) error {
 // last two of the lines that have "Error (file.c:12): what" after a time and a process.
 // If several processes failed, the first has the reason and the errors of the others
 // may follow from it; but some errors, which may come earlier, stop nothing. What
-// follows a line with "FAILED." is about the clean-up.
-func lastError(log string) string {
+// follows a line with "FAILED." is about the clean-up. hint is that of the first line
+// which has one.
+func lastError(log string) (lines, hint string) {
 	var found []string
 	for line := range strings.Lines(log) {
 		i := strings.Index(line, "Error (")
@@ -60,29 +63,31 @@ func lastError(log string) string {
 		if strings.Contains(line, " exited, status=") && len(found) > 0 || strings.Contains(line, "Can't setup RLIMIT_NOFILE for self") {
 			continue
 		}
-		if line = withHint(line); !slices.Contains(found, line) {
+		hint = cmp.Or(hint, hintOf(line))
+		if !slices.Contains(found, line) {
 			found = append(found, line)
 		}
 	}
 	if len(found) > 3 {
 		found = slices.Delete(found, 1, len(found)-2)
 	}
-	return strings.Join(found, "; ")
+	return strings.Join(found, "; "), hint
 }
 
-// withHint adds what CRIU does not say: the flag that helps, or the cause.
-func withHint(line string) string {
+// hintOf returns what CRIU does not say about an error: the flag that helps, or the
+// cause. It is empty if nothing is known.
+func hintOf(line string) string {
 	for _, h := range [...]struct{ text, hint string }{
-		{"Connected TCP socket in image", "consider --tcp-established or --tcp-close"},
-		{"Unable to find an external netns", "linux.namespaces must give the network namespace a path"},
-		{"No mapping for ", "mounts must give every bind that the checkpoint has, also those that were added to the container"},
-		{"Tracking memory is not available", "--pre-dump and --parent-path need a kernel with CONFIG_MEM_SOFT_DIRTY"},
-		{"the --skip-in-flight option", "consider --tcp-skip-in-flight"},
-		{" without peer ", "its other end is in a network namespace that is not the container's"},
+		{"Connected TCP socket in image", "use --tcp-established or --tcp-close"},
+		{"Unable to find an external netns", "give the network namespace in linux.namespaces a path"},
+		{"No mapping for ", "mounts must list every bind mount of the checkpoint, including those that were added to the container"},
+		{"Tracking memory is not available", "--pre-dump and --parent-path require a kernel with CONFIG_MEM_SOFT_DIRTY"},
+		{"the --skip-in-flight option", "use --tcp-skip-in-flight"},
+		{" without peer ", "its peer is in a network namespace that is not the container's"},
 	} {
 		if strings.Contains(line, h.text) {
-			return line + " (" + h.hint + ")"
+			return h.hint
 		}
 	}
-	return line
+	return ""
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/checkpoint-restore/go-criu/v8/rpc"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"golang.org/x/sys/unix"
 )
 
@@ -55,7 +56,7 @@ type RestoreOptions struct {
 // CgroupsMode returns an error unless name is a value of --manage-cgroups-mode.
 func CgroupsMode(name string) error {
 	if _, ok := cgroupsMode(name); !ok {
-		return fmt.Errorf("--manage-cgroups-mode %q: must be soft, full, strict or ignore", name)
+		return fault.With(fault.Usage, fmt.Errorf("--manage-cgroups-mode %q: must be soft, full, strict or ignore", name))
 	}
 	return nil
 }
@@ -77,7 +78,7 @@ func cgroupsMode(name string) (rpc.CriuCgMode, bool) {
 // NetworkLock returns an error unless name is a value of --network-lock.
 func NetworkLock(name string) error {
 	if networkLock(name) == nil && name != "" {
-		return fmt.Errorf("--network-lock %q: must be iptables, nftables or skip", name)
+		return fault.With(fault.Usage, fmt.Errorf("--network-lock %q: must be iptables, nftables or skip", name))
 	}
 	return nil
 }
@@ -134,11 +135,11 @@ func (o *DumpOptions) checkParent() error {
 		return nil
 	}
 	if filepath.IsAbs(o.ParentPath) {
-		return fmt.Errorf("--parent-path %s: must be relative to --image-path", o.ParentPath)
+		return fault.With(fault.Usage, fmt.Errorf("--parent-path %s: must be relative to --image-path", o.ParentPath))
 	}
 	st, err := os.Stat(filepath.Join(o.ImagePath, o.ParentPath))
 	if err == nil && !st.IsDir() {
-		err = errors.New("is not a directory")
+		err = errors.New("must be a directory")
 	}
 	if err != nil {
 		return fmt.Errorf("--parent-path %s: %w", o.ParentPath, err)

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 )
 
 // The first words of image files (criu/include/magic.h), the numbers of their fields
@@ -58,7 +60,7 @@ func checkMap(dir string, pid uint64) error {
 		return nil // it had ended by then, or did not exist yet
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w (the checkpoint is not whole)", name, err)
+		return fault.Hint(fmt.Errorf("%s: %w", name, err), incomplete)
 	}
 	if len(entries) == 0 {
 		return nil
@@ -68,10 +70,12 @@ func checkMap(dir string, pid uint64) error {
 		size = st.Size()
 	}
 	if want := countPages(entries[1:]) * int64(os.Getpagesize()); size < want {
-		return fmt.Errorf("%s has %d bytes, and %s counts %d (the checkpoint is not whole)", pages, size, name, want)
+		return fault.Hint(fmt.Errorf("%s has %d bytes, expected %d from %s", pages, size, want, name), incomplete)
 	}
 	return nil
 }
+
+const incomplete = "the checkpoint is incomplete"
 
 // countPages counts the pages that the pages file of a page map must have.
 func countPages(entries []map[uint64]uint64) (pages int64) {
@@ -128,7 +132,7 @@ func readEntry(r io.Reader) (map[uint64]uint64, error) {
 		key, n := binary.Uvarint(b)
 		value, m := binary.Uvarint(b[max(n, 0):])
 		if n <= 0 || m <= 0 || key&7 != 0 {
-			return nil, errors.New("it has a field that is no number")
+			return nil, errors.New("it has a field that is not a number")
 		}
 		fields[key>>3] = value
 		b = b[n+m:]

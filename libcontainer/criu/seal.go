@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
 )
@@ -62,7 +63,8 @@ func makeNodes(label string, mounts []Source) error {
 	}
 	i := slices.IndexFunc(nodesIn[:], func(dir string) bool { _, err := os.Stat(dir); return err == nil })
 	if i < 0 {
-		return fmt.Errorf("devices cannot be restored in a user namespace: there is none of %s here (is sysfs mounted?)", strings.Join(nodesIn[:], ", "))
+		err := fmt.Errorf("cannot restore devices in a user namespace: none of the directories %s exists", strings.Join(nodesIn[:], ", "))
+		return fault.Hint(err, "sysfs may not be mounted")
 	}
 	dir := nodesIn[i]
 	options := "mode=755"

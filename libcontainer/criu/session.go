@@ -216,7 +216,7 @@ func mountRoot(path string) error {
 		return fmt.Errorf("unshare: %w", err)
 	}
 	if err := unix.Mount("", "/", "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {
-		return fmt.Errorf("make mounts slaves: %w", err)
+		return fmt.Errorf("set the mount propagation to slave: %w", err)
 	}
 	if err := unix.Mount(path, path, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
 		return fmt.Errorf("root.path: bind %s: %w", path, err)
@@ -293,11 +293,11 @@ func receive(conn *os.File) (*rpc.CriuResp, *os.File, error) {
 	case err != nil:
 		return nil, nil, fmt.Errorf("criu: recvmsg: %w", err)
 	case n == 0:
-		return nil, nil, errors.New("criu has ended without an answer")
+		return nil, nil, errors.New("criu ended without a response")
 	}
 	resp := new(rpc.CriuResp)
 	if err := resp.UnmarshalVT(b[:n]); err != nil {
-		return nil, nil, fmt.Errorf("criu's answer: %w", err)
+		return nil, nil, fmt.Errorf("criu's response: %w", err)
 	}
 	return resp, descriptor(oob[:oobn]), nil
 }

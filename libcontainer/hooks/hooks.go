@@ -177,7 +177,7 @@ func await(hook int, first *os.File, timeout *int) error {
 		if timeout != nil {
 			rest := limit(*timeout) - time.Since(begun)
 			if rest <= 0 {
-				return fmt.Errorf("no end after its timeout of %d s", *timeout)
+				return fmt.Errorf("timed out after %d s", *timeout)
 			}
 			left = int(min(rest/time.Millisecond+1, math.MaxInt32))
 		}
@@ -188,7 +188,7 @@ func await(hook int, first *os.File, timeout *int) error {
 		case poll[0].Revents != 0:
 			return nil
 		case poll[1].Revents != 0:
-			return errors.New("the container's first process has ended meanwhile")
+			return errors.New("the container's first process ended while the hook was running")
 		}
 	}
 }

@@ -55,12 +55,12 @@ func TestRun(t *testing.T) {
 		{name: "success", script: "true"},
 		{name: "status", script: "echo out of order; exit 3", want: "hooks.poststart[0]: /bin/sh: exit status 3: out of order"},
 		{name: "signal", script: "kill -9 $$", want: "hooks.poststart[0]: /bin/sh: signal: killed"},
-		{name: "timeout", script: "sleep 15 & wait", timeout: &one, want: "hooks.poststart[0]: /bin/sh: no end after its timeout of 1 s"},
+		{name: "timeout", script: "sleep 15 & wait", timeout: &one, want: "hooks.poststart[0]: /bin/sh: timed out after 1 s"},
 		{name: "in time", script: "true", timeout: &one},
-		{name: "first process", script: "sleep 15 & wait", killed: true, want: "hooks.poststart[0]: /bin/sh: the container's first process has ended meanwhile"},
+		{name: "first process", script: "sleep 15 & wait", killed: true, want: "hooks.poststart[0]: /bin/sh: the container's first process ended while the hook was running"},
 		{name: "background", script: "sleep 1 & exit 0"},
 		{name: "state", script: `grep -q '"id":"web"'`},
-		{name: "no time", script: "sleep 15 & wait", timeout: new(int), want: "hooks.poststart[0]: /bin/sh: no end after its timeout of 0 s"},
+		{name: "no time", script: "sleep 15 & wait", timeout: new(int), want: "hooks.poststart[0]: /bin/sh: timed out after 0 s"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			first := exec.Command("sleep", "1000")

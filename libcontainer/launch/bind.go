@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/skiff-oci/skiff/libcontainer/cred"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/hooks"
 	"github.com/skiff-oci/skiff/libcontainer/idmap"
 	"github.com/skiff-oci/skiff/libcontainer/lsm"
@@ -285,7 +286,8 @@ func (b *binding) checkGroups() error {
 	if len(p.Groups) == 0 || b.Launch.Joined || b.Launch.UserMaps.Empty() || !idmap.OwnGroup(b.Launch.UserMaps) {
 		return nil
 	}
-	return fmt.Errorf("%s: cannot be set: an ordinary user whose own group alone is mapped has to give up setgroups(2) (map a range of /etc/subgid in linux.gidMappings)", b.field("user.additionalGids"))
+	err := fmt.Errorf("%s: cannot be set: an ordinary user who maps only the own group cannot use setgroups(2)", b.field("user.additionalGids"))
+	return fault.Hint(err, "map a range of /etc/subgid in linux.gidMappings")
 }
 
 // openNamespace opens a namespace by path and checks that it has the right type
@@ -311,7 +313,7 @@ func refuseHostMounts(n plan.Namespace, f *os.File) error {
 	}
 	own, err := sys.IsFile(f, "/proc/self/ns/mnt")
 	if err == nil && own {
-		err = fmt.Errorf("%s.path: %s is the host's own mount namespace (leave it out of linux.namespaces to share it)", n.Field, n.Path)
+		err = fault.Hint(fmt.Errorf("%s.path: %s is the host's own mount namespace", n.Field, n.Path), "to share it, omit it from linux.namespaces")
 	}
 	return err
 }
@@ -327,7 +329,7 @@ func (b *binding) refuseHostNames(n plan.Namespace, f *os.File) error {
 	}
 	own, err := sys.IsFile(f, "/proc/self/ns/uts")
 	if err == nil && own {
-		err = fmt.Errorf("%s: is not allowed in the host's own uts namespace (%s)", field, n.Path)
+		err = fmt.Errorf("%s: cannot be set in the host's own uts namespace, %s", field, n.Path)
 	}
 	return err
 }
@@ -354,7 +356,7 @@ func (b *binding) refuseHostSysctl(n plan.Namespace, f *os.File) error {
 			return err
 		}
 		if own {
-			return fmt.Errorf("%s: is not allowed in the host's own %s namespace (%s)", s.Field, n.Type, n.Path)
+			return fmt.Errorf("%s: cannot be set in the host's own %s namespace, %s", s.Field, n.Type, n.Path)
 		}
 	}
 	return nil

@@ -22,8 +22,8 @@ func TestRefusedFor(t *testing.T) {
 		want  string
 	}{
 		{certain, mount, unix.EPERM, "f: join namespaces (network): operation not permitted (a filter forbids it)"},
-		{maybe, mount, unix.EPERM, "f: join namespaces (network): operation not permitted (CAP_SYS_ADMIN is needed in the user namespace that it belongs to; an ordinary user can join those of a container that has been started) (or a filter forbids it)"},
-		{sys.Refusal{}, mount, unix.EPERM, "f: join namespaces (network): operation not permitted (CAP_SYS_ADMIN is needed in the user namespace that it belongs to; an ordinary user can join those of a container that has been started)"},
+		{maybe, mount, unix.EPERM, "f: join namespaces (network): operation not permitted (this requires CAP_SYS_ADMIN in the user namespace that owns the namespace; an ordinary user can join the namespaces of a container that has been started) (or a filter forbids it)"},
+		{sys.Refusal{}, mount, unix.EPERM, "f: join namespaces (network): operation not permitted (this requires CAP_SYS_ADMIN in the user namespace that owns the namespace; an ordinary user can join the namespaces of a container that has been started)"},
 		{certain, lookup, unix.ENOSYS, `exec: "sh": function not implemented (a filter forbids it)`},
 	} {
 		m := wire.Message{Type: wire.Failed, Errno: c.errno, Detail: wire.Refused}
@@ -40,10 +40,10 @@ func TestLimitHint(t *testing.T) {
 		err          error
 		want         string
 	}{
-		{unix.RLIMIT_NOFILE, 2000, 1000, unix.EPERM, " (above /proc/sys/fs/nr_open, 1000)"},
-		{unix.RLIMIT_NOFILE, 1000, 1000, unix.EPERM, " (raising a hard limit needs CAP_SYS_RESOURCE)"},
-		{unix.RLIMIT_NOFILE, 2000, 0, unix.EPERM, " (raising a hard limit needs CAP_SYS_RESOURCE)"},
-		{unix.RLIMIT_CORE, 2000, 1000, unix.EPERM, " (raising a hard limit needs CAP_SYS_RESOURCE)"},
+		{unix.RLIMIT_NOFILE, 2000, 1000, unix.EPERM, "it must not exceed /proc/sys/fs/nr_open, which is 1000"},
+		{unix.RLIMIT_NOFILE, 1000, 1000, unix.EPERM, raisesHard},
+		{unix.RLIMIT_NOFILE, 2000, 0, unix.EPERM, raisesHard},
+		{unix.RLIMIT_CORE, 2000, 1000, unix.EPERM, raisesHard},
 		{unix.RLIMIT_NOFILE, 2000, 1000, unix.EINVAL, ""},
 	} {
 		if have := limitHint(c.resource, c.hard, c.nrOpen, c.err); have != c.want {

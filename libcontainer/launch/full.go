@@ -29,7 +29,7 @@ func (e *fullError) explain(g *cgroup.Group) error {
 	if limit := g.Full(); limit != "" {
 		return fmt.Errorf("%w: %s is reached", e, limit)
 	}
-	return fault.Hint(e, "RLIMIT_NPROC, or the pids limit of skiff's own cgroup or of one above, is reached")
+	return fault.Hint(e, "RLIMIT_NPROC or the pids limit of skiff's own cgroup, or of one above it, is reached")
 }
 
 // failed returns the error for an operation that the child reports as failed.

@@ -31,6 +31,8 @@ func killedBy(sig int) string {
 	return name
 }
 
+const raisesHard = "raising a hard limit requires CAP_SYS_RESOURCE"
+
 // limitHint explains why a resource limit could not be set. The kernel returns EPERM
 // both for a missing privilege and for too many descriptors (getrlimit(2)).
 func limitHint(resource int, hard, nrOpen uint64, errno error) string {
@@ -38,9 +40,9 @@ func limitHint(resource int, hard, nrOpen uint64, errno error) string {
 	case !errors.Is(errno, unix.EPERM):
 		return ""
 	case resource == unix.RLIMIT_NOFILE && nrOpen > 0 && hard > nrOpen:
-		return fmt.Sprintf(" (above /proc/sys/fs/nr_open, %d)", nrOpen)
+		return fmt.Sprintf("it must not exceed /proc/sys/fs/nr_open, which is %d", nrOpen)
 	}
-	return " (raising a hard limit needs CAP_SYS_RESOURCE)"
+	return raisesHard
 }
 
 // nrOpen returns the largest allowed limit on descriptors; 0 if it is not known.

@@ -76,7 +76,7 @@ func TestReleaseWithoutWords(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const want = "operation 7 of the launch program, of which the state file says nothing: exec format error"
+	const want = "operation 7 of the launch program, which is not in the state file: exec format error"
 	if err := Release(pair[0], 0, nil, 0); err == nil || err.Error() != want {
 		t.Errorf("%v, expected %s", err, want)
 	}

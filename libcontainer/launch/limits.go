@@ -3,6 +3,7 @@ package launch
 import (
 	"fmt"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
@@ -20,8 +21,8 @@ func (b *binding) checkLimits() error {
 			return fmt.Errorf("%s: %w", r.Field, err)
 		}
 		if r.Hard > hard {
-			return fmt.Errorf("%s.hard: %s %s is above skiff's own hard limit %s: %w (CAP_SYS_RESOURCE is needed to raise it)",
-				r.Field, r.Name, amount(r.Hard), amount(hard), unix.EPERM)
+			err := fmt.Errorf("%s.hard: %s %s exceeds skiff's own hard limit %s: %w", r.Field, r.Name, amount(r.Hard), amount(hard), unix.EPERM)
+			return fault.Hint(err, raisesHard)
 		}
 	}
 	return nil
@@ -49,7 +50,8 @@ func (b *binding) limits(pid int) error {
 			m.Done(err, "set", fmt.Sprintf("%s of process %d: soft %s, hard %s", r.Name, pid, amount(soft), amount(hard)))
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %s soft %s, hard %s: %w%s", r.Field, r.Name, amount(r.Soft), amount(r.Hard), err, limitHint(r.Resource, r.Hard, nrOpen(), err))
+			hint := limitHint(r.Resource, r.Hard, nrOpen(), err)
+			return fault.Hint(fmt.Errorf("%s: set %s to soft %s, hard %s: %w", r.Field, r.Name, amount(r.Soft), amount(r.Hard), err), hint)
 		}
 	}
 	return nil

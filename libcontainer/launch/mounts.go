@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/skiff-oci/skiff/libcontainer/cred"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
@@ -181,7 +182,7 @@ func (b *binding) openJoins() (files []*os.File, err error) {
 	for _, n := range b.joins {
 		f, err := sys.OpenNamespace(n.Path)
 		if errors.Is(err, unix.EACCES) {
-			err = fmt.Errorf("join the container's namespaces: %w (an ordinary user can join those of a container that has been started)", err)
+			err = fault.Hint(fmt.Errorf("join the container's namespaces: %w", err), "an ordinary user can join the namespaces of a container that has been started")
 		}
 		if err != nil {
 			b.closeAll(files)

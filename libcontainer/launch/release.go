@@ -39,9 +39,9 @@ func Release(conn, pid int, tail []program.Step, first int) error {
 	case err != nil:
 		return err
 	case m.Type != wire.Failed:
-		return fmt.Errorf("handshake: %s on start's connection", m.Type)
+		return fmt.Errorf("handshake: unexpected %s on the connection of start", m.Type)
 	case m.Index < first || m.Index-first >= len(tail):
-		return fmt.Errorf("operation %d of the launch program, of which the state file says nothing: %w", m.Index, m.Errno)
+		return fmt.Errorf("operation %d of the launch program, which is not in the state file: %w", m.Index, m.Errno)
 	}
 	e := tail[m.Index-first].Entry()
 	return follow.failed(pid, m.Index, e, describe(e, m))

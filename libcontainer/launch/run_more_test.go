@@ -225,11 +225,11 @@ func TestUnmapped(t *testing.T) {
 		change func(l *plan.Launch)
 		want   string
 	}{
-		{program.SetID{}, func(l *plan.Launch) { l.Process.UID = 5 }, "process.user.uid: the user id 5 is not mapped in the user namespace, which has 0"},
-		{program.SetID{}, func(l *plan.Launch) { l.Process.GID = 6 }, "process.user.gid: the group id 6 is not mapped in the user namespace, which has 0"},
+		{program.SetID{}, func(l *plan.Launch) { l.Process.UID = 5 }, "process.user.uid: user ID 5 is not mapped in the user namespace, which maps 0"},
+		{program.SetID{}, func(l *plan.Launch) { l.Process.GID = 6 }, "process.user.gid: group ID 6 is not mapped in the user namespace, which maps 0"},
 		{program.SetID{}, func(*plan.Launch) {}, ""},
-		{program.Groups{}, func(l *plan.Launch) { l.Process.Groups = []uint32{0, 7} }, "process.user.additionalGids[1]: the group id 7 is not mapped in the user namespace, which has 0"},
-		{program.BecomeRoot{}, func(l *plan.Launch) { l.UserMaps.UID = []specs.LinuxIDMapping{{ContainerID: 9, HostID: 9, Size: 1}} }, "linux.uidMappings: the user id 9 is not mapped"},
+		{program.Groups{}, func(l *plan.Launch) { l.Process.Groups = []uint32{0, 7} }, "process.user.additionalGids[1]: group ID 7 is not mapped in the user namespace, which maps 0"},
+		{program.BecomeRoot{}, func(l *plan.Launch) { l.UserMaps.UID = []specs.LinuxIDMapping{{ContainerID: 9, HostID: 9, Size: 1}} }, "linux.uidMappings: user ID 9 is not mapped"},
 		{program.Umask{}, func(l *plan.Launch) { l.Process.UID = 5 }, ""},
 	} {
 		l := &plan.Launch{Process: plan.Process{Field: "process"}, UserMaps: have}
@@ -251,10 +251,10 @@ func TestStartHint(t *testing.T) {
 		flags uint64
 		want  string
 	}{
-		{unix.EPERM, unix.CLONE_NEWPID, "clone: operation not permitted (CAP_SYS_ADMIN is needed to make namespaces)"},
+		{unix.EPERM, unix.CLONE_NEWPID, "clone: operation not permitted (creating namespaces requires CAP_SYS_ADMIN)"},
 		{unix.EPERM, 0, "operation not permitted"},
 		{unix.ENOSPC, unix.CLONE_NEWPID, "clone: no space left on device (a limit in /proc/sys/user is reached: max_pid_namespaces)"},
-		{unix.EACCES, 0, "clone: permission denied (this user may not move a process from where skiff is to the container's cgroup)"},
+		{unix.EACCES, 0, "clone: permission denied (this user may not move a process from skiff's cgroup to the container's)"},
 	} {
 		if got := startHint(c.errno, c.flags, false).Error(); got != c.want {
 			t.Errorf("%s, expected %s", got, c.want)
@@ -279,8 +279,8 @@ func TestCheckLimits(t *testing.T) {
 	facts := Facts{Limit: func(int) (uint64, uint64, error) { return 10, 20, nil }}
 	for hard, want := range map[uint64]string{
 		20:         "",
-		21:         "process.rlimits[0].hard: RLIMIT_CORE 21 is above skiff's own hard limit 20: operation not permitted (CAP_SYS_RESOURCE is needed to raise it)",
-		^uint64(0): "process.rlimits[0].hard: RLIMIT_CORE unlimited is above",
+		21:         "process.rlimits[0].hard: RLIMIT_CORE 21 exceeds skiff's own hard limit 20: operation not permitted",
+		^uint64(0): "process.rlimits[0].hard: RLIMIT_CORE unlimited exceeds",
 	} {
 		l := &plan.Launch{Process: plan.Process{Rlimits: []plan.Rlimit{{Name: "RLIMIT_CORE", Resource: unix.RLIMIT_CORE, Hard: hard, Field: "process.rlimits[0]"}}}}
 		b := &binding{Request: &Request{Launch: l}, facts: facts}

@@ -243,7 +243,7 @@ func (s *Session) prepare(m wire.Message) (Stage, error) {
 	case wire.Listener:
 		return Listener, b.schedule(pid)
 	}
-	return 0, fmt.Errorf("handshake: %s is not expected", m.Type)
+	return 0, fmt.Errorf("handshake: unexpected %s", m.Type)
 }
 
 // follow goes on with the process that the child has forked.
@@ -312,7 +312,7 @@ func (s *Session) awaitExec() (Stage, error) {
 	case s.b.passedOver(s.child.pid, m):
 		return 0, nil
 	case m.Type != wire.Failed:
-		return 0, fmt.Errorf("handshake: %s after %s", m.Type, wire.Ready)
+		return 0, fmt.Errorf("handshake: unexpected %s after %s", m.Type, wire.Ready)
 	}
 	s.reported = true
 	e := s.b.prog.At(m.Index)

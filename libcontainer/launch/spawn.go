@@ -58,7 +58,7 @@ func open(r *Request) (b *binding, files []*os.File, err error) {
 }
 
 // errNoChild is the error of a build without the tag cparts, which has no child.
-var errNoChild = fault.New(fault.IncompleteBuild, "this skiff was built without the program that becomes the container's process: build it with make")
+var errNoChild = fault.Hint(fault.New(fault.IncompleteBuild, "this skiff was built without the program that becomes the container's process"), "build it with make")
 
 // spawn starts the child with the program. It closes files, except those of the caller.
 func (b *binding) spawn(files []*os.File) (*spawned, error) {
@@ -132,11 +132,11 @@ func (b *binding) clone(s *spawned, exe int, fds []uintptr) error {
 // nearInit returns the cgroup for an exec that the container's cgroup does not take.
 func (b *binding) nearInit(busy error) (*cgroup.Group, error) {
 	if len(b.Launch.Cgroup.Sub) > 0 {
-		return nil, fmt.Errorf("--cgroup: %w (controllers are enabled in this cgroup's cgroup.subtree_control, so it takes no process)", busy)
+		return nil, fault.Hint(fmt.Errorf("--cgroup: %w", busy), "a cgroup with controllers enabled in its cgroup.subtree_control cannot contain processes")
 	}
 	near, err := b.Cgroup.Of(b.InitPid)
 	if err != nil {
-		return nil, fmt.Errorf("the container's cgroup takes no process: %w; nor does its first process's: %w", busy, err)
+		return nil, fmt.Errorf("the process cannot be put into the container's cgroup: %w; nor into that of its first process: %w", busy, err)
 	}
 	return near, nil
 }
@@ -150,7 +150,7 @@ func (b *binding) cloneInto(s *spawned, g *cgroup.Group, exe int, fds []uintptr)
 	if g != nil && !b.Waits.Entered && !b.late {
 		dir, err := g.Open()
 		if errors.Is(err, unix.ENOENT) {
-			return fmt.Errorf("the container's cgroup does not exist any more: %w", err)
+			return fmt.Errorf("the container's cgroup no longer exists: %w", err)
 		}
 		if err != nil {
 			return err
@@ -193,11 +193,11 @@ func startHint(err error, flags uint64, inCgroup bool) error {
 	}
 	switch {
 	case errors.Is(err, unix.EPERM) && flags != 0:
-		return fmt.Errorf("clone: %w (CAP_SYS_ADMIN is needed to make namespaces)", err)
+		return fault.Hint(fmt.Errorf("clone: %w", err), "creating namespaces requires CAP_SYS_ADMIN")
 	case errors.Is(err, unix.ENOSPC) && flags != 0:
-		return fmt.Errorf("clone: %w%s", err, program.NamespaceLimits(flags))
+		return fault.Hint(fmt.Errorf("clone: %w", err), program.NamespaceLimits(flags))
 	case errors.Is(err, unix.EACCES):
-		return fmt.Errorf("clone: %w (this user may not move a process from where skiff is to the container's cgroup)", err)
+		return fault.Hint(fmt.Errorf("clone: %w", err), "this user may not move a process from skiff's cgroup to the container's")
 	}
 	return err
 }
@@ -255,7 +255,7 @@ func (s *spawned) report() (wire.Message, error) {
 // forked switches to the process that the child has forked, and that goes on.
 func (s *spawned) forked(pid int) error {
 	if pid <= 0 {
-		return fmt.Errorf("handshake: forked: pid %d", pid)
+		return fmt.Errorf("handshake: invalid pid %d of a forked process", pid)
 	}
 	pidfd, err := sys.Pidfd(pid)
 	if err != nil {
@@ -309,5 +309,5 @@ func (s *spawned) interrupted(err error) error {
 	if waitErr != nil || code <= 128 {
 		return err
 	}
-	return fmt.Errorf("the launch process ended early: it was %s; so this failed: %w", ended(code-128), err)
+	return fmt.Errorf("the launch process ended early: it was %s; this may be why the following failed: %w", ended(code-128), err)
 }

@@ -23,8 +23,8 @@ func TestInterrupted(t *testing.T) {
 	}{
 		{"at work", "exec sleep 1000", ""},
 		{"exited", "exit 3", ""},
-		{"killed", "kill -KILL $$", "it was killed; so this failed: linux.cgroupsPath"},
-		{"another signal", "kill -SEGV $$", "it was killed by SIGSEGV; so this failed: linux.cgroupsPath"},
+		{"killed", "kill -KILL $$", "it was killed; this may be why the following failed: linux.cgroupsPath"},
+		{"another signal", "kill -SEGV $$", "it was killed by SIGSEGV; this may be why the following failed: linux.cgroupsPath"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			pidfd := -1

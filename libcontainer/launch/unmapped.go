@@ -46,7 +46,7 @@ func (b *binding) unmapped(op program.Operation, have plan.UserMaps) error {
 		if _, ok := proc.HostID(list, id); ok {
 			return nil
 		}
-		return fmt.Errorf("%s: the %s id %d is not mapped in %s, which has %s", field, kind, id, whose, plan.IDRanges(list))
+		return fmt.Errorf("%s: %s ID %d is not mapped in %s, which maps %s", field, kind, id, whose, plan.IDRanges(list))
 	}
 	p := &b.Launch.Process
 	switch op.(type) {

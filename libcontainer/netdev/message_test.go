@@ -82,7 +82,7 @@ func TestFailure(t *testing.T) {
 		"text, whole request": {slices.Concat(exist, header(21), body, make([]byte, 3), text), 0x200, "file exists (why)"},
 		"text not announced":  {slices.Concat(exist, header(16), text), 0x100, "file exists"},
 		"request cut":         {slices.Concat(exist, header(1<<31), text), 0x200, "file exists"},
-		"cut":                 {slices.Concat(exist, header(16))[:19], 0, "rtnetlink: broken acknowledgement"},
+		"cut":                 {slices.Concat(exist, header(16))[:19], 0, "rtnetlink: malformed acknowledgement"},
 	} {
 		got := ""
 		if err := failure(tt.body, tt.flags); err != nil {
@@ -121,8 +121,8 @@ func TestAnswer(t *testing.T) {
 		"an acknowledgement": {packet(unix.NLMSG_ERROR, 7, ack), nil, true, ""},
 		"a refusal":          {slices.Concat(link(7, "a"), packet(unix.NLMSG_ERROR, 7, denied), link(7, "b")), []string{"a"}, true, "operation not permitted"},
 		"of another request": {slices.Concat(packet(unix.NLMSG_ERROR, 6, denied), link(6, "a"), link(7, "b")), []string{"b"}, false, ""},
-		"length too small":   {slices.Concat(u32(15), make([]byte, 12)), nil, true, "rtnetlink: broken message"},
-		"length too large":   {slices.Concat(link(7, "a"), u32(17), make([]byte, 12)), []string{"a"}, true, "rtnetlink: broken message"},
+		"length too small":   {slices.Concat(u32(15), make([]byte, 12)), nil, true, "rtnetlink: malformed message"},
+		"length too large":   {slices.Concat(link(7, "a"), u32(17), make([]byte, 12)), []string{"a"}, true, "rtnetlink: malformed message"},
 	} {
 		var got []string
 		done, err := (&conn{seq: 7}).answer(tt.b, func(body []byte) { got = append(got, string(body)) })
@@ -291,8 +291,8 @@ func TestPlace(t *testing.T) {
 		"taken, the highest":    {Device{Index: 4, NewName: "eth1"}, 5, ""},
 		"above all":             {Device{Index: 9, NewName: "eth1"}, 9, ""},
 		"a name of a template":  {Device{Index: 4, NewName: "eth%d"}, 5, ""},
-		"a name that is there":  {Device{Index: 9, NewName: "eth0"}, 0, "the container's network namespace has a device named eth0: file exists"},
-		"the loopback device's": {Device{Index: 9, NewName: "lo"}, 0, "the container's network namespace has a device named lo: file exists"},
+		"a name that is there":  {Device{Index: 9, NewName: "eth0"}, 0, "the container's network namespace already has a device named eth0: file exists"},
+		"the loopback device's": {Device{Index: 9, NewName: "lo"}, 0, "the container's network namespace already has a device named lo: file exists"},
 	} {
 		taken := slices.Clone(there)
 		err := tt.d.place(&taken)

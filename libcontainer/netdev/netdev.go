@@ -107,7 +107,7 @@ func lacking(devices map[string]specs.LinuxNetDevice, there []link) map[string]s
 func (m *Move) find(name, newName string) (d Device, err error) {
 	l, err := m.ownConn.byName(name)
 	if errors.Is(err, unix.ENODEV) {
-		return d, fmt.Errorf("there is no such network device: %w", unix.ENODEV)
+		return d, fmt.Errorf("no such network device in skiff's network namespace: %w", unix.ENODEV)
 	}
 	if err != nil {
 		return d, err
@@ -138,7 +138,7 @@ func (d *Device) place(taken *[]link) error {
 	d.NewIndex = d.Index
 	for _, l := range *taken {
 		if l.name == d.NewName {
-			return fmt.Errorf("the container's network namespace has a device named %s: %w", d.NewName, unix.EEXIST)
+			return fmt.Errorf("the container's network namespace already has a device named %s: %w", d.NewName, unix.EEXIST)
 		}
 		highest = max(highest, l.index)
 	}
@@ -170,7 +170,7 @@ func open(target string) (_ *Move, err error) {
 	}
 	if same, err := sys.IsFile(m.target, "/proc/thread-self/ns/net"); err != nil || same {
 		if err == nil {
-			err = errors.New("the container has the runtime's own network namespace: there is nowhere to move a device to")
+			err = errors.New("the container must have a network namespace other than skiff's own")
 		}
 		return nil, err
 	}
@@ -228,7 +228,7 @@ func (m *Move) moveOne(d *Device) (err error) {
 		defer func() { t.Done(err, "move network device", d.Name+" as "+d.NewName) }()
 	}
 	if err := m.ownConn.move(d.Index, int(m.target.Fd()), d.NewName, d.NewIndex); err != nil {
-		return fmt.Errorf("move it as %s: %w", d.NewName, err)
+		return fmt.Errorf("move it into the container as %s: %w", d.NewName, err)
 	}
 	l, err := m.targetConn.byIndex(d.NewIndex)
 	if err != nil {
@@ -238,7 +238,7 @@ func (m *Move) moveOne(d *Device) (err error) {
 		return err
 	}
 	if err := m.targetConn.up(l.index); err != nil {
-		return fmt.Errorf("set it up: %w", err)
+		return fmt.Errorf("bring it up: %w", err)
 	}
 	return nil
 }
@@ -247,7 +247,7 @@ func (m *Move) moveOne(d *Device) (err error) {
 func (c *conn) setAddresses(addresses []string, l link, from string) error {
 	for _, a := range addresses {
 		if err := c.do(address(a).request(l.index, from, l.name), nil); err != nil && !errors.Is(err, unix.EEXIST) {
-			return fmt.Errorf("add an address again: %w", err)
+			return fmt.Errorf("restore an address: %w", err)
 		}
 	}
 	return nil
@@ -260,7 +260,7 @@ func (m *Move) Undo() error {
 	for i := m.moved - 1; i >= 0; i-- {
 		d := &m.Devices[i]
 		if err := m.moveBack(d); err != nil {
-			errs = append(errs, fmt.Errorf("%s: return it: %w", field(d.Name), err))
+			errs = append(errs, fmt.Errorf("%s: move it back: %w", field(d.Name), err))
 		}
 	}
 	m.moved = 0

@@ -68,7 +68,7 @@ func (c *conn) setRoutes(routes []string, index uint32) error {
 	}
 	for _, r := range again {
 		if err := c.do(route(r).request(index), nil); err != nil && !errors.Is(err, unix.EEXIST) {
-			return fmt.Errorf("add a route again: %w", err)
+			return fmt.Errorf("restore a route: %w", err)
 		}
 	}
 	return nil

@@ -45,7 +45,7 @@ func TestOpenRefuses(t *testing.T) {
 	devices := map[string]specs.LinuxNetDevice{"v0": {}}
 	for target, want := range map[string]string{
 		"/nosuch/namespace":        "linux.netDevices: open /nosuch/namespace: no such file or directory",
-		"/proc/thread-self/ns/net": "linux.netDevices: the container has the runtime's own network namespace: there is nowhere to move a device to",
+		"/proc/thread-self/ns/net": "linux.netDevices: the container must have a network namespace other than skiff's own",
 	} {
 		if _, err := Prepare(devices, target); err == nil || err.Error() != want {
 			t.Errorf("Prepare %s: %v", target, err)
@@ -68,8 +68,8 @@ func TestPrepareRefuses(t *testing.T) {
 	for name, tt := range map[string]struct {
 		device, newName, want string
 	}{
-		"no such device": {"v7", "", `linux.netDevices["v7"]: there is no such network device: no such device`},
-		"a name there":   {"lo", "", `linux.netDevices["lo"]: the container's network namespace has a device named lo: file exists`},
+		"no such device": {"v7", "", `linux.netDevices["v7"]: no such network device in skiff's network namespace: no such device`},
+		"a name there":   {"lo", "", `linux.netDevices["lo"]: the container's network namespace already has a device named lo: file exists`},
 	} {
 		_, err := Prepare(map[string]specs.LinuxNetDevice{tt.device: {Name: tt.newName}}, target)
 		if err == nil || err.Error() != tt.want {
@@ -85,7 +85,7 @@ func TestPrepareRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	if err := m.Do(); err == nil || !strings.HasPrefix(err.Error(), `linux.netDevices["lo"]: move it as lo1: `) {
+	if err := m.Do(); err == nil || !strings.HasPrefix(err.Error(), `linux.netDevices["lo"]: move it into the container as lo1: `) {
 		t.Errorf("lo is moved: %v", err)
 	}
 	if err := m.Undo(); err != nil {

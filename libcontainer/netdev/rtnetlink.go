@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"golang.org/x/sys/unix"
 )
 
@@ -96,7 +97,7 @@ func (c *conn) answer(b []byte, f func(body []byte)) (done bool, err error) {
 	for len(b) >= unix.SizeofNlMsghdr {
 		n := int(ne.Uint32(b))
 		if n < unix.SizeofNlMsghdr || n > len(b) {
-			return true, errors.New("rtnetlink: broken message")
+			return true, errors.New("rtnetlink: malformed message")
 		}
 		body, kind, flags, seq := b[unix.SizeofNlMsghdr:n], ne.Uint16(b[4:]), ne.Uint16(b[6:]), ne.Uint32(b[8:])
 		b = b[min(align(n), len(b)):]
@@ -130,7 +131,7 @@ const (
 // header, perhaps the request's body, and perhaps attributes; nil if the errno is 0.
 func failure(b []byte, flags uint16) error {
 	if len(b) < 4+unix.SizeofNlMsghdr {
-		return errors.New("rtnetlink: broken acknowledgement")
+		return errors.New("rtnetlink: malformed acknowledgement")
 	}
 	errno := int32(binary.NativeEndian.Uint32(b))
 	if errno == 0 {
@@ -145,7 +146,7 @@ func failure(b []byte, flags uint16) error {
 		skip = 4 + align(int(binary.NativeEndian.Uint32(b[4:])))
 	}
 	if text := cstring(attrs(b[min(skip, len(b)):])[ackTextMsg]); text != "" {
-		return fmt.Errorf("%w (%s)", err, text)
+		return fault.Hint(err, text)
 	}
 	return err
 }

@@ -53,7 +53,7 @@ func parseAddress(s string) (address, error) {
 	form, rest, _ := strings.Cut(s, ":")
 	types := vsockTypes(form)
 	if types == nil {
-		return address{}, errors.New("an absolute path, a name after @, or vsock:CID:PORT is expected")
+		return address{}, errors.New("must be an absolute path, @ and a name, or vsock:CID:PORT")
 	}
 	cid, port, err := vsockAddress(rest)
 	return address{cid: cid, port: port, types: types}, err
@@ -62,10 +62,10 @@ func parseAddress(s string) (address, error) {
 func vsockAddress(s string) (cid, port uint32, err error) {
 	name, number, _ := strings.Cut(s, ":")
 	if cid, err = cidOf(name); err != nil {
-		return 0, 0, fmt.Errorf("CID %q: a number, hypervisor, local or host is expected", name)
+		return 0, 0, fmt.Errorf("CID %q: must be a number, hypervisor, local or host", name)
 	}
 	if port, err = unsigned(number); err != nil {
-		return 0, 0, fmt.Errorf("port %q: a number is expected", number)
+		return 0, 0, fmt.Errorf("port %q: must be a number", number)
 	}
 	return cid, port, nil
 }

@@ -90,7 +90,7 @@ func TestDescriptorsAreClosed(t *testing.T) {
 		}
 	}
 	w.end.Close()
-	if err := w.finish(time.Second); !strings.Contains(err, "more than 4096 bytes") || !strings.Contains(err, "NUL") || strings.Count(err, "\n") != 1 {
+	if err := w.finish(time.Second); !strings.Contains(err, "longer than 4096 bytes") || !strings.Contains(err, "NUL") || strings.Count(err, "\n") != 1 {
 		t.Errorf("error %q", err)
 	}
 }

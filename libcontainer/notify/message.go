@@ -46,7 +46,7 @@ func (b *inbox) receive(socket int) (m message, err error) {
 // check applies systemd's rules for a message.
 func check(b []byte) (text, bad string) {
 	if len(b) > maxMessage {
-		return "", "a message of more than 4096 bytes"
+		return "", "a message longer than 4096 bytes"
 	}
 	text = strings.TrimSuffix(string(b), "\x00")
 	if strings.ContainsRune(text, 0) {

@@ -184,11 +184,11 @@ func (r *relay) late(now time.Time) bool {
 func (r *relay) giveUp() {
 	if r.asked != nil {
 		r.mute = true
-		r.fail(fmt.Errorf("the manager does not answer a barrier (for %v)", patience))
+		r.fail(fmt.Errorf("the service manager did not answer a barrier within %v", patience))
 		r.endBarrier()
 		return
 	}
-	r.fail(fmt.Errorf("the manager reads nothing (for %v)", patience))
+	r.fail(fmt.Errorf("the service manager read no message for %v", patience))
 	r.done = true
 }
 
@@ -198,7 +198,7 @@ func (r *relay) drain() {
 	r.ended = true
 	for range maxLast {
 		if !r.flush() {
-			r.fail(errors.New("the manager did not read all that the container has said"))
+			r.fail(errors.New("the service manager did not read all messages of the container"))
 			break
 		}
 		if r.done || !r.receive() {
@@ -220,7 +220,7 @@ func (r *relay) receive() bool {
 	}
 	r.pace.take(time.Now())
 	if m.bad != "" {
-		r.fail(errors.New(m.bad + " of the container's is not passed on"))
+		r.fail(errors.New(m.bad + " from the container is not forwarded"))
 		closeFD(m.fd)
 		return true
 	}

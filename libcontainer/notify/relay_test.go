@@ -149,7 +149,7 @@ func TestManagerDoesNotRead(t *testing.T) {
 	w.send("STATUS=b\nREADY=1")
 	time.Sleep(50 * time.Millisecond)
 	w.end.Close()
-	if err := w.finish(time.Second); err != "NOTIFY_SOCKET: the manager did not read all that the container has said" {
+	if err := w.finish(time.Second); err != "NOTIFY_SOCKET: the service manager did not read all messages of the container" {
 		t.Errorf("error %q", err)
 	}
 }
@@ -163,7 +163,7 @@ func TestManagerDoesNotReadReady(t *testing.T) {
 				w.fill()
 			}
 			w.send("READY=1")
-			if err := w.finish(patience + time.Second); !strings.Contains(err, "NOTIFY_SOCKET: the manager ") {
+			if err := w.finish(patience + time.Second); !strings.Contains(err, "NOTIFY_SOCKET: the service manager ") {
 				t.Errorf("error %q", err)
 			}
 		})
@@ -310,11 +310,11 @@ func TestDial(t *testing.T) {
 		t.Fatal(err)
 	}
 	for socket, want := range map[string]string{
-		"x":                            `NOTIFY_SOCKET "x": an absolute path, a name after @, or vsock:CID:PORT is expected`,
+		"x":                            `NOTIFY_SOCKET "x": must be an absolute path, @ and a name, or vsock:CID:PORT`,
 		dir + "/nosuch":                "no such file or directory",
 		dir + "/file":                  "connection refused",
 		"@skiff-nobody":                "connection refused",
-		"vsock:2:x":                    `port "x": a number is expected`,
+		"vsock:2:x":                    `port "x": must be a number`,
 		"@" + strings.Repeat("x", 200): "invalid argument",
 	} {
 		if _, err := Dial(socket); err == nil || !strings.Contains(err.Error(), want) {

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 )
 
 // code is an operation in the form that the child reads. The operation's type
@@ -55,7 +57,7 @@ func (p *Program) Encode() ([]byte, error) {
 		}
 	}
 	if size > MaxSize {
-		return nil, fmt.Errorf("launch program of %d bytes exceeds %d bytes (arguments and environment too long)", size, MaxSize)
+		return nil, fault.Hint(fmt.Errorf("the launch program has %d bytes, but must not exceed %d bytes", size, MaxSize), "the arguments and the environment are too long")
 	}
 	b := make([]byte, size)
 	le := binary.NativeEndian

@@ -44,9 +44,9 @@ func (e Entry) Describe(f wire.Message) error {
 	case f.Detail == wire.NotMade:
 		return e.notMade(f)
 	case f.Detail == wire.FSLog && f.Text != "":
-		return at(e.Field, fmt.Errorf("%s: %w (%s)", what, f.Errno, f.Text))
+		return at(e.Field, fault.Hint(fmt.Errorf("%s: %w", what, f.Errno), f.Text))
 	case detailWords[f.Detail] != "":
-		return at(e.Field, fmt.Errorf("%s: %s", what, detailWords[f.Detail]))
+		return at(e.Field, hinted(fmt.Errorf("%s: %s", what, detailWords[f.Detail]), detailHints[f.Detail]))
 	}
 	return at(e.Field, hinted(fmt.Errorf("%s: %w", what, f.Errno), e.hint(f)))
 }
@@ -80,7 +80,7 @@ func (e Entry) hint(f wire.Message) string {
 			return s
 		}
 	}
-	return ifErrno(f, unix.EMFILE, " (RLIMIT_NOFILE, the limit on descriptors, is too low: ulimit -Hn)")
+	return ifErrno(f, unix.EMFILE, " (the limit on open files, RLIMIT_NOFILE, is too low: see ulimit -Hn)")
 }
 
 func ifErrno(f wire.Message, errno unix.Errno, hint string) string {
@@ -120,15 +120,21 @@ func at(field string, err error) error {
 
 // detailWords are the messages for what an errno cannot express.
 var detailWords = map[wire.Detail]string{
-	wire.Symlink:   "a symlink is in the way, an ordinary directory is needed",
-	wire.OnProc:    "the place is on a proc file system, where nothing may be mounted",
-	wire.OnRoot:    "the place is the container's root itself",
-	wire.OtherNode: "another file is there already",
-	wire.OtherKind: "not a directory (a directory cannot be mounted on a file, nor a file on a directory)",
-	wire.NotPtmx:   "/dev/pts/ptmx is not the kernel's terminal multiplexer (is a devpts mounted on /dev/pts?)",
+	wire.Symlink:   "the path is a symlink, but must be a directory",
+	wire.OnProc:    "the destination is on a proc file system, where mounts are not allowed",
+	wire.OnRoot:    "the destination must not be the container's root directory",
+	wire.OtherNode: "a different file already exists there",
+	wire.OtherKind: "not a directory",
+	wire.NotPtmx:   "/dev/pts/ptmx is not the kernel's terminal multiplexer",
 	wire.NotNull:   "/dev/null is not the null device",
 	wire.NotProc:   "not a proc file system",
-	wire.NotHost:   "the host's file there, which is used in a user namespace, is not that device",
+	wire.NotHost:   "the host's file of that path, which is used in a user namespace, is not that device",
+}
+
+// detailHints are the hints for these messages.
+var detailHints = map[wire.Detail]string{
+	wire.OtherKind: " (a directory can only be mounted on a directory, and a file on a file)",
+	wire.NotPtmx:   " (process.terminal requires a devpts mount on /dev/pts)",
 }
 
 // HookFailed is the error of a hook that failed.

@@ -57,17 +57,17 @@ func (o MakeConsole) code() code {
 
 func (o DevNull) code() code { return code{kind: kindDevNull, b: o.Root} }
 
-func (o Mknod) what() string     { return "make the device " + o.Path }
+func (o Mknod) what() string     { return "create the device " + o.Path }
 func (o Symlink) what() string   { return "link " + o.Path + " to " + o.Target }
-func (MakeConsole) what() string { return "make the terminal" }
+func (MakeConsole) what() string { return "create the terminal" }
 func (DevNull) what() string     { return "open the container's /dev/null" }
 
 func (Mknod) hint(f wire.Message) string {
 	switch f.Errno {
 	case unix.ENOENT:
-		return " (none can be made here, so the host's is used)"
+		return " (devices cannot be created here, so the host's device is used)"
 	case unix.EPERM:
-		return " (CAP_MKNOD is needed, and a device cgroup around skiff has to allow the device)"
+		return " (this requires CAP_MKNOD, and permission by the device cgroup that skiff runs in)"
 	}
 	return ""
 }
@@ -75,9 +75,9 @@ func (Mknod) hint(f wire.Message) string {
 func (MakeConsole) hint(f wire.Message) string {
 	switch f.Errno {
 	case unix.ENOENT:
-		return " (process.terminal needs a devpts in mounts, on /dev/pts)"
+		return " (process.terminal requires a devpts mount on /dev/pts)"
 	case unix.ENOSPC:
-		return " (there are as many terminals as /proc/sys/kernel/pty/max or the max of the devpts allows)"
+		return " (the limit on terminals is reached: /proc/sys/kernel/pty/max, or the devpts option max)"
 	}
 	return ""
 }

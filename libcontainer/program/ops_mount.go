@@ -254,15 +254,15 @@ func (o Readonly) code() code { return code{kind: kindReadonly, b: o.Root, s: []
 func (o Propagate) what() string { return "set the propagation of " + o.Path }
 func (o FSMount) what() string   { return "mount " + o.about() }
 func (o OpenTree) what() string  { return "open the source " + o.about() }
-func (Again) what() string       { return "open the sources that were put off" }
-func (IDMap) what() string       { return "make an idmapped mount" }
+func (Again) what() string       { return "open the remaining mount sources" }
+func (IDMap) what() string       { return "create an idmapped mount" }
 func (o Mount2) what() string    { return "mount " + o.about() }
 func (o Remount) what() string   { return "remount " + o.about() }
 func (o Unmount) what() string   { return "unmount " + o.Path }
-func (o WorkDir) what() string   { return "go to " + o.Path }
+func (o WorkDir) what() string   { return "change directory to " + o.Path }
 func (Pivot) what() string       { return "pivot_root" }
 func (MoveRoot) what() string    { return "move the root mount" }
-func (Chroot) what() string      { return "change the root" }
+func (Chroot) what() string      { return "change the root directory" }
 func (o Mask) what() string      { return "mask " + o.Path }
 func (o Readonly) what() string  { return "make " + o.Path + " read-only" }
 
@@ -336,26 +336,26 @@ func or(s, otherwise string) string {
 func (FSMount) hint(f wire.Message) string {
 	switch f.Errno {
 	case unix.ENODEV:
-		return " (the kernel has no such file system, or its module is not loaded)"
+		return " (the kernel does not support this file system, or its module is not loaded)"
 	case unix.EPERM:
-		return " (in a user namespace it belongs to a namespace that has to be new, too: mqueue to ipc, sysfs to network, proc to pid, cgroup to cgroup)"
+		return " (in a user namespace, mqueue requires a new ipc namespace, sysfs a new network, proc a new pid and cgroup a new cgroup namespace)"
 	}
 	return ""
 }
 
 func (o SetAttr) hint(f wire.Message) string {
 	if f.Errno == unix.EINVAL && o.Set&unix.MOUNT_ATTR_IDMAP != 0 {
-		return " (this file system cannot be idmapped)"
+		return " (this file system does not support idmapped mounts)"
 	}
 	return ""
 }
 
 func (Remount) hint(f wire.Message) string {
-	return ifErrno(f, unix.EPERM, " (an option clears a flag of a mount that comes from outside the user namespace, where it is locked)")
+	return ifErrno(f, unix.EPERM, " (the options clear a flag that is locked, because the mount comes from outside the user namespace)")
 }
 
 func (Pivot) hint(f wire.Message) string {
-	return ifErrno(f, unix.EINVAL, " (the host's root is a ramdisk? then use --no-pivot)")
+	return ifErrno(f, unix.EINVAL, " (if the host's root file system is a ramdisk, use --no-pivot)")
 }
 
 // explain names the mount of the host that is in the way.
@@ -363,5 +363,5 @@ func (o MoveRoot) explain(field string, f wire.Message) error {
 	if f.Detail != wire.Where {
 		return nil
 	}
-	return at(field, fmt.Errorf("%s: the host's mount on %s can be neither removed nor covered: %w", o.what(), f.Text, f.Errno))
+	return at(field, fmt.Errorf("%s: the host's mount on %s can neither be removed nor hidden: %w", o.what(), f.Text, f.Errno))
 }

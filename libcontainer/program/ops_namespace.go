@@ -115,19 +115,21 @@ func (o BecomeRoot) code() code {
 }
 func (o Files) code() code { return code{kind: kindFiles, n: [3]uint64{o.Count}} }
 
-func (NoDump) what() string     { return "keep others from tracing skiff" }
+func (NoDump) what() string     { return "keep other processes from tracing skiff" }
 func (o Unshare) about() string { return plan.NamespaceNames(o.Namespaces) }
 func (o Setns) about() string   { return plan.NamespaceNames(o.Namespaces) }
 func (o Sync) about() string    { return o.Message.String() }
 func (o Await) about() string   { return o.Message.String() }
 
-func (o Unshare) what() string { return "make namespaces (" + plan.NamespaceNames(o.Namespaces) + ")" }
+func (o Unshare) what() string {
+	return "create namespaces (" + plan.NamespaceNames(o.Namespaces) + ")"
+}
 func (o Setns) what() string   { return "join namespaces (" + plan.NamespaceNames(o.Namespaces) + ")" }
 func (TimeNS) what() string    { return "enter the new time namespace" }
 func (Fork) what() string      { return "start the container's first process in its pid namespace" }
 func (Sync) what() string      { return "wait for skiff" }
 func (Await) what() string     { return "wait for skiff" }
-func (Setsid) what() string    { return "make a session" }
+func (Setsid) what() string    { return "create a session" }
 func (o Keyring) what() string { return "join the session keyring " + o.Name }
 func (o Hostname) what() string {
 	return fmt.Sprintf("set the hostname %q", o.Name)
@@ -143,18 +145,18 @@ func (Files) what() string      { return "set RLIMIT_NOFILE" }
 func (o Unshare) hint(f wire.Message) string {
 	switch f.Errno {
 	case unix.ENOSPC:
-		return NamespaceLimits(o.Namespaces)
+		return " (" + NamespaceLimits(o.Namespaces) + ")"
 	case unix.EPERM:
-		return " (CAP_SYS_ADMIN is needed, or the host does not let its users make user namespaces)"
+		return " (this requires CAP_SYS_ADMIN, or a host that lets users create user namespaces)"
 	case unix.EUSERS:
-		return " (user namespaces can be nested 32 levels deep)"
+		return " (user namespaces cannot be nested more than 32 levels deep)"
 	case unix.EINVAL:
 		return lacksOne
 	}
 	return ""
 }
 
-const lacksOne = " (the kernel lacks one of them)"
+const lacksOne = " (the kernel does not support one of these namespaces)"
 
 // NamespaceLimits is the hint that names the limits on namespaces of these types (CLONE_NEW*).
 func NamespaceLimits(flags uint64) string {
@@ -162,17 +164,17 @@ func NamespaceLimits(flags uint64) string {
 	for _, n := range plan.NamespacesOf(flags) {
 		all = append(all, "max_"+n.File+"_namespaces")
 	}
-	return " (a limit in /proc/sys/user is reached: " + strings.Join(all, " or ") + ")"
+	return "a limit in /proc/sys/user is reached: " + strings.Join(all, " or ")
 }
 
 func (o Setns) hint(f wire.Message) string {
 	switch {
 	case f.Errno == unix.EPERM:
-		return " (CAP_SYS_ADMIN is needed in the user namespace that it belongs to; an ordinary user can join those of a container that has been started)"
+		return " (this requires CAP_SYS_ADMIN in the user namespace that owns the namespace; an ordinary user can join the namespaces of a container that has been started)"
 	case f.Errno == unix.ESRCH:
 		return " (the container's first process has ended)"
 	case f.Errno == unix.EINVAL && o.Namespaces == unix.CLONE_NEWUSER:
-		return " (skiff is in that user namespace already: leave the namespace out)"
+		return " (skiff is already in that user namespace: omit it from linux.namespaces)"
 	case f.Errno == unix.EINVAL:
 		return lacksOne
 	}
@@ -181,14 +183,14 @@ func (o Setns) hint(f wire.Message) string {
 
 func (TimeNS) hint(f wire.Message) string {
 	if f.Errno == unix.ERANGE {
-		return " (a clock would be negative, or out of the kernel's range)"
+		return " (a clock would become negative or exceed the kernel's range)"
 	}
 	return ""
 }
 
 func (Fork) hint(f wire.Message) string {
 	if f.Errno == unix.ENOMEM {
-		return " (the first process of the pid namespace that is joined has ended, or there is no memory)"
+		return " (the first process of the pid namespace to join has ended, or memory is exhausted)"
 	}
 	return ""
 }
@@ -205,30 +207,30 @@ func (o Keyring) hint(f wire.Message) string {
 	case UnknownOwner:
 		user = "the container's root"
 	}
-	return fmt.Sprintf(" (%s has as many keys as /proc/sys/kernel/keys/%s allows, or as many bytes in them as %s; --no-new-keyring makes none)",
+	return fmt.Sprintf(" (%s has reached the limit on keys, /proc/sys/kernel/keys/%s, or on their size, %s; --no-new-keyring avoids a new key)",
 		user, limit, strings.Replace(limit, "keys", "bytes", 1))
 }
 
-const needsAdminInUTS = " (CAP_SYS_ADMIN is needed in the user namespace that the uts namespace belongs to)"
+const needsAdminInUTS = " (this requires CAP_SYS_ADMIN in the user namespace that owns the uts namespace)"
 
 func (Hostname) hint(f wire.Message) string { return ifErrno(f, unix.EPERM, needsAdminInUTS) }
 func (Domain) hint(f wire.Message) string   { return ifErrno(f, unix.EPERM, needsAdminInUTS) }
 func (LinkUp) hint(f wire.Message) string {
-	return ifErrno(f, unix.EPERM, " (CAP_NET_ADMIN is needed in the user namespace that the network namespace belongs to)")
+	return ifErrno(f, unix.EPERM, " (this requires CAP_NET_ADMIN in the user namespace that owns the network namespace)")
 }
 
 func (Write) hint(f wire.Message) string {
 	switch f.Errno {
 	case unix.ENOENT:
-		return " (the kernel has no such parameter, or not in this namespace, or its module is not loaded)"
+		return " (the kernel has no such parameter, or not in this namespace, or a module is not loaded)"
 	case unix.EINVAL, unix.ERANGE:
-		return " (the parameter does not take this value)"
+		return " (the kernel does not accept this value for the parameter)"
 	case unix.EACCES, unix.EPERM:
-		return " (the parameter cannot be written, or not from this user namespace)"
+		return " (the parameter is read-only, or cannot be written from this user namespace)"
 	}
 	return ""
 }
 
 func (OOMScore) hint(f wire.Message) string {
-	return ifErrno(f, unix.EACCES, " (below what skiff itself has, it needs CAP_SYS_RESOURCE)")
+	return ifErrno(f, unix.EACCES, " (a value below skiff's own requires CAP_SYS_RESOURCE)")
 }

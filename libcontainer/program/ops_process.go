@@ -2,7 +2,6 @@ package program
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -222,14 +221,14 @@ func (o Hook) what() string         { return "run the hook " + o.Path }
 func (Umask) what() string          { return "set the umask" }
 func (Groups) what() string         { return "set the supplementary groups" }
 func (o SetID) what() string        { return fmt.Sprintf("become user %d and its group", o.UID) }
-func (Stdio) what() string          { return "give the standard streams to the user" }
+func (Stdio) what() string          { return "change the owner of the standard streams" }
 func (Bounding) what() string       { return "drop capabilities from the bounding set" }
 func (KeepCaps) what() string       { return "keep capabilities" }
 func (Caps) what() string           { return "set the capabilities" }
 func (Ambient) what() string        { return "raise the ambient capabilities" }
 func (NoNewPrivs) what() string     { return "set no_new_privs" }
 func (Seccomp) what() string        { return "load the seccomp filter" }
-func (o Chdir) what() string        { return "go to " + o.Path }
+func (o Chdir) what() string        { return "change directory to " + o.Path }
 func (o Lookup) what() string       { return fmt.Sprintf("find the program %q", o.Name) }
 func (Home) what() string           { return "find the user's home directory" }
 func (o Rlimit) what() string       { return "set " + o.Name }
@@ -241,7 +240,7 @@ func (o MemoryPolicy) what() string { return "set the memory policy " + o.Name }
 func (o Attr) what() string         { return "open /proc/" + o.Files[0] }
 func (o Label) what() string        { return fmt.Sprintf("set %q", strings.TrimPrefix(o.Value, "exec ")) } // AppArmor's command
 func (KeepFDs) what() string {
-	return "pass on the descriptors of --preserve-fds, and close all others"
+	return "close all file descriptors except those of --preserve-fds"
 }
 func (Listen) what() string { return "wait for start" }
 func (o Exec) what() string { return fmt.Sprintf("exec: %q", first(o.Args)) }
@@ -253,12 +252,12 @@ func first(s []string) string {
 	return s[0]
 }
 
-const notMapped = " (an id is not mapped in the user namespace)"
+const notMapped = " (an ID is not mapped in the user namespace)"
 
 func (Groups) hint(f wire.Message) string {
 	switch f.Errno {
 	case unix.EPERM:
-		return " (CAP_SETGID is needed, or setgroups is denied in the user namespace)"
+		return " (this requires CAP_SETGID, and a user namespace that does not deny setgroups)"
 	case unix.EINVAL:
 		return notMapped
 	}
@@ -268,24 +267,24 @@ func (Groups) hint(f wire.Message) string {
 func (SetID) hint(f wire.Message) string {
 	switch f.Errno {
 	case unix.EPERM:
-		return " (CAP_SETUID and CAP_SETGID are needed)"
+		return " (this requires CAP_SETUID and CAP_SETGID)"
 	case unix.EINVAL:
 		return notMapped
 	case unix.EAGAIN:
-		return " (the user has as many processes as RLIMIT_NPROC allows)"
+		return " (the user has reached the limit on processes, RLIMIT_NPROC)"
 	}
 	return ""
 }
 
 func (Bounding) hint(f wire.Message) string {
-	return ifErrno(f, unix.EPERM, " (CAP_SETPCAP is needed)")
+	return ifErrno(f, unix.EPERM, " (this requires CAP_SETPCAP)")
 }
 func (Caps) hint(f wire.Message) string {
-	return ifErrno(f, unix.EPERM, " (skiff can give no capability that it does not have)")
+	return ifErrno(f, unix.EPERM, " (skiff can only grant capabilities that it has itself)")
 }
 
 func (Ambient) hint(f wire.Message) string {
-	return ifErrno(f, unix.EPERM, " (each has to be permitted and inheritable, and the securebit SECBIT_NO_CAP_AMBIENT_RAISE not set)")
+	return ifErrno(f, unix.EPERM, " (each must be both permitted and inheritable, and the securebit SECBIT_NO_CAP_AMBIENT_RAISE must not be set)")
 }
 
 // explain names the capability.
@@ -299,19 +298,19 @@ func (o Ambient) explain(field string, f wire.Message) error {
 func (Seccomp) hint(f wire.Message) string {
 	switch f.Errno {
 	case unix.EBUSY:
-		return " (a filter with a listener is in force already)"
+		return " (a filter with a listener is already loaded)"
 	case unix.EAGAIN:
-		return " (RLIMIT_NPROC or the cgroup's pids limit leaves no room for the thread that sends the listener)"
+		return " (RLIMIT_NPROC or the cgroup's pids limit does not allow the thread that sends the listener)"
 	case unix.EINVAL:
-		return " (the kernel does not know one of the flags, or the filter is too long)"
+		return " (the kernel does not support one of the flags, or the filter is too long)"
 	case unix.EACCES:
-		return " (without process.noNewPrivileges it needs CAP_SYS_ADMIN)"
+		return " (without process.noNewPrivileges this requires CAP_SYS_ADMIN)"
 	}
 	return ""
 }
 
 func (Rlimit) hint(f wire.Message) string {
-	return ifErrno(f, unix.EPERM, " (raising a hard limit needs CAP_SYS_RESOURCE)")
+	return ifErrno(f, unix.EPERM, " (raising a hard limit requires CAP_SYS_RESOURCE)")
 }
 
 func (o Sched) hint(f wire.Message) string    { return SchedHint(o.Name, f.Errno) }
@@ -324,18 +323,18 @@ func SchedHint(policy string, errno unix.Errno) string {
 	case unix.EPERM:
 		switch policy {
 		case "SCHED_FIFO", "SCHED_RR":
-			return " (a real-time policy needs CAP_SYS_NICE, and in a v1 cpu cgroup a cpu.rt_runtime_us)"
+			return " (a real-time policy requires CAP_SYS_NICE, and in a v1 cpu cgroup also cpu.rt_runtime_us)"
 		case "SCHED_DEADLINE":
-			return " (SCHED_DEADLINE needs CAP_SYS_NICE, and all CPUs of its cpuset)"
+			return " (SCHED_DEADLINE requires CAP_SYS_NICE, and all CPUs of its cpuset)"
 		}
 		// Not only a negative one: the caller may have been started by nice(1).
-		return " (a nice value below the caller's needs CAP_SYS_NICE)"
+		return " (a nice value below the caller's requires CAP_SYS_NICE)"
 	case unix.EBUSY:
-		return " (the deadlines of all processes together are more than the CPUs can keep)"
+		return " (the deadlines of all processes together exceed what the CPUs can provide)"
 	case unix.EINVAL:
-		return " (the kernel has no such policy or flag)"
+		return " (the kernel does not support this policy or flag)"
 	case unix.EOPNOTSUPP:
-		return " (the kernel has no utilisation clamping)"
+		return " (the kernel does not support utilization clamping)"
 	}
 	return ""
 }
@@ -343,7 +342,7 @@ func SchedHint(policy string, errno unix.Errno) string {
 // IOPriorityHint explains a refusal of ioprio_set(2).
 func IOPriorityHint(errno unix.Errno) string {
 	if errno == unix.EPERM {
-		return " (IOPRIO_CLASS_RT needs CAP_SYS_NICE)"
+		return " (IOPRIO_CLASS_RT requires CAP_SYS_NICE)"
 	}
 	return ""
 }
@@ -352,9 +351,9 @@ func IOPriorityHint(errno unix.Errno) string {
 func AffinityHint(errno unix.Errno) string {
 	switch errno {
 	case unix.EINVAL:
-		return " (none of these CPUs is there, or in the cgroup's cpuset)"
+		return " (none of these CPUs exists and is in the cgroup's cpuset)"
 	case unix.EBUSY:
-		return " (SCHED_DEADLINE needs all CPUs)"
+		return " (SCHED_DEADLINE requires all CPUs)"
 	}
 	return ""
 }
@@ -362,9 +361,9 @@ func AffinityHint(errno unix.Errno) string {
 func (MemoryPolicy) hint(f wire.Message) string {
 	switch f.Errno {
 	case unix.EINVAL:
-		return " (none of these nodes is there, or in the cgroup's cpuset; or the kernel does not know the mode)"
+		return " (none of these nodes exists and is in the cgroup's cpuset, or the kernel does not support the mode)"
 	case unix.ENOSYS:
-		return " (the kernel is built without NUMA)"
+		return " (the kernel was built without NUMA support)"
 	}
 	return ""
 }
@@ -376,33 +375,33 @@ func (Attr) hint(f wire.Message) string {
 func (Label) hint(f wire.Message) string {
 	switch f.Errno {
 	case unix.ENOENT:
-		return " (no profile of this name is loaded)"
+		return " (no profile with this name is loaded)"
 	case unix.EINVAL:
-		return " (the policy knows no such label)"
+		return " (the label is not valid in the loaded policy)"
 	case unix.EACCES, unix.EPERM:
-		return " (the policy does not let this process change to it)"
+		return " (the policy does not allow skiff to switch to it)"
 	}
 	return ""
 }
 
 // explain: exit status 127 may come from the child's fork that could not execute
-// the hook, hence the question.
+// the hook, hence the hint.
 func (o Hook) explain(field string, f wire.Message) error {
-	why := f.Errno.Error()
+	why, hint := f.Errno.Error(), ""
 	switch {
 	case f.Detail == wire.HookExit:
 		why = fmt.Sprintf("exit status %d", f.Value)
 		if f.Value == 127 && f.Text == "" {
-			why += " (no such program?)"
+			hint = "the program may not exist"
 		}
 	case f.Detail == wire.HookSignal:
 		why = fmt.Sprintf("killed by signal %d", f.Value)
 	case f.Detail == wire.HookTimeout:
-		why = "no end after its timeout"
+		why = "timed out"
 	case f.Errno == unix.EAGAIN:
-		why += " (SCHED_DEADLINE without SCHED_FLAG_RESET_ON_FORK lets no process start another; else a limit is reached)"
+		hint = "a limit on processes is reached, or the process has SCHED_DEADLINE without SCHED_FLAG_RESET_ON_FORK and cannot fork"
 	}
-	return &HookFailed{Field: field, Path: o.Path, Why: why, Output: f.Text}
+	return fault.Hint(&HookFailed{Field: field, Path: o.Path, Why: why, Output: f.Text}, hint)
 }
 
 // explain uses the words that engines look for, to distinguish a program that
@@ -410,7 +409,7 @@ func (o Hook) explain(field string, f wire.Message) error {
 func (o Lookup) explain(_ string, f wire.Message) error {
 	switch {
 	case f.Detail == wire.NotFound:
-		return fault.With(fault.ProgramNotFound, fmt.Errorf("exec: %q: executable file not found in $PATH", o.Name))
+		return fault.With(fault.ProgramNotFound, fault.Hint(fmt.Errorf("exec: %q: executable file not found in $PATH", o.Name), searched))
 	case f.Detail == wire.IsDir:
 		// Some engines look for one phrase, some for the other.
 		return fault.With(fault.ProgramUnusable, fmt.Errorf("exec: %q: is a directory: %w", o.Name, unix.EACCES))
@@ -422,12 +421,15 @@ func (o Lookup) explain(_ string, f wire.Message) error {
 	return fault.With(programCode(f.Errno), fmt.Errorf("exec: %q: %w", o.Name, f.Errno))
 }
 
+// searched says where a program is looked for.
+const searched = "skiff searches the directories of PATH in the container's root file system"
+
 // notExecutable lists three reasons: only the kernel knows which one it is.
-const notExecutable = " (the user may not execute it, or not search its directory, or its file system is mounted noexec)"
+const notExecutable = " (the user may not execute it or search its directory, or its file system is mounted noexec)"
 
 func (o Exec) explain(field string, f wire.Message) error {
 	if len(o.Args) == 0 {
-		return errors.New("process: is required for start, and config.json has none")
+		return fault.New(fault.InvalidConfig, "process: is required to start the container, but config.json has none")
 	}
 	return fault.With(programCode(f.Errno), at(field, hinted(fmt.Errorf("exec: %q: %w", o.Args[0], f.Errno), execHint(f.Errno))))
 }
@@ -447,13 +449,13 @@ func programCode(errno unix.Errno) fault.Code {
 func execHint(errno unix.Errno) string {
 	switch errno {
 	case unix.ENOENT:
-		return " (its interpreter or dynamic loader is missing in the container)"
+		return " (it, its interpreter or its dynamic loader is missing in the container's root file system)"
 	case unix.EACCES:
 		return notExecutable
 	case unix.E2BIG:
-		return " (process.args and process.env are longer than the kernel takes: 128 KiB for one string, for all a quarter of RLIMIT_STACK and at most 6 MiB)"
+		return " (process.args and process.env exceed the kernel's limits: 128 KiB for a single string, and a quarter of RLIMIT_STACK, at most 6 MiB, in total)"
 	case unix.ENOEXEC:
-		return " (not an executable of this machine, or a script without #!)"
+		return " (it is an executable for another architecture, or a script without #!)"
 	}
 	return ""
 }

@@ -181,7 +181,7 @@ func TestLayout(t *testing.T) {
 func TestEncodeTooLong(t *testing.T) {
 	p := new(Program)
 	p.Add("", Exec{Args: []string{strings.Repeat("x", MaxSize)}})
-	if _, err := p.Encode(); err == nil || !strings.Contains(err.Error(), "arguments and environment too long") {
+	if _, err := p.Encode(); err == nil || !strings.Contains(err.Error(), "the arguments and the environment are too long") {
 		t.Errorf("%v", err)
 	}
 }

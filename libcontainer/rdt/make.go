@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
@@ -31,7 +32,7 @@ func (g *Group) Make() error {
 		return nil
 	}
 	if err := g.tree.mkdir(g.Monitor); err != nil {
-		err = g.failed("enableMonitoring", "make the monitoring group "+g.Monitor, err)
+		err = g.failed("enableMonitoring", "create the monitoring group "+g.Monitor, err)
 		g.Monitor = ""
 		return err
 	}
@@ -51,7 +52,7 @@ func (g *Group) failed(member, what string, err error) error {
 	err = fmt.Errorf("%s: %s: %w", name, what, err)
 	status, readErr := sys.ReadFile(filepath.Join(g.tree.mount, "info/last_cmd_status"))
 	if text := strings.TrimSpace(string(status)); readErr == nil && text != "" && text != "ok" {
-		err = fmt.Errorf("%w (%s)", err, text)
+		err = fault.Hint(err, text)
 	}
 	return err
 }
@@ -93,7 +94,7 @@ func Join(class, monitor string, pid int) error {
 			continue
 		}
 		if err := write(filepath.Join(dir, "tasks"), strconv.Itoa(pid)); err != nil {
-			return fmt.Errorf("%s: put process %d into %s: %w", field, pid, dir, err)
+			return fmt.Errorf("%s: move process %d to %s: %w", field, pid, dir, err)
 		}
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 	"golang.org/x/sys/unix"
@@ -51,7 +52,8 @@ func Find(r *specs.LinuxIntelRdt, id string) (*Group, error) {
 	}
 	mount := mountPoint(table)
 	if mount == "" {
-		return nil, errors.New(field + ": no resctrl file system is mounted (the kernel needs CONFIG_X86_CPU_RESCTRL, the processor RDT; then: mount -t resctrl resctrl /sys/fs/resctrl)")
+		err := fault.New(fault.NotSupported, field+": no resctrl file system is mounted")
+		return nil, fault.Hint(err, "it requires a processor with RDT, a kernel with CONFIG_X86_CPU_RESCTRL, and: mount -t resctrl resctrl /sys/fs/resctrl")
 	}
 	return kernelTree(mount).find(r, id)
 }
@@ -82,7 +84,7 @@ func (t *tree) find(r *specs.LinuxIntelRdt, id string) (*Group, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%s: %w", field, err)
 	case !g.Own && len(g.schemata) == 0:
-		return nil, fmt.Errorf("%s.closID: there is no class of service %s, and no schema to make it with: %w", field, r.ClosID, unix.ENOENT)
+		return nil, fmt.Errorf("%s.closID: the class of service %s does not exist, and no schema is given to create it: %w", field, r.ClosID, unix.ENOENT)
 	}
 	g.Made = true
 	return g, nil
@@ -113,9 +115,9 @@ func (g *Group) compare() error {
 	for key, value := range want {
 		if got, ok := have[key]; got != value {
 			if !ok {
-				got = "not there"
+				got = "missing"
 			}
-			return fmt.Errorf("%s: the class of service %s exists, and its schemata differ: %s is %s, %s is expected", field, g.Class, key, got, value)
+			return fmt.Errorf("%s: the class of service %s exists with other schemata: %s is %s, expected %s", field, g.Class, key, got, value)
 		}
 	}
 	return nil

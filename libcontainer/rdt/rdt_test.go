@@ -135,11 +135,11 @@ func TestCompared(t *testing.T) {
 		{specs.LinuxIntelRdt{ClosID: "gold"}, ""},
 		{specs.LinuxIntelRdt{ClosID: "/"}, ""},
 		{specs.LinuxIntelRdt{ClosID: "/", Schemata: []string{"MB:0=100"}}, ""},
-		{specs.LinuxIntelRdt{ClosID: "/", Schemata: []string{"MB:0=10"}}, "MB:0 is 100, 10 is expected"},
-		{specs.LinuxIntelRdt{ClosID: "gold", L3CacheSchema: "L3:0=7fe"}, "L3:0 is 7ff, 7fe is expected"},
-		{specs.LinuxIntelRdt{ClosID: "gold", Schemata: []string{"L2:0=f"}}, "L2:0 is not there, f is expected"},
+		{specs.LinuxIntelRdt{ClosID: "/", Schemata: []string{"MB:0=10"}}, "MB:0 is 100, expected 10"},
+		{specs.LinuxIntelRdt{ClosID: "gold", L3CacheSchema: "L3:0=7fe"}, "L3:0 is 7ff, expected 7fe"},
+		{specs.LinuxIntelRdt{ClosID: "gold", Schemata: []string{"L2:0=f"}}, "L2:0 is missing, expected f"},
 		{specs.LinuxIntelRdt{ClosID: "gold", L3CacheSchema: "L3:0=1", Schemata: []string{"L3:0=7ff"}}, ""},
-		{specs.LinuxIntelRdt{ClosID: "silver"}, "there is no class of service silver"},
+		{specs.LinuxIntelRdt{ClosID: "silver"}, "the class of service silver does not exist"},
 	} {
 		g, err := tr.find(&s.r, "web")
 		if s.want == "" && (err != nil || g.Made || g.Own) || s.want != "" && (err == nil || !strings.Contains(err.Error(), s.want)) {
@@ -181,7 +181,7 @@ func TestFailures(t *testing.T) {
 	if err := g.Undo(); err != nil {
 		t.Error(err)
 	}
-	if err := Join(tr.mount+"/nosuch", "", 1); err == nil || !strings.Contains(err.Error(), "linux.intelRdt: put process 1 into") {
+	if err := Join(tr.mount+"/nosuch", "", 1); err == nil || !strings.Contains(err.Error(), "linux.intelRdt: move process 1 to") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -39,7 +39,7 @@ func (g *Group) update(u *undo.Stack) error {
 	got := parse(string(after))
 	for key, want := range parse(strings.Join(g.schemata, "\n")) {
 		if got[key] != want {
-			return fmt.Errorf("%s: the kernel took %s of %s as %q, not as %q", field, key, g.Class, got[key], want)
+			return fmt.Errorf("%s: the kernel set %s of %s to %q instead of %q", field, key, g.Class, got[key], want)
 		}
 	}
 	return nil

@@ -24,7 +24,7 @@ func TestUpdate(t *testing.T) {
 	// A schema that the kernel changes is an error.
 	g.schemata = []string{"MB:0=1", "L3:0=3"} // a plain file has only the last write
 	err := g.update(&u)
-	if err == nil || !strings.Contains(err.Error(), `linux.intelRdt: the kernel took MB:0`) {
+	if err == nil || !strings.Contains(err.Error(), `linux.intelRdt: the kernel set MB:0`) {
 		t.Errorf("error %v", err)
 	}
 	u.Release()

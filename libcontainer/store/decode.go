@@ -25,7 +25,7 @@ type newerError struct {
 func (e *newerError) FaultCode() fault.Code { return fault.NewerState }
 
 func (e *newerError) Error() string {
-	return fmt.Sprintf("skiff %s wrote it, in form %d: this skiff reads forms up to %d", e.writer, e.form, version)
+	return fmt.Sprintf("it was written by skiff %s in format %d, but this skiff supports only formats up to %d", e.writer, e.form, version)
 }
 
 // decode reads a record of form 1 or a later one.
@@ -76,7 +76,7 @@ func formOf(b, head []byte) (int, error) {
 		}
 	}
 	if !ok || err != nil || form < 1 || form > version {
-		return 0, fmt.Errorf("it begins with %.40q, %q is expected", head, header+strconv.Itoa(version))
+		return 0, fmt.Errorf("it begins with %.40q, expected %q", head, header+strconv.Itoa(version))
 	}
 	return form, nil
 }
@@ -89,7 +89,7 @@ func (r *Record) decodeLine(line string, form int) error {
 	key, _, _ := strings.Cut(line, " ")
 	if count, _ := arity(key); count == 0 && key != oldStep {
 		if !isKey(key) {
-			return errors.New("no key")
+			return errors.New("it has no valid key")
 		}
 		r.unknown = append(r.unknown, line)
 		return nil
@@ -117,7 +117,7 @@ func isKey(key string) bool {
 // checkText refuses bytes that cannot be in a record, because strings are quoted.
 func checkText(line string) error {
 	if i := strings.IndexFunc(line, func(r rune) bool { return r < ' ' && r != '\n' || r == 0x7f }); i >= 0 || !utf8.ValidString(line) {
-		return errors.New("it is no text")
+		return errors.New("it is not valid text")
 	}
 	return nil
 }
@@ -166,7 +166,7 @@ func arity(key string) (count int, least bool) {
 // set stores the values of a known key; it ignores that of [sumKey].
 func (r *Record) set(key string, v []string) (err error) {
 	if want, least := arity(key); len(v) < want || len(v) > want && !least {
-		return fmt.Errorf("%d values, expected %d", len(v), want)
+		return fmt.Errorf("it has %d values, expected %d", len(v), want)
 	}
 	switch key {
 	case "writer":
@@ -210,7 +210,7 @@ func (r *Record) set(key string, v []string) (err error) {
 	case "netroutes": // of the device before
 		all := r.Network.Devices
 		if len(all) == 0 {
-			return errors.New("no device before it")
+			return errors.New("it must follow a network device")
 		}
 		d := &all[len(all)-1]
 		d.Routes = append(d.Routes, v...)

@@ -29,7 +29,7 @@ const oldStep = "step"
 func modern(form int, key string, v []string) (string, []string, error) {
 	switch {
 	case key == oldStep && len(v) < 3:
-		return "", nil, fmt.Errorf("%d values, expected 3", len(v))
+		return "", nil, fmt.Errorf("it has %d values, expected 3", len(v))
 	case key == oldStep:
 		return "tail", append([]string{v[0], v[2]}, v[3:]...), nil
 	case form == 1 && key == "netdev" && len(v) >= 5 && !hasMaster(v):
@@ -72,7 +72,7 @@ func (r *Record) nameSteps() error {
 		op := &r.Tail[i].Op
 		n, err := strconv.Atoi(*op)
 		if err != nil || n < 1 || n > len(names) {
-			return fmt.Errorf("%s %q: a number from 1 to %d is expected", oldStep, *op, len(names))
+			return fmt.Errorf("%s %q: must be a number from 1 to %d", oldStep, *op, len(names))
 		}
 		*op = names[n-1]
 	}
@@ -109,7 +109,7 @@ func decode0(b []byte) (*Record, error) {
 		return nil, err
 	}
 	if o.Version != 1 || o.Pid < 0 || o.First < 0 {
-		return nil, fmt.Errorf("version %d, pid %d, first %d: 1 and no negative numbers are expected", o.Version, o.Pid, o.First)
+		return nil, fmt.Errorf("it has version %d, pid %d and first %d: version must be 1, and the others must not be negative", o.Version, o.Pid, o.First)
 	}
 	r := &Record{
 		OCIVersion: o.OCIVersion, ID: o.ID, Bundle: o.Bundle, Rootfs: o.Rootfs, Created: o.Created, Annotations: o.Annotations,

@@ -116,8 +116,8 @@ func TestDamagedForm0(t *testing.T) {
 		"{\"version\":1,\"id\":\"we":       "unexpected end",
 		"{\"version\":2,\"id\":\"web\"}":   "version 2",
 		"{\"version\":1,\"pid\":-1}":       "pid -1",
-		"{\"version\":1,\"id\":\"other\"}": `about a container "other"`,
-		"{\"version\":1,\"id\":\"web\",\"tail\":[{\"kind\":99}]}": "a number from 1",
+		"{\"version\":1,\"id\":\"other\"}": `belongs to container "other"`,
+		"{\"version\":1,\"id\":\"web\",\"tail\":[{\"kind\":99}]}": "must be a number from 1",
 	} {
 		_, e := entry(t)
 		if err := errors.Join(e.dir().Unlink(recordFile), os.WriteFile(filepath.Join(e.Path(), oldFile), []byte(text), 0o600)); err != nil {

@@ -101,8 +101,8 @@ func TestRecordRefused(t *testing.T) {
 		begin + "pid x\n" + end:                     "invalid syntax",
 		begin + "id \"x\n" + end:                    "invalid syntax",
 		begin + "id\n" + end:                        "expected 1",
-		begin + "\n" + end:                          "no key",
-		begin + "!\n" + end:                         "no key",
+		begin + "\n" + end:                          "it has no valid key",
+		begin + "!\n" + end:                         "it has no valid key",
 		begin + "pid -1\n" + end:                    "invalid syntax",
 		begin + "pid 4294967296\n" + end:            "out of range",
 		begin + "pid \"1\" \"2\"\n" + end:           "2 values, expected 1",
@@ -114,11 +114,11 @@ func TestRecordRefused(t *testing.T) {
 		begin + dev("1", "x", "1", "2") + end:       "invalid syntax",
 		begin + dev("1", "true", "x", "2") + end:    "invalid syntax",
 		begin + dev("1", "true", "1", "x") + end:    "invalid syntax",
-		begin + "\x00\x00\n" + end:                  "no text",
-		begin + "id \"\xff\"\n" + end:               "no text",
+		begin + "\x00\x00\n" + end:                  "it is not valid text",
+		begin + "id \"\xff\"\n" + end:               "it is not valid text",
 		begin + "step \"1\" \"2\"\n" + end:          "expected 3",
 		begin + "netdev \"a\" \"1\"\n" + end:        "expected 6",
-		begin + "netroutes \"a\"\n" + end:           "no device before it",
+		begin + "netroutes \"a\"\n" + end:           "it must follow a network device",
 		"skiff state 1\nstep \"exec\" \"2\" \"\"\n": "a number from 1",
 		"skiff state 1\nstep \"99\" \"2\" \"\"\n":   "a number from 1 to 59",
 		"skiff state 1\nstep \"0\" \"2\" \"\"\n":    "a number from 1 to 59",
@@ -180,9 +180,9 @@ func newer(form int, text string) []byte {
 // A form that is too new is refused with an error that names the version that wrote it.
 func TestNewerForm(t *testing.T) {
 	for text, want := range map[string]string{
-		"writer \"9.8.7\"\nid \"web\"\n":             "skiff 9.8.7 wrote it, in form 7: this skiff reads forms up to 2",
-		"what ever\n[[\nwriter \"9.8.7\"\npid x y\n": "skiff 9.8.7 wrote it, in form 7: this skiff reads forms up to 2",
-		"id \"web\"\n": "skiff of an unknown version wrote it, in form 7: this skiff reads forms up to 2",
+		"writer \"9.8.7\"\nid \"web\"\n":             "it was written by skiff 9.8.7 in format 7, but this skiff supports only formats up to 2",
+		"what ever\n[[\nwriter \"9.8.7\"\npid x y\n": "it was written by skiff 9.8.7 in format 7, but this skiff supports only formats up to 2",
+		"id \"web\"\n": "it was written by skiff of an unknown version in format 7, but this skiff supports only formats up to 2",
 	} {
 		_, e := entry(t)
 		path := filepath.Join(e.Path(), recordFile)

@@ -30,8 +30,8 @@ func damages() map[string]struct {
 		"empty":     {write(""), "it is empty"},
 		"garbage":   {write("\x7fELF\x00\x01\xff garbage"), "it begins with"},
 		"zeros":     {write(strings.Repeat("\x00", 600)), "it begins with"},
-		"newer":     {write(string(newer(9, "writer \"9.8.7\"\nid \"web\"\nfuture\n"))), "skiff 9.8.7 wrote it, in form 9"},
-		"another's": {write("skiff state 2\nid \"other\"\npid 1\ncgroup \"\" \"/sys/fs/cgroup\"\nend\n"), `it is about a container "other"`},
+		"newer":     {write(string(newer(9, "writer \"9.8.7\"\nid \"web\"\nfuture\n"))), "it was written by skiff 9.8.7 in format 9"},
+		"another's": {write("skiff state 2\nid \"other\"\npid 1\ncgroup \"\" \"/sys/fs/cgroup\"\nend\n"), `it belongs to container "other"`},
 		"halved": {func(path string) error {
 			st, err := os.Stat(path)
 			return errors.Join(err, os.Truncate(path, st.Size()/2))

@@ -344,7 +344,7 @@ func (e *Entry) judge(file string, b []byte, err error, decode func([]byte) (*Re
 		r, err = decode(b)
 	}
 	if err == nil && r.ID != e.id() {
-		err = fmt.Errorf("it is about a container %q", r.ID)
+		err = fmt.Errorf("it belongs to container %q", r.ID)
 	}
 	if err != nil {
 		return e.damaged(file, err)

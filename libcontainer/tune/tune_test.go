@@ -78,7 +78,7 @@ func TestApplyFails(t *testing.T) {
 		"nothing to set": {},
 		"policy": {
 			0, plan.Process{Field: "process", Scheduler: &plan.Scheduler{Name: "SCHED_NEW", Policy: 77}},
-			"process.scheduler: set SCHED_NEW: invalid argument (the kernel has no such policy or flag)",
+			"process.scheduler: set SCHED_NEW: invalid argument (the kernel does not support this policy or flag)",
 		},
 		"no process":  {1<<31 - 1, plan.Process{Scheduler: &plan.Scheduler{Name: "SCHED_OTHER"}}, "scheduler: set SCHED_OTHER: no such process"},
 		"io priority": {0, plan.Process{Field: "process", IOPriority: &bad}, "process.ioPriority: invalid argument"},
@@ -136,7 +136,7 @@ func TestNear(t *testing.T) {
 			t.Errorf("without CPUs: %v", err)
 		}
 		err = Near(&plan.Process{CPUInitial: make([]byte, 8)}, func() error { t.Error("started on no CPU"); return nil })
-		const want = "execCPUAffinity.initial: invalid argument (none of these CPUs is there, or in the cgroup's cpuset)"
+		const want = "execCPUAffinity.initial: invalid argument (none of these CPUs exists and is in the cgroup's cpuset)"
 		if err == nil || err.Error() != want {
 			t.Errorf("on no CPU: %v", err)
 		}

@@ -229,7 +229,7 @@ func decode(b, oob []byte) (m Message, err error) {
 // parse decodes the bytes of a message.
 func parse(b []byte) (Message, error) {
 	if len(b) < HeadSize {
-		return Message{}, fmt.Errorf("handshake: message of %d bytes", len(b))
+		return Message{}, fmt.Errorf("handshake: message of %d bytes is too short", len(b))
 	}
 	le := binary.NativeEndian
 	return Message{
@@ -246,14 +246,14 @@ func descriptors(oob []byte) ([]int, error) {
 	}
 	msgs, err := unix.ParseSocketControlMessage(oob)
 	if err != nil || len(msgs) != 1 {
-		return nil, fmt.Errorf("handshake: %d control messages: %v", len(msgs), err)
+		return nil, fmt.Errorf("handshake: expected 1 control message, got %d: %v", len(msgs), err)
 	}
 	fds, err := unix.ParseUnixRights(&msgs[0])
 	if err != nil {
 		return nil, fmt.Errorf("handshake: descriptors: %w", err)
 	}
 	if len(fds) != 1 {
-		return fds, fmt.Errorf("handshake: %d descriptors in one message", len(fds))
+		return fds, fmt.Errorf("handshake: expected 1 descriptor, got %d", len(fds))
 	}
 	return fds, nil
 }
@@ -283,11 +283,11 @@ func Accept(script []Type, m Message) ([]Type, error) {
 	needsFile := m.Type == Console || m.Type == Listener || m.Type == Mount || m.Type == IDMap
 	switch {
 	case len(script) == 0:
-		return nil, fmt.Errorf("handshake: %s, but the launch is complete", m.Type)
+		return nil, fmt.Errorf("handshake: unexpected %s: the launch is complete", m.Type)
 	case m.Type != script[0]:
-		return nil, fmt.Errorf("handshake: %s, expected %s", m.Type, script[0])
+		return nil, fmt.Errorf("handshake: unexpected %s, expected %s", m.Type, script[0])
 	case needsFile != (m.File != nil):
-		return nil, fmt.Errorf("handshake: %s with wrong descriptors", m.Type)
+		return nil, fmt.Errorf("handshake: wrong number of descriptors with %s", m.Type)
 	}
 	return script[1:], nil
 }

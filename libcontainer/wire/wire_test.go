@@ -154,8 +154,8 @@ func TestWrongDescriptors(t *testing.T) {
 		n     int
 		want  string
 	}{
-		"two":             {sent{Type: 4}.bytes(""), 2, "handshake: 2 descriptors in one message"},
-		"more than fit":   {sent{Type: 4}.bytes(""), 50, "descriptors in one message"},
+		"two":             {sent{Type: 4}.bytes(""), 2, "handshake: expected 1 descriptor, got 2"},
+		"more than fit":   {sent{Type: 4}.bytes(""), 50, "handshake: expected 1 descriptor, got "},
 		"a short message": {[]byte("short"), 1, "handshake: message of 5 bytes"},
 	} {
 		c, child := pair(t)

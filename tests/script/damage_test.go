@@ -42,13 +42,13 @@ func damages() []damage {
 		{"cut off after a line", text(func(s string) string { return s[:strings.Index(s, "\npid ")+1] }), "last line"},
 		{"first line alone", text(func(s string) string { return s[:strings.Index(s, "\n")+1] }), "last line"},
 		{"no number", text(func(s string) string { return strings.Replace(s, "\npid ", "\npid x", 1) }), "invalid syntax"},
-		{"newer form", text(func(s string) string { return reseal(ofForm(92, s)) }), "skiff 9.8.7 wrote it, in form 92: this skiff reads forms up to 2"},
+		{"newer form", text(func(s string) string { return reseal(ofForm(92, s)) }), "it was written by skiff 9.8.7 in format 92, but this skiff supports only formats up to 2"},
 		{"newer form damaged", text(func(s string) string { return ofForm(92, s) }), "it begins with"},
 		{"unknown key", text(func(s string) string {
 			return strings.Replace(s[:strings.Index(s, "\nsum ")+1], "\npid ", "\nfuture \"x\" 7\npid ", 1)
 		}), ""},
 		{"unknown key at the end", text(func(s string) string { return s + "future \"x\" 7\n" }), ""},
-		{"another's", text(func(string) string { return "skiff state 2\nid \"db\"\npid 1\ncgroup \"\" \"/sys/fs/cgroup\"\nend\n" }), `about a container "db"`},
+		{"another's", text(func(string) string { return "skiff state 2\nid \"db\"\npid 1\ncgroup \"\" \"/sys/fs/cgroup\"\nend\n" }), `it belongs to container "db"`},
 		{"another's cgroup", text(func(s string) string {
 			before, after, _ := strings.Cut(s, "\ncgroup ")
 			return before + "\ncgroup " + strings.NewReplacer("/web\"\n", "/db\"\n", "-web.scope\"\n", "-db.scope\"\n").Replace(after)

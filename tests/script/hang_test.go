@@ -119,7 +119,7 @@ func TestHangTaken(t *testing.T) {
 	if err != nil || r.code != 1 {
 		t.Errorf("%v, %v", r, err)
 	}
-	for _, phrase := range []string{"waiting for process %d (flock ", "which process %d (flock "} {
+	for _, phrase := range []string{"waiting for process %d (flock ", "which is still held by process %d (flock "} {
 		if want := fmt.Sprintf(phrase, c.Process.Pid); strings.Count(r.stderr, want) != 1 {
 			t.Errorf("%s, want %q", r.stderr, want)
 		}

@@ -27,7 +27,7 @@ func TestKeyringQuota(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := fmt.Sprintf("join the session keyring _ses.web: disk quota exceeded (user %d has as many keys as /proc/sys/kernel/keys/maxkeys allows, or as many bytes in them as maxbytes; --no-new-keyring makes none)", owner)
+	want := fmt.Sprintf("join the session keyring _ses.web: disk quota exceeded (user %d has reached the limit on keys, /proc/sys/kernel/keys/maxkeys, or on their size, maxbytes; --no-new-keyring avoids a new key)", owner)
 	if r.code != 1 || !strings.Contains(r.stderr, want) {
 		t.Errorf("exit status %d, %s", r.code, r.stderr)
 	}
