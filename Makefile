@@ -24,7 +24,7 @@ BUILD_DEPS := gcc libc6-dev pkg-config libseccomp-dev
 RUN_DEPS   := busybox-static
 TEST_DEPS  := $(RUN_DEPS) git procps strace uidmap util-linux
 
-.PHONY: all deps run test unit mutants script script-user fuzz conformance test-criu test-engines test-machine bench lint install clean
+.PHONY: all deps run test unit mutants script script-user fuzz conformance test-criu test-engines test-machine bench lint release packages test-release test-packages install clean
 
 # A command that fails must not leave a target that looks complete.
 .DELETE_ON_ERROR:
@@ -129,8 +129,25 @@ bench: deps skiff
 lint: deps $(CHILD) $(HELPER)
 	.ci/lint
 
+# Archives, packages and bills of materials, in dist: see contrib/release and
+# contrib/packages. ARCHS has the architectures.
+release: deps
+	GO="$(GO)" contrib/release dist
+
+packages: deps
+	GO="$(GO)" contrib/packages dist
+
+# Makes a release and its packages twice, in two clones of the last commit, and
+# compares the files.
+test-release: deps
+	tests/release/twice
+
+# Installs, uses and removes the packages.
+test-packages: deps
+	tests/release/packages
+
 install: skiff
 	install -D -m 0755 skiff $(DESTDIR)$(PREFIX)/sbin/skiff
 
 clean:
-	rm -rf skiff build $(CHILD) $(HELPER)
+	rm -rf skiff build dist $(CHILD) $(HELPER)
