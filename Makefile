@@ -24,7 +24,7 @@ BUILD_DEPS := gcc libc6-dev pkg-config libseccomp-dev
 RUN_DEPS   := busybox-static
 TEST_DEPS  := $(RUN_DEPS) git procps strace uidmap util-linux
 
-.PHONY: all deps run test unit mutants script script-user fuzz conformance test-criu test-engines test-machine bench lint release packages test-release test-packages install clean
+.PHONY: all deps run test unit mutants script script-user fuzz conformance test-criu test-engines test-machine bench lint install clean
 
 # A command that fails must not leave a target that looks complete.
 .DELETE_ON_ERROR:
@@ -123,11 +123,7 @@ test-engines: deps skiff
 test-machine: deps skiff
 	tests/machine/run
 
-bench: deps skiff
-	tests/bench/run
-
-lint: deps $(CHILD) $(HELPER)
-	.ci/lint
+.PHONY: release packages test-release test-packages
 
 # Archives, packages and bills of materials, in dist: see contrib/release and
 # contrib/packages. ARCHS has the architectures.
@@ -145,6 +141,12 @@ test-release: deps
 # Installs, uses and removes the packages.
 test-packages: deps
 	tests/release/packages
+
+bench: deps skiff
+	tests/bench/run
+
+lint: deps $(CHILD) $(HELPER)
+	.ci/lint
 
 install: skiff
 	install -D -m 0755 skiff $(DESTDIR)$(PREFIX)/sbin/skiff
