@@ -46,8 +46,23 @@ all: deps skiff man completions
 deps:
 	@contrib/deps $(BUILD_DEPS)
 
+# With another machine's GOARCH, skiff is in build/GOARCH, so that ./skiff is
+# always one that runs here.
+ifneq ($(GOARCH),)
+ifneq ($(GOARCH),$(shell $(GO) env GOHOSTARCH))
+CROSS := $(GOARCH)
+endif
+endif
+
+ifdef CROSS
+.PHONY: skiff
+skiff:
+	GO="$(GO)" contrib/cross $(CROSS) build/$(CROSS)/skiff
+	@echo "build/$(CROSS)/skiff"
+else
 skiff: $(PARTS) $(SOURCES) $(BUILT)
 	$(BUILD) -ldflags "$(LDFLAGS)" -o $@ .
+endif
 
 $(BUILT): FORCE
 	@mkdir -p $(@D)
@@ -157,6 +172,25 @@ test-engines: deps skiff
 test-machine: deps skiff
 	tests/machine/run
 
+.PHONY: release packages test-release test-packages
+
+# Archives, packages and bills of materials, in dist: see contrib/release and
+# contrib/packages. ARCHS has the architectures.
+release: deps
+	GO="$(GO)" contrib/release dist
+
+packages: deps
+	GO="$(GO)" contrib/packages dist
+
+# Makes a release and its packages twice, in two clones of the last commit, and
+# compares the files.
+test-release: deps
+	tests/release/twice
+
+# Installs, uses and removes the packages.
+test-packages: deps
+	tests/release/packages
+
 bench: deps skiff
 	tests/bench/run
 
@@ -186,4 +220,4 @@ uninstall:
 	rmdir --ignore-fail-on-non-empty $(SHARE)/doc/skiff 2>/dev/null || true
 
 clean:
-	rm -rf skiff build $(PARTS)
+	rm -rf skiff build dist $(PARTS)
