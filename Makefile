@@ -49,12 +49,14 @@ $(HELPER) &: $(filter-out %_test.go,$(wildcard $(addprefix $(SECCOMP)/,bpf/*.go 
 	GO="$(GO)" $(SECCOMP)/build.sh
 	@for f in $(HELPER); do test -s $$f || { echo "$$f is empty" >&2; exit 1; }; done
 
-# Runs a container that is made from busybox and says hello.
-run: deps
-	@contrib/deps $(RUN_DEPS)
+# Runs a container that is made from busybox and says hello. An ordinary user
+# without XDG_RUNTIME_DIR has to say where its state goes.
+STATE = $(if $(XDG_RUNTIME_DIR),,$(shell [ "$$(id -u)" = 0 ] || echo "--root build/state "))
+run:
+	@contrib/deps $(BUILD_DEPS) $(RUN_DEPS)
 	@$(MAKE) --no-print-directory skiff
 	@contrib/bundle ./skiff build/hello echo "hello from skiff"
-	./skiff run --bundle build/hello skiff-hello-$$$$
+	./skiff $(STATE)run --bundle build/hello skiff-hello-$$$$
 
 # All tests that this host can run without an engine or a daemon.
 test: deps
