@@ -85,15 +85,15 @@ func masked(line string) string {
 	return line
 }
 
-// fit returns the page with the outputs in the place of the recorded ones. Lines that are
-// alike stay.
+// fit returns the page with the outputs in the place of the recorded ones. Lines with
+// "..." that are alike stay.
 func fit(lines []string, all []recorded, outputs [][]string) (page []string) {
 	done := 0
 	for i, r := range all {
 		page = append(page, lines[done:r.from]...)
 		for n, got := range outputs[i] {
 			line := masked(got)
-			if at := r.from + n; at < r.to && alike(lines[at], got) {
+			if at := r.from + n; at < r.to && strings.Contains(lines[at], "...") && alike(lines[at], got) {
 				line = lines[at]
 			}
 			page = append(page, line)
