@@ -75,7 +75,7 @@ func parse(name string) (values map[string]any, err error) {
 	switch {
 	case filepath.Ext(name) == ".json":
 		err = json.Unmarshal(text, &values)
-	case filepath.Ext(name) == ".yaml":
+	case filepath.Ext(name) == ".yaml", filepath.Ext(name) == ".yml":
 		err = yaml.Unmarshal(text, &values)
 	case filepath.Dir(name) == "systemd":
 		values, err = parseUnit(string(text))
@@ -171,6 +171,41 @@ func TestReadmeHasSamples(t *testing.T) {
 			line = strings.TrimSpace(line)
 			if line != "" && !strings.HasPrefix(line, "#") && !lines[line] {
 				t.Errorf("README.md does not have %s's line %q", name, line)
+			}
+		}
+	}
+}
+
+// The files for a public host of the repository are YAML, and each step of a workflow
+// does something.
+func TestWorkflows(t *testing.T) {
+	files, err := filepath.Glob("../.github/*.yml")
+	more, err2 := filepath.Glob("../.github/*/*.yml")
+	if files = append(files, more...); err != nil || err2 != nil || len(files) < 5 {
+		t.Fatalf("found %q: %v, %v", files, err, err2)
+	}
+	for _, name := range files {
+		values, err := parse(name)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if filepath.Base(filepath.Dir(name)) != "workflows" {
+			continue
+		}
+		jobs, _ := values["jobs"].(map[string]any)
+		if len(jobs) == 0 {
+			t.Errorf("%s has no jobs", name)
+		}
+		for id := range jobs {
+			steps, _ := at(jobs, id+"/steps").([]any)
+			if len(steps) == 0 {
+				t.Errorf("%s: job %s has no steps", name, id)
+			}
+			for i, step := range steps {
+				if run, uses := at(step.(map[string]any), "run"), at(step.(map[string]any), "uses"); (run == nil) == (uses == nil) {
+					t.Errorf("%s: job %s: step %d has run %v and uses %v", name, id, i, run, uses)
+				}
 			}
 		}
 	}
