@@ -1,4 +1,3 @@
-// Package contrib tests the samples in this directory.
 package contrib
 
 import (
@@ -208,5 +207,26 @@ func TestWorkflows(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A sample for another runtime names skiff nowhere but in comments.
+func TestEngine(t *testing.T) {
+	for name := range samples {
+		if filepath.Dir(name) != "engines" {
+			continue
+		}
+		text, err := Engine(filepath.Base(name), "other", "/opt/program")
+		if err != nil || !strings.Contains(text, "/opt/program") {
+			t.Errorf("%s: %v\n%s", name, err, text)
+		}
+		for line := range strings.Lines(text) {
+			if !strings.HasPrefix(strings.TrimSpace(line), "#") && strings.Contains(line, "skiff") && !strings.HasPrefix(line, "runtime_root") {
+				t.Errorf("%s still says %s", name, line)
+			}
+		}
+	}
+	if _, err := Engine("none", "other", "/opt/program"); err == nil {
+		t.Error("there is a sample for none")
 	}
 }
