@@ -79,7 +79,8 @@ func (n node) files() map[string]string {
 
 const (
 	config  = "etc/containerd/config.toml"
-	config2 = "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc.options]\n  SystemdCgroup = true\n"
+	config2 = "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\n  runtime_type = \"its own\"\n" +
+		"  [plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc.options]\n  SystemdCgroup = true\n"
 	config3 = "version = 3\nroot = \"/var/lib/containerd\" # no newline at the end"
 	cri1    = "plugins/io.containerd.grpc.v1.cri/containerd/runtimes/"
 	cri2    = "plugins/io.containerd.cri.v1.runtime/containerd/runtimes/"
@@ -93,11 +94,13 @@ func TestInstallNode(t *testing.T) {
 		want   map[string]any // of config.toml
 	}{
 		"containerd 1": {map[string]string{config: config2},
-			map[string]any{cri1 + "skiff/options/BinaryName": installed, cri1 + "skiff/options/SystemdCgroup": true, cri1 + "runc/options/SystemdCgroup": true}},
+			map[string]any{cri1 + "skiff/options/BinaryName": installed, cri1 + "skiff/options/SystemdCgroup": true, cri1 + "runc/options/SystemdCgroup": true, cri1 + "runc/runtime_type": "its own"}},
 		"containerd 2": {map[string]string{config: config3},
 			map[string]any{cri2 + "skiff/options/BinaryName": installed, cri2 + "skiff/options/SystemdCgroup": false, "root": "/var/lib/containerd"}},
 		"no configuration": {map[string]string{"etc/containerd/": ""},
-			map[string]any{"version": int64(2), cri1 + "skiff/options/BinaryName": installed}},
+			map[string]any{"version": int64(2), cri1 + "skiff/options/BinaryName": installed, cri1 + "runc/runtime_type": "io.containerd.runc.v2"}},
+		"no runc": {map[string]string{config: "version = 2\n"},
+			map[string]any{cri1 + "skiff/options/BinaryName": installed, cri1 + "runc/runtime_type": "io.containerd.runc.v2"}},
 		"CRI-O":    {map[string]string{"etc/crio/crio.conf": "[crio]\n"}, nil},
 		"two":      {map[string]string{"etc/crio/crio.conf": "[crio]\n", config: config2}, map[string]any{"version": int64(2)}},
 		"by hand":  {map[string]string{"etc/crio/": "", "usr/local/sbin/other": "other"}, nil},

@@ -20,6 +20,7 @@ const installed = "/usr/local/sbin/skiff"
 var samples = map[string]map[string]any{
 	"engines/containerd-1.toml": {
 		"version": int64(2),
+		"plugins/io.containerd.grpc.v1.cri/containerd/runtimes/runc/runtime_type":           "io.containerd.runc.v2",
 		"plugins/io.containerd.grpc.v1.cri/containerd/runtimes/skiff/runtime_type":          "io.containerd.runc.v2",
 		"plugins/io.containerd.grpc.v1.cri/containerd/runtimes/skiff/options/BinaryName":    installed,
 		"plugins/io.containerd.grpc.v1.cri/containerd/runtimes/skiff/options/SystemdCgroup": true,
