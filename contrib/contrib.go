@@ -14,6 +14,6 @@ var engines embed.FS
 // another program than skiff.
 func Engine(file, name, program string) (string, error) {
 	text, err := engines.ReadFile("engines/" + file)
-	return strings.NewReplacer("/usr/local/sbin/skiff", program, "/usr/sbin/skiff", program,
+	return strings.NewReplacer("/usr/local/sbin/skiff", program, "/usr/bin/skiff", program,
 		"runtimes.skiff", "runtimes."+name, "\nskiff =", "\n"+name+" =", `"skiff"`, `"`+name+`"`).Replace(string(text)), err
 }

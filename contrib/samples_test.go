@@ -47,7 +47,7 @@ var samples = map[string]map[string]any{
 	"engines/podman.conf": {
 		"engine/runtime":                   "skiff",
 		"engine/runtime_supports_nocgroup": []any{"skiff"},
-		"engine/runtimes/skiff":            []any{installed, "/usr/sbin/skiff"},
+		"engine/runtimes/skiff":            []any{installed, "/usr/bin/skiff"},
 	},
 	"kubernetes/runtimeclass.yaml": {
 		"apiVersion":    "node.k8s.io/v1",
