@@ -95,12 +95,14 @@ build/completions/skiff: $(CHILD) $(HELPER) $(SOURCES) $(wildcard contrib/comple
 	rm -rf build/completions
 	$(GENERATE) ./contrib/completion build/completions
 
-# Runs a container that is made from busybox and says hello.
-run: deps
-	@contrib/deps $(RUN_DEPS)
+# Runs a container that is made from busybox and says hello. An ordinary user
+# without XDG_RUNTIME_DIR has to say where its state goes.
+STATE = $(if $(XDG_RUNTIME_DIR),,$(shell [ "$$(id -u)" = 0 ] || echo "--root build/state "))
+run:
+	@contrib/deps $(BUILD_DEPS) $(RUN_DEPS)
 	@$(MAKE) --no-print-directory skiff
 	@contrib/bundle ./skiff build/hello echo "hello from skiff"
-	./skiff run --bundle build/hello skiff-hello-$$$$
+	./skiff $(STATE)run --bundle build/hello skiff-hello-$$$$
 
 # All tests that this host can run without an engine or a daemon. V=1 prints the
 # names of the skipped tests, too.

@@ -3,6 +3,7 @@ module github.com/skiff-oci/skiff
 go 1.26.0
 
 require (
+	github.com/BurntSushi/toml v1.6.0
 	github.com/checkpoint-restore/go-criu/v8 v8.3.0
 	github.com/containerd/go-runc v1.2.1
 	github.com/godbus/dbus/v5 v5.1.0
@@ -12,6 +13,7 @@ require (
 	github.com/seccomp/libseccomp-golang v0.11.1
 	github.com/urfave/cli/v2 v2.27.7
 	golang.org/x/sys v0.49.0
+	gopkg.in/yaml.v3 v3.0.1
 )
 
 require (

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/skiff-oci/skiff/contrib"
 )
 
 // criToolsEnv names the folder with what tests/engines/cri builds: containerd 2, its shim, and crictl.
@@ -21,9 +23,10 @@ const criToolsEnv = "ENGINES_CRI"
 // pauseImage is the image of the container that holds a pod's namespaces.
 const pauseImage = "docker.io/library/pause:1"
 
-// criConfig has no network plugin: the pods are in the host's network namespace. restrict_oom_score_adj keeps
-// containerd from asking for a score below the daemon's own, which the kernel may refuse.
-const criConfig = `version = 3
+// criConfig comes before the sample of contrib, which has the runtime. It has no network plugin: the pods are in the
+// host's network namespace. restrict_oom_score_adj keeps containerd from asking for a score below the daemon's own,
+// which the kernel may refuse.
+const criConfig = `
 root = "%[1]s/root"
 state = "%[1]s/state"
 disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.nri.v1.nri", "io.containerd.snapshotter.v1.blockfile",
@@ -41,13 +44,21 @@ disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.nri.v1.nri",
     conf_dir = "%[1]s/cni"
   [plugins.'io.containerd.cri.v1.runtime'.containerd]
     default_runtime_name = "tested"
-  [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.tested]
-    runtime_type = "io.containerd.runc.v2"
-    runtime_path = "%[3]s/containerd-shim-runc-v2"
-  [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.tested.options]
-    BinaryName = "%[4]s"
-    SystemdCgroup = %[5]t
 `
+
+// criConfiguration returns containerd's configuration: what contrib tells users to append, with the tested runtime, the
+// shim of the tools, and the driver of cgroups, after what only the tests need.
+func criConfiguration(dir, tools string) (string, error) {
+	sample, err := contrib.Engine("containerd-2.toml", "tested", world.runtime)
+	const shimType, systemd = `runtime_type = "io.containerd.runc.v2"`, "SystemdCgroup = true"
+	if err == nil && (!strings.Contains(sample, shimType) || !strings.Contains(sample, systemd)) {
+		err = errors.New("the sample of containerd 2 lacks " + shimType + " or " + systemd)
+	}
+	version, runtime, _ := strings.Cut(sample, "\n\n")
+	runtime = strings.Replace(runtime, shimType, fmt.Sprintf("%s\n  runtime_path = %q", shimType, tools+"/containerd-shim-runc-v2"), 1)
+	runtime = strings.Replace(runtime, systemd, fmt.Sprintf("SystemdCgroup = %t", bySystemd()), 1)
+	return version + fmt.Sprintf(criConfig, dir, pauseImage) + runtime, err
+}
 
 // A criEngine is crictl, connected to the tests' own containerd 2.
 type criEngine struct{ client []string }
@@ -55,8 +66,9 @@ type criEngine struct{ client []string }
 var startCRI = sync.OnceValues(func() (*criEngine, error) {
 	dir, tools := filepath.Join(base, "cri"), os.Getenv(criToolsEnv)
 	config, server, socket := filepath.Join(dir, "config.toml"), filepath.Join(base, "bin", "containerd-cri"), filepath.Join(dir, "containerd.sock")
-	err := errors.Join(os.MkdirAll(dir, 0o755), os.Symlink(filepath.Join(tools, "containerd"), server),
-		os.WriteFile(config, fmt.Appendf(nil, criConfig, dir, pauseImage, tools, world.runtime, bySystemd()), 0o644),
+	text, err := criConfiguration(dir, tools)
+	err = errors.Join(err, os.MkdirAll(dir, 0o755), os.Symlink(filepath.Join(tools, "containerd"), server),
+		os.WriteFile(config, []byte(text), 0o644),
 		os.WriteFile(filepath.Join(dir, "crictl.yaml"), fmt.Appendf(nil, "runtime-endpoint: unix://%[1]s\nimage-endpoint: unix://%[1]s\ntimeout: 60\n", socket), 0o644),
 		makePauseImage(dir))
 	if err != nil {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/skiff-oci/skiff/contrib"
 )
 
 // A dockerEngine is the docker client, connected to the tests' own daemon.
@@ -26,7 +28,8 @@ var startDockerd = sync.OnceValues(func() (*dockerEngine, error) {
 	socket := "unix://" + filepath.Join(dir, "docker.sock")
 	e.client = []string{dockerClient(), "-H", socket}
 	config := filepath.Join(dir, "daemon.json")
-	err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(config, []byte("{}"), 0o644))
+	sample, err := contrib.Engine("docker.json", "tested", world.runtime)
+	err = errors.Join(err, os.MkdirAll(dir, 0o755), os.WriteFile(config, []byte(sample), 0o644))
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +38,7 @@ var startDockerd = sync.OnceValues(func() (*dockerEngine, error) {
 		"--data-root", filepath.Join(dir, "data"), "--exec-root", filepath.Join(dir, "exec"), "--pidfile", filepath.Join(dir, "pid"),
 		"--bridge=none", "--iptables=false", "--ip-forward=false", "--userland-proxy=false",
 		"--exec-opt", "native.cgroupdriver="+driver(), "--cgroup-parent", world.parent(),
-		"--add-runtime", "tested="+world.runtime, "--default-runtime", "runc")
+		"--default-runtime", "runc")
 	if err != nil {
 		return nil, err
 	}
