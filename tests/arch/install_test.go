@@ -27,7 +27,7 @@ func installer(t *testing.T) func(args ...string) (out string, err error) {
 	}
 	write(t, filepath.Join(dir, "libcontainer/child/build.sh"), "#!/bin/sh\necho >"+filepath.Join(dir, parts[0])+"\n")
 	write(t, filepath.Join(dir, "libcontainer/seccomp/build.sh"), "#!/bin/sh\ncd "+dir+"\necho | tee "+strings.Join(parts[1:], " ")+"\n")
-	for _, page := range pages(t) {
+	for _, page := range manPages(t) {
 		write(t, filepath.Join(dir, "contrib/man/pages", page), "")
 	}
 	write(t, filepath.Join(dir, "go"), `#!/bin/sh
@@ -52,8 +52,8 @@ esac
 	}
 }
 
-// pages returns the names of the manual pages.
-func pages(t *testing.T) (names []string) {
+// manPages returns the names of the manual pages.
+func manPages(t *testing.T) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Join(top(t), "contrib/man/pages"))
 	if err != nil {
@@ -91,7 +91,7 @@ func TestInstallAndUninstall(t *testing.T) {
 	}
 	before := filesIn(t, dest)
 	want := append(slices.Clone(before), "usr/sbin/skiff -rwxr-xr-x")
-	for _, page := range pages(t) {
+	for _, page := range manPages(t) {
 		want = append(want, share+"man/man"+filepath.Ext(page)[1:]+"/"+page+" -rw-r--r--")
 	}
 	for _, name := range []string{
