@@ -1,13 +1,13 @@
 package cgroup
 
 import (
-	"errors"
 	"os"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
 )
@@ -56,7 +56,7 @@ func (g *Group) Delegable() error {
 	case g.Empty():
 		return g.none()
 	case g.Legacy():
-		return errors.New("needs a host with cgroup v2 alone")
+		return fault.New(fault.NotSupported, "requires a host with cgroup v2 only")
 	}
 	return nil
 }

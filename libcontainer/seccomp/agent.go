@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
 )
@@ -26,7 +27,7 @@ func Dial(p *specs.LinuxSeccomp, field string) (*Agent, error) {
 	}
 	conn, err := sys.ConnectUnix(p.ListenerPath, unix.SOCK_STREAM)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w (is the seccomp agent running?)", field, err)
+		return nil, fault.Hint(fmt.Errorf("%s: failed to connect with seccomp agent: %w", field, err), "is the agent running?")
 	}
 	return &Agent{conn, p.ListenerPath, p.ListenerMetadata, field}, nil
 }
