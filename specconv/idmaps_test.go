@@ -72,7 +72,7 @@ func TestIDMapOption(t *testing.T) {
 		"ridmap=uids=@0-5-10;gids=@0-0-1":   "[{0 1005 10}] [{0 2000 1}] true",
 		"idmap=uids=@0-5-10000;gids=0-0-1":  `mounts[0].options[1]: "@0-5-10000" must be FIRST-HOST-SIZE`,
 		"idmap=uids=0-5;gids=0-0-1":         `mounts[0].options[1]: "0-5" must be FIRST-HOST-SIZE`,
-		"idmap=uids=0-5-1":                  `mounts[0].options[1]: "idmap=uids=0-5-1": uids and gids must both be set`,
+		"idmap=uids=0-5-1":                  `mounts[0].options[1]: "idmap=uids=0-5-1": uids and gids must both be given`,
 		"idmap=users=0-5-1":                 `mounts[0].options[1]: "idmap=users=0-5-1" must consist of uids=... and gids=..., separated by a semicolon`,
 		"idmap=uids=0-5-0;gids=0-0-1":       "mounts[0].options[1][0].size: must not be 0",
 	} {

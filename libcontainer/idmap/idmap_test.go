@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"golang.org/x/sys/unix"
 )
@@ -136,6 +137,9 @@ func TestRefused(t *testing.T) {
 		if got := errText(refused(tt.err, "m", 300, tt.size)); got != tt.want {
 			t.Errorf("%s: %q, want %q", name, got, tt.want)
 		}
+	}
+	if hint := fault.Of(refused(write(unix.EPERM), "m", 1, 10)).Hint; !strings.HasPrefix(hint, "CAP_SETUID") {
+		t.Errorf("hint %q", hint)
 	}
 }
 

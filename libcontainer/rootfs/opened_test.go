@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
@@ -166,7 +167,7 @@ func TestOpenErrors(t *testing.T) {
 		mounts bool
 	}{
 		{"no root", plan.Rootfs{Path: dir + "/none"}, Setting{}, "root.path: lstat " + dir + "/none: no such file", false},
-		{"a symlink", plan.Rootfs{Path: link}, Setting{}, "root.path: " + link + " is a symlink", false},
+		{"a symlink", plan.Rootfs{Path: link}, Setting{}, "root.path: " + link + " must not be a symlink", false},
 		{"a file", plan.Rootfs{Path: file}, Setting{}, "root.path: " + file + " is not a directory", false},
 		{"an ordinary user's idmapped bind", plan.Rootfs{Path: dir, Mounts: mounts(bind(dir, "/a", mapped))}, Setting{UserNS: true, ByChild: true}, "mounts[0]: an ordinary user cannot idmap", false},
 		{"an ordinary user", plan.Rootfs{Path: dir, Mounts: mounts(bind(dir, "/a"))}, Setting{UserNS: true, ByChild: true}, "", false},
@@ -226,12 +227,15 @@ func TestIDMapError(t *testing.T) {
 	}{
 		{nil, false, "<nil>"},
 		{unix.EBADF, false, "bad file descriptor"},
-		{unix.EINVAL, false, "the file system of /proc (proc) cannot be idmapped: invalid argument"},
-		{unix.EINVAL, true, "the file system of /proc (proc), or one mounted below it cannot be idmapped"},
+		{unix.EINVAL, false, "the file system of /proc (proc) does not support idmapped mounts: invalid argument"},
+		{unix.EINVAL, true, "the file system of /proc (proc), or one mounted below it, does not support idmapped mounts"},
 		{unix.EPERM, true, "the mount of /proc (proc) cannot be idmapped: operation not permitted"},
 	} {
 		if got := fmt.Sprint(IDMapError("/proc", c.recursive, c.err)); !strings.HasPrefix(got, c.want) {
 			t.Errorf("got %s, expected %s", got, c.want)
 		}
+	}
+	if d := fault.Of(IDMapError("/proc", false, unix.EINVAL)); d.Code != fault.NotSupported || !strings.HasPrefix(d.Hint, "remove the mappings") {
+		t.Errorf("%+v", d)
 	}
 }

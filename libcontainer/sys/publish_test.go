@@ -218,7 +218,7 @@ func TestAppend(t *testing.T) {
 	if err := os.Lchown(link, 1000, 1000); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Append(link, 0o600); err == nil || !strings.Contains(err.Error(), "another user's") {
+	if _, err := Append(link, 0o600); err == nil || !strings.Contains(err.Error(), "belongs to another user") {
 		t.Errorf("another's symlink: %v", err)
 	}
 }

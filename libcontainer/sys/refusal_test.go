@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"golang.org/x/sys/unix"
 )
 
@@ -49,8 +50,12 @@ func TestRefusalAdd(t *testing.T) {
 		{Refusal{"a filter forbids it", true}, "fsopen: operation not permitted (CAP_SYS_ADMIN is needed) (a filter forbids it)"},
 		{Refusal{"a filter forbids it", false}, "fsopen: operation not permitted (CAP_SYS_ADMIN is needed) (perhaps a filter forbids it)"},
 	} {
-		if have := c.r.Add(err); have.Error() != c.want || !errors.Is(have, unix.EPERM) {
+		have := c.r.Add(err)
+		if have.Error() != c.want || !errors.Is(have, unix.EPERM) {
 			t.Errorf("%+v: %v", c.r, have)
+		}
+		if hint := fault.Of(have).Hint; !strings.HasSuffix(hint, c.r.Words) {
+			t.Errorf("%+v: hint %q", c.r, hint)
 		}
 	}
 }

@@ -161,11 +161,11 @@ func TestDeadlines(t *testing.T) {
 	m := (&fake{silent: true}).serve(t)
 	_, control := m.ControlGroup()
 	for want, err := range map[string]error{
-		"systemd: cannot read ControlGroup of the manager: waited 300ms for the reply to Get":                            control,
-		"systemd: cannot look up skiff-web.scope: waited 300ms for the reply to GetUnit":                          m.Free(web.Name),
-		"systemd: cannot stop skiff-web.scope: waited 300ms for the reply to StopUnit":                             m.Stop(web.Name),
+		"systemd: cannot read ControlGroup of the manager: waited 300ms for the reply to Get":                    control,
+		"systemd: cannot look up skiff-web.scope: waited 300ms for the reply to GetUnit":                         m.Free(web.Name),
+		"systemd: cannot stop skiff-web.scope: waited 300ms for the reply to StopUnit":                           m.Stop(web.Name),
 		"systemd: cannot move process 7 to skiff-web.scope: waited 300ms for the reply to AttachProcessesToUnit": m.Attach(web.Name, "", 7),
-		"systemd: cannot set properties of skiff-web.scope: waited 300ms for the reply to SetUnitProperties":         m.Set(web.Name, []Property{Unlimited("TasksMax")}),
+		"systemd: cannot set properties of skiff-web.scope: waited 300ms for the reply to SetUnitProperties":     m.Set(web.Name, []Property{Unlimited("TasksMax")}),
 	} {
 		if !errors.Is(err, unix.ETIMEDOUT) || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%v, expected %s", err, want)
