@@ -15,7 +15,7 @@ func DecodeMounts(doc []byte) (list []specs.Mount, raw []json.RawMessage, err er
 		return nil, nil, invalid(err)
 	}
 	if len(list) == 0 {
-		return nil, nil, invalid(errors.New("an array of mounts is expected, as in config.json"))
+		return nil, nil, invalid(errors.New("must be an array of mounts, as in config.json, and not empty"))
 	}
 	return list, raw, decode(doc, &raw)
 }

@@ -29,10 +29,10 @@ var knownAnnotations = [...]annotation{
 	{name: keepGroupsAnnotation, acts: true},
 	{name: delegateAnnotation, acts: true},
 	{name: subgroupAnnotation, acts: true},
-	{name: pluginsAnnotation, unused: "no plugins are loaded (linux.seccomp.listenerPath takes the socket of an agent)"},
-	{name: "run.oci.systemd.force_cgroup_v1", unused: "no hierarchy of cgroup v1 is mounted (bind the host's in mounts)"},
-	{name: "krun.", unused: "there are no virtual machines"},
-	{name: "module.wasm.image/variant", unused: "WebAssembly is not executed other than by a program of the image"},
+	{name: pluginsAnnotation, unused: "seccomp plugins are not supported (set linux.seccomp.listenerPath to the socket of an agent instead)"},
+	{name: "run.oci.systemd.force_cgroup_v1", unused: "cgroup v1 is not mounted in the container (bind-mount the host's instead)"},
+	{name: "krun.", unused: "virtual machines are not supported"},
+	{name: "module.wasm.image/variant", unused: "WebAssembly is not supported (the image must contain the program that runs it)"},
 }
 
 // handlerAnnotation asks for a virtual machine, or for an interpreter of programs.
@@ -56,7 +56,7 @@ func whyUnused(name string) string {
 		return a.unused
 	}
 	if strings.HasPrefix(name, "run.oci.") || strings.HasPrefix(name, "org.criu.") {
-		return "it is not known"
+		return "unknown annotation"
 	}
 	return ""
 }
@@ -78,7 +78,7 @@ func (c *compiler) annotations() {
 	var unused []string
 	for name := range c.spec.Annotations {
 		if name == "" {
-			c.fault("annotations", "a key must not be empty")
+			c.fault("annotations", "keys must not be empty")
 		} else if whyUnused(name) != "" {
 			unused = append(unused, name)
 		}
@@ -89,12 +89,12 @@ func (c *compiler) annotations() {
 	}
 	for _, name := range [...]string{plan.HooksStdout, plan.HooksStderr, plan.PidfdReceiver} {
 		if path, ok := c.spec.Annotations[name]; ok && path == "" {
-			c.fault(plan.AnnotationField(name), "a path is expected")
+			c.fault(plan.AnnotationField(name), "must be a path, and not empty")
 		}
 	}
 	// This is an error: without a handler, the container would be confined less than the
 	// annotation asks for.
 	if handler := c.spec.Annotations[handlerAnnotation]; handler != "" {
-		c.fault(plan.AnnotationField(handlerAnnotation), "%q: there are no handlers: programs are executed by the host's kernel alone", handler)
+		c.fault(plan.AnnotationField(handlerAnnotation), "handler %q is not supported: programs can only run directly on the host's kernel", handler)
 	}
 }

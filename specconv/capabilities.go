@@ -19,8 +19,8 @@ func (c *compiler) capabilities(p *specs.LinuxCapabilities, field string) plan.C
 		Permitted:   c.capabilitySet(p.Permitted, field+".permitted"),
 		Ambient:     c.capabilitySet(p.Ambient, field+".ambient"),
 	}
-	c.ungrantable(p.Effective, caps.Permitted, field+".effective", "permitted")
-	c.ungrantable(p.Ambient, caps.Permitted&caps.Inheritable, field+".ambient", "both permitted and inheritable")
+	c.ungrantable(p.Effective, caps.Permitted, field+".effective", "the permitted set")
+	c.ungrantable(p.Ambient, caps.Permitted&caps.Inheritable, field+".ambient", "both the permitted and the inheritable set")
 	return caps
 }
 
@@ -29,7 +29,7 @@ func (c *compiler) capabilities(p *specs.LinuxCapabilities, field string) plan.C
 func (c *compiler) ungrantable(names []string, within uint64, field, where string) {
 	for i, name := range names {
 		if n := plan.CapabilityNumber(name); n >= 0 && within>>n&1 == 0 {
-			c.warn(at(field, i), "%s cannot be granted, as it is not in %s: it is left out", name, where)
+			c.warn(at(field, i), "ignoring %s, which must be in %s, too", name, where)
 		}
 	}
 }
@@ -38,7 +38,7 @@ func (c *compiler) capabilitySet(names []string, field string) (mask uint64) {
 	for i, name := range names {
 		n := plan.CapabilityNumber(name)
 		if n < 0 {
-			c.warn(at(field, i), "unknown capability %q is left out", name)
+			c.warn(at(field, i), "ignoring unknown capability %q", name)
 			continue
 		}
 		mask |= 1 << n

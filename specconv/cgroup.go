@@ -43,7 +43,7 @@ func (c *compiler) unit() {
 	}
 	parts := strings.Split(path, ":")
 	if len(parts) != 3 {
-		c.fault(field, "%q: with systemd, slice:prefix:name is expected", path)
+		c.fault(field, "%q must be of the form slice:prefix:name with --systemd-cgroup", path)
 		return
 	}
 	slice, prefix, name := parts[0], parts[1], parts[2]
@@ -54,7 +54,7 @@ func (c *compiler) unit() {
 	if strings.HasSuffix(name, sliceSuffix) {
 		above := sliceAbove(name)
 		if slice != "" && slice != above {
-			c.fault(field, "%q: by its name, slice %s is in %s, not in %s", path, name, above, slice)
+			c.fault(field, "%q: slice %s must be in %s, according to its name, not in %s", path, name, above, slice)
 		}
 		g.Unit, g.Slice = name, above
 		return
@@ -70,7 +70,7 @@ func (c *compiler) unit() {
 	}
 	g.Unit, g.Slice = prefix+"-"+name+scopeSuffix, slice
 	if len(g.Unit) > maxUnitName {
-		c.fault(field, "%q: the unit's name has %d bytes, at most %d are possible", path, len(g.Unit), maxUnitName)
+		c.fault(field, "%q: the unit name must be at most %d bytes long, not %d", path, maxUnitName, len(g.Unit))
 	}
 }
 
@@ -80,15 +80,15 @@ const maxUnitName = 255 // UNIT_NAME_MAX - 1 of systemd (systemd.unit(5))
 func (c *compiler) unitNames(field, path, slice, prefix, name string) bool {
 	switch {
 	case name == "":
-		c.fault(field, "%q: the name after the last colon is missing", path)
+		c.fault(field, "%q: the name after the last colon must not be empty", path)
 	case !unitChars(prefix):
-		c.fault(field, "%q: prefix %q: only letters, digits and _.-\\@ can be in a unit's name", path, prefix)
+		c.fault(field, "%q: prefix %q must consist of letters, digits and _.-\\@ only", path, prefix)
 	case !unitChars(name):
-		c.fault(field, "%q: name %q: only letters, digits and _.-\\@ can be in a unit's name", path, name)
+		c.fault(field, "%q: name %q must consist of letters, digits and _.-\\@ only", path, name)
 	case strings.HasSuffix(name, sliceSuffix) && (!sliceName(name) || name == "-.slice"):
-		c.fault(field, "%q: %q is no name of a slice that can be made", path, name)
+		c.fault(field, "%q: slice %q cannot be created: expected a name like a-b.slice", path, name)
 	case slice != "" && !sliceName(slice):
-		c.fault(field, "%q: %q is no name of a slice, such as system.slice or a-b.slice", path, slice)
+		c.fault(field, "%q: %q is not the name of a slice: expected a name like system.slice or a-b.slice", path, slice)
 	default:
 		return true
 	}
@@ -129,23 +129,23 @@ func sliceAbove(s string) string {
 // "...Sec", becomes one in microseconds, "...USec", as systemd has it on D-Bus.
 func (c *compiler) unitProperty(field, name, text string) {
 	if len(name) < 3 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
-		c.fault(field, "%q is no name of a systemd property: 3 letters or more are expected", name)
+		c.fault(field, "%q is not the name of a systemd property: must be at least 3 letters", name)
 		return
 	}
 	switch name {
 	case "PIDs", "PIDFDs", "Slice":
-		c.fault(field, "%s cannot be set: it says which processes are in the unit, and where it is", name)
+		c.fault(field, "%s must not be set: skiff itself chooses the processes and the slice of the unit", name)
 		return
 	}
 	v, err := dbus.ParseVariant(text, dbus.Signature{})
 	if err != nil {
-		c.fault(field, "%q is no GVariant text, such as true, 'string', uint64 7 or ['a', 'b']: %v", text, err)
+		c.fault(field, "%q must be a GVariant in text format, such as true, 'string', uint64 7 or ['a', 'b']: %v", text, err)
 		return
 	}
 	if base, ok := strings.CutSuffix(name, "Sec"); ok && base != "" && base[len(base)-1] >= 'a' {
 		n, ok := microseconds(v.Value())
 		if !ok {
-			c.fault(field, "%q: a number of seconds is expected", text)
+			c.fault(field, "%q must be a number of seconds", text)
 			return
 		}
 		name, text = base+"USec", "uint64 "+strconv.FormatUint(n, 10)
@@ -155,7 +155,7 @@ func (c *compiler) unitProperty(field, name, text string) {
 		g.SystemdProps = make(map[string]string)
 	}
 	if _, ok := g.SystemdProps[name]; ok {
-		c.fault(field, "%s is given twice, in seconds and in microseconds", name)
+		c.fault(field, "%s is set twice, in seconds and in microseconds", name)
 		return
 	}
 	g.SystemdProps[name] = text

@@ -110,9 +110,9 @@ func (c *compiler) version() {
 	case v == "":
 		c.fault("ociVersion", "is required")
 	case !semver(v):
-		c.fault("ociVersion", "%q is not a version like %s", v, specs.Version)
+		c.fault("ociVersion", "%q must be a version like %s", v, specs.Version)
 	case !strings.HasPrefix(v, "1."):
-		c.fault("ociVersion", "%q: only version 1 of the specification is supported", v)
+		c.fault("ociVersion", "%q is not supported: must be version 1 of the specification", v)
 	}
 }
 
@@ -144,7 +144,7 @@ func (c *compiler) foreign() {
 		{"solaris", s.Solaris != nil}, {"windows", s.Windows != nil}, {"vm", s.VM != nil}, {"zos", s.ZOS != nil}, {"freebsd", s.FreeBSD != nil},
 	} {
 		if part.given {
-			c.warn(part.name, "is not for Linux: it has no effect")
+			c.warn(part.name, "has no effect on Linux")
 		}
 	}
 }
@@ -181,7 +181,7 @@ func (c *compiler) names() {
 		case !c.has(specs.UTSNamespace):
 			c.fault(n.field, "cannot be set without a uts namespace in linux.namespaces")
 		case len(n.value) > 64:
-			c.fault(n.field, "has %d bytes, at most 64 are possible", len(n.value))
+			c.fault(n.field, "must be at most 64 bytes long, not %d", len(n.value))
 		}
 	}
 }

@@ -122,7 +122,7 @@ func TestMaps(t *testing.T) {
 		{[]specs.LinuxIDMapping{m(0, 1000, 10), m(9, 2000, 10)}, "linux.uidMappings[1].containerID: overlaps with another entry"},
 		{[]specs.LinuxIDMapping{m(0, 1000, 10), m(10, 1009, 10)}, "linux.uidMappings[1].hostID: overlaps with another entry"},
 		{[]specs.LinuxIDMapping{m(0, 1000, 0)}, "linux.uidMappings[0].size: must not be 0"},
-		{[]specs.LinuxIDMapping{m(0, 1<<32-1, 2)}, "linux.uidMappings[0]: goes beyond the largest id"},
+		{[]specs.LinuxIDMapping{m(0, 1<<32-1, 2)}, "linux.uidMappings[0]: the range must not exceed the largest id, 4294967295"},
 		{nil, "linux.uidMappings: is required for a new user namespace"},
 	}
 	for _, test := range tests {
@@ -153,8 +153,8 @@ func TestCompileExec(t *testing.T) {
 		t.Errorf("compiled to %+v", l)
 	}
 	_, _, err = CompileExec(Example(false), &specs.Process{Cwd: "x", Rlimits: []specs.POSIXRlimit{{Type: "X"}}}, options)
-	want := `args: must not be empty: the program to run is expected; cwd: "x" must be an absolute path; ` +
-		`rlimits[0].type: unknown resource limit "X", expected a name like RLIMIT_NOFILE`
+	want := `args: must not be empty: expected the program to run; cwd: "x" must be an absolute path; ` +
+		`rlimits[0].type: unknown resource limit "X": expected a name like RLIMIT_NOFILE`
 	if text(err) != want {
 		t.Errorf("error %q, expected %q", text(err), want)
 	}

@@ -67,12 +67,12 @@ func (c *compiler) device(d *specs.LinuxDevice, field string) (plan.Device, bool
 	}
 	kind := deviceType(d.Type)
 	if kind == 0 {
-		c.fault(field+".type", "%q must be c, u, b or p", d.Type)
+		c.fault(field+".type", "must be c, u, b or p, not %q", d.Type)
 	}
 	if d.FileMode != nil {
 		out.Mode = uint32(*d.FileMode) &^ unix.S_IFMT // some configurations include the file type
 		if out.Mode > 0o7777 {
-			c.fault(field+".fileMode", "%d must be from 0 to %d (07777 in octal)", uint32(*d.FileMode), 0o7777)
+			c.fault(field+".fileMode", "must be between 0 and %d (07777 in octal), not %d", 0o7777, uint32(*d.FileMode))
 		}
 	}
 	out.Mode |= kind
@@ -81,7 +81,7 @@ func (c *compiler) device(d *specs.LinuxDevice, field string) (plan.Device, bool
 		out.Minor = c.deviceNumber(d.Minor, 1<<20-1, field+".minor")
 	}
 	if d.Type == "p" && d.Major|d.Minor != 0 {
-		c.warn(field, "a FIFO has no major and minor number: they have no effect")
+		c.warn(field, "major and minor have no effect on a FIFO")
 	}
 	if d.UID != nil {
 		out.UID = *d.UID
@@ -96,7 +96,7 @@ func (c *compiler) device(d *specs.LinuxDevice, field string) (plan.Device, bool
 // and 20 for the minor one.
 func (c *compiler) deviceNumber(n, limit int64, field string) uint32 {
 	if n < 0 || n > limit {
-		c.fault(field, "%d must be from 0 to %d", n, limit)
+		c.fault(field, "must be between 0 and %d, not %d", limit, n)
 		return 0
 	}
 	return uint32(n)

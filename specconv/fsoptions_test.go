@@ -50,7 +50,7 @@ func TestMountOptionLists(t *testing.T) {
 		{"tmpfs", "|nosuid||mode=755|nosuid|mode=700", "mode=755|mode=700", ""},
 		{"tmpfs", "size=64m,mode=1777,", "size=64m|mode=1777", ""},
 		{"tmpfs", "size=64m,nosuid", "size=64m|nosuid", ""},
-		{"tmpfs", "=x", "", `mounts[0].options[0]: "=x" is no option: it has no effect`},
+		{"tmpfs", "=x", "", `mounts[0].options[0]: ignoring "=x", which is not a mount option`},
 		{"bind", "rbind||ro", "", ""},
 	} {
 		spec := Example(false)

@@ -27,7 +27,7 @@ func (c *compiler) hookList(list []specs.Hook, field string) {
 			c.fault(field+".path", "%q must be an absolute path", h.Path)
 		}
 		if h.Timeout != nil && *h.Timeout <= 0 {
-			c.fault(field+".timeout", "%d must be greater than 0 (seconds)", *h.Timeout)
+			c.fault(field+".timeout", "must be at least 1 second, not %d", *h.Timeout)
 		}
 		c.environment(h.Env, field+".env")
 	}

@@ -27,7 +27,7 @@ func (c *compiler) idmapOption(o, field string) (*plan.IDMap, bool) {
 		case "gids":
 			m.GID = c.idmapList(list, c.out.UserMaps.GID, field)
 		default:
-			c.fault(field, "%q: uids=... and gids=... are expected", o)
+			c.fault(field, "%q must consist of uids=... and gids=..., separated by a semicolon", o)
 		}
 	}
 	if len(m.UID) == 0 || len(m.GID) == 0 {
@@ -40,7 +40,7 @@ func (c *compiler) idmapList(list string, userns []specs.LinuxIDMapping, field s
 	for text := range strings.SplitSeq(list, "#") {
 		m, ok := idmapEntry(text, userns)
 		if !ok {
-			c.fault(field, "%q: FIRST-HOST-SIZE is expected, or with @ before it ids that the container's user namespace has", text)
+			c.fault(field, "%q must be FIRST-HOST-SIZE, or @FIRST-CONTAINER-SIZE with ids that the container's user namespace maps", text)
 			continue
 		}
 		maps = append(maps, m)

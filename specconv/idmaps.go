@@ -16,17 +16,17 @@ func (c *compiler) userMaps() {
 	path, there := c.namespacePath(specs.UserNamespace)
 	switch {
 	case !there && len(uid) > 0:
-		c.fault("linux.uidMappings", "needs a user namespace in linux.namespaces")
+		c.fault("linux.uidMappings", "requires a user namespace in linux.namespaces")
 	case !there && len(gid) > 0:
-		c.fault("linux.gidMappings", "needs a user namespace in linux.namespaces")
+		c.fault("linux.gidMappings", "requires a user namespace in linux.namespaces")
 	case there && path == "" && len(uid) == 0:
 		c.fault("linux.uidMappings", "is required for a new user namespace")
 	case there && path == "" && len(gid) == 0:
 		c.fault("linux.gidMappings", "is required for a new user namespace")
 	case there && !c.has(specs.MountNamespace):
-		c.fault("linux.namespaces", "a user namespace needs a mount namespace, too: it has no rights over the host's")
+		c.fault("linux.namespaces", "a user namespace requires a mount namespace, too: it has no privileges in the host's")
 	case !there && c.Rootless:
-		c.fault("linux.namespaces", "a user namespace is needed, since skiff is run by an ordinary user (see spec --rootless)")
+		c.fault("linux.namespaces", "must include a user namespace, as skiff runs as an ordinary user (skiff spec --rootless makes such a config.json)")
 	}
 	c.maps(uid, "linux.uidMappings")
 	c.maps(gid, "linux.gidMappings")
@@ -52,14 +52,14 @@ func placeholder(list []specs.LinuxIDMapping) bool {
 // either side.
 func (c *compiler) maps(list []specs.LinuxIDMapping, field string) {
 	if len(list) > maxMaps {
-		c.fault(field, "has %d entries, at most %d are possible", len(list), maxMaps)
+		c.fault(field, "must have at most %d entries, not %d", maxMaps, len(list))
 	}
 	for i, m := range list {
 		switch {
 		case m.Size == 0:
 			c.fault(at(field, i)+".size", "must not be 0")
 		case !fits(m.ContainerID, m.Size) || !fits(m.HostID, m.Size):
-			c.fault(at(field, i), "goes beyond the largest id")
+			c.fault(at(field, i), "the range must not exceed the largest id, 4294967295")
 		}
 		for _, o := range list[:i] {
 			if overlap(m.ContainerID, m.Size, o.ContainerID, o.Size) {
@@ -87,6 +87,6 @@ func (c *compiler) mapped(id uint32, list []specs.LinuxIDMapping, field, maps st
 		return
 	}
 	if _, ok := proc.HostID(list, id); !ok {
-		c.fault(field, "%d is not mapped in %s, which has %s", id, maps, plan.IDRanges(list))
+		c.fault(field, "%d is not mapped in %s, which maps %s", id, maps, plan.IDRanges(list))
 	}
 }

@@ -20,7 +20,7 @@ func TestUserNamespaceFaults(t *testing.T) {
 		rootless bool
 		want     string
 	}{
-		"ordinary user": {func(*specs.Spec) {}, true, "linux.namespaces: a user namespace is needed"},
+		"ordinary user": {func(*specs.Spec) {}, true, "linux.namespaces: must include a user namespace"},
 		"ordinary user with one": {func(s *specs.Spec) {
 			ns(s, specs.UserNamespace, "")
 			s.Linux.UIDMappings, s.Linux.GIDMappings = one, one
@@ -44,13 +44,13 @@ func TestUserNamespaceFaults(t *testing.T) {
 		"clocks of another": {func(s *specs.Spec) {
 			ns(s, specs.TimeNamespace, "/x")
 			s.Linux.TimeOffsets = map[string]specs.LinuxTimeOffset{"boottime": {}}
-		}, false, "linux.timeOffsets: cannot be changed in a time namespace that is joined by path"},
+		}, false, "linux.timeOffsets: cannot be set in an existing time namespace, which is joined by path"},
 		"mapped tmpfs": {func(s *specs.Spec) { s.Mounts[3].UIDMappings, s.Mounts[3].GIDMappings = one, one }, false, ""},
 		"mapped remount": {func(s *specs.Spec) {
 			s.Mounts[3].Options = []string{"remount"}
 			s.Mounts[3].UIDMappings, s.Mounts[3].GIDMappings = one, one
 		}, false, "mounts[3]: a remount cannot be idmapped"},
-		"half": {func(s *specs.Spec) { s.Mounts[3].UIDMappings = one }, false, "mounts[3]: uidMappings and gidMappings must both be given"},
+		"half": {func(s *specs.Spec) { s.Mounts[3].UIDMappings = one }, false, "mounts[3]: uidMappings and gidMappings must both be set"},
 	} {
 		s := Example(false)
 		test.change(s)
@@ -70,10 +70,10 @@ func TestIDMapOption(t *testing.T) {
 	for option, want := range map[string]string{
 		"idmap=uids=0-7-1;gids=0-8-2#5-6-1": "[{0 7 1}] [{0 8 2} {5 6 1}] false",
 		"ridmap=uids=@0-5-10;gids=@0-0-1":   "[{0 1005 10}] [{0 2000 1}] true",
-		"idmap=uids=@0-5-10000;gids=0-0-1":  `mounts[0].options[1]: "@0-5-10000": FIRST-HOST-SIZE is expected`,
-		"idmap=uids=0-5;gids=0-0-1":         `mounts[0].options[1]: "0-5": FIRST-HOST-SIZE is expected`,
+		"idmap=uids=@0-5-10000;gids=0-0-1":  `mounts[0].options[1]: "@0-5-10000" must be FIRST-HOST-SIZE`,
+		"idmap=uids=0-5;gids=0-0-1":         `mounts[0].options[1]: "0-5" must be FIRST-HOST-SIZE`,
 		"idmap=uids=0-5-1":                  `mounts[0].options[1]: "idmap=uids=0-5-1": uids and gids must both be given`,
-		"idmap=users=0-5-1":                 `mounts[0].options[1]: "idmap=users=0-5-1": uids=... and gids=... are expected`,
+		"idmap=users=0-5-1":                 `mounts[0].options[1]: "idmap=users=0-5-1" must consist of uids=... and gids=..., separated by a semicolon`,
 		"idmap=uids=0-5-0;gids=0-0-1":       "mounts[0].options[1][0].size: must not be 0",
 	} {
 		s := Example(true)

@@ -140,7 +140,7 @@ func (c *compiler) mount(m *specs.Mount, field string) {
 			extra = append(extra, j)
 			out.Data = append(out.Data, data...)
 		} else if o != "" {
-			c.warn(at(field+".options", j), "%q is no option: it has no effect", o)
+			c.warn(at(field+".options", j), "ignoring %q, which is not a mount option", o)
 		}
 	}
 	if out.Bind && !out.Remount {
@@ -151,19 +151,19 @@ func (c *compiler) mount(m *specs.Mount, field string) {
 	if kind := withoutOptions(&out); kind != "" {
 		for j, o := range m.Options {
 			if known, ok := findOption(o); slices.Contains(extra, j) || ok && forSuper(known) {
-				c.warn(at(field+".options", j), "%q is no option of %s: it has no effect", o, kind)
+				c.warn(at(field+".options", j), "%q has no effect on %s", o, kind)
 			}
 		}
 		out.Data = nil
 	}
 	if out.CopyUp && (out.Bind || out.Type != "tmpfs") {
-		c.fault(field+".options", "tmpcopyup is for mounts of type tmpfs")
+		c.fault(field+".options", "tmpcopyup requires a mount of type tmpfs")
 	}
 	if out.DestinationLink && out.Remount {
-		c.fault(field+".options", "dest-nofollow is not for a remount")
+		c.fault(field+".options", "dest-nofollow cannot be used with remount")
 	}
 	if out.SourceLink && (!out.Bind || out.Remount) {
-		c.warn(field+".options", "copy-symlink and src-nofollow are for bind mounts: they have no effect")
+		c.warn(field+".options", "copy-symlink and src-nofollow have no effect except on a bind mount")
 	}
 	c.mountMaps(m, &out)
 	if (out.Type == "cgroup" || out.Type == "cgroup2") && filepath.Clean(m.Destination) == "/sys/fs/cgroup" {
@@ -180,7 +180,7 @@ func withoutOptions(m *plan.Mount) string {
 	case m.Bind:
 		return "a bind mount"
 	case !m.Remount && (m.Type == "cgroup" || m.Type == "cgroup2"):
-		return "the container's mount of cgroups"
+		return "a mount of cgroups"
 	}
 	return ""
 }
@@ -248,17 +248,17 @@ func (c *compiler) destination(m *specs.Mount, out *plan.Mount) {
 	}
 	dest := m.Destination
 	if !filepath.IsAbs(dest) {
-		c.warn(field, "%q is relative, which is deprecated: it is taken from /", dest)
+		c.warn(field, "%q is not an absolute path, which is deprecated: it is taken as relative to /", dest)
 		dest = "/" + dest
 	}
 	out.Destination = filepath.Clean(dest)
 	switch {
 	case out.Destination == "/" && !out.Remount:
-		c.fault(field, "must not be the container's root directory: root.path says what that is")
+		c.fault(field, "must not be the container's root directory, which root.path sets")
 	case out.Destination == "/proc" && out.Type != "proc" && !out.Bind && !out.Remount:
-		c.fault(field, "on /proc only a mount of type proc, or a bind of one, is allowed")
+		c.fault(field, "only a mount of type proc, or a bind mount of one, can be mounted on /proc")
 	case strings.HasPrefix(out.Destination, "/proc/") && !out.Remount && !onProc(out.Destination):
-		c.fault(field, "%q: nothing may be mounted there, since it hides a part of /proc", m.Destination)
+		c.fault(field, "%q cannot be mounted because it is inside /proc", m.Destination)
 	}
 }
 
@@ -278,7 +278,7 @@ func (c *compiler) source(m *specs.Mount, out *plan.Mount) {
 	case out.Remount:
 		return
 	case !out.Bind && out.Type == "":
-		c.fault(out.Field+".type", "is required, but for a bind mount")
+		c.fault(out.Field+".type", "is required unless it is a bind mount")
 		return
 	case !out.Bind:
 		return
@@ -300,14 +300,14 @@ func (c *compiler) mountMaps(m *specs.Mount, out *plan.Mount) {
 		return
 	}
 	if (len(m.UIDMappings) > 0) != (len(m.GIDMappings) > 0) {
-		c.fault(out.Field, "uidMappings and gidMappings must both be given, or none of them")
+		c.fault(out.Field, "uidMappings and gidMappings must both be set, or neither")
 	}
 	if out.Remount {
 		c.fault(out.Field, "a remount cannot be idmapped")
 	}
 	if out.IDMap != nil && len(out.IDMap.UID)+len(out.IDMap.GID) > 0 {
 		if given {
-			c.fault(out.Field, "uidMappings and gidMappings contradict the mappings of the option idmap")
+			c.fault(out.Field, "uidMappings and gidMappings conflict with the mappings in the option idmap")
 		}
 		return
 	}
@@ -317,7 +317,7 @@ func (c *compiler) mountMaps(m *specs.Mount, out *plan.Mount) {
 		out.IDMap = new(plan.IDMap)
 	}
 	if !given && !c.has(specs.UserNamespace) {
-		c.fault(out.Field, "idmap needs uidMappings and gidMappings, or a user namespace")
+		c.fault(out.Field, "idmap requires uidMappings and gidMappings, or a user namespace")
 	}
 	out.IDMap.UID, out.IDMap.GID = m.UIDMappings, m.GIDMappings
 }

@@ -22,10 +22,10 @@ func (c *compiler) namespaces() {
 		rank := namespaceRank(n.Type)
 		switch {
 		case rank < 0:
-			c.fault(field+".type", "%q is none of user, time, ipc, uts, network, pid, cgroup, mount", n.Type)
+			c.fault(field+".type", "must be user, time, ipc, uts, network, pid, cgroup or mount, not %q", n.Type)
 			continue
 		case seen[rank]:
-			c.fault(field+".type", "%q is there twice", n.Type)
+			c.fault(field+".type", "%q is listed twice", n.Type)
 			continue
 		case n.Path != "" && !filepath.IsAbs(n.Path):
 			c.fault(field+".path", "%q must be an absolute path", n.Path)
@@ -46,9 +46,9 @@ func (c *compiler) timeOffsets() {
 	path, there := c.namespacePath(specs.TimeNamespace)
 	switch {
 	case !there:
-		c.fault("linux.timeOffsets", "needs a time namespace in linux.namespaces")
+		c.fault("linux.timeOffsets", "requires a time namespace in linux.namespaces")
 	case path != "":
-		c.fault("linux.timeOffsets", "cannot be changed in a time namespace that is joined by path")
+		c.fault("linux.timeOffsets", "cannot be set in an existing time namespace, which is joined by path")
 	}
 	clocks := make([]string, 0, len(list))
 	for clock := range list {
@@ -62,7 +62,7 @@ func (c *compiler) timeOffsets() {
 		case clock != "monotonic" && clock != "boottime":
 			c.fault(field, "the clock must be monotonic or boottime")
 		case o.Nanosecs >= 1e9:
-			c.fault(field+".nanosecs", "%d must be below 1000000000", o.Nanosecs)
+			c.fault(field+".nanosecs", "must be less than 1000000000, not %d", o.Nanosecs)
 		}
 		c.out.TimeOffsets = append(c.out.TimeOffsets, plan.TimeOffset{Clock: clock, Secs: o.Secs, Nsecs: o.Nanosecs})
 	}

@@ -20,9 +20,9 @@ func (c *compiler) netDevices() {
 	const field = "linux.netDevices"
 	switch {
 	case !c.has(specs.NetworkNamespace):
-		c.fault(field, "needs a network namespace in linux.namespaces")
+		c.fault(field, "requires a network namespace in linux.namespaces")
 	case c.Rootless:
-		c.fault(field, "is not possible without privileges on the host")
+		c.fault(field, "requires privileges on the host: an ordinary user cannot move network devices")
 	}
 	names := make(map[string]string) // new name to old
 	for _, old := range slices.Sorted(maps.Keys(list)) {
@@ -36,7 +36,7 @@ func (c *compiler) netDevices() {
 			c.deviceName(at, name, true)
 		}
 		if other, ok := names[name]; ok && !strings.Contains(name, "%") {
-			c.fault(at, "%q is the name of %s[%q] already", name, field, other)
+			c.fault(at, "%q is already the name of %s[%q]", name, field, other)
 		}
 		names[name] = old
 	}
@@ -48,12 +48,12 @@ func (c *compiler) netDevices() {
 func (c *compiler) deviceName(field, name string, template bool) {
 	switch {
 	case name == "":
-		c.fault(field, "a name is expected")
+		c.fault(field, "the name must not be empty")
 	case len(name) >= unix.IFNAMSIZ:
-		c.fault(field, "%q has %d bytes, at most %d are possible", name, len(name), unix.IFNAMSIZ-1)
+		c.fault(field, "%q must be at most %d bytes long, not %d", name, unix.IFNAMSIZ-1, len(name))
 	case name == ".", name == "..", strings.ContainsAny(name, "/: \t\n\v\f\r"):
-		c.fault(field, "%q is no name of a network device", name)
+		c.fault(field, "%q is not a valid name of a network device", name)
 	case template && strings.Contains(strings.Replace(name, "%d", "", 1), "%"), !template && strings.Contains(name, "%"):
-		c.fault(field, "%q: the only use of %% is one %%d in the name inside the container", name)
+		c.fault(field, "%q must not contain %%, except for one %%d in the name inside the container", name)
 	}
 }

@@ -17,9 +17,9 @@ func (c *compiler) paths() {
 	flags, ok := propagation(word)
 	switch {
 	case !ok:
-		c.fault("linux.rootfsPropagation", "%q is none of shared, slave, private, unbindable, and these with r before them", word)
+		c.fault("linux.rootfsPropagation", "must be [r]shared, [r]slave, [r]private or [r]unbindable, not %q", word)
 	case flags&unix.MS_PRIVATE != 0 && c.NoPivot:
-		c.fault("linux.rootfsPropagation", "%q is not possible with --no-pivot", word)
+		c.fault("linux.rootfsPropagation", "%q cannot be used with --no-pivot", word)
 	}
 	c.out.Rootfs.Propagation = flags
 }
@@ -37,7 +37,7 @@ func (c *compiler) mountLabel() {
 	option := "context"
 	if word, ok := c.spec.Annotations[contextAnnotation]; ok {
 		if !slices.Contains(contextOptions[:], word) {
-			c.fault("annotations."+contextAnnotation, "%q is none of context, fscontext, defcontext, rootcontext", word)
+			c.fault("annotations."+contextAnnotation, "must be context, fscontext, defcontext or rootcontext, not %q", word)
 		}
 		option = word
 	}

@@ -21,9 +21,9 @@ func (c *compiler) process(p *specs.Process, field string) {
 	}
 	switch {
 	case len(p.Args) == 0:
-		c.fault(under(field, "args"), "must not be empty: the program to run is expected")
+		c.fault(under(field, "args"), "must not be empty: expected the program to run")
 	case p.Args[0] == "":
-		c.fault(under(field, "args[0]"), "must not be empty: the program to run is expected")
+		c.fault(under(field, "args[0]"), "must not be empty: expected the program to run")
 	}
 	switch {
 	case p.Cwd == "":
@@ -32,10 +32,10 @@ func (c *compiler) process(p *specs.Process, field string) {
 		c.fault(under(field, "cwd"), "%q must be an absolute path", p.Cwd)
 	}
 	if p.CommandLine != "" {
-		c.warn(under(field, "commandLine"), "is not for Linux: it has no effect")
+		c.warn(under(field, "commandLine"), "has no effect on Linux")
 	}
 	if p.User.Username != "" {
-		c.warn(under(field, "user.username"), "is not for Linux: it has no effect")
+		c.warn(under(field, "user.username"), "has no effect on Linux")
 	}
 	out.Env = c.environment(p.Env, under(field, "env"))
 	c.user(p, out, field)
@@ -46,7 +46,7 @@ func (c *compiler) process(p *specs.Process, field string) {
 	out.Caps = c.capabilities(p.Capabilities, under(field, "capabilities"))
 	c.rlimits(p.Rlimits, under(field, "rlimits"))
 	if n := p.OOMScoreAdj; n != nil && (*n < -1000 || *n > 1000) {
-		c.fault(under(field, "oomScoreAdj"), "%d must be from -1000 to 1000", *n)
+		c.fault(under(field, "oomScoreAdj"), "must be between -1000 and 1000, not %d", *n)
 	}
 	c.tuning(p, field)
 	c.memoryPolicy()
@@ -58,10 +58,10 @@ const noID = 1<<32 - 1
 
 func (c *compiler) user(p *specs.Process, out *plan.Process, field string) {
 	if out.UID == noID {
-		c.fault(under(field, "user.uid"), "%d is no user id", out.UID)
+		c.fault(under(field, "user.uid"), "%d is not a valid user id", out.UID)
 	}
 	if out.GID == noID {
-		c.fault(under(field, "user.gid"), "%d is no group id", out.GID)
+		c.fault(under(field, "user.gid"), "%d is not a valid group id", out.GID)
 	}
 	c.mapped(out.UID, c.out.UserMaps.UID, under(field, "user.uid"), "linux.uidMappings")
 	c.mapped(out.GID, c.out.UserMaps.GID, under(field, "user.gid"), "linux.gidMappings")
@@ -69,17 +69,17 @@ func (c *compiler) user(p *specs.Process, out *plan.Process, field string) {
 	for i, g := range out.Groups {
 		c.mapped(g, c.out.UserMaps.GID, at(under(field, "user.additionalGids"), i), "linux.gidMappings")
 		if g == noID {
-			c.fault(at(under(field, "user.additionalGids"), i), "%d is no group id", g)
+			c.fault(at(under(field, "user.additionalGids"), i), "%d is not a valid group id", g)
 		}
 	}
 	if m := p.User.Umask; m != nil && *m > 0o777 {
-		c.fault(under(field, "user.umask"), "%#o must be from 0 to 0777", *m)
+		c.fault(under(field, "user.umask"), "must be between 0 and 0777, not %#o", *m)
 	}
 }
 
 func (c *compiler) consoleSize(n uint, field string) uint16 {
 	if n > 1<<16-1 {
-		c.fault(field, "%d must be from 0 to 65535", n)
+		c.fault(field, "must be between 0 and 65535, not %d", n)
 	}
 	return uint16(n)
 }
@@ -92,7 +92,7 @@ func (c *compiler) environment(env []string, field string) []string {
 	for i, e := range env {
 		name, _, ok := strings.Cut(e, "=")
 		if !ok || name == "" {
-			c.fault(at(field, i), "%q is not of the form NAME=VALUE", e)
+			c.fault(at(field, i), "%q must be of the form NAME=VALUE", e)
 			continue
 		}
 		if j, ok := place[name]; ok {
@@ -136,15 +136,15 @@ func (c *compiler) rlimits(list []specs.POSIXRlimit, field string) {
 			j++
 		}
 		if j == len(rlimitNames) {
-			c.fault(field+".type", "unknown resource limit %q, expected a name like RLIMIT_NOFILE", r.Type)
+			c.fault(field+".type", "unknown resource limit %q: expected a name like RLIMIT_NOFILE", r.Type)
 			continue
 		}
 		if r.Soft > r.Hard {
-			c.fault(field+".soft", "%d is above the hard limit %d", r.Soft, r.Hard)
+			c.fault(field+".soft", "soft limit %d must not exceed the hard limit, %d", r.Soft, r.Hard)
 		}
 		for k := range i {
 			if list[k].Type == r.Type {
-				c.fault(field+".type", "%q is there twice", r.Type)
+				c.fault(field+".type", "%q is listed twice", r.Type)
 				break
 			}
 		}

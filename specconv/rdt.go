@@ -12,10 +12,10 @@ func (c *compiler) intelRdt() {
 	const field = "linux.intelRdt"
 	switch id := r.ClosID; {
 	case id == "":
-		c.classID(c.ID, field+".closID: without one the container's id is taken, and")
+		c.classID(c.ID, field+".closID: not set, so the container's id is used")
 	case id == "/":
 	case strings.Contains(id, "/"):
-		c.fault(field+".closID", "%q must be a name, or / for the default class", id)
+		c.fault(field+".closID", "%q must be a name without slashes, or / for the default class", id)
 	default:
 		c.classID(id, field+".closID")
 	}
@@ -39,13 +39,13 @@ func (c *compiler) intelRdt() {
 func (c *compiler) classID(id, field string) {
 	switch id {
 	case ".", "..", "info", "mon_groups", "mon_data":
-		c.fault(field, "%q can be no class of service", id)
+		c.fault(field, "%q is reserved, and cannot be the name of a class of service", id)
 	}
 	c.oneLine(id, field)
 }
 
 func (c *compiler) oneLine(s, field string) {
 	if strings.Contains(s, "\n") {
-		c.fault(field, "%q has a newline", s)
+		c.fault(field, "%q must not contain a newline", s)
 	}
 }

@@ -100,7 +100,7 @@ func readRegular(path string) ([]byte, error) {
 	}
 	switch {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return nil, fmt.Errorf("%s: not a regular file", path)
+		return nil, fault.With(fault.InvalidConfig, fmt.Errorf("%s: must be a regular file", path))
 	case st.Size > maxConfig:
 		return nil, tooLarge(path)
 	}
@@ -162,7 +162,9 @@ func readAll(fd int, path string, size int) ([]byte, error) {
 	}
 }
 
-func tooLarge(path string) error { return fmt.Errorf("%s: larger than %d MiB", path, maxConfig>>20) }
+func tooLarge(path string) error {
+	return fault.With(fault.InvalidConfig, fmt.Errorf("%s: must not be larger than %d MiB", path, maxConfig>>20))
+}
 
 // decode decodes one JSON document into v.
 func decode(raw []byte, v any) error {
@@ -204,7 +206,7 @@ func kindName(e *json.UnmarshalTypeError) string {
 	case "int", "int64", "int32":
 		return "an integer (" + k + ")"
 	case "uint", "uint8", "uint16", "uint32", "uint64":
-		return "an integer that is not negative (" + k + ")"
+		return "a non-negative integer (" + k + ")"
 	default:
 		return k
 	}
@@ -225,7 +227,7 @@ func checkNUL(raw []byte) error {
 	var found error
 	walk(raw, func(path string, token json.Token, _ int64) bool {
 		if s, ok := token.(string); ok && strings.ContainsRune(s, 0) {
-			found = fmt.Errorf("%s: %q has a NUL byte", path, s)
+			found = fmt.Errorf("%s: %q must not contain a NUL byte", path, s)
 		}
 		return found == nil
 	})

@@ -24,11 +24,11 @@ func (c *compiler) seccomp() {
 		c.fault("linux.seccomp.defaultAction", "must not be SCMP_ACT_NOTIFY")
 	}
 	for i, a := range p.Architectures {
-		c.word(string(a), bpf.Archs[:], at("linux.seccomp.architectures", i))
+		c.word("architecture", string(a), bpf.Archs[:], at("linux.seccomp.architectures", i))
 	}
 	for i, f := range p.Flags {
 		if _, ok := bpf.FlagBit(string(f)); !ok {
-			c.fault(at("linux.seccomp.flags", i), "unknown word %q", f)
+			c.fault(at("linux.seccomp.flags", i), "unknown flag %q", f)
 		}
 	}
 	for i := range p.Syscalls {
@@ -48,11 +48,11 @@ func (c *compiler) rawFilter() (given bool) {
 	filter, err := base64.StdEncoding.DecodeString(text)
 	switch field := plan.AnnotationField(plan.SeccompRaw); {
 	case err != nil:
-		c.fault(field, "base64 is expected: %v", err)
+		c.fault(field, "must be base64: %v", err)
 	case !bpf.Plausible(filter):
-		c.fault(field, "is no filter: instructions of %d bytes, at most %d, are expected, the last of which returns", bpf.InsnSize, bpf.MaxInsns)
+		c.fault(field, "must be a BPF filter: 1 to %d instructions of %d bytes each, the last of which returns", bpf.MaxInsns, bpf.InsnSize)
 	case c.linux.Seccomp != nil && !c.out.Joined:
-		c.warn("linux.seccomp", "has no effect, as %s is given", field)
+		c.warn("linux.seccomp", "has no effect, because %s is set", field)
 	}
 	c.out.SeccompRaw = filter
 	return true
@@ -70,7 +70,7 @@ func (c *compiler) flagAnnotation(key string) bool {
 	}
 	yes, err := strconv.ParseBool(word)
 	if err != nil {
-		c.fault("annotations."+key, "%q is neither true nor false", word)
+		c.fault("annotations."+key, "must be true or false, not %q", word)
 	}
 	return yes
 }
@@ -86,7 +86,7 @@ const (
 // the agent.
 func (c *compiler) listener(p *specs.LinuxSeccomp) {
 	if p.ListenerMetadata != "" && p.ListenerPath == "" {
-		c.fault("linux.seccomp.listenerMetadata", "needs a listenerPath")
+		c.fault("linux.seccomp.listenerMetadata", "requires linux.seccomp.listenerPath")
 	}
 	i := slices.IndexFunc(p.Syscalls, func(s specs.LinuxSyscall) bool { return s.Action == specs.ActNotify })
 	if i < 0 {
@@ -95,7 +95,7 @@ func (c *compiler) listener(p *specs.LinuxSeccomp) {
 	path, field := c.agent(p)
 	switch {
 	case path == "":
-		c.fault(field, "is required: %s is SCMP_ACT_NOTIFY", at("linux.seccomp.syscalls", i)+".action")
+		c.fault(field, "is required, because %s is SCMP_ACT_NOTIFY", at("linux.seccomp.syscalls", i)+".action")
 	case !filepath.IsAbs(path):
 		c.fault(field, "%q must be an absolute path", path)
 	}
@@ -116,7 +116,7 @@ func (c *compiler) agent(p *specs.LinuxSeccomp) (path, field string) {
 	case p.ListenerPath == "":
 		return receiver, plan.AnnotationField(receiverAnnotation)
 	case p.ListenerPath != receiver && !c.out.Joined:
-		c.warn(plan.AnnotationField(receiverAnnotation), "has no effect, as %s is given", field)
+		c.warn(plan.AnnotationField(receiverAnnotation), "has no effect, because %s is set", field)
 	}
 	return p.ListenerPath, field
 }
@@ -132,13 +132,13 @@ func (c *compiler) syscall(s *specs.LinuxSyscall, field string) {
 	}
 	c.action(s.Action, s.ErrnoRet, field+".action", field+".errnoRet")
 	if s.Action == specs.ActNotify && slices.Contains(s.Names, "write") {
-		c.fault(field+".action", "SCMP_ACT_NOTIFY is not possible for write, as in other runtimes, which need it themselves")
+		c.fault(field+".action", "SCMP_ACT_NOTIFY cannot be used for the write syscall")
 	}
 	for j, a := range s.Args {
 		if a.Index > 5 {
-			c.fault(at(field+".args", j)+".index", "%d must be from 0 to 5", a.Index)
+			c.fault(at(field+".args", j)+".index", "must be between 0 and 5, not %d", a.Index)
 		}
-		c.word(string(a.Op), bpf.Operators[:], at(field+".args", j)+".op")
+		c.word("operator", string(a.Op), bpf.Operators[:], at(field+".args", j)+".op")
 		if a.ValueTwo != 0 && a.Op != specs.OpMaskedEqual {
 			c.warn(at(field+".args", j)+".valueTwo", "%d has no effect with %q", a.ValueTwo, a.Op)
 		}
@@ -150,19 +150,19 @@ func (c *compiler) action(a specs.LinuxSeccompAction, errno *uint, field, errnoF
 		c.fault(field, "is required")
 		return
 	}
-	c.word(string(a), bpf.Actions[:], field)
+	c.word("action", string(a), bpf.Actions[:], field)
 	switch {
 	case errno == nil:
 	case a != specs.ActErrno && a != specs.ActTrace:
-		c.fault(errnoField, "is not possible with action %q", a)
+		c.fault(errnoField, "cannot be set for action %q", a)
 	case a == specs.ActErrno && *errno > 4095:
-		c.fault(errnoField, "%d must be from 0 to 4095", *errno)
+		c.fault(errnoField, "must be between 0 and 4095, not %d", *errno)
 	}
 }
 
-// word checks that w is one of list.
-func (c *compiler) word(w string, list []string, field string) {
+// word checks that w, an action or the like, is one of list.
+func (c *compiler) word(what, w string, list []string, field string) {
 	if !slices.Contains(list, w) {
-		c.fault(field, "unknown word %q", w)
+		c.fault(field, "unknown %s %q", what, w)
 	}
 }

@@ -34,7 +34,7 @@ func (c *compiler) subgroup(annotation string) string {
 	}
 	p := filepath.Clean("/" + value)
 	if p == "/" || strings.ContainsAny(value, "\x00\n") || hasDotDot(value) {
-		c.fault("annotations["+strconv.Quote(annotation)+"]", "%q: the name of a cgroup below is expected, without ..", value)
+		c.fault("annotations["+strconv.Quote(annotation)+"]", "%q must be the path of a child cgroup, without ..", value)
 		return ""
 	}
 	return p[1:]

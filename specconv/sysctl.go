@@ -22,7 +22,7 @@ func (c *compiler) sysctl() {
 		field := fmt.Sprintf("linux.sysctl[%q]", key)
 		path := sysctlPath(key)
 		if path == "" || filepath.Clean("/"+path) != "/"+path {
-			c.fault(field, "is no name of a kernel parameter")
+			c.fault(field, "is not a valid name of a kernel parameter")
 			continue
 		}
 		if why := cmp.Or(c.sysctlRefused(path), c.domainRefused(path, c.linux.Sysctl[key])); why != "" {
@@ -30,7 +30,7 @@ func (c *compiler) sysctl() {
 			continue
 		}
 		if other, ok := seen[path]; ok {
-			c.fault(field, "is linux.sysctl[%q] once more", other)
+			c.fault(field, "is the same parameter as linux.sysctl[%q]", other)
 			continue
 		}
 		seen[path] = key
@@ -64,7 +64,7 @@ func (c *compiler) sysctlRefused(path string) string {
 	var need specs.LinuxNamespaceType
 	switch {
 	case path == "kernel/hostname":
-		return "use hostname for that"
+		return "must not be set: use the field hostname instead"
 	case path == "kernel/domainname":
 		need = specs.UTSNamespace
 	case ipcParameter(path), strings.HasPrefix(path, "fs/mqueue/"):
@@ -77,7 +77,7 @@ func (c *compiler) sysctlRefused(path string) string {
 		return "is not in a separate kernel namespace: it would change the host"
 	}
 	if !c.has(need) {
-		return fmt.Sprintf("needs a %s namespace in linux.namespaces", need)
+		return fmt.Sprintf("requires a %s namespace in linux.namespaces", need)
 	}
 	return ""
 }
@@ -89,7 +89,7 @@ func (c *compiler) domainRefused(path, value string) string {
 	if path != "kernel/domainname" || name == "" || name == value {
 		return ""
 	}
-	return fmt.Sprintf("%q contradicts domainname, which is %q (leave one of them out)", value, name)
+	return fmt.Sprintf("%q conflicts with domainname, which is %q (remove one of them)", value, name)
 }
 
 // ipcParameter reports whether a parameter in kernel/ belongs to an ipc namespace

@@ -55,8 +55,8 @@ func TestSysctlDomain(t *testing.T) {
 	for _, s := range []struct{ key, field, value, want string }{
 		{"kernel.domainname", "", "a", ""},
 		{"kernel.domainname", "a", "a", ""},
-		{"kernel.domainname", "a", "b", `linux.sysctl["kernel.domainname"]: "b" contradicts domainname, which is "a" (leave one of them out)`},
-		{"kernel/domainname", "a", "", `linux.sysctl["kernel/domainname"]: "" contradicts domainname, which is "a" (leave one of them out)`},
+		{"kernel.domainname", "a", "b", `linux.sysctl["kernel.domainname"]: "b" conflicts with domainname, which is "a" (remove one of them)`},
+		{"kernel/domainname", "a", "", `linux.sysctl["kernel/domainname"]: "" conflicts with domainname, which is "a" (remove one of them)`},
 	} {
 		c := newCompiler(&specs.Spec{Domainname: s.field, Linux: &specs.Linux{
 			Sysctl: map[string]string{s.key: s.value}, Namespaces: []specs.LinuxNamespace{{Type: specs.UTSNamespace}},
@@ -85,7 +85,7 @@ func TestSysctlTwice(t *testing.T) {
 	}}
 	c := newCompiler(spec, options)
 	c.sysctl()
-	if want := `linux.sysctl["net/core/somaxconn"]: is linux.sysctl["net.core.somaxconn"] once more`; text(c.bad) != want {
+	if want := `linux.sysctl["net/core/somaxconn"]: is the same parameter as linux.sysctl["net.core.somaxconn"]`; text(c.bad) != want {
 		t.Errorf("%v, expected %s", c.bad, want)
 	}
 }

@@ -25,9 +25,9 @@ func (c *compiler) find(table []numbered, word, field string) (uint64, bool) {
 	case i >= 0:
 		return table[i].n, true
 	case word == "":
-		c.fault(field, "is required: %s is expected", names(table))
+		c.fault(field, "is required: must be one of %s", names(table))
 	default:
-		c.fault(field, "%q is none of %s", word, names(table))
+		c.fault(field, "must be one of %s, not %q", names(table), word)
 	}
 	return 0, false
 }
@@ -83,7 +83,7 @@ func (c *compiler) scheduler(s *specs.Scheduler, field string) {
 	}
 	c.out.Process.Scheduler = out
 	if s.Nice < -20 || s.Nice > 19 {
-		c.fault(field+".nice", "%d must be from -20 to 19", s.Nice)
+		c.fault(field+".nice", "must be between -20 and 19, not %d", s.Nice)
 	}
 	if !ok {
 		return
@@ -94,9 +94,9 @@ func (c *compiler) scheduler(s *specs.Scheduler, field string) {
 	realtime := policy == unix.SCHED_FIFO || policy == unix.SCHED_RR
 	switch {
 	case realtime && (s.Priority < 1 || s.Priority > 99):
-		c.fault(field+".priority", "%d must be from 1 to 99 for %s", s.Priority, s.Policy)
+		c.fault(field+".priority", "must be between 1 and 99 for %s, not %d", s.Policy, s.Priority)
 	case !realtime && s.Priority != 0:
-		c.fault(field+".priority", "%d is for SCHED_FIFO and SCHED_RR, not for %s", s.Priority, s.Policy)
+		c.fault(field+".priority", "must be 0 for %s, not %d: only SCHED_FIFO and SCHED_RR have priorities", s.Policy, s.Priority)
 	}
 	c.deadline(s, out.Flags, field)
 }
@@ -106,10 +106,10 @@ func (c *compiler) scheduler(s *specs.Scheduler, field string) {
 func (c *compiler) deadline(s *specs.Scheduler, flags uint64, field string) {
 	if s.Policy != specs.SchedDeadline {
 		if s.Runtime|s.Deadline|s.Period != 0 {
-			c.fault(field, "runtime, deadline and period are for SCHED_DEADLINE, not for %s", s.Policy)
+			c.fault(field, "runtime, deadline and period can only be set for SCHED_DEADLINE, not for %s", s.Policy)
 		}
 		if flags&(unix.SCHED_FLAG_RECLAIM|unix.SCHED_FLAG_DL_OVERRUN) != 0 {
-			c.fault(field+".flags", "SCHED_FLAG_RECLAIM and SCHED_FLAG_DL_OVERRUN are for SCHED_DEADLINE, not for %s", s.Policy)
+			c.fault(field+".flags", "SCHED_FLAG_RECLAIM and SCHED_FLAG_DL_OVERRUN can only be set for SCHED_DEADLINE, not for %s", s.Policy)
 		}
 		return
 	}
@@ -119,13 +119,13 @@ func (c *compiler) deadline(s *specs.Scheduler, flags uint64, field string) {
 	}
 	switch {
 	case s.Runtime < 1024:
-		c.fault(field+".runtime", "%d ns must be 1024 at least", s.Runtime)
+		c.fault(field+".runtime", "must be at least 1024 ns, not %d", s.Runtime)
 	case s.Runtime > s.Deadline:
-		c.fault(field+".runtime", "%d ns is above the deadline, %d ns", s.Runtime, s.Deadline)
+		c.fault(field+".runtime", "%d ns must not exceed the deadline, %d ns", s.Runtime, s.Deadline)
 	case s.Deadline > period:
-		c.fault(field+".deadline", "%d ns is above the period, %d ns", s.Deadline, period)
+		c.fault(field+".deadline", "%d ns must not exceed the period, %d ns", s.Deadline, period)
 	case period > 1<<63-1:
-		c.fault(field+".period", "%d ns must be below 2^63", period)
+		c.fault(field+".period", "must be less than 2^63 ns, not %d", period)
 	}
 }
 
@@ -133,7 +133,7 @@ func (c *compiler) deadline(s *specs.Scheduler, flags uint64, field string) {
 func (c *compiler) ioPriority(p *specs.LinuxIOPriority, field string) {
 	class, _ := c.find(ioClasses[:], string(p.Class), field+".class")
 	if p.Priority < 0 || p.Priority > 7 {
-		c.fault(field+".priority", "%d must be from 0 to 7", p.Priority)
+		c.fault(field+".priority", "must be between 0 and 7, not %d", p.Priority)
 	}
 	value := uint32(class)<<13 | uint32(p.Priority&7)
 	c.out.Process.IOPriority = &value
@@ -158,7 +158,7 @@ func (c *compiler) set(list, field, what string) []byte {
 	case errors.As(err, &high):
 		c.fault(field, "%q: %s %v", list, what, high)
 	case err != nil:
-		c.fault(field, "%q: a list of numbers and ranges like 0-3,7 is expected", list)
+		c.fault(field, "%q must be a list of numbers and ranges, such as 0-3,7", list)
 	}
 	return mask
 }
@@ -211,11 +211,11 @@ func (c *compiler) memoryPolicy() {
 	case !none && mode != mpolPreferred && m.Nodes == "":
 		c.fault(field+".nodes", "must not be empty for %s", m.Mode)
 	case flags&where == where:
-		c.fault(field+".flags", "MPOL_F_RELATIVE_NODES and MPOL_F_STATIC_NODES exclude each other")
+		c.fault(field+".flags", "MPOL_F_RELATIVE_NODES and MPOL_F_STATIC_NODES are mutually exclusive")
 	case flags&where != 0 && m.Nodes == "":
-		c.fault(field+".flags", "MPOL_F_RELATIVE_NODES and MPOL_F_STATIC_NODES say what nodes means, which is empty")
+		c.fault(field+".flags", "MPOL_F_RELATIVE_NODES and MPOL_F_STATIC_NODES require linux.memoryPolicy.nodes")
 	case flags&mpolNumaBalancing != 0 && mode != mpolBind && mode != mpolPreferredMany:
-		c.fault(field+".flags", "MPOL_F_NUMA_BALANCING is for MPOL_BIND and MPOL_PREFERRED_MANY, not for %s", m.Mode)
+		c.fault(field+".flags", "MPOL_F_NUMA_BALANCING can only be used with MPOL_BIND and MPOL_PREFERRED_MANY, not with %s", m.Mode)
 	}
 }
 
@@ -229,7 +229,7 @@ func (c *compiler) personality() {
 	}
 	domain, _ := c.find(personalities[:], string(p.Domain), "linux.personality.domain")
 	for i, f := range p.Flags {
-		c.fault(at("linux.personality.flags", i), "%q: there are no flags that may be given", f)
+		c.fault(at("linux.personality.flags", i), "%q is not supported: no personality flags are defined", f)
 	}
 	value := uint32(domain)
 	c.out.Process.Personality = &value

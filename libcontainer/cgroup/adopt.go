@@ -30,7 +30,7 @@ func (g *Group) Adopt(pid int) error {
 	m := g.unified()
 	d, err := openDir(m.path)
 	if gone(err) {
-		err = fmt.Errorf("the cgroup was made elsewhere than expected: %w", err)
+		err = fmt.Errorf("systemd did not create the cgroup where it was expected: %w", err)
 	}
 	if err == nil {
 		defer d.close()
@@ -51,7 +51,7 @@ func (g *Group) adopt(m *member, d dir, pid int) error {
 			return err
 		}
 		if !slices.Contains(pids, pid) {
-			return fmt.Errorf("%s: process %d was not put into it; there are %v", d.path, pid, pids)
+			return fmt.Errorf("systemd did not move process %d into the cgroup %s, which has the processes %v", pid, d.path, pids)
 		}
 	}
 	if err := g.enable(m, d); err != nil {

@@ -120,7 +120,7 @@ func (d dir) check(s *setting) error {
 		return nil
 	}
 	if !sameValue(s.file, got, want) {
-		return fmt.Errorf("the kernel took %q for %q in %s/%s", got, want, d.path, s.file)
+		return fmt.Errorf("the kernel set %s/%s to %q instead of %q", d.path, s.file, got, want)
 	}
 	return nil
 }

@@ -2,13 +2,13 @@ package cgroup
 
 import (
 	"errors"
-	"fmt"
 	"iter"
 	"maps"
 	"os"
 	"slices"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
@@ -221,9 +221,9 @@ func crowded(err error) bool { return errors.Is(err, unix.EBUSY) || errors.Is(er
 func (g *Group) checkDemands(p string, missing []string, why error) error {
 	for c, field := range g.domainDemands() {
 		if slices.Contains(missing, c) {
-			return &FieldError{"linux.resources." + field, fmt.Errorf(
-				"needs the %s controller, which %s cannot pass on, as processes are in it or it is threaded (move them to a cgroup below it, or name a linux.cgroupsPath elsewhere): %w",
-				c, p, errors.Unwrap(why))}
+			return &FieldError{"linux.resources." + field, fault.Hint(inUse(
+				"the %s controller cannot be enabled for child cgroups of %s, which contains processes or is threaded: %w", c, p, errors.Unwrap(why)),
+				"move the processes to a child cgroup, or set linux.cgroupsPath to another place")}
 		}
 	}
 	return nil

@@ -1,7 +1,6 @@
 package cgroup
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -9,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
@@ -61,7 +61,7 @@ func (g *Group) Delegable() error {
 	case g.Empty():
 		return g.none()
 	case g.Legacy():
-		return errors.New("needs a host with cgroup v2 alone")
+		return fault.New(fault.NotSupported, "requires a host with cgroup v2 only")
 	}
 	return nil
 }

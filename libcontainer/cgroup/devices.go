@@ -1,7 +1,6 @@
 package cgroup
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 
@@ -135,7 +134,7 @@ func deviceKind(t string) (byte, error) {
 	case "c", "u":
 		return 'c', nil
 	}
-	return 0, fmt.Errorf("%q: must be a, b or c", t)
+	return 0, invalid("must be a, b or c, not %q", t)
 }
 
 func deviceNumber(n *int64) (int64, error) {
@@ -143,7 +142,7 @@ func deviceNumber(n *int64) (int64, error) {
 	case n == nil || *n == wildcard:
 		return wildcard, nil
 	case *n < 0 || *n > 1<<32-1:
-		return 0, fmt.Errorf("%d: must be from 0 to 4294967295, or -1 for any", *n)
+		return 0, invalid("must be between 0 and 4294967295, or -1 for any, not %d", *n)
 	}
 	return *n, nil
 }
@@ -164,9 +163,9 @@ func deviceAccess(s string, allow bool) (a access, err error) {
 	}
 	switch {
 	case s == "":
-		return 0, errors.New("must not be empty")
+		return 0, invalid("must not be empty")
 	case a == 0 && !allow:
-		return 0, fmt.Errorf("%q: denies nothing (r, w or m is expected)", s)
+		return 0, invalid("must contain r, w or m, not %q, which denies nothing", s)
 	}
 	return a, nil
 }

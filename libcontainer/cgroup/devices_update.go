@@ -103,7 +103,7 @@ func (m *member) swapPrograms(now []rule, u *undo.Stack) error {
 	}
 	p := compileRules(now)
 	if len(p) > math.MaxInt16 { // the offset of a jump has 16 bits
-		return fmt.Errorf("%d rules are too many for a device program", len(now))
+		return fmt.Errorf("too many device rules: the BPF program for %d of them would be too large", len(now))
 	}
 	if p != nil {
 		fd, err := loadProgram(p)
@@ -148,7 +148,7 @@ func detachProgram(cgroup, prog int) error {
 	words := (*[32]uint32)(unsafe.Pointer(&a))
 	words[0], words[1], words[2] = uint32(cgroup), uint32(prog), unix.BPF_CGROUP_DEVICE
 	if _, err := bpf(unix.BPF_PROG_DETACH, &a); err != nil {
-		return fmt.Errorf("bpf: detach the device program: %w", err)
+		return fmt.Errorf("detach the BPF program for devices: %w", err)
 	}
 	return nil
 }
@@ -167,7 +167,7 @@ func ownPrograms(cgroup int) (fds []int, err error) {
 			continue
 		}
 		if err != nil {
-			return fds, fmt.Errorf("bpf: open the device program: %w", err)
+			return fds, fmt.Errorf("open the BPF program for devices: %w", err)
 		}
 		name, err := programName(fd)
 		if err != nil || name != programTitle {
@@ -195,7 +195,7 @@ func queryPrograms(cgroup int) ([]uint32, error) {
 	a[2] = uint64(uintptr(unsafe.Pointer(&ids[0])))
 	words[6] = uint32(len(ids))
 	if _, err := bpf(unix.BPF_PROG_QUERY, &a); err != nil {
-		return nil, fmt.Errorf("bpf: list the device programs: %w", err)
+		return nil, fmt.Errorf("list the BPF programs for devices: %w", err)
 	}
 	return ids[:min(int(words[6]), len(ids))], nil
 }
@@ -212,7 +212,7 @@ func programName(fd int) (string, error) {
 	words[0], words[1] = uint32(fd), uint32(len(info))
 	a[1] = uint64(uintptr(unsafe.Pointer(&info)))
 	if _, err := bpf(unix.BPF_OBJ_GET_INFO_BY_FD, &a); err != nil {
-		return "", fmt.Errorf("bpf: look at the device program: %w", err)
+		return "", fmt.Errorf("get the name of the BPF program for devices: %w", err)
 	}
 	name, _, _ := bytes.Cut(info[64:80], []byte{0})
 	return string(name), nil

@@ -1,9 +1,9 @@
 package cgroup
 
 import (
-	"errors"
 	"slices"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"golang.org/x/sys/unix"
 )
 
@@ -19,7 +19,7 @@ type v1Rules struct {
 	exceptions []rule
 }
 
-var errHole = errors.New("cgroup v1 cannot take a part out of what an earlier rule covers")
+var errHole = fault.New(fault.NotSupported, "cgroup v1 does not support an exception to a part of an earlier rule")
 
 // reduce applies rules in order. A user's rule that v1 cannot represent is an error; a
 // built-in one is left out, which allows less.

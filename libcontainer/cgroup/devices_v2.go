@@ -250,7 +250,7 @@ func (m *member) limitDevicesV2(list []rule) (err error) {
 		return nil
 	}
 	if len(p) > math.MaxInt16 { // the offset of a jump has 16 bits
-		return &FieldError{"linux.resources.devices", fmt.Errorf("%d rules are too many for a device program", len(list))}
+		return &FieldError{"linux.resources.devices", fmt.Errorf("too many device rules: the BPF program for %d of them would be too large", len(list))}
 	}
 	d, err := openDir(m.path)
 	if err != nil {
@@ -283,7 +283,7 @@ func loadProgram(p []insn) (int, error) {
 	copy(unsafe.Slice((*byte)(unsafe.Pointer(&a[6])), 15), programTitle)        // prog_name, at byte 48
 	fd, err := bpf(unix.BPF_PROG_LOAD, &a)
 	if err != nil {
-		return -1, fmt.Errorf("bpf: load the device program: %w", sys.Explain("bpf", err))
+		return -1, fmt.Errorf("load the BPF program for devices: %w", sys.Explain("bpf", err))
 	}
 	return fd, nil
 }
@@ -296,7 +296,7 @@ func attachProgram(cgroup, prog int) error {
 	words[0], words[1] = uint32(cgroup), uint32(prog)
 	words[2], words[3] = unix.BPF_CGROUP_DEVICE, unix.BPF_F_ALLOW_MULTI
 	if _, err := bpf(unix.BPF_PROG_ATTACH, &a); err != nil {
-		return fmt.Errorf("bpf: attach the device program: %w", sys.Explain("bpf", err))
+		return fmt.Errorf("attach the BPF program for devices: %w", sys.Explain("bpf", err))
 	}
 	return nil
 }

@@ -12,6 +12,7 @@
 package cgroup
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/skiff-oci/skiff/libcontainer/fault"
@@ -20,17 +21,30 @@ import (
 // Reasons to refuse a group; test with errors.Is.
 var (
 	// ErrProtected: it is the root cgroup, the caller's own or one above that.
-	ErrProtected = fault.New(fault.CgroupInUse, "the cgroup is the root, the runtime's own, or above it")
+	ErrProtected = fault.New(fault.CgroupInUse, "the cgroup is the root cgroup, or contains skiff itself")
 	// ErrNotEmpty: there are processes in a cgroup that is to become a container's.
 	ErrNotEmpty = fault.New(fault.CgroupInUse, "container's cgroup is not empty")
 	// ErrNone: the container has no cgroup of its own and runs in that of its creator.
 	ErrNone = fault.New(fault.NoCgroup, "the container has no cgroup of its own")
 	// ErrForeignLegacy: cgroups made by systemd are supported only on hosts with cgroup
 	// v2 alone.
-	ErrForeignLegacy = fault.New(fault.NotSupported, "cgroups through systemd need a host with cgroup v2 alone (cgroup2 on /sys/fs/cgroup)")
+	ErrForeignLegacy = fault.New(fault.NotSupported, "--systemd-cgroup requires a host with cgroup v2 only (cgroup2 mounted on /sys/fs/cgroup)")
 	// ErrFrozen: a process started in the cgroup would not run.
 	ErrFrozen = fault.New(fault.CgroupFrozen, "container's cgroup unexpectedly frozen")
 )
+
+// errNoDevices is the error of a host that cannot restrict the use of devices.
+var errNoDevices = fault.New(fault.NoCgroup, "the host has neither cgroup v2 nor the devices controller of cgroup v1")
+
+// invalid returns the error for a value that config.json must not have.
+func invalid(format string, args ...any) error {
+	return fault.With(fault.InvalidConfig, fmt.Errorf(format, args...))
+}
+
+// inUse returns the error for a cgroup that has processes where it must not have any.
+func inUse(format string, args ...any) error {
+	return fault.With(fault.CgroupInUse, fmt.Errorf(format, args...))
+}
 
 // FieldError is an error in a value of config.json. Its text begins with the JSON path
 // of the field.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
 )
@@ -19,18 +20,15 @@ func explained(d dir, file string, err error) error {
 		return err // the value was not written
 	}
 	if has := thisHost.describe(d.path, file, err); has != "" {
-		return fmt.Errorf("%w (%s)", err, has)
+		return fault.Hint(err, has)
 	}
 	return err
 }
 
 // noFile returns the error for a value whose file does not exist.
 func noFile(d dir, file string) error {
-	has := thisHost.describe(d.path, file, unix.ENOENT)
-	if has != "" {
-		has = " (" + has + ")"
-	}
-	return fmt.Errorf("the host has no %s in %s%s", file, d.path, has)
+	err := fault.New(fault.NotSupported, "the kernel does not provide "+file+" in "+d.path)
+	return fault.Hint(err, thisHost.describe(d.path, file, unix.ENOENT))
 }
 
 // hostFacts reads facts about a host. Tests replace its functions.
@@ -65,7 +63,7 @@ func (l hostFacts) describe(dir, file string, err error) string {
 	case file == "cpuset.mems":
 		return l.cpusOrNodes(dir, "memory nodes", "cpuset.mems.effective", "cpuset.effective_mems", "/sys/devices/system/node/online")
 	case controller == "hugetlb" && errors.Is(err, unix.ENOENT):
-		return listHere("sizes of huge pages", l.pages(dir))
+		return listHere("huge page sizes", l.pages(dir))
 	case (controller == "io" || controller == "blkio") && byKey(file) && missing:
 		return listHere("block devices", l.disks())
 	case controller == "rdma" && missing:
@@ -73,7 +71,7 @@ func (l hostFacts) describe(dir, file string, err error) string {
 	case file == "net_prio.ifpriomap" && missing:
 		return listHere("network devices", l.list("/sys/class/net"))
 	case (file == "cpu.max" || strings.HasPrefix(file, "cpu.cfs_")) && errors.Is(err, unix.EINVAL):
-		return "the kernel takes a quota of 1000 microseconds or more, a period of 1000 to 1000000, and no larger part of a CPU than the cgroup above has"
+		return "the quota must be at least 1000 microseconds, the period between 1000 and 1000000, and the share of a CPU at most that of the parent cgroup"
 	}
 	return ""
 }
@@ -118,9 +116,9 @@ const mostListed = 8
 func listHere(what string, names []string) string {
 	switch {
 	case len(names) == 0:
-		return "there are no " + what + " here"
+		return "no " + what + " are available"
 	case len(names) > mostListed:
-		return fmt.Sprintf("%s here: %s and %d more", what, strings.Join(names[:mostListed], ", "), len(names)-mostListed)
+		return fmt.Sprintf("available %s: %s and %d more", what, strings.Join(names[:mostListed], ", "), len(names)-mostListed)
 	}
-	return what + " here: " + strings.Join(names, ", ")
+	return "available " + what + ": " + strings.Join(names, ", ")
 }

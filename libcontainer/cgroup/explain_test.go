@@ -34,17 +34,17 @@ func TestDescribe(t *testing.T) {
 		errno     syscall.Errno
 		want      string
 	}{
-		{"/c/x", "cpuset.cpus", unix.ERANGE, "CPUs here: 0-1"},
-		{"/d/x", "cpuset.cpus", unix.ERANGE, "CPUs here: 0-3"},
-		{"/v1/x", "cpuset.mems", unix.EACCES, "memory nodes here: 0"},
-		{"/d/x", "cpuset.mems", unix.EINVAL, "memory nodes here: 0-1"},
-		{"/c/x", "hugetlb.64KB.max", unix.ENOENT, "sizes of huge pages here: 1GB, 2MB"},
-		{"/d/x", "hugetlb.64KB.max", unix.ENOENT, "there are no sizes of huge pages here"},
-		{"/c/x", "io.max", unix.ENODEV, "block devices here: 8:0 sda"},
-		{"/c/x", "blkio.throttle.read_bps_device", unix.ENXIO, "block devices here: 8:0 sda"},
+		{"/c/x", "cpuset.cpus", unix.ERANGE, "available CPUs: 0-1"},
+		{"/d/x", "cpuset.cpus", unix.ERANGE, "available CPUs: 0-3"},
+		{"/v1/x", "cpuset.mems", unix.EACCES, "available memory nodes: 0"},
+		{"/d/x", "cpuset.mems", unix.EINVAL, "available memory nodes: 0-1"},
+		{"/c/x", "hugetlb.64KB.max", unix.ENOENT, "available huge page sizes: 1GB, 2MB"},
+		{"/d/x", "hugetlb.64KB.max", unix.ENOENT, "no huge page sizes are available"},
+		{"/c/x", "io.max", unix.ENODEV, "available block devices: 8:0 sda"},
+		{"/c/x", "blkio.throttle.read_bps_device", unix.ENXIO, "available block devices: 8:0 sda"},
 		{"/c/x", "io.max", unix.ERANGE, ""},
-		{"/c/x", "rdma.max", unix.ENODEV, "there are no RDMA devices here"},
-		{"/c/x", "net_prio.ifpriomap", unix.ENODEV, "network devices here: a0, a1, a2, a3, a4, a5, a6, a7 and 2 more"},
+		{"/c/x", "rdma.max", unix.ENODEV, "no RDMA devices are available"},
+		{"/c/x", "net_prio.ifpriomap", unix.ENODEV, "available network devices: a0, a1, a2, a3, a4, a5, a6, a7 and 2 more"},
 		{"/c/x", "pids.max", unix.EINVAL, ""},
 		{"/c/x", "memory.max", unix.EBUSY, ""},
 	} {
@@ -52,7 +52,7 @@ func TestDescribe(t *testing.T) {
 			t.Errorf("%s in %s, %v: %q, want %q", c.file, c.dir, c.errno, got, c.want)
 		}
 	}
-	if got := l.describe("/c/x", "cpu.max", unix.EINVAL); !strings.Contains(got, "1000 microseconds or more") {
+	if got := l.describe("/c/x", "cpu.max", unix.EINVAL); !strings.Contains(got, "at least 1000 microseconds") {
 		t.Errorf("cpu.max: %q", got)
 	}
 }

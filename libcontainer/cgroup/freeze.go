@@ -1,11 +1,11 @@
 package cgroup
 
 import (
-	"errors"
 	"fmt"
 	"path"
 	"time"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/trace"
 )
 
@@ -21,7 +21,7 @@ func (g *Group) Freeze(deadline time.Time) error {
 	err := g.setFrozen(true, deadline)
 	if err != nil {
 		if thaw := g.setFrozen(false, time.Now().Add(time.Second)); thaw != nil {
-			return fmt.Errorf("%w; and thawing it again: %w", err, thaw)
+			return fmt.Errorf("%w; thawing it again also failed: %w", err, thaw)
 		}
 	}
 	return err
@@ -38,7 +38,7 @@ func (g *Group) setFrozen(on bool, deadline time.Time) error {
 	case legacy != nil:
 		return legacy.freezeV1(on, deadline)
 	}
-	return errors.New("the host has neither the freezer of cgroup v1 nor cgroup v2")
+	return fault.New(fault.NoCgroup, "the host has neither cgroup v2 nor the freezer controller of cgroup v1")
 }
 
 func (m *member) freezeV2(on bool, deadline time.Time) error {
@@ -58,7 +58,7 @@ func (m *member) freezeV2(on bool, deadline time.Time) error {
 	ok, err := d.awaitEvent("frozen", want, deadline)
 	w.Done(err, "wait for the freezer of", m.path)
 	if err == nil && !ok {
-		err = fmt.Errorf("waited for \"frozen %s\" in %s/cgroup.events until the deadline", want, m.path)
+		err = fmt.Errorf("timed out waiting for \"frozen %s\" in %s/cgroup.events", want, m.path)
 	}
 	return err
 }
@@ -92,7 +92,7 @@ func (m *member) freezeV1(on bool, deadline time.Time) error {
 			}
 		}
 		if !backOff(&wait, deadline) {
-			return fmt.Errorf("waited for %s in %s/freezer.state until the deadline; it is %s", want, m.path, state)
+			return fmt.Errorf("timed out waiting for %s in %s/freezer.state, which is still %s", want, m.path, state)
 		}
 	}
 }

@@ -25,9 +25,9 @@ func (g *Group) Full() string {
 		d.close()
 		switch {
 		case full && p == m.path:
-			return fmt.Sprintf("pids.max %s of the container's cgroup (linux.resources.pids.limit)", limit)
+			return fmt.Sprintf("the limit of %s processes (linux.resources.pids.limit) of the container", limit)
 		case full:
-			return fmt.Sprintf("pids.max %s of the cgroup %s, above the container's,", limit, p)
+			return fmt.Sprintf("the limit of %s processes (pids.max) of the cgroup %s, above the container's,", limit, p)
 		}
 	}
 	return ""

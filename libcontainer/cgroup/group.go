@@ -118,7 +118,7 @@ func Load(paths map[string]string) (*Group, error) {
 	g := &Group{}
 	for name, p := range paths {
 		if !path.IsAbs(p) || path.Clean(p) != p || p == "/" {
-			return nil, fmt.Errorf("cgroup path %q is not absolute and clean", p)
+			return nil, fmt.Errorf("cgroup path %q must be absolute, and must not contain .., // or the like", p)
 		}
 		i := slices.IndexFunc(g.members, func(m member) bool { return m.path == p })
 		if i < 0 {

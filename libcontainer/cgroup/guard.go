@@ -50,7 +50,7 @@ func (m *member) guard() error {
 		return nil
 	}
 	if whole, err = d.checkSpared(math.MaxInt); err == nil && !whole {
-		err = fmt.Errorf("%s: cannot be looked through for this process itself", m.path)
+		err = fmt.Errorf("%s: cannot find out whether skiff itself is in this cgroup", m.path)
 	}
 	return err
 }

@@ -2,10 +2,10 @@ package cgroup
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 	"golang.org/x/sys/unix"
@@ -32,7 +32,7 @@ func hierarchies() ([]hierarchy, error) {
 	if Unified() {
 		own, ok := memberOf(self, "")
 		if !ok {
-			return nil, errors.New("/proc/self/cgroup: no line of cgroup v2")
+			return nil, errors.New("/proc/self/cgroup has no line for cgroup v2")
 		}
 		return []hierarchy{{names: []string{""}, mount: unifiedMount, own: pathBelow("/", own)}}, nil
 	}
@@ -42,7 +42,7 @@ func hierarchies() ([]hierarchy, error) {
 	}
 	all := slices.DeleteFunc(mounted(self, table), hidden)
 	if len(all) == 0 {
-		return nil, fmt.Errorf("no cgroup file system is mounted (expected one on %s)", unifiedMount)
+		return nil, fault.Hint(fault.New(fault.NoCgroup, "no cgroup file system is mounted"), "expected one on "+unifiedMount)
 	}
 	return all, nil
 }

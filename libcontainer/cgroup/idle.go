@@ -1,7 +1,6 @@
 package cgroup
 
 import (
-	"errors"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -29,7 +28,7 @@ func leaveIdle(old, named, merged *specs.LinuxResources) {
 // checkIdle refuses a change that names a weight and makes the cgroup idle.
 func checkIdle(named *specs.LinuxResources) error {
 	if namesWeight(named) && idleValue(named) == "1" {
-		return &FieldError{"linux.resources.cpu.idle", errors.New("1 contradicts cpu.shares: an idle cgroup has no weight")}
+		return &FieldError{"linux.resources.cpu.idle", invalid("1 conflicts with cpu.shares: an idle cgroup has no CPU weight")}
 	}
 	return nil
 }

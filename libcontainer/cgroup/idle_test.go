@@ -44,7 +44,7 @@ func TestIdleAndShares(t *testing.T) {
 	} {
 		var u undo.Stack
 		_, err := new(Group).Update(&Change{Named: resourcesOf(t, change)}, &u)
-		if err == nil || err.Error()[:len("linux.resources.cpu.idle: 1 contradicts")] != "linux.resources.cpu.idle: 1 contradicts" {
+		if err == nil || err.Error()[:len("linux.resources.cpu.idle: 1 conflicts with")] != "linux.resources.cpu.idle: 1 conflicts with" {
 			t.Errorf("%s: %v", change, err)
 		}
 	}

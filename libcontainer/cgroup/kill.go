@@ -128,5 +128,5 @@ func killAll(where string, list func() ([]int, error)) error {
 			sent[pid] = true
 		}
 	}
-	return fmt.Errorf("kill: processes are made faster than they are killed in %s", where)
+	return fmt.Errorf("cannot kill the processes in %s: new ones appear faster than they are killed", where)
 }

@@ -21,7 +21,7 @@ import (
 func TestLegacyForeign(t *testing.T) {
 	legacyHost(t)
 	_, err := New(Config{Path: "/system.slice/skiff-web.scope", Foreign: true})
-	if !errors.Is(err, ErrForeignLegacy) || !strings.Contains(err.Error(), "need a host with cgroup v2 alone") {
+	if !errors.Is(err, ErrForeignLegacy) || !strings.Contains(err.Error(), "requires a host with cgroup v2 only") {
 		t.Errorf("%v, expected that v1 is refused", err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
@@ -84,7 +85,7 @@ func (g *Group) missing(list []setting, controller string) error {
 	if !ok {
 		return nil
 	}
-	err := fmt.Errorf("the host has no %s cgroup controller for this container", controller)
+	err := fault.New(fault.NoCgroup, "the "+controller+" cgroup controller is not available to this container")
 	if g.Empty() {
 		err = g.none()
 	}
@@ -99,7 +100,7 @@ func (g *Group) none() error {
 	if g.disabled {
 		return fmt.Errorf("%w: the cgroup manager is disabled", ErrNone)
 	}
-	return fmt.Errorf("%w: its user may not make any", ErrNone)
+	return fmt.Errorf("%w: its user is not allowed to create one", ErrNone)
 }
 
 func apply(d dir, list []setting) error {
@@ -170,11 +171,11 @@ func (g *Group) checkUsage(d dir) error {
 		return fmt.Errorf("%s/memory.current: %w", d.path, err)
 	}
 	for _, l := range [...]struct {
-		field string
-		limit int64
-	}{{"limit", value(m.Limit)}, {"swap", value(m.Swap)}} {
+		field, what string
+		limit       int64
+	}{{"limit", "memory", value(m.Limit)}, {"swap", "memory+swap", value(m.Swap)}} {
 		if l.limit > 0 && l.limit <= used {
-			return &FieldError{"linux.resources.memory." + l.field, fmt.Errorf("%d is not above the %d bytes in use", l.limit, used)}
+			return &FieldError{"linux.resources.memory." + l.field, fmt.Errorf("rejecting %s limit %d: must be greater than the usage, %d", l.what, l.limit, used)}
 		}
 	}
 	return nil
@@ -198,7 +199,7 @@ func (g *Group) limitDevices() error {
 		}
 		return err
 	}
-	return &FieldError{"linux.resources.devices", errors.New("the host has neither the devices controller of cgroup v1 nor cgroup v2")}
+	return &FieldError{"linux.resources.devices", errNoDevices}
 }
 
 // limitUnified writes the values of linux.resources.unified, each line separately.
@@ -234,7 +235,7 @@ func (g *Group) unifiedMissing(keys []string) error {
 		if _, limits := firstLimit(unifiedSettings(g.resources, key)); !limits {
 			continue
 		}
-		err := errors.New("the host has no cgroup v2")
+		err := fault.New(fault.NoCgroup, "the host has no cgroup v2")
 		if g.Empty() {
 			err = g.none()
 		}

@@ -80,7 +80,7 @@ func TestSubShared(t *testing.T) {
 		{map[string]string{"cpuacct": "a", "": "b"}, []string{"cpuacct"}, ""},
 		{map[string]string{"": "b"}, []string{""}, ""},
 		{map[string]string{"pids": "b"}, nil, ""},
-		{map[string]string{"cpu": "a", "cpuacct": "b"}, nil, `sub-cgroups "a" of cpu and "b" of cpuacct: these controllers share a hierarchy`},
+		{map[string]string{"cpu": "a", "cpuacct": "b"}, nil, `sub-cgroups "a" of cpu and "b" of cpuacct must be the same, as these controllers share a hierarchy`},
 		{map[string]string{"cpu": "a", "cpuacct": "../a"}, nil, "share a hierarchy"},
 	} {
 		keys, err := subOf(&m, c.sub)

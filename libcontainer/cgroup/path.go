@@ -1,7 +1,6 @@
 package cgroup
 
 import (
-	"errors"
 	"fmt"
 	"path"
 	"strings"
@@ -19,13 +18,13 @@ func resolve(c *Config, h *hierarchy) (string, error) {
 	p := c.Path
 	switch {
 	case p == "" && c.ID == "":
-		return "", &FieldError{pathField, errors.New("neither a path nor an id is given")}
+		return "", &FieldError{pathField, invalid("must not be empty if there is no container id")}
 	case p == "":
 		p = "/" + c.ID
 	case !path.IsAbs(p):
 		base := h.own
 		if base == "" {
-			return "", &FieldError{pathField, fmt.Errorf("relative path %q: the caller's own cgroup cannot be seen below %s; use an absolute path", p, h.mount)}
+			return "", &FieldError{pathField, invalid("%q must be an absolute path, as skiff's own cgroup is not visible below %s", p, h.mount)}
 		}
 		if h.unified() {
 			base = path.Dir(base)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"golang.org/x/sys/unix"
 )
 
@@ -31,7 +32,8 @@ func (u *update) makeRoom(d dir, max string) (restore func(), err error) {
 		restore = func() { _ = d.write("memory.high", high) }
 	}
 	if used, err = d.reclaim(limit, time.Now().Add(reclaimWait)); err == nil && used > limit && !u.force {
-		err = fmt.Errorf("%d bytes are in use, and cannot be reclaimed down to %d; --force sets it all the same, and the kernel may kill for it", used, limit)
+		err = fault.Hint(fmt.Errorf("%d bytes are in use, and the kernel cannot reclaim enough of them to get below %d", used, limit),
+			"--force sets the limit anyway, and the kernel may then kill processes")
 	}
 	if err != nil {
 		restore()

@@ -103,7 +103,7 @@ func stillThere(path string) error {
 	if err != nil {
 		return err
 	}
-	return fmt.Errorf("waited until the deadline for the processes of %s to end; still there: %s: %w", path, formatPids(pids), unix.EBUSY)
+	return fmt.Errorf("timed out waiting for the processes in %s to exit, still running: %s: %w", path, formatPids(pids), unix.EBUSY)
 }
 
 // formatPids formats the first 20 of the pids.

@@ -1,13 +1,13 @@
 package cgroup
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 )
 
 // setting is one value of linux.resources, as the text for one cgroup file.
@@ -64,13 +64,15 @@ func (s *settings) addNumber(field, file string, v *uint64) {
 // refuse records an error in field if it is given.
 func (s *settings) refuse(given bool, field, why string) {
 	if given {
-		s.faults = append(s.faults, &FieldError{"linux.resources." + field, errors.New(why)})
+		code := fault.InvalidConfig
+		if why == noV2 {
+			code = fault.NotSupported
+		}
+		s.faults = append(s.faults, &FieldError{"linux.resources." + field, fault.New(code, why)})
 	}
 }
 
-const (
-	noV2 = "cgroup v2 has no such limit"
-)
+const noV2 = "not supported by cgroup v2"
 
 // controller names a controller in v2 and in v1, and has the functions that collect its
 // values. A nil function means that the controller does not exist in that version.
@@ -157,7 +159,7 @@ func lineRemovesLimits(key, line string) bool {
 func checkKey(key string) error {
 	name, file, ok := strings.Cut(key, ".")
 	if !ok || name == "" || file == "" || strings.ContainsAny(key, "/\x00") {
-		return errors.New("must be a file name of the form CONTROLLER.PARAMETER")
+		return invalid("must be a file name of the form CONTROLLER.PARAMETER")
 	}
 	return nil
 }

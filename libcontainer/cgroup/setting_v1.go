@@ -63,7 +63,7 @@ func cpuV1(r *specs.LinuxResources, s *settings) {
 	}
 	if c.Shares != nil && *c.Shares != 0 {
 		// The kernel would silently use the nearest value.
-		s.refuse(*c.Shares < 2 || *c.Shares > 262144, "cpu.shares", fmt.Sprintf("%d: must be from 2 to 262144", *c.Shares))
+		s.refuse(*c.Shares < 2 || *c.Shares > 262144, "cpu.shares", fmt.Sprintf("must be between 2 and 262144, not %d", *c.Shares))
 		s.addNumber("cpu.shares", "cpu.shares", c.Shares)
 	}
 	if c.Idle != nil {
@@ -91,14 +91,14 @@ func memoryV1(r *specs.LinuxResources, s *settings) {
 	s.addAmount("memory.kernel", kernelMemory, m.Kernel, "-1")
 	s.addAmount("memory.kernelTCP", "memory.kmem.tcp.limit_in_bytes", m.KernelTCP, "-1")
 	if m.Swappiness != nil {
-		s.refuse(*m.Swappiness > 100, "memory.swappiness", fmt.Sprintf("%d: must be from 0 to 100", *m.Swappiness))
+		s.refuse(*m.Swappiness > 100, "memory.swappiness", fmt.Sprintf("must be between 0 and 100, not %d", *m.Swappiness))
 		s.add("memory.swappiness", "memory.swappiness", strconv.FormatUint(*m.Swappiness, 10))
 	}
 	if m.DisableOOMKiller != nil && *m.DisableOOMKiller {
 		s.add("memory.disableOOMKiller", "memory.oom_control", "1")
 	}
 	// Linux 5.11 removed non-hierarchical accounting.
-	s.refuse(m.UseHierarchy != nil && !*m.UseHierarchy, "memory.useHierarchy", "memory is always counted hierarchically")
+	s.refuse(m.UseHierarchy != nil && !*m.UseHierarchy, "memory.useHierarchy", "must not be false: memory is always accounted hierarchically")
 }
 
 // swapV1 sets the limit of memory and swap together. If memory is unlimited and swap is
@@ -109,7 +109,7 @@ func (s *settings) swapV1(m *specs.LinuxMemory) {
 	case swap == 0 && limit == -1, swap == -1:
 		s.add(field, file, "-1").optional = true
 	case swap > 0 && limit > 0 && swap < limit:
-		s.refuse(true, field, fmt.Sprintf("%d is memory and swap together: it must not be below memory.limit, %d", swap, limit))
+		s.refuse(true, field, fmt.Sprintf("%d is the limit of memory and swap together, and must not be less than memory.limit, %d", swap, limit))
 	default:
 		s.addAmount(field, file, m.Swap, "-1")
 	}
@@ -141,7 +141,7 @@ func (s *settings) blkioWeight(field, file, device string, weight *uint16) {
 	if weight == nil || *weight == 0 {
 		return
 	}
-	s.refuse(*weight < 10 || *weight > 1000, field, fmt.Sprintf("%d: must be from 10 to 1000", *weight))
+	s.refuse(*weight < 10 || *weight > 1000, field, fmt.Sprintf("must be between 10 and 1000, not %d", *weight))
 	text := device + strconv.Itoa(int(*weight))
 	if strings.HasPrefix(file, "leaf_") {
 		s.add(field, "blkio."+file, text)

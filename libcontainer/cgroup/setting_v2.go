@@ -1,7 +1,6 @@
 package cgroup
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -70,7 +69,7 @@ func memoryV2(r *specs.LinuxResources, s *settings) {
 	s.refuse(m.KernelTCP != nil && *m.KernelTCP > 0, "memory.kernelTCP", noV2)
 	s.refuse(m.Swappiness != nil, "memory.swappiness", noV2)
 	s.refuse(m.DisableOOMKiller != nil && *m.DisableOOMKiller, "memory.disableOOMKiller", noV2)
-	s.refuse(m.UseHierarchy != nil && !*m.UseHierarchy, "memory.useHierarchy", "memory is always counted hierarchically")
+	s.refuse(m.UseHierarchy != nil && !*m.UseHierarchy, "memory.useHierarchy", "must not be false: memory is always accounted hierarchically")
 	swap, err := swapV2(m)
 	if err != nil {
 		s.faults = append(s.faults, &FieldError{"linux.resources.memory.swap", err})
@@ -92,7 +91,7 @@ func (s *settings) addAmount(field, file string, v *int64, none string) {
 	case *v == -1:
 		s.addOptional(field, file, none, true)
 	case *v < 0:
-		s.refuse(true, field, fmt.Sprintf("%d: must be -1 (no limit) or above 0", *v))
+		s.refuse(true, field, fmt.Sprintf("must be greater than 0, or -1 for no limit, not %d", *v))
 	default:
 		s.add(field, file, strconv.FormatInt(*v, 10))
 	}
@@ -108,13 +107,13 @@ func swapV2(m *specs.LinuxMemory) (string, error) {
 	case swap == 0:
 		return "", nil
 	case swap < 0:
-		return "", fmt.Errorf("%d: must be -1 (no limit) or above 0", swap)
+		return "", invalid("must be greater than 0, or -1 for no limit, not %d", swap)
 	case limit == -1:
 		return strconv.FormatInt(swap, 10), nil
 	case limit == 0:
-		return "", errors.New("cannot be set without memory.limit")
+		return "", invalid("cannot be set without memory.limit")
 	case swap < limit:
-		return "", fmt.Errorf("%d is memory and swap together: it must not be below memory.limit, %d", swap, limit)
+		return "", invalid("%d is the limit of memory and swap together, and must not be less than memory.limit, %d", swap, limit)
 	}
 	return strconv.FormatInt(swap-limit, 10), nil
 }
@@ -159,7 +158,7 @@ func ioV2(r *specs.LinuxResources, s *settings) {
 // it, converts it to the 1 to 10000 of io.weight (blk-iocost).
 func (s *settings) ioWeight(field, device string, weight uint16) {
 	if weight < 10 || weight > 1000 {
-		s.refuse(true, field, fmt.Sprintf("%d: must be from 10 to 1000", weight))
+		s.refuse(true, field, fmt.Sprintf("must be between 10 and 1000, not %d", weight))
 		return
 	}
 	cost := 1 + (uint64(weight)-10)*9999/990
@@ -189,7 +188,7 @@ func (s *settings) hugetlb(r *specs.LinuxResources, suffix string) {
 	for i, h := range r.HugepageLimits {
 		field := fmt.Sprintf("hugepageLimits[%d]", i)
 		if !pageSize(h.Pagesize) {
-			s.refuse(true, field+".pageSize", fmt.Sprintf("%q: must be a number and KB, MB or GB", h.Pagesize))
+			s.refuse(true, field+".pageSize", fmt.Sprintf("%q must be a number followed by KB, MB or GB", h.Pagesize))
 			continue
 		}
 		limit := strconv.FormatUint(h.Limit, 10)

@@ -57,7 +57,7 @@ func subOf(m *member, sub map[string]string) (keys []string, err error) {
 			continue
 		}
 		if len(keys) > 0 && path.Join(m.path, below) != path.Join(m.path, sub[keys[0]]) {
-			return nil, fmt.Errorf("sub-cgroups %q of %s and %q of %s: these controllers share a hierarchy (%s), so the path must be one",
+			return nil, fmt.Errorf("sub-cgroups %q of %s and %q of %s must be the same, as these controllers share a hierarchy (%s)",
 				sub[keys[0]], keys[0], below, name, strings.Join(m.names, ","))
 		}
 		keys = append(keys, name)
@@ -73,7 +73,7 @@ func subOf(m *member, sub map[string]string) (keys []string, err error) {
 func join(top, below string) (string, error) {
 	p := path.Join(top, below)
 	if !within(p, top) {
-		return "", fmt.Errorf("sub-cgroup %q: leads out of the container's cgroup %s", below, top)
+		return "", fmt.Errorf("sub-cgroup %q must be inside the container's cgroup, %s", below, top)
 	}
 	return p, nil
 }
@@ -94,7 +94,7 @@ func (g *Group) Of(pid int) (*Group, error) {
 	}
 	at, ok := memberOf(text, "")
 	if !ok {
-		return nil, fmt.Errorf("%s: no line of cgroup v2", file)
+		return nil, fmt.Errorf("%s has no line for cgroup v2", file)
 	}
 	all, err := hierarchies()
 	if err != nil {
@@ -105,7 +105,7 @@ func (g *Group) Of(pid int) (*Group, error) {
 			return g.moved(path.Join(h.mount, path.Clean("/"+strings.TrimPrefix(at, "/"))))
 		}
 	}
-	return nil, errors.New("cgroup v2 is not mounted any more")
+	return nil, errors.New("cgroup v2 is no longer mounted")
 }
 
 func (g *Group) moved(to string) (*Group, error) {
@@ -113,7 +113,7 @@ func (g *Group) moved(to string) (*Group, error) {
 	copy(s.members, g.members)
 	m := s.unified()
 	if !within(to, m.path) {
-		return nil, fmt.Errorf("cgroup %s is not below the container's, %s", to, m.path)
+		return nil, fmt.Errorf("cgroup %s is not inside the container's, %s", to, m.path)
 	}
 	m.path = to
 	return s, nil

@@ -1,6 +1,10 @@
 package cgroup
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/skiff-oci/skiff/libcontainer/fault"
+)
 
 // Under cgroup v2 a cgroup with processes cannot pass domain controllers on to cgroups
 // below it (cgroup-v2.rst, "No Internal Process Constraint"). The host's root is
@@ -52,12 +56,12 @@ func (g *Group) makeThreaded(d dir) (done bool, err error) {
 		return false, ignoreGone(err) // the host's root has no type
 	}
 	for c, field := range g.domainDemands() {
-		return false, &FieldError{"linux.resources." + field, fmt.Errorf(
-			"needs the %s controller, which no threaded cgroup has, and %s can be no other: it lies below a threaded one, or one with processes in it (name a linux.cgroupsPath elsewhere)",
-			c, d.path)}
+		return false, &FieldError{"linux.resources." + field, fault.Hint(inUse(
+			"the %s controller is not available in %s, which can only be a threaded cgroup: a cgroup above it is threaded or contains processes", c, d.path),
+			"set linux.cgroupsPath to another place")}
 	}
 	if err := d.write("cgroup.type", "threaded"); err != nil {
-		return false, fmt.Errorf("%s: lies below a threaded cgroup, and cannot be one: %w", d.path, err)
+		return false, fmt.Errorf("%s is inside a threaded cgroup, and cannot be made threaded itself: %w", d.path, err)
 	}
 	g.threaded = true
 	return true, nil

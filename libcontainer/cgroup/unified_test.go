@@ -123,7 +123,7 @@ func TestUnifiedRemoveWaits(t *testing.T) {
 	pid := spawn(t, g, "sleep")
 	began := time.Now()
 	err := g.Remove(time.Now().Add(50 * time.Millisecond))
-	if !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), "still there: [") {
+	if !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), "still running: [") {
 		t.Fatalf("Remove of a cgroup in use: %v", err)
 	}
 	if d := time.Since(began); d < 50*time.Millisecond || d > 2*time.Second {
@@ -167,7 +167,7 @@ func TestUnifiedFrozenAbove(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := below.Thaw(time.Now().Add(20 * time.Millisecond))
-	if err == nil || !strings.Contains(err.Error(), `waited for "frozen 0" in /sys/fs/cgroup/top/below/cgroup.events`) {
+	if err == nil || !strings.Contains(err.Error(), `timed out waiting for "frozen 0" in /sys/fs/cgroup/top/below/cgroup.events`) {
 		t.Errorf("Thaw below a frozen cgroup: %v", err)
 	}
 	if err := top.Thaw(soon()); err != nil {

@@ -219,10 +219,10 @@ func (u *update) explain(d dir, s *setting, err error) error {
 	}
 	if errors.Is(err, unix.EBUSY) {
 		used, _ := d.read(strings.Replace(s.file, ".limit_", ".usage_", 1))
-		return fmt.Errorf("%s bytes are in use, and cannot be reclaimed down to %s: %w", used, s.value, err)
+		return fmt.Errorf("%s bytes are in use, and the kernel cannot reclaim enough of them to get below %s: %w", used, s.value, err)
 	}
 	if m := u.merged.Memory; errors.Is(err, unix.EINVAL) && value(m.Swap) > 0 && value(m.Limit) > value(m.Swap) {
-		return fmt.Errorf("%d is above memory.swap, %d, which counts memory and swap together: %w", *m.Limit, *m.Swap, err)
+		return fmt.Errorf("%d must not exceed memory.swap, %d, which is the limit of memory and swap together: %w", *m.Limit, *m.Swap, err)
 	}
 	return err
 }
@@ -248,7 +248,7 @@ func (u *update) undoWrite(path string, s *setting, before string, weight *setti
 			err = d.write(weight.file, weight.value)
 		}
 		if err != nil {
-			return fmt.Errorf("linux.resources.%s: cannot be set back: %w", field, err)
+			return fmt.Errorf("linux.resources.%s: the previous value cannot be restored: %w", field, err)
 		}
 		return nil
 	}
@@ -297,7 +297,7 @@ func (u *update) replaceDevices() error {
 		}
 		return err
 	}
-	err = errors.New("the host has neither the devices controller of cgroup v1 nor cgroup v2")
+	err = errNoDevices
 	if u.Empty() {
 		err = ErrNone
 	}

@@ -245,7 +245,7 @@ func rowsOn(t *testing.T, v2 bool) {
 			}
 			continue
 		}
-		if r.field == "memory.kernel" && err != nil && strings.Contains(err.Error(), "the kernel took") {
+		if r.field == "memory.kernel" && err != nil && strings.Contains(err.Error(), "the kernel set") {
 			t.Logf("a limit that the kernel knows no more is told: %v", err)
 			continue
 		}

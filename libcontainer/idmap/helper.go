@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/trace"
 )
@@ -23,7 +24,8 @@ func help(pid int, file, field string, list []specs.LinuxIDMapping) error {
 	}
 	path, err := exec.LookPath(name)
 	if err != nil {
-		return fmt.Errorf("%s: an ordinary user needs %s to map other ids than the own one: %w (Debian's package uidmap has it)", field, name, err)
+		err = fmt.Errorf("%s: %s is required to map ids other than the user's own: %w", field, name, err)
+		return fault.Hint(fault.With(fault.NotFound, err), "Debian has it in the package uidmap")
 	}
 	args := []string{strconv.Itoa(sys.InProc(pid))}
 	for _, m := range list {
@@ -43,5 +45,6 @@ func help(pid int, file, field string, list []specs.LinuxIDMapping) error {
 		return fmt.Errorf("%s: %w", field, err)
 	}
 	said := strings.TrimPrefix(string(bytes.TrimSpace(out)), name+": ")
-	return fmt.Errorf("%s: %s refuses %s: %s (%s says which ids this user may have)", field, name, text(list), strings.ReplaceAll(said, "\n", "; "), ranges)
+	err = fmt.Errorf("%s: %s refused the mapping %s: %s", field, name, text(list), strings.ReplaceAll(said, "\n", "; "))
+	return fault.Hint(fault.With(fault.NoPermission, err), ranges+" lists the ids that this user may map")
 }

@@ -37,12 +37,12 @@ func TestHelp(t *testing.T) {
 func TestHelpRefuses(t *testing.T) {
 	list := mappings{entry(0, 1000, 1), entry(1, 5, 2)}
 	program(t, "newuidmap", `echo "newuidmap: uid range [1-3) -> [5-7) not allowed" >&2; echo second; exit 1`)
-	const want = "linux.uidMappings: newuidmap refuses 0:1000:1, 1:5:2: uid range [1-3) -> [5-7) not allowed; second (/etc/subuid says which ids this user may have)"
+	const want = "linux.uidMappings: newuidmap refused the mapping 0:1000:1, 1:5:2: uid range [1-3) -> [5-7) not allowed; second (/etc/subuid lists the ids that this user may map)"
 	if err := help(os.Getpid(), "uid_map", "linux.uidMappings", list); errText(err) != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	program(t, "newgidmap", "echo no >&2; exit 1")
-	if err := help(os.Getpid(), "gid_map", "m", list); errText(err) != "m: newgidmap refuses 0:1000:1, 1:5:2: no (/etc/subgid says which ids this user may have)" {
+	if err := help(os.Getpid(), "gid_map", "m", list); errText(err) != "m: newgidmap refused the mapping 0:1000:1, 1:5:2: no (/etc/subgid lists the ids that this user may map)" {
 		t.Errorf("got %v", err)
 	}
 }
@@ -50,7 +50,7 @@ func TestHelpRefuses(t *testing.T) {
 func TestHelpMissing(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	err := help(os.Getpid(), "gid_map", "linux.gidMappings", mappings{entry(0, 5, 2)})
-	if err == nil || !strings.HasPrefix(err.Error(), "linux.gidMappings: an ordinary user needs newgidmap ") || !strings.HasSuffix(err.Error(), "(Debian's package uidmap has it)") {
+	if err == nil || !strings.HasPrefix(err.Error(), "linux.gidMappings: newgidmap is required ") || !strings.HasSuffix(err.Error(), "(Debian has it in the package uidmap)") {
 		t.Errorf("missing: %v", err)
 	}
 	dir := program(t, "newgidmap", "")

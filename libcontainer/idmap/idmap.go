@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
@@ -80,9 +81,10 @@ func refused(err error, field string, mappings, size int) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, unix.EPERM):
-		return fmt.Errorf("%s: %w (CAP_SETUID and CAP_SETGID are needed, and skiff itself must have the ids)", field, err)
+		return fault.Hint(fmt.Errorf("%s: %w", field, err), "CAP_SETUID and CAP_SETGID are required, and the host ids must exist in skiff's own user namespace")
 	case errors.Is(err, unix.EINVAL) && size >= os.Getpagesize():
-		return fmt.Errorf("%s: %w (%d mappings take %d bytes, and the kernel reads less than %d; give fewer)", field, err, mappings, size, os.Getpagesize())
+		return fault.Hint(fmt.Errorf("%s: %w", field, err),
+			fmt.Sprintf("the text of the %d mappings is %d bytes long, and must be less than %d: use fewer mappings", mappings, size, os.Getpagesize()))
 	}
 	return fmt.Errorf("%s: %w", field, err)
 }
@@ -111,7 +113,7 @@ func compare(field string, have, want []specs.LinuxIDMapping) error {
 	if len(want) == 0 || slices.Equal(joined(have), joined(want)) {
 		return nil
 	}
-	return fmt.Errorf("%s: differs from the mappings of the user namespace that is joined: %s", field, text(have))
+	return fault.With(fault.InvalidConfig, fmt.Errorf("%s: must be the same as in the user namespace that is joined, which has %s", field, text(have)))
 }
 
 // Of returns the mappings of the user namespace of process pid.

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"golang.org/x/sys/unix"
 )
@@ -125,11 +126,11 @@ func TestRefused(t *testing.T) {
 		want string
 	}{
 		"taken":        {nil, page, ""},
-		"no privilege": {write(unix.EPERM), 10, "m: write /proc/7/uid_map: operation not permitted (CAP_SETUID and CAP_SETGID are needed, and skiff itself must have the ids)"},
+		"no privilege": {write(unix.EPERM), 10, "m: write /proc/7/uid_map: operation not permitted (CAP_SETUID and CAP_SETGID are required, and the host ids must exist in skiff's own user namespace)"},
 		"wrong":        {write(unix.EINVAL), page - 1, "m: write /proc/7/uid_map: invalid argument"},
 		"too long": {
 			write(unix.EINVAL), page,
-			fmt.Sprintf("m: write /proc/7/uid_map: invalid argument (300 mappings take %d bytes, and the kernel reads less than %d; give fewer)", page, page),
+			fmt.Sprintf("m: write /proc/7/uid_map: invalid argument (the text of the 300 mappings is %d bytes long, and must be less than %d: use fewer mappings)", page, page),
 		},
 		"gone": {write(unix.ESRCH), page, "m: write /proc/7/uid_map: no such process"},
 	} {
@@ -137,11 +138,14 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, tt.want)
 		}
 	}
+	if hint := fault.Of(refused(write(unix.EPERM), "m", 1, 10)).Hint; !strings.HasPrefix(hint, "CAP_SETUID") {
+		t.Errorf("hint %q", hint)
+	}
 }
 
 func TestCompare(t *testing.T) {
 	have := mappings{entry(0, 1000, 1), entry(1, 100000, 65535)}
-	const differs = "m: differs from the mappings of the user namespace that is joined: 0:1000:1, 1:100000:65535"
+	const differs = "m: must be the same as in the user namespace that is joined, which has 0:1000:1, 1:100000:65535"
 	for name, tt := range map[string]struct {
 		want mappings
 		err  string
@@ -178,7 +182,7 @@ func TestCheck(t *testing.T) {
 		"linux.uidMappings": {UID: mappings{entry(3, 4, 5)}, GID: own.GID},
 		"linux.gidMappings": {UID: own.UID, GID: mappings{entry(3, 4, 5)}},
 	} {
-		if err := Check(os.Getpid(), other); err == nil || !strings.HasPrefix(err.Error(), field+": differs from the mappings") {
+		if err := Check(os.Getpid(), other); err == nil || !strings.HasPrefix(err.Error(), field+": must be the same as in the user namespace") {
 			t.Errorf("got %v", err)
 		}
 	}

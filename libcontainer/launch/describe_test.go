@@ -22,7 +22,7 @@ func TestRefusedFor(t *testing.T) {
 		want  string
 	}{
 		{certain, mount, unix.EPERM, "f: join namespaces (network): operation not permitted (a filter forbids it)"},
-		{maybe, mount, unix.EPERM, "f: join namespaces (network): operation not permitted (this requires CAP_SYS_ADMIN in the user namespace that owns the namespace; an ordinary user can join the namespaces of a container that has been started) (or a filter forbids it)"},
+		{maybe, mount, unix.EPERM, "f: join namespaces (network): operation not permitted (this requires CAP_SYS_ADMIN in the user namespace that owns the namespace; an ordinary user can join the namespaces of a container that has been started) (perhaps a filter forbids it)"},
 		{sys.Refusal{}, mount, unix.EPERM, "f: join namespaces (network): operation not permitted (this requires CAP_SYS_ADMIN in the user namespace that owns the namespace; an ordinary user can join the namespaces of a container that has been started)"},
 		{certain, lookup, unix.ENOSYS, `exec: "sh": function not implemented (a filter forbids it)`},
 	} {

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
@@ -49,7 +50,7 @@ func (h *host) check(l *plan.Launch) error {
 	_, mountLabel, _ := strings.Cut(l.Rootfs.MountLabel, "=")
 	var err error
 	if p.AppArmor != "" && p.AppArmor != Unconfined && !h.appArmor() {
-		err = fmt.Errorf("%s: %q: AppArmor is not enabled on this host", field(p, "apparmorProfile"), p.AppArmor)
+		err = fault.With(fault.NotSupported, fmt.Errorf("%s: %q: AppArmor is not enabled on this host", field(p, "apparmorProfile"), p.AppArmor))
 	}
 	return errors.Join(err, h.checkLabel(field(p, "selinuxLabel"), p.SELinux), h.checkLabel("linux.mountLabel", mountLabel))
 }
@@ -61,11 +62,11 @@ func (h *host) checkLabel(field, label string) error {
 		return nil
 	}
 	if !h.selinux() {
-		return fmt.Errorf("%s: %q: SELinux is not enabled on this host", field, label)
+		return fault.With(fault.NotSupported, fmt.Errorf("%s: %q: SELinux is not enabled on this host", field, label))
 	}
 	// Other errors do not mean that the label is wrong: the policy may deny the check.
 	if err := h.write("/sys/fs/selinux/context", []byte(label)); errors.Is(err, unix.EINVAL) {
-		return fmt.Errorf("%s: %q: SELinux's policy knows no such label", field, label)
+		return fault.With(fault.InvalidConfig, fmt.Errorf("%s: %q is not a valid label in the SELinux policy of this host", field, label))
 	}
 	return nil
 }
@@ -167,8 +168,8 @@ func (h *host) restored(pid int, proc *plan.Process) error {
 			return fmt.Errorf("%s: %w", field(proc, l.field), err)
 		}
 		if is == own && is != l.want {
-			return fmt.Errorf("%s: criu has restored the process with its own label, %s, in place of %s: it was built without support for this security module",
-				field(proc, l.field), is, l.want)
+			return fault.With(fault.CRIUFailed, fmt.Errorf("%s: CRIU restored the process with the label %s instead of %s: it was built without support for this security module",
+				field(proc, l.field), is, l.want))
 		}
 	}
 	return nil

@@ -84,11 +84,11 @@ func TestCheck(t *testing.T) {
 		"profile, exec":              {neither, "", "web", "", "", `apparmorProfile: "web"` + noAppArmor},
 		"profile, empty file":        {files{enabled: ""}, "", "web", "", "", `apparmorProfile: "web"` + noAppArmor},
 		"label":                      {host: selinux, process: "u:r:t:s0"},
-		"label, unknown":             {selinux, "process", "", "u:r:x:s0", "", `process.selinuxLabel: "u:r:x:s0": SELinux's policy knows no such label`},
+		"label, unknown":             {selinux, "process", "", "u:r:x:s0", "", `process.selinuxLabel: "u:r:x:s0" is not a valid label in the SELinux policy of this host`},
 		"label, none":                {appArmor, "process", "", "u:r:t:s0", "", `process.selinuxLabel: "u:r:t:s0"` + noSELinux},
 		"label, no right to ask":     {host: files{context: "denied"}, process: "u:r:x:s0"},
 		"mount label":                {host: selinux, mount: "context=u:r:t:s0"},
-		"mount label, unknown":       {selinux, "process", "", "", "context=u:r:x:s0", `linux.mountLabel: "u:r:x:s0": SELinux's policy knows no such label`},
+		"mount label, unknown":       {selinux, "process", "", "", "context=u:r:x:s0", `linux.mountLabel: "u:r:x:s0" is not a valid label in the SELinux policy of this host`},
 		"mount label, none":          {neither, "process", "", "", "context=u:r:t:s0", `linux.mountLabel: "u:r:t:s0"` + noSELinux},
 		"all faults at once":         {neither, "process", "web", "p", "context=m", `process.apparmorProfile: "web"` + noAppArmor + "\n" + `process.selinuxLabel: "p"` + noSELinux + "\n" + `linux.mountLabel: "m"` + noSELinux},
 		"unconfined beside a label":  {neither, "process", "unconfined", "p", "", `process.selinuxLabel: "p"` + noSELinux},
@@ -177,7 +177,7 @@ func TestRestored(t *testing.T) {
 		}
 		return f
 	}
-	const lost = ": criu has restored the process with its own label, "
+	const lost = ": CRIU restored the process with the label "
 	for name, tt := range map[string]struct {
 		host             files
 		profile, process string
@@ -191,22 +191,22 @@ func TestRestored(t *testing.T) {
 		},
 		"profile, lost": {
 			attrs("7/attr/apparmor/current", "unconfined\n", "self/attr/apparmor/current", "unconfined\n"), "web", "",
-			"process.apparmorProfile" + lost + "unconfined, in place of web",
+			"process.apparmorProfile" + lost + "unconfined instead of web",
 		},
 		"profile, lost, mode": {
 			attrs("7/attr/apparmor/current", "host (complain)\n", "self/attr/apparmor/current", "host (enforce)\n"), "web", "",
-			"process.apparmorProfile" + lost + "host, in place of web",
+			"process.apparmorProfile" + lost + "host instead of web",
 		},
 		"profile, before Linux 5.8": {
 			attrs("7/attr/current", "unconfined\n", "self/attr/current", "unconfined\n"), "web", "",
-			"process.apparmorProfile" + lost + "unconfined, in place of web",
+			"process.apparmorProfile" + lost + "unconfined instead of web",
 		},
 		// A profile that the policy has since renamed, or one that stacks: not CRIU's fault.
 		"profile, another":    {host: attrs("7/attr/current", "web//&x (enforce)\n", "self/attr/current", "unconfined\n"), profile: "web"},
 		"profile, skiff's":    {host: attrs("7/attr/current", "web (enforce)\n", "self/attr/current", "web (enforce)\n"), profile: "web"},
 		"label":               {host: attrs("7/attr/current", "u:r:t:s0\x00", "self/attr/current", "u:r:skiff:s0\x00"), process: "u:r:t:s0"},
 		"label, as skiff's":   {host: attrs("7/attr/current", "u:r:t:s0\x00", "self/attr/current", "u:r:t:s0\x00"), process: "u:r:t:s0"},
-		"label, lost":         {attrs("7/attr/current", "u:r:a:s0\x00", "self/attr/current", "u:r:a:s0\x00"), "", "u:r:t:s0", "process.selinuxLabel" + lost + "u:r:a:s0, in place of u:r:t:s0"},
+		"label, lost":         {attrs("7/attr/current", "u:r:a:s0\x00", "self/attr/current", "u:r:a:s0\x00"), "", "u:r:t:s0", "process.selinuxLabel" + lost + "u:r:a:s0 instead of u:r:t:s0"},
 		"profile, no file":    {neither, "web", "", "process.apparmorProfile: open /proc/7/attr/current: no such file or directory"},
 		"profile, no own":     {attrs("7/attr/current", "web\n"), "web", "", "process.apparmorProfile: open /proc/self/attr/current: no such file or directory"},
 		"profile, unreadable": {attrs("7/attr/apparmor/current", "denied"), "web", "", "process.apparmorProfile: open /proc/7/attr/apparmor/current: permission denied"},

@@ -1,10 +1,10 @@
 package rootfs
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/program"
 	"golang.org/x/sys/unix"
@@ -31,13 +31,13 @@ func Added(r plan.Rootfs, on Setting, p *program.Program) (*Tree, error) {
 func (t *Tree) addable(m *mount) error {
 	switch {
 	case m.way == change:
-		return errors.New("a remount would change what is mounted in the container: only new mounts can be added")
+		return fault.New(fault.InvalidConfig, "remount cannot be used: only new mounts can be added to a running container")
 	case m.byMount:
-		return errors.New("iversion, and options of 256 bytes and more, cannot be given to a mount of a container that runs")
+		return fault.New(fault.NotSupported, "iversion and options of 256 or more bytes are not supported for mounts that are added to a running container")
 	}
 	if m.CopyLink && m.Bind {
 		if _, err := t.Host.Readlink(m.Source); err == nil {
-			return fmt.Errorf("%s is a symlink, which copy-symlink makes anew, and that is no mount: only mounts can be added to a container that runs", m.Source)
+			return fault.With(fault.InvalidConfig, fmt.Errorf("copy-symlink cannot be used: %s is a symlink, and only mounts can be added to a running container", m.Source))
 		}
 	}
 	for _, list := range [...]struct {
@@ -46,7 +46,7 @@ func (t *Tree) addable(m *mount) error {
 	}{{"maskedPaths", t.plan.Masked}, {"readonlyPaths", t.plan.ReadonlyP}} {
 		for _, path := range list.paths {
 			if path == m.Destination || strings.HasPrefix(path, strings.TrimSuffix(m.Destination, "/")+"/") {
-				return fmt.Errorf("on %s it would cover %s of linux.%s", m.Destination, path, list.name)
+				return fault.With(fault.InvalidConfig, fmt.Errorf("a mount on %s would hide %s, which is in linux.%s", m.Destination, path, list.name))
 			}
 		}
 	}

@@ -67,7 +67,7 @@ func TestAddedMounts(t *testing.T) {
 	covering.Masked = []string{"/proc/kcore"}
 	covering.Mounts[0].Field = "mounts[0]"
 	_, err = Added(covering, Setting{NewMounts: true, Host: aHost}, new(program.Program))
-	if want := "mounts[0]: on /proc it would cover /proc/kcore of linux.maskedPaths"; err == nil || err.Error() != want {
+	if want := "mounts[0]: a mount on /proc would hide /proc/kcore, which is in linux.maskedPaths"; err == nil || err.Error() != want {
 		t.Errorf("got %v, expected %s", err, want)
 	}
 }
@@ -76,7 +76,7 @@ func TestAddedMounts(t *testing.T) {
 func TestAddedLink(t *testing.T) {
 	for source, want := range map[string]string{
 		"/src/a":    "",
-		"/src/link": "mounts[0]: /src/link is a symlink, which copy-symlink makes anew, and that is no mount: only mounts can be added to a container that runs",
+		"/src/link": "mounts[0]: copy-symlink cannot be used: /src/link is a symlink, and only mounts can be added to a running container",
 	} {
 		r := of(bind(source, "/a"))
 		r.Mounts[0].Field, r.Mounts[0].CopyLink = "mounts[0]", true

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
@@ -36,7 +37,7 @@ func (t *Tree) askMapped(p *program.Program, m *mount, src program.Slot) {
 // idmapped mount.
 func (t *Tree) MapAsked(i int64, f *os.File, ns UserNamespaces) error {
 	if i < 0 || i >= int64(len(t.mounts)) || t.mounts[i].ids != mapAsked {
-		return fmt.Errorf("handshake: mount %d is not to be idmapped", i)
+		return fmt.Errorf("handshake: the child asked for mount %d to be idmapped, which has no mappings", i)
 	}
 	m := &t.mounts[i]
 	if err := mapIDs(m, f, ns); err != nil {
@@ -89,13 +90,14 @@ func IDMapError(source string, recursive bool, err error) error {
 	case errors.Is(err, unix.EINVAL):
 		also := ""
 		if recursive {
-			also = ", or one mounted below it"
+			also = ", or one mounted below it,"
 		}
-		return fmt.Errorf("the file system of %s (%s)%s cannot be idmapped: %w (give up the mapping and the options idmap and ridmap, or copy the data to a file system like ext4, xfs, btrfs or tmpfs)",
-			source, fsType(source), also, err)
+		err = fmt.Errorf("the file system of %s (%s)%s does not support idmapped mounts: %w", source, fsType(source), also, err)
+		return fault.Hint(fault.With(fault.NotSupported, err),
+			"remove the mappings and the options idmap and ridmap, or copy the data to a file system such as ext4, xfs, btrfs or tmpfs")
 	case errors.Is(err, unix.EPERM):
-		return fmt.Errorf("the mount of %s (%s) cannot be idmapped: %w (CAP_SYS_ADMIN is needed where the file system was mounted, and the mount must not be idmapped already)",
-			source, fsType(source), err)
+		return fault.Hint(fmt.Errorf("the mount of %s (%s) cannot be idmapped: %w", source, fsType(source), err),
+			"CAP_SYS_ADMIN is required in the user namespace that mounted the file system, and the mount must not be idmapped already")
 	}
 	return err
 }
@@ -104,8 +106,8 @@ func IDMapError(source string, recursive bool, err error) error {
 func (t *Tree) checkMapped() error {
 	for i := range t.mounts {
 		if m := &t.mounts[i]; m.ids == mapRefused {
-			return fmt.Errorf("%s: an ordinary user cannot idmap a mount of the host's: %s is %s, and CAP_SYS_ADMIN is needed where that was mounted (give up the mapping and the options idmap and ridmap)",
-				m.Field, m.Source, fsType(m.Source))
+			err := fmt.Errorf("%s: an ordinary user cannot idmap a mount of the host, such as that of %s (%s)", m.Field, m.Source, fsType(m.Source))
+			return fault.Hint(fault.With(fault.NoPermission, err), "remove the mappings and the options idmap and ridmap")
 		}
 	}
 	return nil
@@ -129,7 +131,7 @@ func BindError(path string, err error) error {
 	if tableErr != nil || !slices.Contains(strings.Fields(m.Propagation), "unbindable") {
 		return err
 	}
-	return fmt.Errorf("%w (the mount on %s is unbindable: mount --make-private %s)", err, m.Point, m.Point)
+	return fault.Hint(err, fmt.Sprintf("the mount on %s is unbindable: mount --make-private %s", m.Point, m.Point))
 }
 
 // mountOf returns the mount that path is on.
@@ -193,12 +195,13 @@ func LockedError(source, options string) error {
 	if names == "" {
 		return nil
 	}
-	return fmt.Errorf("%s: the mount of %s has a flag that this option would clear, and it is locked: %w (only who mounted it can clear it; leave the option out)", names, source, unix.EPERM)
+	err := fmt.Errorf("%s: cannot clear a locked flag of the mount of %s: %w", names, source, unix.EPERM)
+	return fault.Hint(err, "only the user who mounted it can clear the flag: remove the option")
 }
 
 // StaysReadonly is the warning that a bind with the option rw stays read-only.
 func StaysReadonly(source string) string {
-	return fmt.Sprintf("rw: the mount of %s is read-only, and that is locked: it stays so (only who mounted it can clear it)", source)
+	return fmt.Sprintf("rw has no effect: the mount of %s is read-only, and only the user who mounted it can change that", source)
 }
 
 // refused explains why attributes could not be set.

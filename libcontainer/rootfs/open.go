@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
@@ -91,9 +92,9 @@ func (t *Tree) checkRoot() error {
 	case err != nil:
 		return fmt.Errorf("root.path: %w", err)
 	case st.Mode()&os.ModeSymlink != 0:
-		return fmt.Errorf("root.path: %s is a symlink; give the directory itself", t.plan.Path)
+		return fault.Hint(fault.New(fault.InvalidConfig, "root.path: "+t.plan.Path+" must not be a symlink"), "use the directory that it points to")
 	case !st.IsDir():
-		return fmt.Errorf("root.path: %s is not a directory", t.plan.Path)
+		return fault.New(fault.InvalidConfig, "root.path: "+t.plan.Path+" is not a directory")
 	}
 	return nil
 }
@@ -133,7 +134,7 @@ func openNode(d *plan.Device) (*os.File, error) {
 	}
 	node, err := sys.CloneNode(d.Path, d.Mode&unix.S_IFMT, unix.Mkdev(d.Major, d.Minor))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w (in a user namespace the host's node is used)", field, err)
+		return nil, fault.Hint(fmt.Errorf("%s: %w", field, err), "in a user namespace, the host's device node is used")
 	}
 	return node, nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
@@ -93,7 +94,7 @@ func TestOpenLocked(t *testing.T) {
 	root := mounted(t)
 	locked := os.Getenv(lockedVariable)
 	_, warnings, err := opening(t, plan.Rootfs{Path: root, Mounts: mounts(bind(locked, "/s", clears(unix.MOUNT_ATTR_RDONLY)))}, Setting{}, noUserNamespace)
-	if err != nil || len(warnings) != 1 || !strings.HasPrefix(warnings[0], "mounts[0].options: rw: the mount of "+locked+" is read-only") {
+	if err != nil || len(warnings) != 1 || !strings.HasPrefix(warnings[0], "mounts[0].options: rw has no effect: the mount of "+locked+" is read-only") {
 		t.Errorf("error %v, warnings %q", err, warnings)
 	}
 	_, _, err = opening(t, plan.Rootfs{Path: root, Mounts: mounts(bind(locked, "/s", clears(unix.MOUNT_ATTR_NOSUID)))}, Setting{}, noUserNamespace)
@@ -130,10 +131,10 @@ func TestOpenMapped(t *testing.T) {
 func TestMapAsked(t *testing.T) {
 	tree := New(plan.Rootfs{Path: "/b/rootfs", Mounts: mounts(tmpfs, with(inside, mapped, func(m *plan.Mount) { m.Field = "mounts[1]" }))}, Setting{NewMounts: true, UserNS: true, Host: aHost}, new(program.Program))
 	for i, want := range map[int64]string{
-		-1: "handshake: mount -1 is not to be idmapped",
-		0:  "handshake: mount 0 is not to be idmapped",
+		-1: "handshake: the child asked for mount -1 to be idmapped, which has no mappings",
+		0:  "handshake: the child asked for mount 0 to be idmapped, which has no mappings",
 		1:  "mounts[1]: no user namespace",
-		2:  "handshake: mount 2 is not to be idmapped",
+		2:  "handshake: the child asked for mount 2 to be idmapped, which has no mappings",
 	} {
 		if err := tree.MapAsked(i, nil, noUserNamespace); err == nil || err.Error() != want {
 			t.Errorf("mount %d: error %v, expected %s", i, err, want)
@@ -166,12 +167,12 @@ func TestOpenErrors(t *testing.T) {
 		mounts bool
 	}{
 		{"no root", plan.Rootfs{Path: dir + "/none"}, Setting{}, "root.path: lstat " + dir + "/none: no such file", false},
-		{"a symlink", plan.Rootfs{Path: link}, Setting{}, "root.path: " + link + " is a symlink", false},
+		{"a symlink", plan.Rootfs{Path: link}, Setting{}, "root.path: " + link + " must not be a symlink", false},
 		{"a file", plan.Rootfs{Path: file}, Setting{}, "root.path: " + file + " is not a directory", false},
 		{"an ordinary user's idmapped bind", plan.Rootfs{Path: dir, Mounts: mounts(bind(dir, "/a", mapped))}, Setting{UserNS: true, ByChild: true}, "mounts[0]: an ordinary user cannot idmap", false},
 		{"an ordinary user", plan.Rootfs{Path: dir, Mounts: mounts(bind(dir, "/a"))}, Setting{UserNS: true, ByChild: true}, "", false},
 		{"no source", plan.Rootfs{Path: dir, Mounts: mounts(bind(dir+"-none", "/a"))}, Setting{}, "mounts[0].source: open_tree " + dir + "-none: no such file", true},
-		{"a device that is another", plan.Rootfs{Path: dir, Devices: []plan.Device{{Field: "linux.devices[0]", Path: "/dev/null", Mode: unix.S_IFCHR, Major: 1, Minor: 5}}}, Setting{UserNS: true}, "linux.devices[0]: /dev/null of the host is not the device 1:5", true},
+		{"a device that is another", plan.Rootfs{Path: dir, Devices: []plan.Device{{Field: "linux.devices[0]", Path: "/dev/null", Mode: unix.S_IFCHR, Major: 1, Minor: 5}}}, Setting{UserNS: true}, "linux.devices[0]: /dev/null on the host must be the device 1:5", true},
 		{"a default device", plan.Rootfs{Path: dir, Devices: []plan.Device{{Path: dir + "/none", Mode: unix.S_IFCHR}}}, Setting{UserNS: true}, "default device " + dir + "/none: ", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -226,12 +227,15 @@ func TestIDMapError(t *testing.T) {
 	}{
 		{nil, false, "<nil>"},
 		{unix.EBADF, false, "bad file descriptor"},
-		{unix.EINVAL, false, "the file system of /proc (proc) cannot be idmapped: invalid argument"},
-		{unix.EINVAL, true, "the file system of /proc (proc), or one mounted below it cannot be idmapped"},
+		{unix.EINVAL, false, "the file system of /proc (proc) does not support idmapped mounts: invalid argument"},
+		{unix.EINVAL, true, "the file system of /proc (proc), or one mounted below it, does not support idmapped mounts"},
 		{unix.EPERM, true, "the mount of /proc (proc) cannot be idmapped: operation not permitted"},
 	} {
 		if got := fmt.Sprint(IDMapError("/proc", c.recursive, c.err)); !strings.HasPrefix(got, c.want) {
 			t.Errorf("got %s, expected %s", got, c.want)
 		}
+	}
+	if d := fault.Of(IDMapError("/proc", false, unix.EINVAL)); d.Code != fault.NotSupported || !strings.HasPrefix(d.Hint, "remove the mappings") {
+		t.Errorf("%+v", d)
 	}
 }

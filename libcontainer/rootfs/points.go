@@ -55,7 +55,7 @@ func MakePoints(r plan.Rootfs, host Host) (_ *Points, err error) {
 		// CRIU uses pivot_root, too; if the new root is read-only by then, it puts
 		// the old one on a tmpfs here.
 		if err := root.Mkdir("tmp", 0o755); err != nil && !errors.Is(err, os.ErrExist) {
-			return nil, fmt.Errorf("root.path: CRIU needs a directory tmp in a read-only root: %w", err)
+			return nil, fmt.Errorf("root.path: CRIU requires a directory tmp in a read-only root file system: %w", err)
 		}
 	}
 	return p, nil

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
@@ -29,7 +30,7 @@ func Dial(p *specs.LinuxSeccomp, field string) (*Agent, error) {
 	conn, err := sys.ConnectUnix(p.ListenerPath, unix.SOCK_STREAM)
 	m.Done(err, "connect to the seccomp agent at", p.ListenerPath)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w (is the seccomp agent running?)", field, err)
+		return nil, fault.Hint(fmt.Errorf("%s: failed to connect with seccomp agent: %w", field, err), "is the agent running?")
 	}
 	return &Agent{conn, p.ListenerPath, p.ListenerMetadata, field}, nil
 }

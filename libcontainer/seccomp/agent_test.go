@@ -90,7 +90,7 @@ func checkRights(t *testing.T, oob []byte, r *os.File) {
 }
 
 func TestAgentMissing(t *testing.T) {
-	if a, err := Dial(notifying("/nosuch"), "linux.seccomp.listenerPath"); a != nil || err == nil || !strings.HasPrefix(err.Error(), "linux.seccomp.listenerPath: connect /nosuch: ") {
+	if a, err := Dial(notifying("/nosuch"), "linux.seccomp.listenerPath"); a != nil || err == nil || !strings.HasPrefix(err.Error(), "linux.seccomp.listenerPath: failed to connect with seccomp agent: connect /nosuch: ") {
 		t.Errorf("%v, %v", a, err)
 	}
 	p := notifying("/nosuch")

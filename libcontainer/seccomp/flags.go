@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/seccomp/bpf"
 	"golang.org/x/sys/unix"
 )
@@ -39,7 +40,7 @@ func flag(word specs.LinuxSeccompFlag) (uint, error) {
 		return 0, fmt.Errorf("unknown seccomp flag %q", word)
 	}
 	if bit == unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV && !kernelHas(bit) {
-		return 0, fmt.Errorf("%s: the kernel does not have it (Linux 5.19): %w", word, errors.ErrUnsupported)
+		return 0, fault.With(fault.NotSupported, fmt.Errorf("%s requires Linux 5.19 or newer: %w", word, errors.ErrUnsupported))
 	}
 	return bit, nil
 }

@@ -18,7 +18,7 @@ import (
 //go:generate sh build.sh
 
 // errNoHelper is the error of a build without the tag cparts.
-var errNoHelper = fault.New(fault.IncompleteBuild, "linux.seccomp: this skiff was built without its filter compiler: build it with make")
+var errNoHelper = fault.Hint(fault.New(fault.IncompleteBuild, "linux.seccomp: this skiff was built without its filter compiler"), "build it with make")
 
 // LibraryVersion returns the version of the libseccomp that compiles filters, such as
 // "2.5.4", or "none".
@@ -49,7 +49,7 @@ func compile(scratch string, p *specs.LinuxSeccomp) (f bpf.Filter, err error) {
 	}
 	defer unix.Close(in)
 	if _, err := unix.Seek(in, 0, io.SeekStart); err != nil {
-		return f, fmt.Errorf("seccomp: pass the profile on: %w", err)
+		return f, fmt.Errorf("seccomp: pass the profile to the filter compiler: %w", err)
 	}
 	out, err := sys.Memfd("seccomp-program")
 	if err != nil {
@@ -82,7 +82,7 @@ func runHelper(scratch string, in, out int) (int, error) {
 		Sys: &syscall.SysProcAttr{Setpgid: true},
 	})
 	if errors.Is(err, unix.ENOENT) {
-		return -1, fmt.Errorf("%w (is /proc mounted?)", err)
+		return -1, fault.Hint(err, "is /proc mounted?")
 	}
 	if err != nil {
 		return -1, err
@@ -102,7 +102,7 @@ func answer(status, out int) (f bpf.Filter, err error) {
 	}
 	f, ok := bpf.Decode(text[:n])
 	if !ok {
-		return f, fmt.Errorf("seccomp: the filter compiler wrote %d bytes, not a whole program", n)
+		return f, fmt.Errorf("seccomp: the filter compiler returned an incomplete program of %d bytes", n)
 	}
 	return f, nil
 }
@@ -117,6 +117,9 @@ func failure(status int, said string) error {
 		return fmt.Errorf("seccomp: the filter compiler was killed by signal %d (%s)", status-128, unix.SignalName(unix.Signal(status-128)))
 	case status != 1 || line == "":
 		return fmt.Errorf("seccomp: the filter compiler failed with status %d: %s", status, line)
+	}
+	if strings.HasPrefix(line, "linux.seccomp") {
+		return fault.New(fault.InvalidConfig, line)
 	}
 	return errors.New(line)
 }

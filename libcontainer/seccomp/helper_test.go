@@ -90,7 +90,7 @@ func TestHelperErrors(t *testing.T) {
 		{Names: []string{"read", "nosuchcall"}, Action: specs.ActErrno},
 	}}
 	_, err := Cached([]string{t.TempDir()}, "", p)
-	if want := `linux.seccomp.syscalls[0].names[1]: unknown system call "nosuchcall", which would not be denied: the name of a system call is expected`; err == nil || err.Error() != want {
+	if want := `linux.seccomp.syscalls[0].names[1]: unknown system call "nosuchcall", which the filter could not deny: must be the name of a system call`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
@@ -115,9 +115,9 @@ func TestHelperFails(t *testing.T) {
 		"be killed":            "the filter compiler was killed by signal 9 (SIGKILL)",
 		"panic":                "status 2: panic: why",
 		"fail":                 "status 1: ",
-		"write too much":       "not a whole program",
-		"write a part":         "wrote 8000 bytes, not a whole program",
-		"write nothing":        "wrote 0 bytes, not a whole program",
+		"write too much":       "incomplete program",
+		"write a part":         "incomplete program of 8000 bytes",
+		"write nothing":        "incomplete program of 0 bytes",
 		"show the environment": "[]",
 	} {
 		_, err := Cached([]string{t.TempDir()}, "", &specs.LinuxSeccomp{DefaultAction: act})

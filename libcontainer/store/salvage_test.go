@@ -37,10 +37,10 @@ func damages() map[string]struct {
 			return errors.Join(err, os.Truncate(path, st.Size()/2))
 		}, "it ends within a line"},
 		"missing":   {os.Remove, "it is missing"},
-		"directory": {instead(func(path string) error { return os.Mkdir(path, 0o700) }), "is a directory, a regular file is expected"},
-		"FIFO":      {instead(func(path string) error { return unix.Mkfifo(path, 0o600) }), "is a FIFO, a regular file is expected"},
-		"symlink":   {instead(func(path string) error { return os.Symlink("/dev/zero", path) }), "is a symlink, a regular file is expected"},
-		"sparse":    {func(path string) error { return os.Truncate(path, 1<<40) }, "more than 64 MiB"},
+		"directory": {instead(func(path string) error { return os.Mkdir(path, 0o700) }), "must be a regular file, but is a directory"},
+		"FIFO":      {instead(func(path string) error { return unix.Mkfifo(path, 0o600) }), "must be a regular file, but is a FIFO"},
+		"symlink":   {instead(func(path string) error { return os.Symlink("/dev/zero", path) }), "must be a regular file, but is a symlink"},
+		"sparse":    {func(path string) error { return os.Truncate(path, 1<<40) }, "must not be larger than 64 MiB"},
 	}
 }
 

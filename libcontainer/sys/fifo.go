@@ -67,7 +67,7 @@ func (s *stream) Read(b []byte) (int, error) {
 		case s.begun:
 			return 0, io.EOF
 		case time.Now().After(s.end):
-			return 0, errors.New("nobody writes at the other end")
+			return 0, errors.New("no process has opened the other end for writing")
 		default:
 			time.Sleep(5 * time.Millisecond)
 		}

@@ -90,7 +90,7 @@ func (d Dir) ReadRegular(name string, limit int64) (_ []byte, err error) {
 		return nil, NotRegular{path, kind}
 	}
 	if st.Size > limit {
-		return nil, fmt.Errorf("%s has %d bytes, which is more than %d MiB", path, st.Size, limit>>20)
+		return nil, fmt.Errorf("%s must not be larger than %d MiB, but has %d bytes", path, limit>>20, st.Size)
 	}
 	b := make([]byte, st.Size)
 	for got := 0; got < len(b); {
@@ -110,7 +110,7 @@ func (d Dir) ReadRegular(name string, limit int64) (_ []byte, err error) {
 type NotRegular struct{ Path, Kind string }
 
 func (e NotRegular) Error() string {
-	return e.Path + " is " + e.Kind + ", a regular file is expected"
+	return e.Path + " must be a regular file, but is " + e.Kind
 }
 
 // kindOf names the type of a file; empty for a regular one.

@@ -62,7 +62,7 @@ func Executable(name string, data []byte, scratch string, minFD int) (int, error
 	}
 	fd, fileErr := hiddenInOneOf([]string{scratch, "/run", "/var/lib", "/var/tmp", "/tmp"}, data, minFD)
 	if fileErr != nil {
-		return -1, fmt.Errorf("%w (vm.memfd_noexec refuses it), and %w", err, fileErr)
+		return -1, fmt.Errorf("%w (because of vm.memfd_noexec), and %w", err, fileErr)
 	}
 	return fd, nil
 }

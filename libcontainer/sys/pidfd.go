@@ -127,5 +127,5 @@ func ProcFault() string {
 	if err != nil && !errors.Is(err, unix.ENOENT) {
 		return fmt.Sprintf("/proc: %v", err)
 	}
-	return "/proc is not a proc file system, and skiff needs one there: mount -t proc proc /proc"
+	return "no proc file system is mounted on /proc, where skiff requires one: mount -t proc proc /proc"
 }

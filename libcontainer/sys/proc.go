@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 	"golang.org/x/sys/unix"
 )
@@ -46,7 +47,7 @@ func MountByID(id uint64) (proc.Mount, error) {
 	}
 	m, ok := proc.MountByID(table, id)
 	if !ok {
-		return m, fmt.Errorf("/proc/self/mountinfo: mount %d is not there", id)
+		return m, fmt.Errorf("/proc/self/mountinfo does not list mount %d", id)
 	}
 	return m, nil
 }
@@ -90,14 +91,15 @@ func ThreadGroup(tid int) (int, error) {
 		if Gone(tid) {
 			return 0, nil
 		}
-		return 0, fmt.Errorf("which process has the thread %d: %w (before Linux 6.13 /proc has to show it: is it mounted with hidepid or subset?)", tid, err)
+		return 0, fault.Hint(fmt.Errorf("cannot find the process of thread %d: %w", tid, err),
+			"before Linux 6.13, /proc must show all processes: is it mounted with hidepid or subset?")
 	}
 	if err != nil {
 		return 0, err
 	}
 	id, ok := proc.Value(string(b), proc.Colon, "Tgid")
 	if !ok {
-		return 0, fmt.Errorf("%s: no line Tgid", path)
+		return 0, fmt.Errorf("%s has no line Tgid", path)
 	}
 	return strconv.Atoi(id)
 }

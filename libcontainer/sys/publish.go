@@ -223,7 +223,7 @@ func openOutput(path string, flags int, mode uint32) (*Appender, error) {
 	if errors.Is(err, unix.ELOOP) {
 		to, ok := meant(path)
 		if !ok {
-			return nil, fmt.Errorf("%s is a symlink of another user's, which is not followed", path)
+			return nil, fmt.Errorf("%s is a symlink that belongs to another user, and is not followed", path)
 		}
 		fd, err = openToWrite(to, flags, mode)
 	}

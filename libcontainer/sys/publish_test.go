@@ -33,10 +33,10 @@ func TestPublish(t *testing.T) {
 			return errors.Join(os.Symlink("/dev/null", path), os.Lchown(path, 1000, 1000))
 		}, want: "42", other: true},
 		{name: "device that is full", lay: func(path, _ string) error { return os.Symlink("/dev/full", path) }, err: "no space left", kept: true},
-		{name: "directory", lay: func(path, _ string) error { return os.Mkdir(path, 0o700) }, err: "is a directory, a regular file is expected", kept: true},
+		{name: "directory", lay: func(path, _ string) error { return os.Mkdir(path, 0o700) }, err: "must be a regular file, but is a directory", kept: true},
 		{name: "socket", lay: func(path, _ string) error {
 			return unix.Mknod(path, unix.S_IFSOCK|0o600, 0)
-		}, err: "is a socket, a regular file is expected", kept: true},
+		}, err: "must be a regular file, but is a socket", kept: true},
 		{name: "no directory", lay: func(path, _ string) error { return os.Remove(filepath.Dir(path)) }, err: "no such file"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -218,7 +218,7 @@ func TestAppend(t *testing.T) {
 	if err := os.Lchown(link, 1000, 1000); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Append(link, 0o600); err == nil || !strings.Contains(err.Error(), "another user's") {
+	if _, err := Append(link, 0o600); err == nil || !strings.Contains(err.Error(), "belongs to another user") {
 		t.Errorf("another's symlink: %v", err)
 	}
 }

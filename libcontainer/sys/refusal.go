@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"golang.org/x/sys/unix"
 )
 
@@ -91,15 +92,15 @@ func Explain(name string, err error) error {
 	return err
 }
 
-// Add appends the words of r, if there are any, to err.
+// Add adds the words of r, if there are any, to err as a hint.
 func (r Refusal) Add(err error) error {
 	switch {
 	case r.Words == "":
 		return err
 	case r.Certain:
-		return fmt.Errorf("%w (%s)", err, r.Words)
+		return fault.Hint(err, r.Words)
 	}
-	return fmt.Errorf("%w (or %s)", err, r.Words)
+	return fault.Hint(err, "perhaps "+r.Words)
 }
 
 func (c *call) refused(err error) Refusal {
@@ -118,7 +119,7 @@ type tried struct {
 }
 
 func refusal(c *call, errno unix.Errno, t tried) Refusal {
-	const floor = "Linux 5.14 or newer is needed"
+	const floor = "Linux 5.14 or newer is required"
 	switch {
 	case errno == unix.ENOSYS && !t.filtered:
 		return Refusal{fmt.Sprintf("the kernel does not have the system call %s: %s", c.name, floor), true}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"golang.org/x/sys/unix"
 )
 
@@ -14,7 +15,7 @@ func TestRefusal(t *testing.T) {
 	plain, asks := &call{name: "openat2"}, &call{name: "fsopen", asks: true}
 	const (
 		forbids = "a seccomp filter around skiff forbids the system call "
-		older   = "the kernel does not have the system call openat2: Linux 5.14 or newer is needed"
+		older   = "the kernel does not have the system call openat2: Linux 5.14 or newer is required"
 	)
 	for _, c := range []struct {
 		name    string
@@ -25,7 +26,7 @@ func TestRefusal(t *testing.T) {
 		certain bool
 	}{
 		{"an older kernel", plain, unix.ENOSYS, tried{again: unix.ENOSYS}, older, true},
-		{"a filter that denies the call, or an older kernel", plain, unix.ENOSYS, tried{filtered: true, again: unix.ENOSYS}, forbids + "openat2, or the kernel does not have it: Linux 5.14 or newer is needed", true},
+		{"a filter that denies the call, or an older kernel", plain, unix.ENOSYS, tried{filtered: true, again: unix.ENOSYS}, forbids + "openat2, or the kernel does not have it: Linux 5.14 or newer is required", true},
 		{"a filter", plain, unix.EPERM, tried{filtered: true, again: unix.EPERM}, forbids + "openat2", true},
 		{"a filter that lets the call through", plain, unix.EPERM, tried{filtered: true, again: unix.EINVAL}, "", false},
 		{"no filter", plain, unix.EPERM, tried{again: unix.EPERM}, "", false},
@@ -47,10 +48,14 @@ func TestRefusalAdd(t *testing.T) {
 	}{
 		{Refusal{}, "fsopen: operation not permitted (CAP_SYS_ADMIN is needed)"},
 		{Refusal{"a filter forbids it", true}, "fsopen: operation not permitted (CAP_SYS_ADMIN is needed) (a filter forbids it)"},
-		{Refusal{"a filter forbids it", false}, "fsopen: operation not permitted (CAP_SYS_ADMIN is needed) (or a filter forbids it)"},
+		{Refusal{"a filter forbids it", false}, "fsopen: operation not permitted (CAP_SYS_ADMIN is needed) (perhaps a filter forbids it)"},
 	} {
-		if have := c.r.Add(err); have.Error() != c.want || !errors.Is(have, unix.EPERM) {
+		have := c.r.Add(err)
+		if have.Error() != c.want || !errors.Is(have, unix.EPERM) {
 			t.Errorf("%+v: %v", c.r, have)
+		}
+		if hint := fault.Of(have).Hint; !strings.HasSuffix(hint, c.r.Words) {
+			t.Errorf("%+v: hint %q", c.r, hint)
 		}
 	}
 }

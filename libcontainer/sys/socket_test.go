@@ -40,7 +40,7 @@ func TestSendAllEnds(t *testing.T) {
 	}
 	begun := time.Now()
 	err = SendAll(s, make([]byte, 8<<20), 0)
-	if !errors.Is(err, unix.EAGAIN) || !strings.Contains(err.Error(), "nobody reads at the other end") {
+	if !errors.Is(err, unix.EAGAIN) || !strings.Contains(err.Error(), "no process is reading from the other end") {
 		t.Errorf("got %v", err)
 	}
 	if took := time.Since(begun); took > peerWait/2 {

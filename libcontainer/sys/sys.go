@@ -12,6 +12,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"golang.org/x/sys/unix"
 )
 
@@ -148,7 +149,7 @@ func CloneNode(path string, kind uint32, dev uint64) (*os.File, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != kind || st.Rdev != dev {
 		unix.Close(fd)
-		return nil, fmt.Errorf("%s of the host is not the device %d:%d", path, unix.Major(dev), unix.Minor(dev))
+		return nil, fmt.Errorf("%s on the host must be the device %d:%d", path, unix.Major(dev), unix.Minor(dev))
 	}
 	return os.NewFile(uintptr(fd), path), nil
 }
@@ -304,7 +305,7 @@ const peerWait = 10 * time.Second
 // unread explains the error of that timeout.
 func unread(err error) error {
 	if errors.Is(err, unix.EAGAIN) {
-		return fmt.Errorf("%w (nobody reads at the other end)", err)
+		return fault.Hint(err, "no process is reading from the other end")
 	}
 	return err
 }

@@ -32,7 +32,7 @@ type Walk struct {
 }
 
 // ErrMoved means that a directory was moved during the walk.
-var ErrMoved = errors.New("the directory was moved meanwhile")
+var ErrMoved = errors.New("the directory was moved in the meantime")
 
 // Run walks through the tree of the open directory top.
 func (w *Walk) Run(top int) error {

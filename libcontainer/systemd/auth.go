@@ -33,7 +33,7 @@ func authenticate(c net.Conn, uid string) (*authenticated, error) {
 		return nil, withoutAddress(err)
 	}
 	if !strings.HasPrefix(line, "OK ") {
-		return nil, fmt.Errorf("user id %s is not accepted: %q", uid, line)
+		return nil, fmt.Errorf("user id %s was rejected: %q", uid, line)
 	}
 	return &authenticated{Conn: c, answers: strings.NewReader("REJECTED EXTERNAL\r\n" + line + "\r\n")}, nil
 }
@@ -43,7 +43,7 @@ func readLine(c net.Conn) (string, error) {
 	const most = 1024
 	line, err := bufio.NewReaderSize(io.LimitReader(byteReader{c}, most), 16).ReadString('\n')
 	if len(line) == most {
-		return "", fmt.Errorf("an answer of %d bytes or more", most)
+		return "", fmt.Errorf("the reply must be less than %d bytes long", most)
 	}
 	return strings.TrimRight(line, "\r\n"), err
 }

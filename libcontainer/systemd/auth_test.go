@@ -10,7 +10,7 @@ import (
 func TestReadLine(t *testing.T) {
 	for _, c := range []struct{ sent, want, err string }{
 		{"OK 1\r\nrest", "OK 1", ""},
-		{strings.Repeat("x", 5000), "", "an answer of 1024 bytes or more"},
+		{strings.Repeat("x", 5000), "", "the reply must be less than 1024 bytes long"},
 	} {
 		ours, theirs := net.Pipe()
 		go func() {

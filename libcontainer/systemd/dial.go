@@ -141,7 +141,7 @@ func connect(at address, wait time.Duration) (_ *Manager, err error) {
 	}
 	a, err := authenticate(c, hostUID())
 	if err != nil {
-		return nil, fmt.Errorf("D-Bus authentication: %w", asTimeout(err, wait, "an answer"))
+		return nil, fmt.Errorf("D-Bus authentication: %w", asTimeout(err, wait, "a reply"))
 	}
 	conn, err := dbus.NewConn(a)
 	if err != nil {
@@ -189,7 +189,7 @@ func checkPeer(c *net.UnixConn) error {
 		return fmt.Errorf("SO_PEERCRED: %w", credErr)
 	}
 	if cred.Pid == 0 {
-		return errors.New("it is in another pid namespace than skiff, and would not know the container's processes by their numbers")
+		return errors.New("systemd is in another pid namespace than skiff, where the container's processes have other numbers")
 	}
 	return nil
 }
@@ -207,12 +207,12 @@ func asTimeout(err error, wait time.Duration, what string) error {
 // subscription.
 func (m *Manager) subscribe(wait time.Duration) error {
 	if err := m.conn.Hello(); err != nil {
-		return fmt.Errorf("D-Bus: %w", asTimeout(err, wait, "the answer to Hello"))
+		return fmt.Errorf("D-Bus: %w", asTimeout(err, wait, "the reply to Hello"))
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
 	if err := m.conn.AddMatchSignalContext(ctx, dbus.WithMatchInterface(manager), dbus.WithMatchMember("JobRemoved")); err != nil {
-		return fmt.Errorf("D-Bus: %w", asTimeout(err, wait, "the answer to AddMatch"))
+		return fmt.Errorf("D-Bus: %w", asTimeout(err, wait, "the reply to AddMatch"))
 	}
 	return m.call("Subscribe").Err
 }

@@ -20,7 +20,7 @@ import (
 // Reasons to refuse a unit; test with errors.Is.
 var (
 	// ErrExists: there is a unit of that name already, which belongs to somebody else.
-	ErrExists = fault.New(fault.UnitExists, "a systemd unit of this name exists")
+	ErrExists = fault.New(fault.UnitExists, "a systemd unit with this name already exists")
 	// ErrUnreachable: systemd answers on none of its sockets.
 	ErrUnreachable = fault.New(fault.NoSystemd, "systemd cannot be reached")
 )

@@ -142,7 +142,7 @@ func cpus(file, list string) ([]Property, error) {
 		return nil, err
 	}
 	if bits = bytes.TrimRight(bits, "\x00"); len(bits) == 0 {
-		return nil, errors.New("a list like 0-3,7 is expected")
+		return nil, errors.New("must be a list such as 0-3,7")
 	}
 	name := "AllowedCPUs"
 	if file == "cpuset.mems" {

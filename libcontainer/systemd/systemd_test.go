@@ -142,9 +142,9 @@ func TestUnitErrors(t *testing.T) {
 		want string
 		is   error
 	}{
-		{"no end of the job", &fake{hangs: true}, "skiff-web.scope: start it: waited 300ms for the end of the job (JobRemoved)", unix.ETIMEDOUT},
-		{"no answer", &fake{silent: true}, "skiff-web.scope: start it: waited 300ms for the answer to StartTransientUnit", unix.ETIMEDOUT},
-		{"job failed", &fake{result: "failed"}, `skiff-web.scope: start it: the job's result is "failed"`, nil},
+		{"no end of the job", &fake{hangs: true}, "cannot start skiff-web.scope: waited 300ms for the end of the job (JobRemoved)", unix.ETIMEDOUT},
+		{"no answer", &fake{silent: true}, "cannot start skiff-web.scope: waited 300ms for the reply to StartTransientUnit", unix.ETIMEDOUT},
+		{"job failed", &fake{result: "failed"}, `cannot start skiff-web.scope: the result of the job is "failed"`, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := c.fake.serve(t)
@@ -161,11 +161,11 @@ func TestDeadlines(t *testing.T) {
 	m := (&fake{silent: true}).serve(t)
 	_, control := m.ControlGroup()
 	for want, err := range map[string]error{
-		"systemd: the manager: read ControlGroup: waited 300ms for the answer to Get":                            control,
-		"systemd: skiff-web.scope: look for it: waited 300ms for the answer to GetUnit":                          m.Free(web.Name),
-		"systemd: skiff-web.scope: stop it: waited 300ms for the answer to StopUnit":                             m.Stop(web.Name),
-		"systemd: skiff-web.scope: move process 7 into it: waited 300ms for the answer to AttachProcessesToUnit": m.Attach(web.Name, "", 7),
-		"systemd: skiff-web.scope: set its properties: waited 300ms for the answer to SetUnitProperties":         m.Set(web.Name, []Property{Unlimited("TasksMax")}),
+		"systemd: cannot read ControlGroup of the manager: waited 300ms for the reply to Get":                    control,
+		"systemd: cannot look up skiff-web.scope: waited 300ms for the reply to GetUnit":                         m.Free(web.Name),
+		"systemd: cannot stop skiff-web.scope: waited 300ms for the reply to StopUnit":                           m.Stop(web.Name),
+		"systemd: cannot move process 7 to skiff-web.scope: waited 300ms for the reply to AttachProcessesToUnit": m.Attach(web.Name, "", 7),
+		"systemd: cannot set properties of skiff-web.scope: waited 300ms for the reply to SetUnitProperties":     m.Set(web.Name, []Property{Unlimited("TasksMax")}),
 	} {
 		if !errors.Is(err, unix.ETIMEDOUT) || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%v, expected %s", err, want)
@@ -191,7 +191,7 @@ func TestSilent(t *testing.T) {
 	}
 	defer l.Close()
 	_, err = connect(address{path, true}, 50*time.Millisecond)
-	if !errors.Is(err, unix.ETIMEDOUT) || err.Error() != "D-Bus authentication: waited 50ms for an answer: connection timed out" {
+	if !errors.Is(err, unix.ETIMEDOUT) || err.Error() != "D-Bus authentication: waited 50ms for a reply: connection timed out" {
 		t.Errorf("%v: expected the time that was waited, and for what", err)
 	}
 }
@@ -210,7 +210,7 @@ func TestSilentBus(t *testing.T) {
 		}
 	}()
 	_, err = connect(address{path, false}, 50*time.Millisecond)
-	if !errors.Is(err, unix.ETIMEDOUT) || err.Error() != "D-Bus: waited 50ms for the answer to Hello: connection timed out" {
+	if !errors.Is(err, unix.ETIMEDOUT) || err.Error() != "D-Bus: waited 50ms for the reply to Hello: connection timed out" {
 		t.Errorf("%v: expected the time that was waited, and for what", err)
 	}
 }

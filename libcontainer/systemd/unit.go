@@ -51,7 +51,7 @@ func (m *Manager) ControlGroup() (string, error) {
 	}
 	s, ok := v.(string)
 	if !ok {
-		return "", fmt.Errorf("systemd: ControlGroup is %v, expected a path", v)
+		return "", fmt.Errorf("systemd: ControlGroup must be a path, not %v", v)
 	}
 	return path.Clean("/" + s), nil
 }
@@ -65,7 +65,7 @@ func (m *Manager) Free(unit string) error {
 		return nil
 	}
 	if err != nil {
-		return failed("look for it", unit, err)
+		return failed("look up", unit, err)
 	}
 	v, err := m.property(at, unitInterface, "ActiveState", unit)
 	if err != nil {
@@ -124,7 +124,7 @@ func (m *Manager) reset(unit string) error {
 	if err == nil || noSuchUnit(err) {
 		return nil
 	}
-	return failed("reset it", unit, err)
+	return failed("reset", unit, err)
 }
 
 // Attach has systemd move the process into the unit's cgroup, or into the cgroup sub
@@ -132,7 +132,7 @@ func (m *Manager) reset(unit string) error {
 func (m *Manager) Attach(unit, sub string, pid int) error {
 	err := m.call("AttachProcessesToUnit", unit, path.Join("/", sub), []uint32{uint32(pid)}).Err
 	if err != nil {
-		return failed(fmt.Sprintf("move process %d into it", pid), unit, err)
+		return failed(fmt.Sprintf("move process %d to", pid), unit, err)
 	}
 	return nil
 }
@@ -143,7 +143,7 @@ func (m *Manager) Set(unit string, properties []Property) error {
 		return nil
 	}
 	if err := m.call("SetUnitProperties", unit, true, properties).Err; err != nil {
-		return failed("set its properties", unit, err)
+		return failed("set properties of", unit, err)
 	}
 	return nil
 }
@@ -157,19 +157,19 @@ func (m *Manager) job(verb, unit, method string, args ...any) (err error) {
 	defer limit.Stop()
 	var job dbus.ObjectPath
 	if err := m.call(method, args...).Store(&job); err != nil {
-		return failed(verb+" it", unit, err)
+		return failed(verb, unit, err)
 	}
 	for {
 		select {
 		case s := <-m.signals:
 			if s == nil {
-				return failed(verb+" it", unit, errors.New("the connection was closed"))
+				return failed(verb, unit, errors.New("the connection was closed"))
 			}
 			if result, ok := ended(s, job); ok {
 				return jobResult(verb, unit, result)
 			}
 		case <-limit.C:
-			return failed(verb+" it", unit, fmt.Errorf("waited %v for the end of the job (JobRemoved): %w", m.jobWait, unix.ETIMEDOUT))
+			return failed(verb, unit, fmt.Errorf("waited %v for the end of the job (JobRemoved): %w", m.jobWait, unix.ETIMEDOUT))
 		}
 	}
 }
@@ -188,7 +188,7 @@ func jobResult(verb, unit, result string) error {
 	if result == "done" {
 		return nil
 	}
-	return failed(verb+" it", unit, fmt.Errorf("the job's result is %q, expected \"done\"", result))
+	return failed(verb, unit, fmt.Errorf("the result of the job is %q instead of \"done\"", result))
 }
 
 func (m *Manager) call(method string, args ...any) *dbus.Call {
@@ -198,7 +198,7 @@ func (m *Manager) call(method string, args ...any) *dbus.Call {
 	t := trace.Begin()
 	c := m.conn.Object(service, object).CallWithContext(ctx, manager+"."+method, 0, args...)
 	t.Done(c.Err, "call systemd:", method)
-	c.Err = asTimeout(c.Err, wait, "the answer to "+method)
+	c.Err = asTimeout(c.Err, wait, "the reply to "+method)
 	return c
 }
 
@@ -211,13 +211,13 @@ func (m *Manager) property(at dbus.ObjectPath, of, name, whose string) (any, err
 	err := m.conn.Object(service, at).CallWithContext(ctx, "org.freedesktop.DBus.Properties.Get", 0, of, name).Store(&v)
 	t.Done(err, "read property of systemd:", name)
 	if err != nil {
-		return nil, failed("read "+name, whose, asTimeout(err, wait, "the answer to Get"))
+		return nil, failed("read "+name+" of", whose, asTimeout(err, wait, "the reply to Get"))
 	}
 	return v.Value(), nil
 }
 
 func failed(what, unit string, err error) error {
-	return fmt.Errorf("systemd: %s: %s: %w", unit, what, err)
+	return fmt.Errorf("systemd: cannot %s %s: %w", what, unit, err)
 }
 
 func noSuchUnit(err error) bool { return isDBusError(err, service+".NoSuchUnit") }

@@ -13,7 +13,9 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
@@ -58,12 +60,12 @@ func Spread(p *program.Program, proc *plan.Process, confined bool) {
 func Apply(pid int, proc *plan.Process) error {
 	if s := proc.Scheduler; s != nil {
 		if err := sys.SchedSetattr(pid, attr(s)); err != nil {
-			return fmt.Errorf("%s: set %s: %w%s", field(proc, "scheduler"), s.Name, err, hint(err, func(errno unix.Errno) string { return program.SchedHint(s.Name, errno) }))
+			return hinted(fmt.Errorf("%s: set %s: %w", field(proc, "scheduler"), s.Name, err), func(errno unix.Errno) string { return program.SchedHint(s.Name, errno) })
 		}
 	}
 	if n := proc.IOPriority; n != nil {
 		if err := sys.SetIOPriority(pid, *n); err != nil {
-			return fmt.Errorf("%s: %w%s", field(proc, "ioPriority"), err, hint(err, program.IOPriorityHint))
+			return hinted(fmt.Errorf("%s: %w", field(proc, "ioPriority"), err), program.IOPriorityHint)
 		}
 	}
 	return nil
@@ -82,7 +84,7 @@ func Near(proc *plan.Process, start func() error) error {
 		return err
 	}
 	if err := sys.SchedSetaffinity(0, proc.CPUInitial); err != nil {
-		return fmt.Errorf("%s: %w%s", field(proc, "execCPUAffinity.initial"), err, hint(err, program.AffinityHint))
+		return hinted(fmt.Errorf("%s: %w", field(proc, "execCPUAffinity.initial"), err), program.AffinityHint)
 	}
 	err = start()
 	_ = sys.SchedSetaffinity(0, before) // if the cpuset has just lost these CPUs, that is not an error of the start
@@ -106,12 +108,18 @@ func attr(s *plan.Scheduler) []byte {
 	return append(b, make([]byte, size-len(b))...)
 }
 
-// hint applies one of the hint functions of package program to the errno in err.
-func hint(err error, of func(unix.Errno) string) string {
-	if errno := unix.Errno(0); errors.As(err, &errno) {
-		return of(errno)
+// hinted adds to err what one of the hint functions of package program says about the
+// errno in it, " (...)".
+func hinted(err error, of func(unix.Errno) string) error {
+	errno := unix.Errno(0)
+	if !errors.As(err, &errno) {
+		return err
 	}
-	return ""
+	text := of(errno)
+	if inside, ok := strings.CutPrefix(text, " ("); ok {
+		text = strings.TrimSuffix(inside, ")")
+	}
+	return fault.Hint(err, text)
 }
 
 func field(p *plan.Process, name string) string { return plan.Under(p.Field, name) }

@@ -57,7 +57,7 @@ func damages() []damage {
 		{"directory", instead(func(path string) error { return os.MkdirAll(path+"/a", 0o700) }), "a directory"},
 		{"FIFO", instead(func(path string) error { return unix.Mkfifo(path, 0o600) }), "a FIFO"},
 		{"symlink", instead(func(path string) error { return os.Symlink("/dev/zero", path) }), "a symlink"},
-		{"sparse", record(func(path string) error { return os.Truncate(path, 1<<40) }), "more than 64 MiB"},
+		{"sparse", record(func(path string) error { return os.Truncate(path, 1<<40) }), "must not be larger than 64 MiB"},
 		{"all but the symlink", func(dir string) error {
 			return errors.Join(os.Truncate(dir+"/state", 0), os.Truncate(dir+"/state.spare", 0))
 		}, "it is empty"},

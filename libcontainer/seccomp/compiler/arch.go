@@ -135,5 +135,5 @@ func nativeArch() (arch, error) {
 			return a, nil
 		}
 	}
-	return arch{}, fmt.Errorf("seccomp: native architecture %v is not one of the specification's", native)
+	return arch{}, fmt.Errorf("seccomp: the runtime specification does not have the native architecture %v", native)
 }

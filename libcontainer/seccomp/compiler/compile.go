@@ -98,7 +98,7 @@ func (c *compiler) head(p *specs.LinuxSeccomp) ([]unix.SockFilter, error) {
 
 func newCompiler(p *specs.LinuxSeccomp) (*compiler, error) {
 	if err := libseccomp.SetAPI(apiLevel); err != nil {
-		return nil, fmt.Errorf("seccomp: libseccomp 2.5 or newer is needed: %w", err)
+		return nil, fmt.Errorf("seccomp: libseccomp 2.5 or newer is required: %w", err)
 	}
 	def, err := withErrno(p.DefaultAction, p.DefaultErrnoRet)
 	if err != nil {
@@ -106,7 +106,7 @@ func newCompiler(p *specs.LinuxSeccomp) (*compiler, error) {
 	}
 	filter, err := libseccomp.NewFilter(def)
 	if err != nil {
-		return nil, fmt.Errorf("seccomp: make a filter with the default action %s: %w", p.DefaultAction, err)
+		return nil, fmt.Errorf("seccomp: create a filter with the default action %s: %w", p.DefaultAction, err)
 	}
 	return &compiler{filter: filter, def: def}, nil
 }
@@ -117,7 +117,7 @@ func (c *compiler) addArchs(list []arch, words []specs.Arch) error {
 	for _, a := range list[1:] {
 		err := c.filter.AddArch(a.lib)
 		if errors.Is(err, unix.EDOM) {
-			err = errors.New("its byte order is not this machine's")
+			err = errors.New("its byte order differs from this machine's")
 		}
 		if err != nil {
 			return fmt.Errorf("linux.seccomp.architectures %v: add %v: %w", words, a.lib, err)
@@ -175,9 +175,9 @@ func (c *compiler) addName(at, name string, act libseccomp.ScmpAction, rules [][
 // misspelled call, or one of a newer kernel. That is an error.
 func (c *compiler) unknown(at, name string, act libseccomp.ScmpAction) error {
 	if leniency(act) < leniency(c.def) {
-		return fmt.Errorf("%s: unknown system call %.80q, which would not be denied: the name of a system call is expected", at, name)
+		return fmt.Errorf("%s: unknown system call %.80q, which the filter could not deny: must be the name of a system call", at, name)
 	}
-	c.note("%s: unknown system call %.80q: its rule is left out", at, name)
+	c.note("%s: ignoring the rule for unknown system call %.80q", at, name)
 	return nil
 }
 
@@ -186,7 +186,7 @@ func (c *compiler) note(format string, args ...any) {
 	switch len(c.notes) {
 	case bpf.MaxNotes:
 	case bpf.MaxNotes - 1:
-		c.notes = append(c.notes, "linux.seccomp.syscalls: more names of unknown system calls: their rules are left out")
+		c.notes = append(c.notes, "linux.seccomp.syscalls: ignoring the rules for more unknown system calls")
 	default:
 		c.notes = append(c.notes, fmt.Sprintf(format, args...))
 	}
@@ -206,7 +206,7 @@ func conditions(args []specs.LinuxSeccompArg) ([][]libseccomp.ScmpCondition, err
 			return nil, fmt.Errorf(".args[%d].op: %w", i, err)
 		}
 		if arg.Index >= uint(len(seen)) {
-			return nil, fmt.Errorf(".args[%d].index: %d is above 5: system calls have 6 arguments", i, arg.Index)
+			return nil, fmt.Errorf(".args[%d].index: must be between 0 and 5, not %d", i, arg.Index)
 		}
 		repeated = repeated || seen[arg.Index]
 		seen[arg.Index] = true
@@ -268,11 +268,11 @@ func memfile(name string) (*os.File, error) {
 // with EINVAL.
 func join(head []unix.SockFilter, body []byte) ([]byte, error) {
 	if !bpf.Plausible(body) {
-		return nil, fmt.Errorf("seccomp: libseccomp wrote %d bytes, not a whole program", len(body))
+		return nil, fmt.Errorf("seccomp: libseccomp returned an incomplete program of %d bytes", len(body))
 	}
 	prog := append(encode(head), body...)
 	if n := len(prog) / bpf.InsnSize; n > bpf.MaxInsns {
-		return nil, fmt.Errorf("linux.seccomp: the filter has %d instructions, the kernel takes %d", n, bpf.MaxInsns)
+		return nil, fmt.Errorf("linux.seccomp: the filter must have at most %d instructions, not %d", bpf.MaxInsns, n)
 	}
 	return prog, nil
 }

@@ -47,15 +47,15 @@ func withErrno(word specs.LinuxSeccompAction, ret *uint) (libseccomp.ScmpAction,
 	switch act {
 	case libseccomp.ActErrno:
 		if code > maxErrno {
-			return act, fmt.Errorf("errno %d: the kernel returns none above %d", code, maxErrno)
+			return act, fmt.Errorf("errno must be at most %d, not %d", maxErrno, code)
 		}
 	case libseccomp.ActTrace:
 		if code > unix.SECCOMP_RET_DATA {
-			return act, fmt.Errorf("value %d for the tracer is above %d", code, unix.SECCOMP_RET_DATA)
+			return act, fmt.Errorf("value for the tracer must be at most %d, not %d", unix.SECCOMP_RET_DATA, code)
 		}
 	default:
 		if ret != nil {
-			return act, fmt.Errorf("action %s takes no errno", word)
+			return act, fmt.Errorf("an errno cannot be set for action %s", word)
 		}
 	}
 	return act.SetReturnCode(int16(uint16(code))), nil

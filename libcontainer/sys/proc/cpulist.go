@@ -14,7 +14,7 @@ const MaxCPU = 1<<16 - 1
 // TooHigh is the error for a number above [MaxCPU].
 type TooHigh uint64
 
-func (n TooHigh) Error() string { return fmt.Sprintf("%d is above %d", uint64(n), MaxCPU) }
+func (n TooHigh) Error() string { return fmt.Sprintf("%d must not exceed %d", uint64(n), MaxCPU) }
 
 // CPUList converts a list of CPUs or memory nodes, "0-3,7" (cpuset(7), "List format"),
 // to a bit mask: the lowest byte first, in whole words of 8 bytes. The mask of an empty
@@ -29,7 +29,7 @@ func CPUList(list string) (mask []byte, err error) {
 	for part := range strings.SplitSeq(list, ",") {
 		from, to, ok := span(part)
 		if !ok {
-			return nil, fmt.Errorf("%q is no list of numbers and ranges like 0-3,7", list)
+			return nil, fmt.Errorf("%q must be a list of numbers and ranges, such as 0-3,7", list)
 		}
 		if to > MaxCPU {
 			return nil, TooHigh(to)

@@ -14,7 +14,7 @@ func IDMap(text string) (list []specs.LinuxIDMapping, err error) {
 		var m specs.LinuxIDMapping
 		f := strings.Fields(line)
 		if len(f) != 3 {
-			return nil, fmt.Errorf("%q: three numbers are expected", line)
+			return nil, fmt.Errorf("%q must be three numbers", line)
 		}
 		for i, to := range [...]*uint32{&m.ContainerID, &m.HostID, &m.Size} {
 			n, err := strconv.ParseUint(f[i], 10, 32)

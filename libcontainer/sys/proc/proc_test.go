@@ -231,7 +231,7 @@ func TestCPUList(t *testing.T) {
 		}
 	}
 	for _, list := range []string{"-1", "1-", "2-1", ",", "1,,2", " ", "0x1", "+1", "1 2", "0-10:2/5", "all", "99999999999"} {
-		if mask, err := CPUList(list); err == nil || !strings.Contains(err.Error(), "like 0-3,7") {
+		if mask, err := CPUList(list); err == nil || !strings.Contains(err.Error(), "such as 0-3,7") {
 			t.Errorf("%q: %x, %v", list, mask, err)
 		}
 	}
