@@ -258,8 +258,9 @@ func (t *tally) reason(at id) string {
 	said, last := "", "no reason given"
 	for line := range strings.Lines(t.textOf(at)) {
 		line = strings.TrimSpace(line)
-		if p := position.FindString(line); p != "" && len(line) > len(p) {
-			said = line[len(p):]
+		// The log of a script comes after the message of its skip.
+		if p := position.FindString(line); p != "" && len(line) > len(p) && !strings.HasPrefix(p, "testscript.go:") {
+			said = strings.TrimSuffix(line[len(p):], ":")
 		}
 		if line != "" && line != "PASS" && !strings.HasSuffix(line, ":") && !strings.HasPrefix(line, "---") && !strings.HasPrefix(line, "===") {
 			last = line

@@ -51,7 +51,7 @@ func TestSummary(t *testing.T) {
 			"2 passed, 0 failed, 0 skipped\n", true},
 		{"skipped", nil, []string{
 			"run p T", "output p T     a_test.go:7: needs root\\n", "skip p T",
-			"run p U", "output p U     log of a script\\n        cmd.go:70: needs root\\n", "skip p U",
+			"run p U", "output p U     cmd.go:70: needs root:\\n    testscript.go:609: WORK=$WORK\\n        PATH=/bin\\n", "skip p U",
 			"run p V", "output p V     a_test.go:7: no CPU\\n    --- SKIP: V\\n", "skip p V", "pass p -"},
 			"   2 skipped: needs root\n   1 skipped: no CPU\n0 passed, 0 failed, 3 skipped\n", true},
 		{"skipped, with names", func(sums *tally) { sums.names = true }, []string{"run p T", "output p T     a_test.go:7: needs root\\n", "skip p T"},
