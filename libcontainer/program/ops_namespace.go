@@ -115,7 +115,7 @@ func (o BecomeRoot) code() code {
 }
 func (o Files) code() code { return code{kind: kindFiles, n: [3]uint64{o.Count}} }
 
-func (NoDump) what() string { return "keep others from tracing skiff" }
+func (NoDump) what() string { return "keep other processes from tracing skiff" }
 func (o Unshare) what() string {
 	return "create namespaces (" + plan.NamespaceNames(o.Namespaces) + ")"
 }

@@ -321,7 +321,7 @@ func (Affinity) hint(f wire.Message) string   { return AffinityHint(f.Errno) }
 func SchedHint(errno unix.Errno) string {
 	switch errno {
 	case unix.EPERM:
-		return " (a real-time policy or a negative nice value needs CAP_SYS_NICE, and in a v1 cpu cgroup a cpu.rt_runtime_us; SCHED_DEADLINE also needs all CPUs of its cpuset)"
+		return " (a real-time policy or a lower nice value requires CAP_SYS_NICE, and a real-time policy in a v1 cpu cgroup requires cpu.rt_runtime_us; SCHED_DEADLINE also requires all CPUs of its cpuset)"
 	case unix.EBUSY:
 		return " (the deadlines of all processes together exceed what the CPUs can provide)"
 	case unix.EINVAL:
