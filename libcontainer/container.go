@@ -50,7 +50,7 @@ func (c *Container) read() error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return c.notExist()
-	case errors.Is(err, ErrDamaged):
+	case errors.Is(err, ErrDamaged) && !errors.Is(err, fs.ErrPermission):
 		return fault.Hint(err, "use delete --force "+c.ID()+" to kill and remove the container")
 	}
 	return err

@@ -25,11 +25,25 @@ type damage struct {
 }
 
 func (d *damage) Error() string {
-	var newer *newerError
-	if errors.As(d.err, &newer) {
+	switch d.FaultCode() {
+	case fault.NewerState:
 		return fmt.Sprintf("the record %s: %v", d.path, d.err)
+	case fault.NoPermission:
+		return fmt.Sprintf("cannot read the container's record: %v", d.err)
 	}
 	return fmt.Sprintf("the record %s is damaged: %v", d.path, d.err)
+}
+
+// FaultCode returns the code of the error. A record that this user may not read need not
+// be damaged.
+func (d *damage) FaultCode() fault.Code {
+	switch {
+	case errors.As(d.err, new(*newerError)):
+		return fault.NewerState
+	case errors.Is(d.err, fs.ErrPermission):
+		return fault.NoPermission
+	}
+	return fault.Damaged
 }
 
 func (d *damage) Is(target error) bool { return target == ErrDamaged }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"golang.org/x/sys/unix"
 )
 
@@ -208,5 +210,22 @@ func TestSalvagedDevices(t *testing.T) {
 	}
 	if got, err := e.Read(); !errors.Is(err, ErrDamaged) || !reflect.DeepEqual(got.Network, r.Network) {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestDamageCode(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		code fault.Code
+		text string
+	}{
+		{errors.New("it is empty"), fault.Damaged, "the record /r/state is damaged: it is empty"},
+		{fmt.Errorf("x: %w", &newerError{9, "1.2"}), fault.NewerState, "the record /r/state: x: it was written by skiff 1.2"},
+		{&fs.PathError{Op: "open", Path: "/r/state", Err: unix.EACCES}, fault.NoPermission, "cannot read the container's record: open /r/state: permission denied"},
+	} {
+		err := fmt.Errorf("state: %w", &damage{"/r/state", c.err})
+		if got := fault.Of(err).Code; got != c.code || !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), c.text) {
+			t.Errorf("%v: %s; want %s, %q", err, got, c.code, c.text)
+		}
 	}
 }
