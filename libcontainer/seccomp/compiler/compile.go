@@ -177,7 +177,7 @@ func (c *compiler) unknown(at, name string, act libseccomp.ScmpAction) error {
 	if leniency(act) < leniency(c.def) {
 		return fmt.Errorf("%s: unknown system call %.80q, which the filter could not deny: must be the name of a system call", at, name)
 	}
-	c.note("%s: ignoring the rule for unknown system call %.80q", at, name)
+	c.note("%s: unknown system call %.80q, whose rule has no effect", at, name)
 	return nil
 }
 
@@ -186,7 +186,7 @@ func (c *compiler) note(format string, args ...any) {
 	switch len(c.notes) {
 	case bpf.MaxNotes:
 	case bpf.MaxNotes - 1:
-		c.notes = append(c.notes, "linux.seccomp.syscalls: ignoring the rules for more unknown system calls")
+		c.notes = append(c.notes, "linux.seccomp.syscalls: more unknown system calls, whose rules have no effect")
 	default:
 		c.notes = append(c.notes, fmt.Sprintf(format, args...))
 	}

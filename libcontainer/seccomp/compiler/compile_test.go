@@ -202,7 +202,7 @@ func TestUnknownNames(t *testing.T) {
 				}
 				continue
 			}
-			if err != nil || len(f.Notes) != 1 || !strings.HasPrefix(f.Notes[0], where+": ignoring the rule for unknown system call \"no_such_call\"") {
+			if err != nil || len(f.Notes) != 1 || !strings.HasPrefix(f.Notes[0], where+": unknown system call \"no_such_call\", whose rule has no effect") {
 				t.Errorf("%s by default, %s: notes %q, %v", def, act, f.Notes, err)
 			}
 			p.Syscalls[0].Names = []string{"mkdir"}
