@@ -127,13 +127,13 @@ func badInputs() []badInput {
 		{name: "unified key", patch: `{"linux": {"resources": {"unified": {"../x": "1"}}}}`, want: ""},
 
 		{name: "netDevices without namespace", patch: `{"linux": {"namespaces": [{"type": "mount"}, {"type": "uts"}], "netDevices": {"eth0": {}}}}`, want: "linux.netDevices: requires a network namespace in linux.namespaces"},
-		{name: "netDevices in the host's namespace", patch: `{"linux": {"namespaces": [{"type": "mount"}, {"type": "uts"}, {"type": "network", "path": "/proc/self/ns/net"}], "netDevices": {"eth0": {}}}}`, want: "linux.netDevices: the container has the runtime's own network namespace: there is nowhere to move a device to"},
-		{name: "netDevices missing", patch: `{"linux": {"netDevices": {"nosuch0": {}}}}`, want: `linux.netDevices["nosuch0"]: there is no such network device: no such device`},
+		{name: "netDevices in the host's namespace", patch: `{"linux": {"namespaces": [{"type": "mount"}, {"type": "uts"}, {"type": "network", "path": "/proc/self/ns/net"}], "netDevices": {"eth0": {}}}}`, want: "linux.netDevices: the container must have a network namespace other than skiff's own"},
+		{name: "netDevices missing", patch: `{"linux": {"netDevices": {"nosuch0": {}}}}`, want: `linux.netDevices["nosuch0"]: no such network device in skiff's network namespace: no such device`},
 		{name: "netDevices name too long", patch: `{"linux": {"netDevices": {"eth0": {"name": "abcdefghijklmnop"}}}}`, want: `linux.netDevices["eth0"].name: "abcdefghijklmnop" must be at most 15 bytes long, not 16`},
 		{name: "netDevices name", patch: `{"linux": {"netDevices": {"eth0": {"name": "a/b"}, "eth1": {"name": ".."}, "": {}, "e%d": {}, "eth2": {"name": "%d%d"}}}}`, want: `linux.netDevices[""]: the name must not be empty; linux.netDevices["e%d"]: "e%d" must not contain %, except for one %d in the name inside the container; linux.netDevices["eth0"].name: "a/b" is not a valid name of a network device; linux.netDevices["eth1"].name: ".." is not a valid name of a network device; linux.netDevices["eth2"].name: "%d%d" must not contain %, except for one %d in the name inside the container`},
 		{name: "netDevices name twice", patch: `{"linux": {"netDevices": {"eth0": {"name": "x0"}, "eth1": {"name": "x0"}, "x0": {}, "eth3": {"name": "y%d"}, "eth4": {"name": "y%d"}}}}`, want: `linux.netDevices["eth1"].name: "x0" is already the name of linux.netDevices["eth0"]; linux.netDevices["x0"]: "x0" is already the name of linux.netDevices["eth1"]`},
 
-		{name: "intelRdt without resctrl", patch: `{"linux": {"intelRdt": {"schemata": ["L3:0=f"]}}}`, want: "linux.intelRdt: no resctrl file system is mounted (the kernel needs CONFIG_X86_CPU_RESCTRL, the processor RDT; then: mount -t resctrl resctrl /sys/fs/resctrl)"},
+		{name: "intelRdt without resctrl", patch: `{"linux": {"intelRdt": {"schemata": ["L3:0=f"]}}}`, want: "linux.intelRdt: no resctrl file system is mounted (it requires a processor with RDT, a kernel with CONFIG_X86_CPU_RESCTRL, and: mount -t resctrl resctrl /sys/fs/resctrl)"},
 		{name: "intelRdt closID", patch: `{"linux": {"intelRdt": {"closID": "a/b"}}}`, want: `linux.intelRdt.closID: "a/b" must be a name without slashes, or / for the default class`},
 		{name: "intelRdt", patch: `{"linux": {"intelRdt": {"closID": "info", "memBwSchema": "L3:0=f\nx", "schemata": ["L3:0=f", "", "a\nb"]}}}`, want: `linux.intelRdt.closID: "info" is reserved, and cannot be the name of a class of service; linux.intelRdt.memBwSchema: "L3:0=f\nx" must begin with MB:; linux.intelRdt.memBwSchema: "L3:0=f\nx" must not contain a newline; linux.intelRdt.schemata[1]: must not be empty; linux.intelRdt.schemata[2]: "a\nb" must not contain a newline`},
 
@@ -146,7 +146,7 @@ func badInputs() []badInput {
 		{name: "mount option", patch: `{"mounts": [{"destination": "/tmp", "type": "tmpfs", "options": ["size=x"]}]}`, want: "mounts[0]: mount tmpfs on /tmp (size=x): invalid argument (tmpfs: Bad value for 'size')"},
 		{name: "hook path", patch: `{"hooks": {"poststop": [{"path": "true"}]}}`, want: `hooks.poststop[0].path: "true" must be an absolute path`},
 		{name: "hook timeout", patch: `{"hooks": {"prestart": [{"path": "/bin/true", "timeout": 0}]}}`, want: "hooks.prestart[0].timeout: must be at least 1 second, not 0"},
-		{name: "hook missing", patch: `{"hooks": {"createContainer": [{"path": "/nosuch"}]}}`, want: "hooks.createContainer[0]: /nosuch: exit status 127 (no such program?)"},
+		{name: "hook missing", patch: `{"hooks": {"createContainer": [{"path": "/nosuch"}]}}`, want: "hooks.createContainer[0]: /nosuch: exit status 127 (the program may not exist)"},
 
 		// Several at once.
 		{name: "all together", patch: `{"ociVersion": "x", "process": {"cwd": "x", "env": ["B"]}, "mounts": [{"type": "tmpfs"}]}`, want: `ociVersion: "x" must be a version like 1.3.0; mounts[0].destination: is required; process.cwd: "x" must be an absolute path; process.env[0]: "B" must be of the form NAME=VALUE`},
