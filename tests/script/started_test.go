@@ -74,7 +74,7 @@ var varying = []struct {
 	{regexp.MustCompile(`^(skiff version|commit:|go:|libseccomp:) .*`), "$1 ..."},
 	{regexp.MustCompile(`("pid": )\d+`), "$1..."},
 	{regexp.MustCompile(`CREATED +OWNER`), "CREATED   OWNER"}, // as wide as the time
-	{regexp.MustCompile(`^(web +)\d+( +(?:created|running|paused) )`), "$1...$2"},
+	{regexp.MustCompile(`^(web +)\d+ +((?:created|running|paused) )`), "$1...         $2"}, // as wide with any number
 }
 
 // masked returns a line of output as it is recorded.
@@ -124,6 +124,7 @@ func TestRecordings(t *testing.T) {
 	for line, want := range map[string]string{
 		`"created": "2026-11-29T07:07:40.809402048Z",`: `"created": "...",`,
 		"web         691         paused      /mnt/web": "web         ...         paused      /mnt/web",
+		"web         69123       paused      /mnt/web": "web         ...         paused      /mnt/web",
 		"web         0           stopped     /mnt/web": "web         0           stopped     /mnt/web",
 	} {
 		if got := masked(line); got != want {
