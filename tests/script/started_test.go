@@ -73,7 +73,7 @@ var varying = []struct {
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT[\d:.]+Z`), "..."},
 	{regexp.MustCompile(`^(skiff version|commit:|go:|libseccomp:) .*`), "$1 ..."},
 	{regexp.MustCompile(`("pid": )\d+`), "$1..."},
-	{regexp.MustCompile(`CREATED +OWNER`), "CREATED   OWNER"}, // as wide as the time
+	{regexp.MustCompile(`CREATED +OWNER`), "CREATED   OWNER"},                              // as wide as the time
 	{regexp.MustCompile(`^(web +)\d+ +((?:created|running|paused) )`), "$1...         $2"}, // as wide with any number
 }
 
