@@ -14,7 +14,7 @@ import (
 type written struct {
 	TraceEvents []struct {
 		Name, Cat, Ph, S string
-		Ts, Dur          float64
+		TS, Dur          float64
 		Pid, Tid         int
 		Args             map[string]any
 	}
@@ -44,7 +44,7 @@ func TestChrome(t *testing.T) {
 	at := time.Now()
 	// What the child sends has no reading of Go's monotonic clock.
 	wall := func(d time.Duration) time.Time { return time.Unix(0, at.Add(d).UnixNano()) }
-	command := Step{What: "skiff", On: "create", Begun: at, Took: time.Millisecond, Err: errors.New("bad \"end\"\n")}
+	command := Step{What: "skiff", On: "create", Begun: at, Took: time.Millisecond, Err: errors.New("a \"bad\"\nline of text")}
 	w := write(t, command, Clock{at, 5 * time.Second}, []Step{
 		{What: "write", On: "/x", Begun: at.Add(100 * time.Microsecond), Took: 1500, Note: "1 byte"},
 		{Child: true, Pid: 11, Index: 3, What: "listen()", Begun: wall(-time.Hour), Took: time.Hour + 20*time.Microsecond},
@@ -64,13 +64,13 @@ func TestChrome(t *testing.T) {
 		if e.Tid != e.Pid {
 			t.Errorf("%+v", e)
 		}
-		got = append(got, event{e.Name, e.Ph, e.Ts, e.Dur, e.Pid, e.Args})
+		got = append(got, event{e.Name, e.Ph, e.TS, e.Dur, e.Pid, e.Args})
 	}
 	named := func(name string) map[string]any { return map[string]any{"name": name} }
 	want := []event{
 		{"process_name", "M", 0, 0, 10, named("skiff")},
 		{"thread_name", "M", 0, 0, 10, named("runtime")},
-		{"skiff create", "X", s5, 1000, 10, map[string]any{"error": "bad \"end\"\n"}},
+		{"skiff create", "X", s5, 1000, 10, map[string]any{"error": "a \"bad\"\nline of text"}},
 		{"write /x", "X", s5 + 100, 1.5, 10, map[string]any{"note": "1 byte"}},
 		{"process_name", "M", 0, 0, 11, named("container")},
 		{"thread_name", "M", 0, 0, 11, named("child")},

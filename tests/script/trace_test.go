@@ -16,7 +16,7 @@ type traceEvent struct {
 	Name    string
 	Cat     string
 	Ph      string
-	Ts, Dur float64
+	TS, Dur float64
 	Pid     int
 	Args    struct {
 		Name, Note, Error, Field string
@@ -28,11 +28,11 @@ type traceEvent struct {
 // microseconds.
 const slack = 50
 
-func (e *traceEvent) end() float64 { return e.Ts + e.Dur }
+func (e *traceEvent) end() float64 { return e.TS + e.Dur }
 
 // within reports whether e is inside of o, but for rounding.
 func (e *traceEvent) within(o *traceEvent, slack float64) bool {
-	return e.Ts >= o.Ts-slack && e.end() <= o.end()+slack
+	return e.TS >= o.TS-slack && e.end() <= o.end()+slack
 }
 
 // trace is a file of --trace.
@@ -91,7 +91,7 @@ func (t *traceFile) check() error {
 		if i == 0 {
 			continue
 		}
-		if a, b := &t.child[i-1], &t.child[i]; b.Args.Operation != a.Args.Operation+1 || b.Ts < a.end()-1 {
+		if a, b := &t.child[i-1], &t.child[i]; b.Args.Operation != a.Args.Operation+1 || b.TS < a.end()-1 {
 			return fmt.Errorf("operation %+v comes after %+v", b, a)
 		}
 	}
@@ -104,11 +104,11 @@ func (t *traceFile) check() error {
 // nested checks that no span begins in another one and ends after it.
 func nested(list []traceEvent) error {
 	list = slices.Clone(list)
-	slices.SortStableFunc(list, func(a, b traceEvent) int { return cmp.Or(cmp.Compare(a.Ts, b.Ts), cmp.Compare(b.Dur, a.Dur)) })
+	slices.SortStableFunc(list, func(a, b traceEvent) int { return cmp.Or(cmp.Compare(a.TS, b.TS), cmp.Compare(b.Dur, a.Dur)) })
 	var open []*traceEvent
 	for i := range list {
 		e := &list[i]
-		for len(open) > 0 && open[len(open)-1].end() <= e.Ts {
+		for len(open) > 0 && open[len(open)-1].end() <= e.TS {
 			open = open[:len(open)-1]
 		}
 		if len(open) > 0 && !e.within(open[len(open)-1], 0.01) {
