@@ -114,7 +114,7 @@ test: deps
 LOG := $(CURDIR)/build/log
 
 UNITS := ./commands/... ./libcontainer/... ./specconv/... ./contrib/... \
-	$(addsuffix /...,$(addprefix ./tests/,arch golden isolate listing mutants parts tally tried))
+	$(addsuffix /...,$(addprefix ./tests/,arch bench golden isolate listing mutants parts tally tried))
 
 unit: $(PARTS)
 	@$(GO) vet -tags "$(TAGS)" ./...

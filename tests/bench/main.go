@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +26,8 @@ type contender struct {
 	path string
 	root string // the value of --root
 	why  string // why it cannot take part; empty if it can
+
+	version string // the first line of its --version
 }
 
 // row is a row of the table.
@@ -50,6 +53,7 @@ func main() {
 	flag.StringVar(&o.before, "before", "", "another build of skiff, which takes part as \"before\"")
 	flag.StringVar(&o.only, "only", "", "the one row to measure: version, run, cycle, exec, state, parallel, memory, idle or list")
 	flag.StringVar(&o.out, "json", "", "file to write the result to")
+	flag.StringVar(&o.chart, "chart", "", "file to write a picture of the result to, as SVG")
 	flag.Parse()
 	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -61,6 +65,7 @@ func main() {
 type options struct {
 	rounds            int
 	before, only, out string
+	chart             string
 }
 
 func run(o options) error {
@@ -81,8 +86,8 @@ func run(o options) error {
 			c.why = err.Error()
 		}
 		version, _ := exec.Command(c.path, "--version").Output()
-		first, _, _ := strings.Cut(string(version), "\n")
-		fmt.Printf("%s: %s %s\n", c.name, first, c.why)
+		c.version, _, _ = strings.Cut(string(version), "\n")
+		fmt.Printf("%s: %s %s\n", c.name, c.version, c.why)
 	}
 	if b.all[0].why != "" {
 		return errors.New("skiff cannot run: " + b.all[0].why)
@@ -106,7 +111,23 @@ func run(o options) error {
 	if err != nil || o.out == "" {
 		return err
 	}
-	return os.WriteFile(o.out, text, 0o644)
+	if err := os.WriteFile(o.out, text, 0o644); err != nil || o.chart == "" {
+		return err
+	}
+	return os.WriteFile(o.chart, []byte(chart(b.rows, b.caption())), 0o644)
+}
+
+// caption says what was measured, when, and on what.
+func (b *bench) caption() string {
+	var names []string
+	for i := range b.all {
+		names = append(names, b.all[i].version)
+	}
+	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
+	load, _ := os.ReadFile("/proc/loadavg")
+	one, _, _ := strings.Cut(string(load), " ")
+	return fmt.Sprintf("medians; %s; %s; Linux %s, %d CPUs, load %s", strings.Join(names, ", "),
+		time.Now().Format(time.DateOnly), strings.TrimSpace(string(kernel)), runtime.NumCPU(), one)
 }
 
 // makeBundle makes a bundle with the default configuration for /bin/true, in the oldest
