@@ -34,8 +34,23 @@ all: deps skiff
 deps:
 	@contrib/deps $(BUILD_DEPS)
 
+# With another machine's GOARCH, skiff is in build/GOARCH, so that ./skiff is
+# always one that runs here.
+ifneq ($(GOARCH),)
+ifneq ($(GOARCH),$(shell $(GO) env GOHOSTARCH))
+CROSS := $(GOARCH)
+endif
+endif
+
+ifdef CROSS
+.PHONY: skiff
+skiff:
+	GO="$(GO)" contrib/cross $(CROSS) build/$(CROSS)/skiff
+	@echo "build/$(CROSS)/skiff"
+else
 skiff: $(CHILD) $(HELPER) $(SOURCES)
 	$(BUILD) -ldflags "$(LDFLAGS)" -o $@ .
+endif
 
 # The child's interpreter is embedded in the binary, so it must stay small.
 $(CHILD): $(wildcard libcontainer/child/src/*) libcontainer/child/build.sh
