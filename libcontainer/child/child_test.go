@@ -3,6 +3,7 @@ package child
 import (
 	"bytes"
 	"debug/elf"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"strings"
@@ -61,4 +62,35 @@ func TestBinary(t *testing.T) {
 			t.Error("has memory that is writable and executable")
 		}
 	}
+}
+
+// On riscv64, static variables are addressed relative to the register gp, which the
+// kernel sets to zero: the interpreter has to set it before anything else (auipc gp, ...).
+func TestStartSetsGlobalPointer(t *testing.T) {
+	needBinary(t)
+	f, err := elf.NewFile(bytes.NewReader(Binary))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.Machine != elf.EM_RISCV {
+		t.Skipf("the interpreter is for %v, only that for riscv64 has a global pointer", f.Machine)
+	}
+	const (
+		auipc = 0x17
+		gp    = 3
+	)
+	for _, p := range f.Progs {
+		if p.Type != elf.PT_LOAD || f.Entry < p.Vaddr || f.Entry >= p.Vaddr+p.Filesz {
+			continue
+		}
+		var code [4]byte
+		if _, err := p.ReadAt(code[:], int64(f.Entry-p.Vaddr)); err != nil {
+			t.Fatal(err)
+		}
+		if first := binary.LittleEndian.Uint32(code[:]); first&0xfff != gp<<7|auipc {
+			t.Errorf("the first instruction is %#08x, not one that sets gp", first)
+		}
+		return
+	}
+	t.Errorf("the entry point %#x is in no segment", f.Entry)
 }

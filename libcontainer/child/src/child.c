@@ -369,7 +369,9 @@ __asm__(".globl _start\n_start:\n\txor %ebp,%ebp\n\tand $-16,%rsp\n\tcall main_\
 #elif defined(__aarch64__)
 __asm__(".globl _start\n_start:\n\tmov x29,#0\n\tbl main_\n");
 #elif defined(__riscv)
-__asm__(".globl _start\n_start:\n\tli s0,0\n\tandi sp,sp,-16\n\tcall main_\n");
+// The linker addresses the static variables relative to gp, which the kernel leaves zero.
+__asm__(".globl _start\n_start:\n\t.option push\n\t.option norelax\n\tla gp,__global_pointer$\n\t.option pop\n"
+	"\tli s0,0\n\tandi sp,sp,-16\n\tcall main_\n");
 #endif
 
 void *memcpy(void *d, const void *s, size_t n) { char *a = d; const char *b = s; while (n--) *a++ = *b++; return d; }
