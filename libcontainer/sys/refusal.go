@@ -97,7 +97,7 @@ func (c *call) refused(err error) Refusal {
 	if !errors.As(err, &errno) || errno != unix.EPERM && errno != unix.ENOSYS {
 		return Refusal{}
 	}
-	return refusal(c, errno, tried{filtered: filtered(), again: c.try(), admin: admin()})
+	return refusal(c, errno, tried{filtered: filtered(), again: c.try(), admin: admin(), release: release()})
 }
 
 // tried has the facts that show whether a filter refused a call.
@@ -105,19 +105,29 @@ type tried struct {
 	filtered bool       // this process has a seccomp filter
 	again    unix.Errno // the error of the call with invalid arguments
 	admin    bool       // the kernel lets this process do what needs CAP_SYS_ADMIN
+	release  string     // the kernel's
 }
 
 func refusal(c *call, errno unix.Errno, t tried) Refusal {
-	const floor = "Linux 5.14 or newer is needed"
 	switch {
-	case errno == unix.ENOSYS && !t.filtered:
-		return Refusal{fmt.Sprintf("the kernel does not have the system call %s: %s", c.name, floor), true}
 	case errno == unix.ENOSYS:
-		return Refusal{fmt.Sprintf("a seccomp filter around skiff forbids the system call %s, or the kernel does not have it: %s", c.name, floor), true}
+		return Refusal{lacking(c.name, t), true}
 	case !t.filtered || t.again != unix.EPERM:
 		return Refusal{}
 	}
-	return Refusal{fmt.Sprintf("a seccomp filter around skiff forbids the system call %s", c.name), t.admin || !c.asks}
+	return Refusal{"a seccomp filter around skiff forbids the system call " + c.name, t.admin || !c.asks}
+}
+
+// lacking says why a system call is not there.
+func lacking(name string, t tried) string {
+	words := "the kernel does not have the system call " + name
+	if t.filtered {
+		words = "a seccomp filter around skiff forbids the system call " + name + ", or the kernel does not have it"
+	}
+	if old := tooOld(t.release); old != "" {
+		return words + ": " + old
+	}
+	return words
 }
 
 // try makes the call with arguments that no kernel accepts. A filter that looks only at

@@ -14,7 +14,9 @@ func TestRefusal(t *testing.T) {
 	plain, asks := &call{name: "openat2"}, &call{name: "fsopen", asks: true}
 	const (
 		forbids = "a seccomp filter around skiff forbids the system call "
-		older   = "the kernel does not have the system call openat2: Linux 5.14 or newer is needed"
+		lacks   = "the kernel does not have the system call openat2"
+		old     = "5.10.0-32-amd64"
+		older   = ": Linux 5.14 or newer is needed, this is Linux 5.10.0-32-amd64"
 	)
 	for _, c := range []struct {
 		name    string
@@ -24,8 +26,11 @@ func TestRefusal(t *testing.T) {
 		words   string
 		certain bool
 	}{
-		{"an older kernel", plain, unix.ENOSYS, tried{again: unix.ENOSYS}, older, true},
-		{"a filter that denies the call, or an older kernel", plain, unix.ENOSYS, tried{filtered: true, again: unix.ENOSYS}, forbids + "openat2, or the kernel does not have it: Linux 5.14 or newer is needed", true},
+		{"an older kernel", plain, unix.ENOSYS, tried{again: unix.ENOSYS, release: old}, lacks + older, true},
+		{"a newer kernel without the call", plain, unix.ENOSYS, tried{again: unix.ENOSYS, release: "6.1.0-50-amd64"}, lacks, true},
+		{"a filter that denies the call, or an older kernel", plain, unix.ENOSYS, tried{filtered: true, again: unix.ENOSYS, release: old}, forbids + "openat2, or the kernel does not have it" + older, true},
+		{"a filter that denies the call, on a newer kernel", plain, unix.ENOSYS, tried{filtered: true, again: unix.ENOSYS, release: "6.12.117"}, forbids + "openat2, or the kernel does not have it", true},
+		{"a filter on an older kernel", plain, unix.EPERM, tried{filtered: true, again: unix.EPERM, release: old}, forbids + "openat2", true},
 		{"a filter", plain, unix.EPERM, tried{filtered: true, again: unix.EPERM}, forbids + "openat2", true},
 		{"a filter that lets the call through", plain, unix.EPERM, tried{filtered: true, again: unix.EINVAL}, "", false},
 		{"no filter", plain, unix.EPERM, tried{again: unix.EPERM}, "", false},
@@ -36,6 +41,30 @@ func TestRefusal(t *testing.T) {
 		if r := refusal(c.call, c.errno, c.tried); r.Words != c.words || r.Certain != c.certain {
 			t.Errorf("%s: %+v", c.name, r)
 		}
+	}
+}
+
+func TestTooOld(t *testing.T) {
+	const needed = "Linux 5.14 or newer is needed, this is Linux "
+	for release, want := range map[string]string{
+		"4.18.0-553.el8_10.x86_64": needed + "4.18.0-553.el8_10.x86_64",
+		"5.4.0":                    needed + "5.4.0",
+		"5.10.0-32-amd64":          needed + "5.10.0-32-amd64",
+		"5.13.19-2-pve":            needed + "5.13.19-2-pve",
+		"5.14.0-427.el9.x86_64":    "",
+		"5.14":                     "",
+		"6.1.0-50-amd64":           "",
+		"6.12.117+deb13-arm64":     "",
+		"10.0.0":                   "",
+		"":                         "",
+		"unknown":                  "",
+	} {
+		if have := tooOld(release); have != want {
+			t.Errorf("%q: %q", release, have)
+		}
+	}
+	if tooOld(release()) != "" {
+		t.Errorf("the tests run on Linux %s", release())
 	}
 }
 
