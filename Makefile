@@ -76,9 +76,16 @@ test: deps
 	@contrib/deps $(TEST_DEPS)
 	@$(MAKE) --no-print-directory unit script script-user conformance
 
+ifdef CROSS
+# With another machine's GOARCH, in its user mode emulation: the unit tests of
+# what needs little of the kernel. The rest wants MACHINE_ARCH, see test-machine.
+unit: skiff
+	tests/foreign $(CROSS)
+else
 unit: $(CHILD) $(HELPER)
 	$(GO) vet -tags "$(TAGS)" ./...
 	tests/go-test -race -tags "$(TAGS)" ./commands/... ./libcontainer/... ./specconv/... ./contrib/... ./tests/arch/... ./tests/isolate/... ./tests/listing/... ./tests/machine/... ./tests/mutants/...
+endif
 
 # Faults that the unit tests must detect, without root: see
 # tests/mutants/doc.go.
