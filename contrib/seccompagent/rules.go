@@ -26,7 +26,9 @@ func parseRules(text string) (map[int32]rule, error) {
 		if err != nil {
 			return nil, fmt.Errorf("metadata %q: %w", text, err)
 		}
-		rules[nr] = r
+		if nr != lacking {
+			rules[nr] = r
+		}
 	}
 	return rules, nil
 }
@@ -58,7 +60,7 @@ func callNumber(name string) (int32, bool) {
 
 func callName(nr int32) string {
 	for i := range calls {
-		if calls[i].nr == nr {
+		if calls[i].nr == nr && nr != lacking {
 			return calls[i].name
 		}
 	}
@@ -69,6 +71,9 @@ type call struct {
 	name string
 	nr   int32
 }
+
+// lacking stands for the number of a call that the architecture does not have.
+const lacking = -1
 
 // calls has the system calls that are known by name; others are given by number.
 var calls = append(legacyCalls, []call{

@@ -21,6 +21,10 @@ func TestRules(t *testing.T) {
 			t.Errorf("%q: %v", text, rules)
 		}
 	}
+	// A profile names both, and an architecture may lack the first.
+	if rules, err := parseRules("mkdir=fake,mkdirat=ENOMEDIUM"); err != nil || rules[unix.SYS_MKDIRAT].String() != "ENOMEDIUM" {
+		t.Errorf("both calls: %v, %v", rules, err)
+	}
 	if rules, err := parseRules(""); err != nil || len(rules) != 0 {
 		t.Errorf("nothing: %v, %v", rules, err)
 	}
