@@ -116,10 +116,17 @@ LOG := $(CURDIR)/build/log
 UNITS := ./commands/... ./libcontainer/... ./specconv/... ./contrib/... \
 	$(addsuffix /...,$(addprefix ./tests/,arch bench golden isolate listing mutants parts tally tried))
 
+ifdef CROSS
+# With another machine's GOARCH, in its user mode emulation: the unit tests of
+# what needs little of the kernel. The rest wants MACHINE_ARCH, see test-machine.
+unit: skiff
+	tests/foreign $(CROSS)
+else
 unit: $(PARTS)
 	@$(GO) vet -tags "$(TAGS)" ./...
 	@GO_TEST_LOG=$(LOG)/unit.log tests/go-test -race -tags "$(TAGS)" $(UNITS)
 	@cd tests/oci && GO_TEST_LOG=$(LOG)/oci.log ../go-test .
+endif
 
 # Faults that the unit tests must detect, without root: see
 # tests/mutants/doc.go.

@@ -3,7 +3,10 @@ package main
 import (
 	"fmt"
 	"html"
+	"os"
+	"runtime"
 	"strings"
+	"time"
 )
 
 // The chart has a group of bars for each row with a value of crun, whose bar is 1 in each
@@ -63,4 +66,17 @@ func writeGroup(s *strings.Builder, r row, top int) {
 		fmt.Fprintf(s, `<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>`, chartLeft, y, pixels, barHeight-1, b.colour)
 		fmt.Fprintf(s, `<text x="%.1f" y="%d" font-size="9">%.3g%s</text>`+"\n", chartLeft+pixels+4, y+barHeight-2, v, more)
 	}
+}
+
+// caption says what was measured, when, and on what.
+func (b *bench) caption() string {
+	var names []string
+	for i := range b.all {
+		names = append(names, b.all[i].version)
+	}
+	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
+	load, _ := os.ReadFile("/proc/loadavg")
+	one, _, _ := strings.Cut(string(load), " ")
+	return fmt.Sprintf("medians; %s; %s; Linux %s, %d CPUs, load %s", strings.Join(names, ", "),
+		time.Now().Format(time.DateOnly), strings.TrimSpace(string(kernel)), runtime.NumCPU(), one)
 }

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -115,19 +114,6 @@ func run(o options) error {
 		return err
 	}
 	return os.WriteFile(o.chart, []byte(chart(b.rows, b.caption())), 0o644)
-}
-
-// caption says what was measured, when, and on what.
-func (b *bench) caption() string {
-	var names []string
-	for i := range b.all {
-		names = append(names, b.all[i].version)
-	}
-	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
-	load, _ := os.ReadFile("/proc/loadavg")
-	one, _, _ := strings.Cut(string(load), " ")
-	return fmt.Sprintf("medians; %s; %s; Linux %s, %d CPUs, load %s", strings.Join(names, ", "),
-		time.Now().Format(time.DateOnly), strings.TrimSpace(string(kernel)), runtime.NumCPU(), one)
 }
 
 // makeBundle makes a bundle with the default configuration for /bin/true, in the oldest
