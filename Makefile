@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # skiff: see README.md. To begin with: `make run`, `make test`.
 
 PREFIX  ?= /usr/local

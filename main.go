@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Without these settings, the Go runtime opens the CPU limit file of our cgroup on the
 // host at startup, to set GOMAXPROCS, keeps it open, and rereads it from time to time.
 // A container runtime has no use for that, and should not keep a descriptor of a host

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package commands is the command line. Each verb has a file, which turns arguments
 // into a request to package libcontainer. Only this package prints, logs, forwards
 // signals, sets exit codes and, apart from D-Bus addresses, reads the environment.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package contrib has the samples of engines' configuration that the tests of the engines
 // use.
 package contrib

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package specconv
 
 // compat is a behaviour of other runtimes that the specification does not have, or has

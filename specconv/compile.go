@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package specconv compiles config.json: it reads the bundle, checks the
 // configuration and resolves every word in it to a value of the launch plan.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command completion writes the completions of bash, zsh and fish, from the table of
 // commands. Usage: completion DIR. The files are skiff (bash), _skiff (zsh) and
 // skiff.fish, as these shells look for them.

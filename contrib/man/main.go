@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command man writes the manual pages. Usage: man VERSION DIR.
 //
 // Each file in pages is the text of a page, in mdoc(7), with the date of its last change

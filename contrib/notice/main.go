@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Notice writes NOTICE and the files in licenses/: what is linked into skiff and into the
 // seccomp compiler that is embedded in it, on each architecture of a release, and under
 // which licence. Run it in the root directory of the module after a dependency has changed:

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Seccompagent handles the system calls for which the seccomp profile of a container says
 // SCMP_ACT_NOTIFY. It is an example, and skiff's tests use it.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package cgroup makes, limits, freezes, kills and removes the cgroups of a container,
 // on hosts with cgroup v2 alone (unified), v1 alone (legacy) or both (hybrid).
 //

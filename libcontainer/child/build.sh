@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Builds the child: static and without a C library, so that it is the same few
 # KiB whichever compiler makes it. Usage: build.sh OUTPUT (a path relative to
 # this directory, or absolute). CHILD_CC names another compiler than cc, for

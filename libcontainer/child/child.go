@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package child contains the interpreter that becomes the user's process: a small
 // static C program without a C library, embedded in the runtime.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package cred makes the operations that change the child from root to the user of
 // config.json: groups, ids, capabilities.
 //

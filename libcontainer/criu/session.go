@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package criu has CRIU (criu.org) dump and restore the processes of a container: it
 // runs `criu swrk` and exchanges messages of CRIU's RPC protocol with it.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package fault adds to an error what a program wants to know about it: a stable code,
 // the phase in which it came up, and a hint. None of that changes the error's text,
 // which people and engines read.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package hooks runs the hooks of config.json. It runs those for the runtime's
 // namespaces itself, and makes operations of the child for those in the container's.
 package hooks

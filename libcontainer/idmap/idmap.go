@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package idmap writes and reads the id mappings of user namespaces.
 package idmap
 

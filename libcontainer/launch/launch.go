@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package launch is the runtime's half of starting a process: it compiles a plan to
 // a program for this host, starts the child that runs it, answers the child, and on
 // failure returns an error that explains it and leaves nothing behind.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package lsm makes the operations that give the user's program its AppArmor
 // profile and its SELinux label, and checks whether the host has these modules.
 //

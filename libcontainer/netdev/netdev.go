@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package netdev moves network devices from the runtime's network namespace into the
 // container's (config-linux.md, "Network Devices"), and back if the container cannot be
 // created.

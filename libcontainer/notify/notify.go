@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package notify relays the sd_notify(3) messages of a container to the service
 // manager: the container gets a socket of its own, and what is sent there is passed on
 // to NOTIFY_SOCKET of the caller.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package plan has the [Launch]: what a config.json asks for, with every word resolved
 // to a value, and the same on every host. It also has the vocabularies that several
 // packages share. From a Launch, package launch makes the program that the child runs on

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package program defines the language in which the runtime tells the child what
 // to do: a launch program is a flat list of operations, and each operation has a
 // Go type.

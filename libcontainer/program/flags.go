@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package program
 
 // Flags of operations. [Flags] has the name of each in the child.

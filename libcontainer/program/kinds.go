@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package program
 
 // Kind is the number of an operation's type in an encoded program.

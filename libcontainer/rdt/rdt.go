@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package rdt moves a container's process into a class of service and a monitoring
 // group of Intel's Resource Director Technology, through the resctrl file system
 // (config-linux.md, "IntelRdt"; the kernel's Documentation/filesystems/resctrl.rst).

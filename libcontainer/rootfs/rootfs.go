@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package rootfs makes the operations that build a container's file system
 // tree: mounts, devices, links, masked and read-only paths.
 //

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Builds the embedded files: helper.bin, a static program linked with libseccomp, and
 # helper.txt, which has the version of libseccomp and the SHA-256 of helper.bin, so that
 # the runtime need not compute them; and helper.sum, which has the SHA-256 of the sources

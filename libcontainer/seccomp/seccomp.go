@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package seccomp converts config.json's linux.seccomp to the classic BPF program and
 // the flags for seccomp(2), and caches compiled programs, so that a host compiles each
 // profile once.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package store keeps what the runtime knows about its containers between
 // invocations: one directory per container, below the root directory (/run/skiff).
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package sys wraps the system calls that the runtime makes, with errors that say
 // which call failed on which object.
 //

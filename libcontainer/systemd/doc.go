@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package systemd makes and stops the systemd units that have a container's cgroup,
 // transient scopes and slices, over D-Bus (org.freedesktop.systemd1(5)). It does not
 // access the cgroup's files.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package trace records what a call of skiff does, step by step, for --debug and
 // --trace: the runtime's own steps, and the operations of the child.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package tune sets how the user's process is scheduled and where its memory comes
 // from: scheduler, I/O priority, CPU affinity, memory policy, personality.
 //

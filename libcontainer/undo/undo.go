@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package undo keeps what has been acquired, so that an error gives it all
 // back in reverse order.
 package undo

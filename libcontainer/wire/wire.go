@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package wire implements the handshake between the runtime and the child: a few
 // types of messages on a SEQPACKET socket, and the order in which they may come.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //go:build engines
 
 // Package engines tests a runtime with containerd, docker, podman and the CRI, as the kubelet uses it. The daemons are

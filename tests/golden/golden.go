@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package golden compares what tests produce with files that are committed, and writes
 // these files anew if a test is run with the flag -update.
 package golden

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package isolate runs a test binary where a container runtime that kills or unmounts too
 // much can only hurt the tests: in its own pid, mount and cgroup namespaces, with its own
 // /dev, and with only cgroup v2 on /sys/fs/cgroup unless SKIFF_TEST_V1 asks for v1 as

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package listing compares programs in tests by their listing, which --plan prints: one
 // operation per line. So a test says what is to happen, and not how a program represents
 // it.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Mutants checks whether the unit tests detect faults. Each file in list/ describes one
 // fault, a change of a line or two of the source. The tests of one package, run by an
 // ordinary user, must fail with it. So tests that check nothing are noticed.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command oci runs the validation suite of the Open Container Initiative (the programs
 // below validation/ in runtime-tools) against a runtime. It compares the result with
 // expected.txt, the list of programs that are known to fail, each with its reason.

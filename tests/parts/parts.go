@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package parts tells tests whether the embedded programs, which make builds, are those of
 // the sources in this tree. If one is older, tests of it would fail for reasons that are
 // hard to guess.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package script runs the txtar scripts in testdata against the built skiff. Each script
 // tests one behaviour. Besides testscript's own commands, there are these:
 //

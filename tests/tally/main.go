@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command tally summarizes the results of tests. It reads JSON as `go test -json` and
 // `go tool test2json` print it. It prints the failed tests with their output, the reasons
 // why tests were skipped, and as the last line "N passed, N failed, N skipped". If a test

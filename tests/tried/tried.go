@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package tried searches the tests. By it, a test of a table (the options of mounts, the
 // flags of verbs) asks for a test of each entry.
 package tried

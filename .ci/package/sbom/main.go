@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Sbom writes the bill of materials of a release's skiff in CycloneDX's format: the modules
 // that its binary and the embedded seccomp compiler say that they are built from (read by
 // cyclonedx-gomod), and what no Go binary knows of: the embedded programs and the C

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package stats reads resource usage from a container's cgroups: of each controller
 // from the hierarchy that it is in, and pressure (PSI) from cgroup v2
 // (Documentation/admin-guide/cgroup-v1 and cgroup-v2.rst).

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package stats
 
 // Stats is the document that `events` prints about a container's cgroups. Its keys and

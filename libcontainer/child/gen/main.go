@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command gen writes the header with the numbers that the runtime and the child
 // share. Usage: gen FILE.
 package main

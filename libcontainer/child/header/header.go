@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package header generates child/src/program.h, the header with the numbers that the
 // runtime and the child share.
 package header
@@ -14,7 +16,8 @@ import (
 // Text returns the text of program.h.
 func Text() []byte {
 	var b bytes.Buffer
-	b.WriteString(`// What the runtime and the child share: written by child/header from libcontainer/program
+	b.WriteString(`// SPDX-License-Identifier: Apache-2.0
+// What the runtime and the child share: written by child/header from libcontainer/program
 // and libcontainer/wire. DO NOT EDIT.
 #ifndef PROGRAM_H
 #define PROGRAM_H

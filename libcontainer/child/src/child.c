@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The child: runs a launch program and becomes the user's process.
 //
 // It decides nothing. The runtime has compiled config.json to a flat list of

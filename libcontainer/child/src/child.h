@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Declarations shared by the interpreter's files: its state and its functions.
 // program.h has what the interpreter shares with the runtime.
 #ifndef CHILD_H

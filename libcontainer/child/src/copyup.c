@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // tmpcopyup: copies what a tmpfs will hide into it first.
 #include "child.h"
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Device nodes, links and the terminal. The image may have put anything into /dev,
 // so nothing here follows a symlink in the last component (CVE-2026-41579,
 // CVE-2026-88264), and existing files are checked.

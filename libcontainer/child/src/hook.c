@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Hooks that run in the container's namespaces: fork, state document on stdin, exit
 // status, timeout.
 #include "child.h"

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Mounts. A mount is detached at first: a new file system (fsopen, fsmount), or the
 // clone of a source (open_tree), made here or by the runtime. move_mount attaches it
 // to a descriptor of its destination, so no name is resolved twice.

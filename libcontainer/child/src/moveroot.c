@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Changing the root: by pivot_root(2), or by moving the mount (MS_MOVE), for hosts
 // whose root is a ramdisk, which pivot_root(2) refuses.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // mount(2), for flags and option strings that fsconfig(2) cannot express. It takes a
 // path, and the mount that it makes can be found only by the path again. So the path
 // is one that nobody else can redirect: a directory in a new file system of our own.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Paths inside a root directory. The content of the root is hostile: its symlinks may
 // point anywhere, and another process may exchange them while they are looked up
 // (CVE-2021-30465, CVE-2025-52881, CVE-2026-41579). So openat2 resolves a path once,

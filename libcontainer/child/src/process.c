@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The user's process: its namespaces, identity, privileges, and its start.
 #include "child.h"
 

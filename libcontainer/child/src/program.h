@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the runtime and the child share: written by child/header from libcontainer/program
 // and libcontainer/wire. DO NOT EDIT.
 #ifndef PROGRAM_H

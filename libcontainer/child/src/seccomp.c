@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The seccomp filter of the user's program, and its listener.
 #include "child.h"
 

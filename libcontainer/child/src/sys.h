@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // All that the child needs from outside: system calls, and the few string functions
 // that a program without a C library needs. Every system call returns the kernel's
 // result, -errno on failure.

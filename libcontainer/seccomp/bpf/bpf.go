@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package bpf defines the form of a filter program, on which the compiler and the cache
 // must agree, and the words of a profile.
 package bpf

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //go:build cgo && cparts
 
 // Package compiler converts config.json's linux.seccomp to a classic BPF program. It is

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //go:build cgo && cparts
 
 // The helper compiles one seccomp profile: it reads linux.seccomp of config.json from

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package proc parses the text formats of /proc and of cgroup files, with one parser
 // for each format. It opens no files: package sys reads them.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The floor: only the system calls that the default configuration needs, written by hand,
 // without JSON, state or checks. No runtime can be faster than this. Usage: floor ROOTFS
 // CGROUP PROGRAM

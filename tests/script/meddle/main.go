@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Meddle tries to change inodes, for the scripts: those of its arguments, or without
 // arguments those of all mount points, of all files in /dev, and of its standard streams.
 // It prints one line for each change that succeeded.

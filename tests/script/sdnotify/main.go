@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Sdnotify sends messages to $NOTIFY_SOCKET, for the scripts. Each argument is a message,
 // except for these:
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Syscall makes system calls for the scripts: each argument is the number of a call,
 // whose arguments are zeros. It prints the error number of each.
 //
