@@ -3,7 +3,6 @@
 package commands
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -31,7 +30,7 @@ type tracing struct {
 func (c *call) openTrace(ctx *cli.Context) error {
 	path := ctx.String("trace")
 	if path == "" && ctx.IsSet("trace") {
-		return errors.New("--trace: a file is expected")
+		return misuse("--trace: a file is expected")
 	}
 	if path == "" && !c.log.debugs() {
 		return nil
