@@ -147,12 +147,13 @@ script-user: skiff
 
 # Runs the tests again without any privilege, as nobody if root runs make: most of
 # them need none, and the others must be skipped. That user can use neither root's
-# build cache nor its modules, so the programs of the scripts are built before.
+# build cache nor its modules, so the programs of the scripts are built before, and
+# the tests of the source and of what is built from it (arch, contrib) are left out.
 PROGRAMS := $(CURDIR)/build/programs
 test-user: skiff
 	@rm -rf $(PROGRAMS) && mkdir -p $(PROGRAMS)
 	@cd tests/script && PROGRAMS=$(PROGRAMS) SKIFF=$(CURDIR)/skiff $(GO) test -tags "$(TAGS)" -run '^$$' . >/dev/null
-	@GO_TEST_LOG=$(LOG)/unit-user.log tests/go-test -race -count=1 -exec $(CURDIR)/tests/as-user -tags "$(TAGS)" $(filter-out ./tests/arch/...,$(UNITS))
+	@GO_TEST_LOG=$(LOG)/unit-user.log tests/go-test -race -count=1 -exec $(CURDIR)/tests/as-user -tags "$(TAGS)" $(filter-out ./tests/arch/... ./contrib/...,$(UNITS))
 	@PROGRAMS=$(PROGRAMS) GO_TEST_LOG=$(LOG)/script-plain.log SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -exec $(CURDIR)/tests/as-user -tags "$(TAGS)" ./tests/script/
 
 # The scripts of checkpoint and restore, with a CRIU from a newer Debian. Later
