@@ -490,7 +490,7 @@ func TestUnifiedUpdateReclaims(t *testing.T) {
 	var u undo.Stack
 	change := &Change{Named: resourcesOf(t, `{"memory":{"limit":16777216}}`)}
 	_, err := g.Update(change, &u)
-	if f := (*FieldError)(nil); !errors.As(err, &f) || f.Field != "linux.resources.memory.limit" || !strings.Contains(err.Error(), "cannot be reclaimed") {
+	if f := (*FieldError)(nil); !errors.As(err, &f) || f.Field != "linux.resources.memory.limit" || !strings.Contains(err.Error(), "the kernel cannot reclaim enough") {
 		t.Errorf("a limit below what is in use: %v", err)
 	}
 	if max, high := readFile(t, top, "memory.max"), readFile(t, top, "memory.high"); max != "max" || high != "max" {
