@@ -29,7 +29,8 @@ func (f *follower) done(pid int, e program.Entry, m wire.Message) {
 	if t.Begun.IsZero() { // another version's child, whose message has just come
 		t.Begun = time.Now().Add(-t.Took)
 	}
-	f.seen, f.last, f.ended = true, m.Index, t.Begun.Add(t.Took)
+	// A step that is begun at this very time would overlap once the times are rounded.
+	f.seen, f.last, f.ended = true, m.Index, t.Begun.Add(t.Took+time.Nanosecond)
 	s := trace.Step{Child: true, Pid: pid, Index: m.Index, What: e.Brief(), Field: e.Field, Begun: t.Begun, Took: t.Took}
 	_, hook := e.Operation.(program.Hook)
 	switch {

@@ -38,7 +38,9 @@ type event struct {
 // skiff as one track, with its steps below it, and the child as another.
 func WriteChrome(w io.Writer, c Clock, pid int, command Step, steps []Step) error {
 	out := bufio.NewWriter(w)
-	sep := `{"displayTimeUnit":"ns","traceEvents":[` + "\n"
+	// There must be no displayTimeUnit: some versions of Perfetto take it for the unit of
+	// the times in the file.
+	sep := `{"traceEvents":[` + "\n"
 	put := func(e event) {
 		b, _ := json.Marshal(e) // strings and numbers always encode
 		out.WriteString(sep)

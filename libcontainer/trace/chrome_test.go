@@ -31,14 +31,9 @@ func write(t *testing.T, command Step, clock Clock, steps []Step) written {
 	var w written
 	d := json.NewDecoder(&b)
 	d.DisallowUnknownFields()
-	var whole struct {
-		DisplayTimeUnit string
-		written
-	}
-	if err := d.Decode(&whole); err != nil {
+	if err := d.Decode(&w); err != nil {
 		t.Fatal(err)
 	}
-	w = whole.written
 	return w
 }
 
