@@ -7,6 +7,7 @@ import (
 	"html"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -66,8 +67,17 @@ func writeGroup(s *strings.Builder, r row, top int) {
 		}
 		pixels := width * chartWidth / chartScale
 		fmt.Fprintf(s, `<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>`, chartLeft, y, pixels, barHeight-1, b.colour)
-		fmt.Fprintf(s, `<text x="%.1f" y="%d" font-size="9">%.3g%s</text>`+"\n", chartLeft+pixels+4, y+barHeight-2, v, more)
+		fmt.Fprintf(s, `<text x="%.1f" y="%d" font-size="9">%s%s</text>`+"\n", chartLeft+pixels+4, y+barHeight-2, digits(v), more)
 	}
+}
+
+// digits writes v with about three digits, and never with an exponent.
+func digits(v float64) string {
+	precision := 0
+	for limit := 100.0; precision < 3 && v < limit; limit /= 10 {
+		precision++
+	}
+	return strconv.FormatFloat(v, 'f', precision, 64)
 }
 
 // caption says what was measured, when, and on what.
@@ -79,6 +89,7 @@ func (b *bench) caption() string {
 	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
 	load, _ := os.ReadFile("/proc/loadavg")
 	one, _, _ := strings.Cut(string(load), " ")
+	number, _, _ := strings.Cut(strings.TrimSpace(string(kernel)), "-")
 	return fmt.Sprintf("medians; %s; %s; Linux %s, %d CPUs, load %s", strings.Join(names, ", "),
-		time.Now().Format(time.DateOnly), strings.TrimSpace(string(kernel)), runtime.NumCPU(), one)
+		time.Now().Format(time.DateOnly), number, runtime.NumCPU(), one)
 }

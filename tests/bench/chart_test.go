@@ -40,7 +40,7 @@ func TestChart(t *testing.T) {
 	}
 	for _, want := range []string{
 		`width="105.0" height="10" fill="#1f6feb"/>`, `width="210.0" height="10" fill="#8c959f"/>`,
-		`width="420.0" height="10" fill="#d0d7de"/>`, ">40 →<", ">start &amp; stop (ms)<", ">a &lt;machine&gt;<",
+		`width="420.0" height="10" fill="#d0d7de"/>`, ">40.0 →<", ">start &amp; stop (ms)<", ">a &lt;machine&gt;<",
 	} {
 		if !strings.Contains(svg, want) {
 			t.Errorf("%s is not in\n%s", want, svg)
@@ -48,5 +48,13 @@ func TestChart(t *testing.T) {
 	}
 	if strings.Contains(svg, "alone") {
 		t.Error("a row without crun is in the chart")
+	}
+}
+
+func TestDigits(t *testing.T) {
+	for v, want := range map[float64]string{0.123456: "0.123", 1.587: "1.59", 11.527: "11.5", 207.706: "208", 12113: "12113"} {
+		if got := digits(v); got != want {
+			t.Errorf("%v is written %s, want %s", v, got, want)
+		}
 	}
 }
