@@ -200,6 +200,7 @@ func TestChildFailedFirst(t *testing.T) {
 func TestRunFails(t *testing.T) {
 	w := newWorld(t)
 	broken := errors.New("the caller's own")
+	mounts := len(w.request(nil, "/bin/true").Launch.Rootfs.Mounts) // depends on the host's folders
 	for name, c := range map[string]struct {
 		request func() *Request
 		at      map[Stage]func(s *Session) error
@@ -211,7 +212,7 @@ func TestRunFails(t *testing.T) {
 			return w.request(func(s *specs.Spec) {
 				s.Mounts = append(s.Mounts, specs.Mount{Destination: "/x", Type: "bind", Source: "/no/such", Options: []string{"bind"}})
 			}, "/bin/true")
-		}, nil, "mounts[5].source"},
+		}, nil, fmt.Sprintf("mounts[%d].source", mounts)},
 		"cwd": {func() *Request { return w.request(func(s *specs.Spec) { s.Process.Cwd = "/bin/sh" }, "/bin/true") }, nil, `chdir to cwd ("/bin/sh")`},
 		"root": {func() *Request {
 			r := w.request(nil, "/bin/true")
