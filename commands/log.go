@@ -86,22 +86,17 @@ func parseLevel(name string) (level, error) {
 
 // open checks the flags of the log and opens its file, if there is one.
 func (j *journal) open(path, format string, least level) error {
-	switch format {
-	case "text":
-	case "json":
-		j.json = true
-	default:
+	j.least, j.json = least, format == "json"
+	if path != "" {
+		f, err := sys.Append(path, 0o644)
+		if err != nil {
+			return fmt.Errorf("--log: %w", err)
+		}
+		j.file = f
+	}
+	if format != "text" && format != "json" {
 		return misuse("--log-format %q: must be text or json", format)
 	}
-	j.least = least
-	if path == "" {
-		return nil
-	}
-	f, err := sys.Append(path, 0o644)
-	if err != nil {
-		return fmt.Errorf("--log: %w", err)
-	}
-	j.file = f
 	return nil
 }
 

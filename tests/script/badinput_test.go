@@ -122,7 +122,7 @@ func badInputs() []badInput {
 		{name: "update: no JSON", args: []string{"update", "--resources", "/dev/null", "web"}, want: "--resources /dev/null: line 1, column 1: unexpected end of JSON input"},
 		{name: "events: interval", args: []string{"events", "--interval", "5", "web"}, want: `--interval "5": must be a duration greater than 0, such as 5s or 500ms`},
 		{name: "events: negative interval", args: []string{"events", "--interval", "-1s", "web"}, want: `--interval "-1s": must be a duration greater than 0, such as 5s or 500ms`},
-		{name: "events: no id", args: []string{"events", "--stats"}, want: "too few arguments: got 0; usage: skiff events [flags] CONTAINER-ID"},
+		{name: "events: no id", args: []string{"events", "--stats"}, want: "too few arguments: got 0; usage: skiff events [OPTION...] CONTAINER-ID"},
 		{name: "events: no container", args: []string{"events", "--stats", "web"}, want: `container does not exist: "web" in $R`},
 		{name: "ps: options", args: []string{"ps", "--format", "csv", "web"}, want: `--format "csv": must be table or json`},
 		{name: "update: no container", args: []string{"update", "--pids-limit", "3", "web"}, want: `container does not exist: "web" in $R`},
@@ -155,9 +155,9 @@ func badInputs() []badInput {
 
 		// Arguments.
 		{name: "id", args: []string{"run", "--bundle", "$B", "a/b"}, want: `invalid container ID format: "a/b": only letters, digits and _+.- are allowed`},
-		{name: "dots", args: []string{"run", "--bundle", "$B", ".."}, want: `invalid container ID format: ".."`},
-		{name: "no id", args: []string{"run", "--bundle", "$B"}, want: "too few arguments: got 0; usage: skiff run [flags] CONTAINER-ID"},
-		{name: "two ids", args: []string{"run", "--bundle", "$B", "a", "b"}, want: "too many arguments: [\"a\" \"b\"]; usage: skiff run [flags] CONTAINER-ID"},
+		{name: "dots", args: []string{"run", "--bundle", "$B", ".."}, want: `invalid container ID format: "..": must not be . or ..`},
+		{name: "no id", args: []string{"run", "--bundle", "$B"}, want: "too few arguments: got 0; usage: skiff run [OPTION...] CONTAINER-ID"},
+		{name: "two ids", args: []string{"run", "--bundle", "$B", "a", "b"}, want: "too many arguments: [\"a\" \"b\"]; usage: skiff run [OPTION...] CONTAINER-ID"},
 		{name: "no bundle", args: []string{"run", "--bundle", "$B/nosuch", "web"}, want: "--bundle: the bundle directory is missing: stat $B/nosuch: no such file or directory"},
 		{name: "unknown flag", args: []string{"run", "--nosuch", "web"}, want: "flag provided but not defined: -nosuch"},
 		{name: "checkpoint of nothing", args: []string{"checkpoint", "web"}, want: `container does not exist: "web" in $R`},
