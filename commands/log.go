@@ -9,6 +9,8 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
@@ -176,7 +178,28 @@ func (r record) forPeople() string {
 	default:
 		lines = append(lines, "skiff: "+r.Level+": "+r.Msg)
 	}
+	for i := range lines {
+		lines[i] = visible(lines[i])
+	}
 	return strings.Join(lines, "\n")
+}
+
+// visible escapes the control characters of a line: a message may have a hook's output,
+// or a name in a configuration, which must not control the reader's terminal.
+func visible(line string) string {
+	if strings.IndexFunc(line, unicode.IsControl) < 0 && utf8.ValidString(line) {
+		return line
+	}
+	var out strings.Builder
+	for _, c := range line {
+		switch {
+		case c == '\t' || !unicode.IsControl(c):
+			out.WriteRune(c)
+		default:
+			fmt.Fprintf(&out, "\\x%02x", c)
+		}
+	}
+	return out.String()
 }
 
 // onTerminal reports whether standard error is a terminal.
