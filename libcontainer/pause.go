@@ -25,7 +25,7 @@ func (c *Container) Pause() error {
 		case Running, Created:
 			return nil
 		case Paused:
-			return ErrPaused
+			return fmt.Errorf("cannot pause: %w", ErrPaused)
 		}
 		return fmt.Errorf("%w: it is %s", ErrNotRunning, s)
 	}, true)
