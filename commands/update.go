@@ -88,12 +88,26 @@ func (c *call) readUpdate(ctx *cli.Context) (*libcontainer.Update, error) {
 		}
 		return up, p.faults()
 	}
+	for _, name := range ctx.LocalFlagNames() {
+		if !besideResources(name) {
+			c.log.warn("--%s has no effect with --resources", name)
+		}
+	}
 	r, err := readResources(file)
 	if err != nil {
 		p.bad = append(p.bad, err)
 	}
 	up.Resources = r
 	return up, p.faults()
+}
+
+// besideResources reports whether a flag counts together with --resources.
+func besideResources(name string) bool {
+	switch name {
+	case "resources", "r", "l3-cache-schema", "mem-bw-schema", "force":
+		return true
+	}
+	return false
 }
 
 func readResources(file string) (*specs.LinuxResources, error) {
