@@ -187,7 +187,7 @@ func (c *call) command(i int) *cli.Command {
 	cmd.Flags = quick(cmd.Flags)
 	cmd.Action = func(ctx *cli.Context) error { return fault.Prefix(name, act(ctx)) }
 	cmd.HideHelpCommand = true // else `state help` is not the state of a container named help
-	cmd.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return fault.Prefix(name, misused(err)) }
+	cmd.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return fault.Prefix(name, misplaced(misused(err))) }
 	return cmd
 }
 

@@ -37,6 +37,8 @@ func TestDetails(t *testing.T) {
 		{"mounts add web x.json", fault.Details{Code: fault.NoContainer, Phase: fault.Operate}, "mounts: container does not exist"},
 		{"mounts foo web x.json", usage, `mounts: unknown action "foo"`},
 		{"mounts --foo", usage, "mounts: flag provided but not defined"},
+		{"state web --debug", fault.Details{Code: fault.Usage, Phase: fault.Arguments, Hint: "--debug is a global option: it goes before the command"}, "not defined: -debug"},
+		{"state --root=x web", fault.Details{Code: fault.Usage, Phase: fault.Arguments, Hint: "--root is a global option: it goes before the command"}, "not defined: -root"},
 		{"state a/b", fault.Details{Code: fault.InvalidID, Phase: fault.Arguments}, `"a/b": only letters`},
 		{"state ..", fault.Details{Code: fault.InvalidID, Phase: fault.Arguments}, `"..": must not be . or ..`},
 		{"state " + strings.Repeat("x", 1025), fault.Details{Code: fault.InvalidID, Phase: fault.Arguments}, "must not be longer than 1024"},
