@@ -8,6 +8,7 @@ package fault
 import (
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -136,7 +137,7 @@ type Details struct {
 	Fields []string // all of them, if there are several
 	Errno  string   // "ENOENT"
 	Path   string   // the file or directory that a system call failed on
-	Hint   string   // all hints, separated by "; "
+	Hint   string   // all hints, each once, separated by "; "
 }
 
 // Errors of other packages may have details, too: a code, a phase, or the file that they
@@ -161,7 +162,13 @@ func Of(err error) Details {
 	if c.errno != 0 {
 		d.Errno = unix.ErrnoName(c.errno)
 	}
-	d.Hint = strings.Join(c.hints, "; ")
+	var hints []string
+	for _, hint := range c.hints {
+		if !slices.Contains(hints, hint) {
+			hints = append(hints, hint)
+		}
+	}
+	d.Hint = strings.Join(hints, "; ")
 	if len(d.Fields) > 0 {
 		d.Field = d.Fields[0]
 	}

@@ -54,6 +54,9 @@ func TestOf(t *testing.T) {
 		{About("args[0]", "", errors.New("root: x")), Details{Code: OperationFailed, Phase: Operate, Field: "/root"}, "root: x", ""},
 		{errors.Join(Hint(unix.EMFILE, "a"), Hint(unix.EPERM, "b")), Details{Code: NoDescriptors, Phase: Operate, Errno: "EMFILE", Hint: "a; b"},
 			"too many open files (a)\noperation not permitted (b)", "too many open files\noperation not permitted"},
+		// A hint for several errors is given once.
+		{errors.Join(Hint(unix.EMFILE, "a"), Hint(unix.EPERM, "a")), Details{Code: NoDescriptors, Phase: Operate, Errno: "EMFILE", Hint: "a"},
+			"too many open files (a)\noperation not permitted (a)", "too many open files\noperation not permitted"},
 	} {
 		if got := Of(c.err); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%v:\n%+v, expected\n%+v", c.err, got, c.want)
