@@ -10,7 +10,6 @@ package commands
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -82,6 +81,10 @@ func (c *call) run(args []string) error {
 	a := c.app()
 	v := verb(a.Flags, args)
 	global := append(args[:1:1], firstNames(append(a.Flags, cli.VersionFlag), args[1:v])...)
+	a.OnUsageError = func(_ *cli.Context, err error, _ bool) error {
+		c.openLogOf(global[1:])
+		return misused(err)
+	}
 	i := -1
 	if v < len(args) {
 		i = findVerb(args[v])
@@ -110,7 +113,6 @@ func (c *call) app() *cli.App {
 		Flags:                     append(quick(globalFlags()), cli.HelpFlag),
 		Before:                    c.before,
 		Action:                    noVerb,
-		OnUsageError:              usageError,
 		HideHelpCommand:           true, // skiff has its own help verb
 		DisableSliceFlagSeparator: true, // a comma in --env separates nothing
 		ExitErrHandler:            func(*cli.Context, error) {},
@@ -183,30 +185,25 @@ func (c *call) command(i int) *cli.Command {
 	cmd, name := verbs[i].make(c), verbs[i].name
 	act := cmd.Action
 	cmd.Flags = quick(cmd.Flags)
-	cmd.Action = func(ctx *cli.Context) error { return prefix(name, act(ctx)) }
+	cmd.Action = func(ctx *cli.Context) error { return fault.Prefix(name, act(ctx)) }
 	cmd.HideHelpCommand = true // else `state help` is not the state of a container named help
-	cmd.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return prefix(name, misused(err)) }
+	cmd.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return fault.Prefix(name, misplaced(misused(err))) }
 	return cmd
 }
-
-// prefix adds the verb that failed to err, whose exit status stays.
-func prefix(verb string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", verb, err)
-}
-
-func usageError(_ *cli.Context, err error, _ bool) error { return misused(err) }
 
 // noVerb runs when no known verb was given.
 func noVerb(ctx *cli.Context) error {
 	if name := ctx.Args().First(); name != "" {
-		names := make([]string, len(verbs))
-		for i := range verbs {
-			names[i] = verbs[i].name
-		}
-		return &exitError{unknownCommand, misuse("unknown command %q; the commands are %s", name, strings.Join(names, ", "))}
+		return unknownVerb(name, ctx.App.Commands)
 	}
 	return cli.ShowAppHelp(ctx)
+}
+
+// unknownVerb is the error for a command that is not one of known.
+func unknownVerb(name string, known []*cli.Command) error {
+	names := make([]string, len(known))
+	for i, cmd := range known {
+		names[i] = cmd.Name
+	}
+	return &exitError{unknownCommand, misuse("unknown command %q; the commands are %s", name, strings.Join(names, ", "))}
 }

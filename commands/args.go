@@ -94,7 +94,7 @@ func firstNames(known []cli.Flag, args []string) []string {
 // bound.
 func checkArgs(ctx *cli.Context, least, most int) error {
 	n := ctx.Args().Len()
-	usage := strings.TrimSpace(ctx.Command.Name + " [flags] " + ctx.Command.ArgsUsage)
+	usage := strings.TrimSpace(ctx.Command.Name + " [OPTION...] " + ctx.Command.ArgsUsage)
 	switch {
 	case n < least:
 		return misuse("too few arguments: got %d; usage: skiff %s", n, usage)

@@ -32,7 +32,7 @@ skiff delete --force --regex '^test-'`,
 func (c *call) deleteOne(id string, force bool) error {
 	container, err := c.load(id)
 	if err == nil || force && errors.Is(err, libcontainer.ErrDamaged) {
-		err = container.Delete(force)
+		err = c.hintRoot(container.Delete(force))
 	}
 	if force && errors.Is(err, libcontainer.ErrNotExist) {
 		return nil // it never existed, or another delete has just removed it

@@ -7,6 +7,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/specconv"
 	"github.com/urfave/cli/v2"
@@ -104,6 +105,9 @@ func (c *call) compileExec(ctx *cli.Context, container *libcontainer.Container) 
 		return nil, err
 	}
 	l, err := c.compileProcess(stored, process, container.ID())
+	if file := ctx.String("process"); file != "" {
+		err = fault.Prefix("--process", fault.Prefix(file, err)) // its fields are those of the file
+	}
 	if err != nil {
 		return nil, err
 	}

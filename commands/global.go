@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/skiff-oci/skiff/libcontainer"
 	"github.com/skiff-oci/skiff/libcontainer/fault"
@@ -46,6 +47,10 @@ func ordinary() bool {
 
 // before reads the global flags, before any verb runs.
 func (c *call) before(ctx *cli.Context) error {
+	return fault.In(fault.Arguments, c.readGlobal(ctx))
+}
+
+func (c *call) readGlobal(ctx *cli.Context) error {
 	if err := c.openLog(ctx); err != nil {
 		return err
 	}
@@ -69,15 +74,39 @@ func (c *call) before(ctx *cli.Context) error {
 	return nil
 }
 
+// openLog opens the log. If one of its flags is wrong, the others still count: the error
+// goes where the caller looks for it.
 func (c *call) openLog(ctx *cli.Context) error {
 	least, err := parseLevel(ctx.String("log-level"))
-	if err != nil {
-		return err
-	}
 	if ctx.Bool("debug") {
 		least = levelDebug
 	}
-	return c.log.open(ctx.String("log"), ctx.String("log-format"), least)
+	openErr := c.log.open(ctx.String("log"), ctx.String("log-format"), least)
+	if err != nil {
+		return err
+	}
+	return openErr
+}
+
+// openLogOf opens the log that the global flags in args name, for the error that the
+// library has found in them: it keeps none of their values then. The error of the log
+// itself would hide that one.
+func (c *call) openLogOf(args []string) {
+	flags, path, format := globalFlags(), "", "text"
+	for i := 0; i < len(args); i++ {
+		name, value, given := strings.Cut(strings.TrimLeft(args[i], "-"), "=")
+		if !given && takesNext(flags, args[i]) && i+1 < len(args) {
+			i++
+			value = args[i]
+		}
+		switch name {
+		case "log":
+			path = value
+		case "log-format":
+			format = value
+		}
+	}
+	_ = c.log.open(path, format, levelInfo)
 }
 
 func stateRoot(dir string) (string, error) {
@@ -128,10 +157,16 @@ func rootless(mode string) (bool, error) {
 // load loads a container.
 func (c *call) load(id string) (*libcontainer.Container, error) {
 	container, err := c.host.Load(id)
+	return container, c.hintRoot(err)
+}
+
+// hintRoot adds a hint to err, from reading the state directory, if the caller may have
+// meant another one.
+func (c *call) hintRoot(err error) error {
 	if c.rootIsDefault && ordinary() && os.Getenv("XDG_RUNTIME_DIR") == "" {
-		err = otherRoot(err)
+		return otherRoot(err)
 	}
-	return container, err
+	return err
 }
 
 // otherRoot adds a hint to err if the container may be below another root.
@@ -149,10 +184,10 @@ func (c *call) makeRoot() error {
 		return nil
 	}
 	if err := os.MkdirAll(c.host.Root, 0o700); err != nil {
-		return fmt.Errorf("--root: %w", err)
+		return fault.In(fault.Prepare, fmt.Errorf("--root: %w", err))
 	}
 	if err := os.Chmod(c.host.Root, 0o700|os.ModeSticky); err != nil {
-		return fmt.Errorf("--root: %w", err)
+		return fault.In(fault.Prepare, fmt.Errorf("--root: %w", err))
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ skiff run --help`,
 		Action: func(ctx *cli.Context) error {
 			name := ctx.Args().First()
 			if name != "" && ctx.App.Command(name) == nil {
-				return &exitError{unknownCommand, misuse("unknown command %q", name)}
+				return unknownVerb(name, ctx.App.Commands)
 			}
 			if err := checkArgs(ctx, 0, 1); err != nil {
 				return err

@@ -28,6 +28,9 @@ skiff kill --all web KILL`,
 }
 
 func (c *call) kill(ctx *cli.Context) error {
+	if err := checkArgs(ctx, 1, 2); err != nil {
+		return err
+	}
 	name := ctx.Args().Get(1)
 	if name == "" && ctx.Args().Len() < 2 {
 		name = "SIGTERM"

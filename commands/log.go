@@ -9,6 +9,8 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
@@ -86,22 +88,17 @@ func parseLevel(name string) (level, error) {
 
 // open checks the flags of the log and opens its file, if there is one.
 func (j *journal) open(path, format string, least level) error {
-	switch format {
-	case "text":
-	case "json":
-		j.json = true
-	default:
+	j.least, j.json = least, format == "json"
+	if path != "" {
+		f, err := sys.Append(path, 0o644)
+		if err != nil {
+			return fmt.Errorf("--log: %w", err)
+		}
+		j.file = f
+	}
+	if format != "text" && format != "json" {
 		return misuse("--log-format %q: must be text or json", format)
 	}
-	j.least = least
-	if path == "" {
-		return nil
-	}
-	f, err := sys.Append(path, 0o644)
-	if err != nil {
-		return fmt.Errorf("--log: %w", err)
-	}
-	j.file = f
 	return nil
 }
 
@@ -181,7 +178,28 @@ func (r record) forPeople() string {
 	default:
 		lines = append(lines, "skiff: "+r.Level+": "+r.Msg)
 	}
+	for i := range lines {
+		lines[i] = visible(lines[i])
+	}
 	return strings.Join(lines, "\n")
+}
+
+// visible escapes the control characters of a line: a message may have a hook's output,
+// or a name in a configuration, which must not control the reader's terminal.
+func visible(line string) string {
+	if strings.IndexFunc(line, unicode.IsControl) < 0 && utf8.ValidString(line) {
+		return line
+	}
+	var out strings.Builder
+	for _, c := range line {
+		switch {
+		case c == '\t' || !unicode.IsControl(c):
+			out.WriteRune(c)
+		default:
+			fmt.Fprintf(&out, "\\x%02x", c)
+		}
+	}
+	return out.String()
 }
 
 // onTerminal reports whether standard error is a terminal.

@@ -24,6 +24,8 @@ func TestForPeople(t *testing.T) {
 		{record{Level: "error", Msg: "run: x (do y)", brief: "run: x", Hint: "do y", Warnings: []string{"w"}}, "skiff: warning: w\nskiff: run: x\nhint: do y"},
 		{record{Level: "warning", Msg: "w"}, "skiff: warning: w"},
 		{record{Level: "debug", Msg: "d"}, "skiff: debug: d"},
+		{record{Level: "error", Msg: "x", brief: "hook: \x1b[31mred\a\r\té\u009b1m\xff", Hint: "\x7f", Warnings: []string{"\b"}},
+			"skiff: warning: \\x08\nskiff: hook: \\x1b[31mred\\x07\\x0d\té\\x9b1m\ufffd\nhint: \\x7f"},
 	} {
 		if got := c.r.forPeople(); got != c.want {
 			t.Errorf("%q, expected %q", got, c.want)

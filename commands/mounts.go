@@ -104,20 +104,20 @@ func readMounts(file string) (list []specs.Mount, raw []json.RawMessage, err err
 	if file != "-" {
 		f, err := os.Open(file)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, fault.In(fault.Config, err)
 		}
 		defer f.Close()
 		in = f
 	}
 	doc, err := io.ReadAll(io.LimitReader(in, maxMounts+1))
 	if err == nil && len(doc) > maxMounts {
-		err = fmt.Errorf("must not be larger than %d MiB", maxMounts>>20)
+		err = fault.New(fault.InvalidConfig, fmt.Sprintf("must not be larger than %d MiB", maxMounts>>20))
 	}
 	if err == nil {
 		list, raw, err = specconv.DecodeMounts(doc)
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", file, err)
+		return nil, nil, fault.In(fault.Config, fault.Prefix(file, err))
 	}
 	return list, raw, nil
 }

@@ -4,6 +4,7 @@ package commands
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/fault"
@@ -33,7 +34,7 @@ func baseProcess(ctx *cli.Context, stored *specs.Spec) (*specs.Process, error) {
 		if err == nil && stored.Process != nil {
 			inherit(p, stored.Process)
 		}
-		return p, err
+		return p, fault.Prefix("--process", err)
 	case len(command) == 0:
 		return nil, fault.Hint(misuse("process args cannot be empty"), "give a command after the container ID, or use --process")
 	case stored.Process == nil:
@@ -97,12 +98,17 @@ func copyProcess(from *specs.Process) *specs.Process {
 }
 
 func applyFlags(ctx *cli.Context, p *specs.Process) error {
-	p.Env = append(p.Env, ctx.StringSlice("env")...)
+	if err := addEnv(p, ctx.StringSlice("env")); err != nil {
+		return err
+	}
 	if ctx.IsSet("tty") {
 		p.Terminal = ctx.Bool("tty")
 	}
 	if ctx.IsSet("no-new-privs") {
 		p.NoNewPrivileges = ctx.Bool("no-new-privs")
+	}
+	if cwd := ctx.String("cwd"); cwd != "" && cwd[0] != '/' {
+		return misuse("--cwd %s: must be an absolute path", cwd)
 	}
 	override(&p.Cwd, ctx.String("cwd"))
 	override(&p.ApparmorProfile, ctx.String("apparmor"))
@@ -116,6 +122,16 @@ func applyFlags(ctx *cli.Context, p *specs.Process) error {
 		return err
 	}
 	return addCaps(p, ctx.StringSlice("cap"))
+}
+
+func addEnv(p *specs.Process, list []string) error {
+	for _, e := range list {
+		if strings.IndexByte(e, '=') < 1 {
+			return misuse("--env %q: must be of the form NAME=VALUE", e)
+		}
+	}
+	p.Env = append(p.Env, list...)
+	return nil
 }
 
 func override(field *string, value string) {

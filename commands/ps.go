@@ -67,7 +67,8 @@ func operandsAfterID(ctx *cli.Context) []string {
 }
 
 func processTable(options []string) (string, error) {
-	if len(options) == 0 {
+	given := len(options) > 0
+	if !given {
 		options = []string{"-ef"}
 	}
 	out, err := exec.Command("ps", options...).CombinedOutput()
@@ -75,7 +76,13 @@ func processTable(options []string) (string, error) {
 		return "", fault.Hint(fault.With(fault.NotFound, err), "install the package that provides ps: procps, or procps-ng")
 	}
 	if err != nil {
-		return "", fmt.Errorf("ps %s: %w: %s", strings.Join(options, " "), err, bytes.TrimSpace(out))
+		err = fmt.Errorf("ps %s: %w: %s", strings.Join(options, " "), err, bytes.TrimSpace(out))
+	}
+	if err != nil && given {
+		err = misused(err)
+	}
+	if err != nil {
+		return "", err
 	}
 	return string(out), nil
 }
@@ -85,7 +92,7 @@ func filterTable(w io.Writer, table string, pids []int) error {
 	header, body, _ := strings.Cut(table, "\n")
 	column := slices.Index(strings.Fields(header), "PID")
 	if column < 0 {
-		return fault.Hint(misuse("ps: no PID column in %q", header), "use options of ps(1) that print the PID")
+		return fault.Hint(misuse("the output of ps has no PID column: %q", header), "use options of ps(1) that print the PID")
 	}
 	if _, err := fmt.Fprintln(w, header); err != nil {
 		return err
@@ -111,11 +118,11 @@ func linePid(line string, column int) (int, error) {
 		return 0, nil
 	}
 	if column >= len(fields) {
-		return 0, fmt.Errorf("ps: no PID in the line %q", line)
+		return 0, fmt.Errorf("a line of the output of ps has no PID: %q", line)
 	}
 	pid, err := strconv.Atoi(fields[column])
 	if err != nil {
-		return 0, fmt.Errorf("ps: no PID in the line %q: %w", line, err)
+		return 0, fmt.Errorf("a line of the output of ps has no PID: %q: %w", line, err)
 	}
 	return pid, nil
 }

@@ -57,11 +57,14 @@ func (c *call) matching(expression string) ([]string, error) {
 	if c.rootIsDefault && errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // there has not been a container yet
 	}
+	if err != nil {
+		return nil, c.hintRoot(err)
+	}
 	var matched []string
 	for _, id := range ids {
 		if re.MatchString(id) {
 			matched = append(matched, id)
 		}
 	}
-	return matched, err
+	return matched, nil
 }

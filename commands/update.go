@@ -3,13 +3,14 @@
 package commands
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer"
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/specconv"
 	"github.com/urfave/cli/v2"
@@ -87,12 +88,26 @@ func (c *call) readUpdate(ctx *cli.Context) (*libcontainer.Update, error) {
 		}
 		return up, p.faults()
 	}
+	for _, name := range ctx.LocalFlagNames() {
+		if !besideResources(name) {
+			c.log.warn("--%s has no effect with --resources", name)
+		}
+	}
 	r, err := readResources(file)
 	if err != nil {
-		p.bad = append(p.bad, err.Error())
+		p.bad = append(p.bad, err)
 	}
 	up.Resources = r
 	return up, p.faults()
+}
+
+// besideResources reports whether a flag counts together with --resources.
+func besideResources(name string) bool {
+	switch name {
+	case "resources", "r", "l3-cache-schema", "mem-bw-schema", "force":
+		return true
+	}
+	return false
 }
 
 func readResources(file string) (*specs.LinuxResources, error) {
@@ -103,14 +118,14 @@ func readResources(file string) (*specs.LinuxResources, error) {
 	} else {
 		raw, err = sys.ReadStream(file, maxResources+1)
 		if err != nil {
-			return nil, fmt.Errorf("--resources: %w", err)
+			return nil, fault.In(fault.Config, fmt.Errorf("--resources: %w", err))
 		}
 	}
 	if err == nil && len(raw) > maxResources {
-		err = fmt.Errorf("must not be larger than %d MiB", maxResources>>20)
+		err = fault.New(fault.InvalidConfig, fmt.Sprintf("must not be larger than %d MiB", maxResources>>20))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("--resources %s: %w", file, err)
+		return nil, fault.In(fault.Config, fmt.Errorf("--resources %s: %w", file, err))
 	}
 	r, err := specconv.DecodeResources(raw)
 	if err != nil {
@@ -119,21 +134,21 @@ func readResources(file string) (*specs.LinuxResources, error) {
 	return r, nil
 }
 
-// limitFlags reads limits from flags and collects what is wrong with them.
+// limitFlags reads limits from flags and collects all that is wrong.
 type limitFlags struct {
 	ctx *cli.Context
-	bad []string
+	bad []error
 }
 
 func (p *limitFlags) faults() error {
-	if len(p.bad) == 0 {
-		return nil
+	if len(p.bad) == 1 {
+		return p.bad[0]
 	}
-	return misuse("%s", strings.Join(p.bad, "; "))
+	return errors.Join(p.bad...)
 }
 
 func (p *limitFlags) fault(name, format string, args ...any) {
-	p.bad = append(p.bad, fmt.Sprintf("--%s %q: ", name, p.ctx.String(name))+fmt.Sprintf(format, args...))
+	p.bad = append(p.bad, misuse("--%s %q: %w", name, p.ctx.String(name), fmt.Errorf(format, args...)))
 }
 
 // resources returns the limits of linux.resources that flags give.
@@ -153,7 +168,10 @@ func (p *limitFlags) resources() *specs.LinuxResources {
 		r.Pids = &specs.LinuxPids{Limit: n}
 	}
 	if n := p.unsigned("blkio-weight"); n != nil {
-		w := uint16(min(*n, 1<<16-1)) // clamped: Update refuses a weight above 1000
+		if *n > 1<<16-1 { // Update checks the other limits of it
+			p.fault("blkio-weight", "must be between 10 and 1000")
+		}
+		w := uint16(*n)
 		r.BlockIO = &specs.LinuxBlockIO{Weight: &w}
 	}
 	if n := r.CPU.Idle; n != nil && *n > 1 {

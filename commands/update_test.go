@@ -2,7 +2,16 @@
 
 package commands
 
-import "testing"
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/skiff-oci/skiff/libcontainer"
+)
 
 func TestParseSize(t *testing.T) {
 	for text, want := range map[string]int64{
@@ -16,6 +25,29 @@ func TestParseSize(t *testing.T) {
 	for _, text := range []string{"", "m", "-2", "1x", "1mm", "1mib2", "0x10", "1e3", "1.2.3", "8192p", "9223372036854775808", "+1", "1bk", "inf", "ki"} {
 		if got, ok := parseSize(text); ok {
 			t.Errorf("%q: %d", text, got)
+		}
+	}
+}
+
+// Limits beside --resources are not ignored in silence.
+func TestBesideResources(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "r")
+	if err := os.WriteFile(file, []byte("{}"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for flags, want := range map[string][]string{
+		"--force --mem-bw-schema MB:0=20":  nil,
+		"--memory 5m --pids-limit x":       {"--memory has no effect with --resources", "--pids-limit has no effect with --resources"},
+		"--l3-cache-schema L3:0=f --force": nil,
+	} {
+		c := new(call)
+		args := append([]string{"skiff", "--root", t.TempDir(), "update", "-r", file}, strings.Fields(flags)...)
+		if err := c.run(append(args, "web")); !errors.Is(err, libcontainer.ErrNotExist) {
+			t.Errorf("%s: %v", flags, err)
+		}
+		slices.Sort(c.log.warnings)
+		if !slices.Equal(c.log.warnings, want) {
+			t.Errorf("%s: %q, expected %q", flags, c.log.warnings, want)
 		}
 	}
 }

@@ -141,8 +141,13 @@ var (
 // _+.-, not "." or "..", at most 1024 bytes. The characters are runc's rule; the length
 // is ours, since the id becomes part of a path.
 func CheckID(id string) error {
-	if id == "" || id == "." || id == ".." || len(id) > 1024 {
-		return fmt.Errorf("%w: %q", ErrInvalidID, id)
+	switch {
+	case id == "":
+		return fmt.Errorf("%w: %q: must not be empty", ErrInvalidID, id)
+	case id == "." || id == "..":
+		return fmt.Errorf("%w: %q: must not be . or ..", ErrInvalidID, id)
+	case len(id) > 1024:
+		return fmt.Errorf("%w: %q: must not be longer than 1024 characters", ErrInvalidID, id)
 	}
 	for i := 0; i < len(id); i++ {
 		switch c := id[i]; {

@@ -120,7 +120,7 @@ func (c *Container) mayCheckpoint() error {
 	case err != nil:
 		return err
 	case status == Created:
-		return errors.New("cannot checkpoint a container that has not started")
+		return fault.New(fault.NotRunning, "cannot checkpoint a container that has not started")
 	case status != Running && status != Paused:
 		return fmt.Errorf("cannot checkpoint: %w: it is %s", ErrNotRunning, status)
 	case c.record.Under != 0:

@@ -54,14 +54,21 @@ type removal struct {
 // destroy undoes the creation of the container, whose lock is held, and runs its
 // poststop hooks.
 func (c *Container) destroy(how removal) error {
+	r := c.record
 	for _, step := range [...]struct {
 		what string
+		has  bool // there is something to do
 		do   func() error
 	}{
-		{"end the processes and remove the cgroups", func() error { return c.endAll(how.stopped) }},
-		{"stop the systemd unit", c.stopUnit}, {"unmount the root", c.unmountRoot},
-		{"bring network devices back", c.recoverDevices}, {"remove the resctrl class", c.removeClass},
+		{"end the processes and remove the cgroups", true, func() error { return c.endAll(how.stopped) }},
+		{"stop the systemd unit", r.Unit.Name != "", c.stopUnit},
+		{"unmount the root", r.Under != 0, c.unmountRoot},
+		{"bring network devices back", len(r.Network.Devices) > 0, c.recoverDevices},
+		{"remove the resctrl class", r.RDT.Remove || r.RDT.Monitor != "", c.removeClass},
 	} {
+		if !step.has {
+			continue
+		}
 		err := trace.Timed(step.what, "", step.do)
 		if err != nil && !how.damaged {
 			return err

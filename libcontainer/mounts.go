@@ -86,7 +86,7 @@ func (c *Container) mountRequest(l *plan.Launch) (*launch.Mounts, error) {
 	case status == Stopped || status == Creating:
 		return nil, fmt.Errorf("%w: it is %s", ErrNotRunning, status)
 	case c.record.Under != 0:
-		return nil, errors.New("the container has no mount namespace of its own: the mounts would change on the host")
+		return nil, fault.New(fault.NotSupported, "the container has no mount namespace of its own: the mounts would change on the host")
 	}
 	view, err := c.cgroupView(l)
 	if err != nil {

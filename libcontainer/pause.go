@@ -25,7 +25,7 @@ func (c *Container) Pause() error {
 		case Running, Created:
 			return nil
 		case Paused:
-			return ErrPaused
+			return fmt.Errorf("cannot pause: %w", ErrPaused)
 		}
 		return fmt.Errorf("%w: it is %s", ErrNotRunning, s)
 	}, true)
@@ -44,7 +44,7 @@ func (c *Container) Resume() error {
 // cgroupRemedy says how a container gets a cgroup of its own.
 func cgroupRemedy(rootless bool) string {
 	if rootless {
-		return "create it in a delegated cgroup: systemd-run --user --scope -p Delegate=yes skiff ..."
+		return cgroup.Delegation
 	}
 	return "create it without --cgroup-manager disabled"
 }

@@ -88,7 +88,7 @@ func (c *Container) updateClass(old *specs.LinuxIntelRdt, up *Update, u *undo.St
 		if up.L3CacheSchema == "" {
 			field = "memBwSchema"
 		}
-		return nil, fmt.Errorf("linux.intelRdt.%s: cannot be changed: the container has no class of service (CLOS)", field)
+		return nil, fault.New(fault.InvalidConfig, "linux.intelRdt."+field+": cannot be changed: the container has no class of service (CLOS)")
 	}
 	now, schemata := *old, []string(nil)
 	for _, s := range [...]struct {

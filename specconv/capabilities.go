@@ -31,7 +31,7 @@ func (c *compiler) capabilities(p *specs.LinuxCapabilities, field string) plan.C
 func (c *compiler) ungrantable(names []string, within uint64, field, where string) {
 	for i, name := range names {
 		if n := plan.CapabilityNumber(name); n >= 0 && within>>n&1 == 0 {
-			c.warn(at(field, i), "ignoring %s, which must be in %s, too", name, where)
+			c.warn(at(field, i), "ignoring %s, which must also be in %s", name, where)
 		}
 	}
 }

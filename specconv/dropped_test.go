@@ -18,10 +18,10 @@ func TestNothingIsDroppedSilently(t *testing.T) {
 		fault   string
 	}{
 		{`"process": {"capabilities": {"effective": ["CAP_KILL"]}}`,
-			"process.capabilities.effective[0]: ignoring CAP_KILL, which must be in the permitted set, too", ""},
+			"process.capabilities.effective[0]: ignoring CAP_KILL, which must also be in the permitted set", ""},
 		{`"process": {"capabilities": {"permitted": ["CAP_KILL", "CAP_CHOWN"], "inheritable": ["CAP_CHOWN"], "ambient": ["CAP_CHOWN", "CAP_KILL", "CAP_MKNOD"]}}`,
-			"process.capabilities.ambient[1]: ignoring CAP_KILL, which must be in both the permitted and the inheritable set, too; " +
-				"process.capabilities.ambient[2]: ignoring CAP_MKNOD, which must be in both the permitted and the inheritable set, too", ""},
+			"process.capabilities.ambient[1]: ignoring CAP_KILL, which must also be in both the permitted and the inheritable set; " +
+				"process.capabilities.ambient[2]: ignoring CAP_MKNOD, which must also be in both the permitted and the inheritable set", ""},
 		{`"process": {"capabilities": {"bounding": ["CAP_KILL"], "permitted": ["CAP_KILL"], "effective": ["CAP_KILL"], "inheritable": ["CAP_KILL"], "ambient": ["CAP_KILL"]}}`, "", ""},
 		{`"process": {"capabilities": {"bounding": ["CAP_NEW"], "ambient": ["CAP_NEW"]}}`,
 			`process.capabilities.bounding[0]: ignoring unknown capability "CAP_NEW"; process.capabilities.ambient[0]: ignoring unknown capability "CAP_NEW"`, ""},

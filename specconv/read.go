@@ -40,7 +40,8 @@ func Read(bundle, file string) (spec *specs.Spec, raw []byte, err error) {
 	}
 	raw, err = readRegular(path)
 	if errors.Is(err, fs.ErrNotExist) && file == "" {
-		return nil, nil, fault.In(fault.Config, fmt.Errorf("JSON specification file config.json not found in the bundle %s: %w", bundle, unix.ENOENT))
+		err = fmt.Errorf("JSON specification file config.json not found in the bundle %s: %w", bundle, unix.ENOENT)
+		return nil, nil, fault.In(fault.Config, fault.About("", path, err))
 	}
 	if err != nil {
 		return nil, nil, fault.In(fault.Config, err)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
@@ -30,7 +31,7 @@ func (c *compiler) seccomp() {
 	}
 	for i, f := range p.Flags {
 		if _, ok := bpf.FlagBit(string(f)); !ok {
-			c.fault(at("linux.seccomp.flags", i), "unknown flag %q", f)
+			c.fault(at("linux.seccomp.flags", i), "unknown flag %q: expected a name like SECCOMP_FILTER_FLAG_LOG", f)
 		}
 	}
 	for i := range p.Syscalls {
@@ -162,9 +163,13 @@ func (c *compiler) action(a specs.LinuxSeccompAction, errno *uint, field, errnoF
 	}
 }
 
-// word checks that w, an action or the like, is one of list.
+// word checks that w, such as an action, is one of list.
 func (c *compiler) word(what, w string, list []string, field string) {
 	if !slices.Contains(list, w) {
-		c.fault(field, "unknown %s %q", what, w)
+		expected := "one of " + strings.Join(list, ", ")
+		if len(list) > 12 {
+			expected = "a name like " + list[0]
+		}
+		c.fault(field, "unknown %s %q: expected %s", what, w, expected)
 	}
 }

@@ -20,6 +20,9 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/fault"
 )
 
+// Delegation says how the container of an ordinary user gets a cgroup of its own.
+const Delegation = "create it in a delegated cgroup: systemd-run --user --scope -p Delegate=yes skiff ..."
+
 // Reasons to refuse a group; test with errors.Is.
 var (
 	// ErrProtected: it is the root cgroup, the caller's own or one above that.

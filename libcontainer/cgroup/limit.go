@@ -102,7 +102,7 @@ func (g *Group) none() error {
 	if g.disabled {
 		return fmt.Errorf("%w: the cgroup manager is disabled", ErrNone)
 	}
-	return fmt.Errorf("%w: its user is not allowed to create one", ErrNone)
+	return fault.Hint(fmt.Errorf("%w: its user is not allowed to create one", ErrNone), Delegation)
 }
 
 func apply(d dir, list []setting) error {

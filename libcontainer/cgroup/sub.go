@@ -8,6 +8,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 )
 
@@ -44,7 +45,7 @@ func (g *Group) Sub(sub map[string]string) (*Group, error) {
 	}
 	for key, below := range sub {
 		if !used[key] && (key != "" || len(used) == 0) {
-			return nil, fmt.Errorf("sub-cgroup %q: the host has no cgroup v1 controller %q", below, key)
+			return nil, fault.With(fault.Usage, fmt.Errorf("sub-cgroup %q: the host has no cgroup v1 controller %q", below, key))
 		}
 	}
 	return s, nil
@@ -59,8 +60,8 @@ func subOf(m *member, sub map[string]string) (keys []string, err error) {
 			continue
 		}
 		if len(keys) > 0 && path.Join(m.path, below) != path.Join(m.path, sub[keys[0]]) {
-			return nil, fmt.Errorf("sub-cgroups %q of %s and %q of %s must be the same, as these controllers share a hierarchy (%s)",
-				sub[keys[0]], keys[0], below, name, strings.Join(m.names, ","))
+			return nil, fault.With(fault.Usage, fmt.Errorf("sub-cgroups %q of %s and %q of %s must be the same, as these controllers share a hierarchy (%s)",
+				sub[keys[0]], keys[0], below, name, strings.Join(m.names, ",")))
 		}
 		keys = append(keys, name)
 	}
@@ -75,7 +76,7 @@ func subOf(m *member, sub map[string]string) (keys []string, err error) {
 func join(top, below string) (string, error) {
 	p := path.Join(top, below)
 	if !within(p, top) {
-		return "", fmt.Errorf("sub-cgroup %q must be inside the container's cgroup, %s", below, top)
+		return "", fault.With(fault.Usage, fmt.Errorf("sub-cgroup %q must be inside the container's cgroup, %s", below, top))
 	}
 	return p, nil
 }

@@ -100,3 +100,14 @@ func codeOf(errno unix.Errno) Code {
 	}
 	return OperationFailed
 }
+
+// phaseOf returns the phase of an error of which no more is known than its code.
+func phaseOf(code Code) Phase {
+	switch code {
+	case Usage, InvalidID:
+		return Arguments
+	case InvalidConfig:
+		return Config
+	}
+	return Operate
+}

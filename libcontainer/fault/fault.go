@@ -8,6 +8,7 @@ package fault
 import (
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -92,6 +93,42 @@ func (e *hinted) Error() string { return e.err.Error() + " (" + e.hint + ")" }
 
 func (e *hinted) Unwrap() error { return e.err }
 
+// Prefix puts a name and a colon before the text of err, such as the command that failed.
+// Unlike the path of a field, it does not say what the error is about: "mounts" is both
+// a command and a field. It returns nil if err is nil.
+func Prefix(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &prefixed{err, name}
+}
+
+type prefixed struct {
+	err  error
+	name string
+}
+
+func (e *prefixed) Error() string { return e.name + ": " + e.err.Error() }
+
+func (e *prefixed) Unwrap() error { return e.err }
+
+// About adds the field (its path in config.json: "process.args[0]") and the file that err
+// is about, for errors whose text does not begin with the field. Both may be empty. It
+// returns nil if err is nil.
+func About(field, path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &about{err, field, path}
+}
+
+type about struct {
+	error
+	field, path string
+}
+
+func (e *about) Unwrap() error { return e.error }
+
 // Details are what a program wants to know about an error. Empty members are not known.
 type Details struct {
 	Code   Code     // never empty
@@ -100,7 +137,7 @@ type Details struct {
 	Fields []string // all of them, if there are several
 	Errno  string   // "ENOENT"
 	Path   string   // the file or directory that a system call failed on
-	Hint   string   // all hints, separated by "; "
+	Hint   string   // all hints, each once, separated by "; "
 }
 
 // Errors of other packages may have details, too: a code, a phase, or the file that they
@@ -120,12 +157,18 @@ func Of(err error) Details {
 		d.Code = codeOf(c.errno)
 	}
 	if d.Phase == "" {
-		d.Phase = Operate
+		d.Phase = phaseOf(d.Code)
 	}
 	if c.errno != 0 {
 		d.Errno = unix.ErrnoName(c.errno)
 	}
-	d.Hint = strings.Join(c.hints, "; ")
+	var hints []string
+	for _, hint := range c.hints {
+		if !slices.Contains(hints, hint) {
+			hints = append(hints, hint)
+		}
+	}
+	d.Hint = strings.Join(hints, "; ")
 	if len(d.Fields) > 0 {
 		d.Field = d.Fields[0]
 	}
@@ -155,7 +198,7 @@ func (c *collector) walk(err error) {
 			c.inside(inner, found)
 		}
 		if len(c.Fields) == before {
-			c.addField(err)
+			c.addField(err.Error())
 		}
 	}
 }
@@ -182,6 +225,11 @@ func (c *collector) note(err error) bool {
 	case *hinted:
 		c.hints = append(c.hints, e.hint)
 		return false
+	case *prefixed:
+		return false
+	case *about:
+		c.setPath(e.path)
+		return c.addField(e.field + ": ")
 	case unix.Errno:
 		if c.errno == 0 {
 			c.errno = e
@@ -201,11 +249,12 @@ func (c *collector) note(err error) bool {
 	if _, several := err.(interface{ Unwrap() []error }); several {
 		return false
 	}
-	return c.addField(err)
+	return c.addField(err.Error())
 }
 
-func (c *collector) addField(err error) bool {
-	field := fieldOf(err.Error())
+// addField adds the field that a text begins with, and reports whether there is one.
+func (c *collector) addField(text string) bool {
+	field := fieldOf(text)
 	if field != "" {
 		c.Fields = append(c.Fields, field)
 	}

@@ -34,15 +34,29 @@ func TestOf(t *testing.T) {
 			Details{Code: NoPermission, Phase: Operate, Field: "/mounts/3", Errno: "EPERM", Hint: "CAP_SYS_ADMIN is needed"},
 			"create: mounts[3]: mount proc: operation not permitted (CAP_SYS_ADMIN is needed)", "create: mounts[3]: mount proc: operation not permitted"},
 		{With(InvalidConfig, faults{errors.New("process.cwd: is empty"), errors.New(`linux.sysctl["net/a"]: unknown`)}),
-			Details{Code: InvalidConfig, Phase: Operate, Field: "/process/cwd", Fields: []string{"/process/cwd", "/linux/sysctl/net~1a"}},
+			Details{Code: InvalidConfig, Phase: Config, Field: "/process/cwd", Fields: []string{"/process/cwd", "/linux/sysctl/net~1a"}},
 			"process.cwd: is empty\nlinux.sysctl[\"net/a\"]: unknown", ""},
 		{fmt.Errorf("linux.cgroupsPath: %w; %w", unix.EBUSY, unix.ENOENT), Details{Code: OperationFailed, Phase: Operate, Field: "/linux/cgroupsPath", Errno: "EBUSY"},
 			"linux.cgroupsPath: device or resource busy; no such file or directory", ""},
 		// The outer code, the inner phase, and one field for one error.
 		{With(HookFailed, In(Launch, fmt.Errorf("hooks.poststart[0]: %w", With(Usage, In(Hooks, errors.New("process.args: x")))))),
 			Details{Code: HookFailed, Phase: Hooks, Field: "/hooks/poststart/0"}, "hooks.poststart[0]: process.args: x", ""},
+		// A code may have a phase of its own.
+		{With(Usage, errors.New("x")), Details{Code: Usage, Phase: Arguments}, "x", ""},
+		{In(Launch, New(InvalidConfig, "x")), Details{Code: InvalidConfig, Phase: Launch}, "x", ""},
+		// The name of a command is no field.
+		{Prefix("mounts", missing), Details{Code: NoContainer, Phase: Operate}, "mounts: container does not exist", ""},
+		{Prefix("mounts", fmt.Errorf("mounts[0].type: %w", unix.ENODEV)), Details{Code: OperationFailed, Phase: Operate, Field: "/mounts/0/type", Errno: "ENODEV"},
+			"mounts: mounts[0].type: no such device", ""},
+		// A field and a file that the text does not begin with.
+		{About("process.args[0]", "/x", fmt.Errorf("exec: /x: %w", unix.ENOENT)), Details{Code: NotFound, Phase: Operate, Field: "/process/args/0", Errno: "ENOENT", Path: "/x"},
+			"exec: /x: no such file or directory", ""},
+		{About("args[0]", "", errors.New("root: x")), Details{Code: OperationFailed, Phase: Operate, Field: "/root"}, "root: x", ""},
 		{errors.Join(Hint(unix.EMFILE, "a"), Hint(unix.EPERM, "b")), Details{Code: NoDescriptors, Phase: Operate, Errno: "EMFILE", Hint: "a; b"},
 			"too many open files (a)\noperation not permitted (b)", "too many open files\noperation not permitted"},
+		// A hint for several errors is given once.
+		{errors.Join(Hint(unix.EMFILE, "a"), Hint(unix.EPERM, "a")), Details{Code: NoDescriptors, Phase: Operate, Errno: "EMFILE", Hint: "a"},
+			"too many open files (a)\noperation not permitted (a)", "too many open files\noperation not permitted"},
 	} {
 		if got := Of(c.err); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%v:\n%+v, expected\n%+v", c.err, got, c.want)
@@ -61,7 +75,7 @@ func TestOf(t *testing.T) {
 
 // What is no error stays none.
 func TestNil(t *testing.T) {
-	for _, err := range []error{With(Usage, nil), In(Config, nil), Hint(nil, "x"), Default(Usage, nil)} {
+	for _, err := range []error{With(Usage, nil), In(Config, nil), Hint(nil, "x"), Default(Usage, nil), Prefix("x", nil), About("x", "/x", nil)} {
 		if err != nil {
 			t.Errorf("%v", err)
 		}
@@ -103,6 +117,9 @@ func TestFieldOf(t *testing.T) {
 		"mounts[0].source: x":                      "/mounts/0/source",
 		"root: x":                                  "/root",
 		`annotations["a.b/c~d"]: x`:                "/annotations/a.b~1c~0d",
+		`annotations["a\"]: b\\"]: x`:              `/annotations/a"]: b\`,
+		`annotations["a: x`:                        "",
+		`annotations["a": x`:                       "",
 		`linux.resources.rdma["mlx5_1"].hca: x`:    "/linux/resources/rdma/mlx5_1/hca",
 		"linux.resources.memory.limit: 5: too low": "/linux/resources/memory/limit",
 		"root cgroup: x":                           "",

@@ -2,7 +2,10 @@
 
 package fault
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // members are the top-level members of config.json that an error can be about.
 var members = []string{
@@ -42,7 +45,13 @@ func nextToken(rest string) (token, after string, ok bool) {
 	case strings.HasPrefix(rest, ": "):
 		return "", rest, true
 	case strings.HasPrefix(rest, `["`):
-		return strings.Cut(rest[2:], `"]`)
+		quoted, err := strconv.QuotedPrefix(rest[1:])
+		if err != nil {
+			return "", "", false
+		}
+		token, err = strconv.Unquote(quoted)
+		after, ok = strings.CutPrefix(rest[1+len(quoted):], "]")
+		return token, after, ok && err == nil && token != ""
 	case strings.HasPrefix(rest, "["):
 		token, after, ok = strings.Cut(rest[1:], "]")
 		return token, after, ok && isNumber(token)

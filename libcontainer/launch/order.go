@@ -101,7 +101,7 @@ func (b *binding) program() error {
 	}
 	b.ownLimits()
 	b.confine()
-	p.Add("process.args[0]", program.Exec{Args: l.Process.Args, Env: b.environment(), ListenPID: l.Process.ListenPID})
+	p.Add(b.field("args[0]"), program.Exec{Args: l.Process.Args, Env: b.environment(), ListenPID: l.Process.ListenPID})
 	return nil
 }
 
@@ -400,7 +400,7 @@ func (b *binding) lookup() {
 			op.Candidates = append(op.Candidates, strings.TrimSuffix(dir, "/")+"/"+name)
 		}
 	}
-	p.Add("process.args[0]", op)
+	p.Add(b.field("args[0]"), op)
 }
 
 // defaultPath is searched if the environment has no PATH.

@@ -2,6 +2,8 @@
 
 package plan
 
+import "strconv"
+
 // Annotations that are used when the container is made and also later, when they are
 // read from its record. Relative paths are below the bundle.
 const (
@@ -12,4 +14,4 @@ const (
 )
 
 // AnnotationField is the JSON path of an annotation.
-func AnnotationField(name string) string { return `annotations["` + name + `"]` }
+func AnnotationField(name string) string { return "annotations[" + strconv.Quote(name) + "]" }

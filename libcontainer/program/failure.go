@@ -99,7 +99,7 @@ func (e Entry) notMade(f wire.Message) error {
 	if f.Value != 0 {
 		verb = "create"
 	}
-	err := fmt.Errorf("%s %s: %w", verb, f.Text, f.Errno)
+	err := fault.About("", f.Text, fmt.Errorf("%s %s: %w", verb, f.Text, f.Errno))
 	if _, ok := e.Operation.(Attach); ok {
 		return at(e.Field+".destination", err)
 	}

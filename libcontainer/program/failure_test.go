@@ -4,9 +4,11 @@ package program
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/wire"
 	"golang.org/x/sys/unix"
 )
@@ -80,6 +82,7 @@ func TestDescribeDetail(t *testing.T) {
 		{Entry{Exec{}, "process.args[0]"}, wire.Message{Errno: unix.EFAULT}, "process: is required to start the container, but config.json has none"},
 		{Entry{Exec{Args: []string{"x"}}, "f"}, wire.Message{Errno: unix.ENOEXEC}, `f: exec: "x": exec format error (it is an executable for another architecture, or a script without #!)`},
 		{Entry{Chdir{Path: "/w"}, "process.cwd"}, wire.Message{Errno: unix.EACCES}, `chdir to cwd ("/w") set in process.cwd failed: permission denied`},
+		{Entry{Chdir{Path: "/w"}, "cwd"}, wire.Message{Errno: unix.EACCES}, `chdir to cwd ("/w") failed: permission denied`},
 		{Entry{Chdir{Path: "/w"}, "process.cwd"}, wire.Message{Detail: wire.Outside}, `process.cwd: the directory "/w" is outside the container's root file system`},
 		{Entry{Ambient{Name: func(int) string { return "CAP_X" }}, "f"}, wire.Message{Errno: unix.EPERM, Value: 5}, "f: raise the ambient capability CAP_X: operation not permitted (each must be both permitted and inheritable, and the securebit SECBIT_NO_CAP_AMBIENT_RAISE must not be set)"},
 		{Entry{SetAttr{On: "/x", Attributes: Attributes{Set: unix.MOUNT_ATTR_IDMAP}}, "f"}, wire.Message{Errno: unix.EINVAL}, "f: set the attributes of the mount on /x: invalid argument (this file system does not support idmapped mounts)"},
@@ -155,5 +158,33 @@ func TestExplainer(t *testing.T) {
 	}
 	if err := (Entry{OpenTree{Path: "/x", Because: becauseOf{}}, "f"}).Describe(m); err.Error() != "f: open the source /x: invalid argument" {
 		t.Errorf("%v", err)
+	}
+}
+
+// Programs learn what a failed operation is about, also where its text has no place for it.
+func TestDetails(t *testing.T) {
+	for _, c := range []struct {
+		entry Entry
+		m     wire.Message
+		want  fault.Details // its code, field and path
+	}{
+		{Entry{Lookup{Name: "sh"}, "process.args[0]"}, wire.Message{Detail: wire.NotFound, Errno: unix.ENOENT},
+			fault.Details{Code: fault.ProgramNotFound, Field: "/process/args/0"}},
+		{Entry{Lookup{Name: "/bin/sh"}, "process.args[0]"}, wire.Message{Errno: unix.ENOENT},
+			fault.Details{Code: fault.ProgramNotFound, Field: "/process/args/0", Path: "/bin/sh"}},
+		{Entry{Exec{Args: []string{"/bin/sh"}}, "process.args[0]"}, wire.Message{Errno: unix.ENOEXEC},
+			fault.Details{Code: fault.ProgramUnusable, Field: "/process/args/0", Path: "/bin/sh"}},
+		{Entry{Exec{Args: []string{"/bin/sh"}}, "args[0]"}, wire.Message{Errno: unix.ENOEXEC},
+			fault.Details{Code: fault.ProgramUnusable, Path: "/bin/sh"}}, // exec's process is not in config.json
+		{Entry{Chdir{Path: "/w"}, "process.cwd"}, wire.Message{Errno: unix.EACCES},
+			fault.Details{Code: fault.NoPermission, Field: "/process/cwd", Path: "/w"}},
+		{Entry{Attach{}, "mounts[0]"}, wire.Message{Detail: wire.NotMade, Errno: unix.EROFS, Text: "/x"},
+			fault.Details{Code: fault.NoPermission, Field: "/mounts/0/destination", Path: "/x"}},
+	} {
+		err := c.entry.Describe(c.m)
+		d := fault.Of(err)
+		if got := (fault.Details{Code: d.Code, Field: d.Field, Path: d.Path}); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%v: %+v, expected %+v", err, got, c.want)
+		}
 	}
 }

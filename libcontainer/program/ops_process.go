@@ -406,9 +406,15 @@ func (o Hook) explain(field string, f wire.Message) error {
 	return fault.Hint(&HookFailed{Field: field, Path: o.Path, Why: why, Output: f.Text}, hint)
 }
 
-// explain uses the words that engines look for, to distinguish a program that
+// explain adds what the error is about: engines look for words before which there is no
+// room for the field.
+func (o Lookup) explain(field string, f wire.Message) error {
+	return fault.About(field, o.Name, o.failure(f))
+}
+
+// failure uses the words that engines look for, to distinguish a program that
 // cannot be executed (126) from one that does not exist (127).
-func (o Lookup) explain(_ string, f wire.Message) error {
+func (o Lookup) failure(f wire.Message) error {
 	switch {
 	case f.Detail == wire.NotFound:
 		return fault.With(fault.ProgramNotFound, fault.Hint(fmt.Errorf("exec: %q: executable file not found in $PATH", o.Name), searched))
@@ -433,7 +439,8 @@ func (o Exec) explain(field string, f wire.Message) error {
 	if len(o.Args) == 0 {
 		return fault.New(fault.InvalidConfig, "process: is required to start the container, but config.json has none")
 	}
-	return fault.With(programCode(f.Errno), at(field, hinted(fmt.Errorf("exec: %q: %w", o.Args[0], f.Errno), execHint(f.Errno))))
+	err := hinted(fmt.Errorf("exec: %q: %w", o.Args[0], f.Errno), execHint(f.Errno))
+	return fault.With(programCode(f.Errno), at(field, fault.About("", o.Args[0], err)))
 }
 
 // programCode returns the code for a program that the kernel does not execute. It is
@@ -467,5 +474,9 @@ func (o Chdir) explain(field string, f wire.Message) error {
 	if f.Detail == wire.Outside {
 		return at(field, fmt.Errorf("the directory %q is outside the container's root file system", o.Path))
 	}
-	return fmt.Errorf("chdir to cwd (%q) set in %s failed: %w", o.Path, field, f.Errno)
+	set := ""
+	if strings.HasPrefix(field, "process.") { // else it is exec's
+		set = " set in " + field
+	}
+	return fault.About(field, o.Path, fmt.Errorf("chdir to cwd (%q)%s failed: %w", o.Path, set, f.Errno))
 }
