@@ -297,3 +297,24 @@ func TestMissingAndDamaged(t *testing.T) {
 		}
 	}
 }
+
+// gone is a cgroup that is removed when its files have been listed.
+type gone struct{ fs.FS }
+
+func (g gone) Open(name string) (fs.File, error) {
+	if name != "." {
+		return nil, fs.ErrNotExist
+	}
+	return g.FS.Open(name)
+}
+
+func TestReadWhileRemoved(t *testing.T) {
+	for name, dirs := range map[string]map[string]fs.FS{
+		"v1": {"hugetlb": gone{tree("hugetlb.2MB.usage_in_bytes: 4")}},
+		"v2": {"": gone{unifiedTree()}},
+	} {
+		if s, err := read(dirs); err != nil || len(s.Hugetlb) != 0 {
+			t.Errorf("%s: %v, %v", name, s, err)
+		}
+	}
+}

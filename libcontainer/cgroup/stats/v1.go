@@ -127,6 +127,6 @@ func (s *Stats) hugetlbV1(f *files) {
 			name += ".rsvd"
 		}
 		h.Max, h.Failcnt = f.number(name+".max_usage_in_bytes"), f.number(name+".failcnt")
-		s.Hugetlb[size] = h.withUsage()
+		s.addHugetlb(size, h)
 	}
 }

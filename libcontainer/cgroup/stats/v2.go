@@ -108,7 +108,7 @@ func (s *Stats) hugetlbV2(f *files) {
 		h := Hugetlb{Failcnt: f.keyed(name + ".events")["max"]}
 		h.Faulted = f.pages(name+".current", name+".max")
 		h.Rsvd = f.pages(name+".rsvd.current", name+".rsvd.max")
-		s.Hugetlb[size] = h.withUsage()
+		s.addHugetlb(size, h)
 	}
 }
 
@@ -119,10 +119,16 @@ func (f *files) pages(usage, limit string) *HugetlbPages {
 	return &HugetlbPages{f.number(usage), f.number(limit)}
 }
 
-func (h Hugetlb) withUsage() Hugetlb {
-	h.Usage = h.Faulted.Usage
-	if h.Rsvd != nil {
+// addHugetlb adds h, with the usage that counts. Without usage, the cgroup has been removed
+// since its files were listed.
+func (s *Stats) addHugetlb(size string, h Hugetlb) {
+	switch {
+	case h.Rsvd != nil:
 		h.Usage = h.Rsvd.Usage
+	case h.Faulted != nil:
+		h.Usage = h.Faulted.Usage
+	default:
+		return
 	}
-	return h
+	s.Hugetlb[size] = h
 }
