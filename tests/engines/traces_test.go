@@ -21,8 +21,7 @@ import (
 var stateDirs = []string{
 	filepath.Join(base, "runtime", "*", "*"),                      // ctr --runc-root
 	filepath.Join(base, "dockerd", "exec", "runtime-*", "*", "*"), // dockerd --exec-root
-	filepath.Join(base, "containerd", "state", "io.containerd.runtime.v2.task", "*", "*"),
-	filepath.Join(base, "cri", "state", "io.containerd.runtime.v2.task", "*", "*"),
+	filepath.Join(base, "*", "state", "io.containerd.runtime.v2.task", "*", "*"),
 	filepath.Join("/run/containerd/runc/k8s.io", "*"), // the shim's default for --root
 }
 
