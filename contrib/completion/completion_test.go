@@ -111,8 +111,12 @@ func try(t *testing.T, dir string, all map[string][]string, shell ...string) {
 			defer cancel()
 			cmd := exec.CommandContext(ctx, shell[0], append(slices.Clone(shell[1:]), line)...)
 			cmd.Dir = dir
-			cmd.Env = append(os.Environ(), "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"), "HOME="+t.TempDir(), "LC_ALL=C.UTF-8")
+			tmp := t.TempDir()
+			cmd.Env = append(os.Environ(), "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"), "HOME="+t.TempDir(), "TMPDIR="+tmp, "LC_ALL=C.UTF-8")
 			out, err := cmd.CombinedOutput()
+			if left, _ := filepath.Glob(filepath.Join(tmp, "*")); len(left) != 0 {
+				t.Errorf("files are left: %q", left)
+			}
 			got := strings.FieldsFunc(string(out), func(r rune) bool { return r == '\n' })
 			if slices.Sort(got); err != nil || !slices.Equal(slices.Compact(got), want) {
 				t.Errorf("got %q, %v, want %q", got, err, want)
@@ -178,7 +182,7 @@ func TestZsh(t *testing.T) {
 const capture = `
 zmodload zsh/zpty
 line=$1
-added=$(mktemp)
+added=$(mktemp $PWD/added.XXXXXX)
 zpty shell zsh -f -i
 zpty -w shell "added=$added; source ./setup"
 sleep 0.1

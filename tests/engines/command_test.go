@@ -66,7 +66,7 @@ func (o outcome) failsWith(t *testing.T, codes string, words ...string) {
 }
 
 // execute runs a command with its output in files: with pipes, it would not return while a background process keeps
-// them open.
+// them open. It runs in base, since conmon leaves a file "oom" in its working directory if a container runs out of memory.
 func execute(t *testing.T, stdin string, argv ...string) outcome {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), limit) // not t.Context(): cleanups run commands, too
@@ -75,7 +75,7 @@ func execute(t *testing.T, stdin string, argv ...string) outcome {
 	stdout, stderr := outputFile(t), outputFile(t)
 	defer stdout.Close()
 	defer stderr.Close()
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), stdout, stderr
+	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = base, strings.NewReader(stdin), stdout, stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
 	cmd.WaitDelay = time.Second

@@ -48,6 +48,9 @@ disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.nri.v1.nri",
     default_runtime_name = "tested"
 `
 
+// crictlConfig is the configuration of crictl.
+const crictlConfig = "runtime-endpoint: unix://%[1]s\nimage-endpoint: unix://%[1]s\ntimeout: 60\n"
+
 // criConfiguration returns containerd's configuration: what contrib tells users to append, with the tested runtime, the
 // shim of the tools, and the driver of cgroups, after what only the tests need.
 func criConfiguration(dir, tools string) (string, error) {
@@ -63,7 +66,10 @@ func criConfiguration(dir, tools string) (string, error) {
 }
 
 // A criEngine is crictl, connected to the tests' own containerd 2.
-type criEngine struct{ client []string }
+type criEngine struct {
+	client  []string
+	handler []string // arguments of runp that name a runtime; without any, it is the default
+}
 
 var startCRI = sync.OnceValues(func() (*criEngine, error) {
 	dir, tools := filepath.Join(base, "cri"), os.Getenv(criToolsEnv)
@@ -71,7 +77,7 @@ var startCRI = sync.OnceValues(func() (*criEngine, error) {
 	text, err := criConfiguration(dir, tools)
 	err = errors.Join(err, os.MkdirAll(dir, 0o755), os.Symlink(filepath.Join(tools, "containerd"), server),
 		os.WriteFile(config, []byte(text), 0o644),
-		os.WriteFile(filepath.Join(dir, "crictl.yaml"), fmt.Appendf(nil, "runtime-endpoint: unix://%[1]s\nimage-endpoint: unix://%[1]s\ntimeout: 60\n", socket), 0o644),
+		os.WriteFile(filepath.Join(dir, "crictl.yaml"), fmt.Appendf(nil, crictlConfig, socket), 0o644),
 		makePauseImage(dir))
 	if err != nil {
 		return nil, err
@@ -159,7 +165,7 @@ func (e *criEngine) pod(t *testing.T) *pod {
 			"security_context": namespaces,
 		},
 	})
-	p.id = e.do(t, "runp", p.config).ok(t)
+	p.id = e.do(t, slices.Concat([]string{"runp"}, e.handler, []string{p.config})...).ok(t)
 	t.Cleanup(func() {
 		e.do(t, "stopp", p.id).ok(t)
 		e.do(t, "rmp", p.id).ok(t)

@@ -2,10 +2,11 @@
 
 //go:build engines
 
-// Package engines tests a runtime with containerd, docker, podman and the CRI, as the kubelet uses it. The daemons are
-// real, with their own folders; the images are made from busybox; there is no network. RUNTIME names the runtime
-// (default: the skiff of this tree), so the same tests also show what an engine expects of a runtime that is known to
-// work. ENGINES_CRI names the folder with what cri/build builds: Debian has no containerd 2 and no crictl.
+// Package engines tests a runtime with containerd, docker, podman, buildkit and the CRI, as the kubelet uses it. The
+// daemons are real, with their own folders; the images are made from busybox; there is no network. RUNTIME names the
+// runtime (default: the skiff of this tree), so the same tests also show what an engine expects of a runtime that is
+// known to work. ENGINES_CRI names the folder with what cri/build builds, ENGINES_BUILDKIT that of buildkit/build:
+// Debian has no containerd 2, no crictl and no buildkit.
 //
 // Nothing outlives a run: the test binary starts itself again in its own mount namespace, where a tmpfs covers every
 // folder that an engine writes to, and in its own cgroup, which is killed and removed at the end.

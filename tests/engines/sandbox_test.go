@@ -21,7 +21,7 @@ import (
 const base = "/run/engines"
 
 // covered has the folders that engines write to, whatever their configuration. A tmpfs covers each of them.
-var covered = []string{"/run", "/etc/docker", "/var/lib/containers", "/var/cache/containers", "/var/lib/cni"}
+var covered = []string{"/run", "/etc/containerd", "/etc/docker", "/var/lib/containers", "/var/cache/containers", "/var/lib/cni"}
 
 // A sandbox is what has to be undone on the host after the tests.
 type sandbox struct {

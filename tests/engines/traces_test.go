@@ -21,8 +21,7 @@ import (
 var stateDirs = []string{
 	filepath.Join(base, "runtime", "*", "*"),                      // ctr --runc-root
 	filepath.Join(base, "dockerd", "exec", "runtime-*", "*", "*"), // dockerd --exec-root
-	filepath.Join(base, "containerd", "state", "io.containerd.runtime.v2.task", "*", "*"),
-	filepath.Join(base, "cri", "state", "io.containerd.runtime.v2.task", "*", "*"),
+	filepath.Join(base, "*", "state", "io.containerd.runtime.v2.task", "*", "*"),
 	filepath.Join("/run/containerd/runc/k8s.io", "*"), // the shim's default for --root
 }
 
@@ -58,7 +57,8 @@ func beyond(now, before []string) (extra []string) {
 // traces lists the cgroups, mounts, state folders and processes of the run.
 func (w *setup) traces() (list []string) {
 	for _, dir := range w.ownCgroups() {
-		if filepath.Base(dir) != "conmon" { // podman's own cgroup for the monitors, which it keeps
+		// podman keeps its own cgroup for the monitors, and the parent of buildkit's containers stays.
+		if base := filepath.Base(dir); base != "conmon" && base != "buildkit" {
 			list = append(list, "cgroup "+dir)
 		}
 	}
