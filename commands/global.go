@@ -24,7 +24,7 @@ func globalFlags() []cli.Flag {
 		&cli.StringFlag{Name: "trace", Usage: "write each step with its time to `FILE`, for Perfetto or chrome://tracing"},
 		&cli.BoolFlag{Name: "systemd-cgroup", Usage: "create cgroups through systemd; cgroupsPath has the form slice:prefix:name"},
 		&cli.StringFlag{Name: "cgroup-manager", Usage: "`cgroupfs|systemd|disabled`: create cgroups directly, through systemd (same as --systemd-cgroup), or not at all: then containers stay in the caller's cgroup"},
-		&cli.StringFlag{Name: "rootless", Value: "auto", Usage: "`true|false|auto`: act as a caller without privileges on the host; auto finds out"},
+		&cli.StringFlag{Name: "rootless", Value: "auto", Usage: "`true|false|auto`: act as for a caller without privileges on the host; auto detects one"},
 	}
 }
 
