@@ -72,7 +72,7 @@ func (c *call) exec(ctx *cli.Context) error {
 		_, err = container.Exec(l, io, options)
 		return err
 	}
-	if err := adoptTerminal(&l.Process, &io); err != nil {
+	if err := adoptTerminal(&l.Process, &io, noTerminalToExec); err != nil {
 		return err
 	}
 	fg, err := newForeground(false)

@@ -128,10 +128,16 @@ func rootless(mode string) (bool, error) {
 // load loads a container.
 func (c *call) load(id string) (*libcontainer.Container, error) {
 	container, err := c.host.Load(id)
+	return container, c.hintRoot(err)
+}
+
+// hintRoot adds a hint to the error of an ordinary user without XDG_RUNTIME_DIR, who
+// has not named a root and whose containers must therefore be below another one.
+func (c *call) hintRoot(err error) error {
 	if c.rootIsDefault && ordinary() && os.Getenv("XDG_RUNTIME_DIR") == "" {
-		err = otherRoot(err)
+		return otherRoot(err)
 	}
-	return container, err
+	return err
 }
 
 // otherRoot adds a hint to err if the container may be below another root.

@@ -64,7 +64,7 @@ func (c *call) containers() ([]*libcontainer.Container, error) {
 	if c.rootIsDefault && errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	return all, err
+	return all, c.hintRoot(err)
 }
 
 // states returns the states of those containers that still exist.
