@@ -17,15 +17,15 @@ import (
 // adoptTerminal prepares the terminal of a process that runs in the foreground: it gets
 // the size of the caller's terminal, before the process can ask for it, and the output
 // mode that fits. It is an error if the caller has no terminal: nobody could type, so a
-// shell would wait for ever, and no key could end it.
-func adoptTerminal(p *plan.Process, io *libcontainer.IO) error {
+// shell would wait forever, and no key could end it: the remedy is the hint of that error.
+func adoptTerminal(p *plan.Process, io *libcontainer.IO, remedy string) error {
 	if !p.Terminal {
 		return nil
 	}
 	tty := callerTerminal()
 	if tty == nil {
 		err := misuse("cannot allocate tty: none of skiff's standard streams is a terminal, and skiff has no controlling terminal (/dev/tty)")
-		return fault.Hint(err, "omit --tty or set process.terminal in config.json to false, or use --detach with --console-socket")
+		return fault.Hint(err, remedy)
 	}
 	if ws, err := unix.IoctlGetWinsize(int(tty.Fd()), unix.TIOCGWINSZ); err == nil {
 		p.ConsoleRows, p.ConsoleCols = ws.Row, ws.Col
@@ -51,6 +51,12 @@ func callerTerminal() *os.File {
 	}
 	return tty
 }
+
+// The hints for a caller without a terminal, of run and restore, and of exec.
+const (
+	noTerminalToRun  = "set process.terminal in config.json to false, or use --detach with --console-socket"
+	noTerminalToExec = "omit --tty, or use --detach with --console-socket"
+)
 
 // firstTerminal returns the first file that is a terminal, or nil.
 func firstTerminal(files ...*os.File) *os.File {

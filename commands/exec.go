@@ -23,7 +23,7 @@ func (c *call) execCommand() *cli.Command {
 		Usage:     "run a command in a running container",
 		ArgsUsage: "CONTAINER-ID COMMAND [ARGUMENT...]",
 		Description: `Runs another process in the container, with the environment, user and
-capabilities of the container's own, unless options or --process change them.
+capabilities that config.json gives, unless options or --process change them.
 The exit status is that of the command, or 255 if it could not be run.`,
 		UsageText: `skiff exec web ps
 skiff exec --tty --env TERM=xterm --user 1000:1000 web sh`,
@@ -73,7 +73,7 @@ func (c *call) exec(ctx *cli.Context) error {
 		_, err = container.Exec(l, io, options)
 		return err
 	}
-	if err := adoptTerminal(&l.Process, &io); err != nil {
+	if err := adoptTerminal(&l.Process, &io, noTerminalToExec); err != nil {
 		return err
 	}
 	fg, err := newForeground(false)

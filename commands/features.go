@@ -14,9 +14,9 @@ func (c *call) featuresCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "features",
 		Usage: "print the supported features",
-		Description: `Prints, as JSON, which parts of config.json this build of skiff supports on
-this kernel: hooks, mount options, namespaces, capabilities, seccomp and so
-on, in the form of the OCI runtime specification (features.md).`,
+		Description: `Prints, as JSON, which parts of config.json this build of skiff supports:
+hooks, mount options, namespaces, capabilities, seccomp and so on, in the
+form of the OCI runtime specification (features.md).`,
 		UsageText: `skiff features
 skiff features | jq .linux.seccomp`,
 		Action: func(ctx *cli.Context) error {

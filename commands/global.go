@@ -25,7 +25,7 @@ func globalFlags() []cli.Flag {
 		&cli.StringFlag{Name: "trace", Usage: "write each step with its time to `FILE`, for Perfetto or chrome://tracing"},
 		&cli.BoolFlag{Name: "systemd-cgroup", Usage: "create cgroups through systemd; cgroupsPath has the form slice:prefix:name"},
 		&cli.StringFlag{Name: "cgroup-manager", Usage: "`cgroupfs|systemd|disabled`: create cgroups directly, through systemd (same as --systemd-cgroup), or not at all: then containers stay in the caller's cgroup"},
-		&cli.StringFlag{Name: "rootless", Value: "auto", Usage: "`true|false|auto`: act as a caller without privileges on the host; auto finds out"},
+		&cli.StringFlag{Name: "rootless", Value: "auto", Usage: "`true|false|auto`: act as for a caller without privileges on the host; auto detects one"},
 	}
 }
 
@@ -160,8 +160,8 @@ func (c *call) load(id string) (*libcontainer.Container, error) {
 	return container, c.hintRoot(err)
 }
 
-// hintRoot adds a hint to err, from reading the state directory, if the caller may have
-// meant another one.
+// hintRoot adds a hint to the error of an ordinary user without XDG_RUNTIME_DIR, who
+// has not named a root and whose containers must therefore be below another one.
 func (c *call) hintRoot(err error) error {
 	if c.rootIsDefault && ordinary() && os.Getenv("XDG_RUNTIME_DIR") == "" {
 		return otherRoot(err)

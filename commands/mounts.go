@@ -27,7 +27,7 @@ func (c *call) mountsCommand() *cli.Command {
 		ArgsUsage: "add|remove CONTAINER-ID FILE",
 		Description: `Mounts filesystems in a container that was created or is running. FILE is a
 JSON array in the form of mounts in config.json; - is standard input. remove
-unmounts what add has mounted: only the destinations count.`,
+unmounts what add has mounted at the destinations in FILE.`,
 		UsageText: `skiff mounts add web data.json
 echo '[{"destination": "/data"}]' | skiff mounts remove web -`,
 		Action: c.mounts,

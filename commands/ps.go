@@ -23,9 +23,10 @@ func (c *call) psCommand() *cli.Command {
 		Usage:     "list the processes in a container",
 		ArgsUsage: "CONTAINER-ID [PS-OPTION...]",
 		Description: `Runs ps(1) on the host and prints the lines of the container's processes.
-The default options of ps are -ef; others must print a column PID.`,
+The default options of ps are -ef. Others must select the processes, as -e
+does, and print a column PID.`,
 		UsageText: `skiff ps web
-skiff ps web -o pid,rss,args`,
+skiff ps web -eo pid,rss,args`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "`table|json`: print the table of ps(1), or a JSON array of the process ids"},
 		},

@@ -48,7 +48,7 @@ func (c *call) restore(ctx *cli.Context) error {
 		_, _, err := c.host.Restore(l.plan, l.raw, l.io, o)
 		return err
 	}
-	if err := adoptTerminal(&l.plan.Process, &l.io); err != nil {
+	if err := adoptTerminal(&l.plan.Process, &l.io, noTerminalToRun); err != nil {
 		return err
 	}
 	l.io.Subreaper = !ctx.Bool("no-subreaper")

@@ -50,7 +50,7 @@ func (c *call) runContainer(ctx *cli.Context) error {
 	if detach {
 		return c.runDetached(l)
 	}
-	if err := adoptTerminal(&l.plan.Process, &l.io); err != nil {
+	if err := adoptTerminal(&l.plan.Process, &l.io, noTerminalToRun); err != nil {
 		return err
 	}
 	l.io.Subreaper = !ctx.Bool("no-subreaper")

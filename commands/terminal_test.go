@@ -133,7 +133,7 @@ func TestRawOutput(t *testing.T) {
 // A process without a terminal keeps the size in its configuration.
 func TestAdoptSizeWithoutTerminal(t *testing.T) {
 	p := plan.Process{ConsoleRows: 1, ConsoleCols: 2}
-	if err := adoptTerminal(&p, new(libcontainer.IO)); err != nil {
+	if err := adoptTerminal(&p, new(libcontainer.IO), noTerminalToRun); err != nil {
 		t.Fatal(err)
 	}
 	if p.ConsoleRows != 1 || p.ConsoleCols != 2 {

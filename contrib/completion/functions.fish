@@ -12,7 +12,7 @@ function __skiff_words
             set option
         else if test "$word" = --; and test -z "$ended"
             set ended 1
-        else if string match -q -- '-?*' $word; and test -z "$ended"
+        else if string match -qr -- '^-.' $word; and test -z "$ended"
             test -z "$verb"; and string match -q -- 'root=*' $name; and set root --$name
             __skiff_takes "$verb.$name"; and set option "$verb.$name"
         else if test -z "$verb"

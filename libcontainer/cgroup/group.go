@@ -120,7 +120,7 @@ func Load(paths map[string]string) (*Group, error) {
 	g := &Group{}
 	for name, p := range paths {
 		if !path.IsAbs(p) || path.Clean(p) != p || p == "/" {
-			return nil, fmt.Errorf("cgroup path %q must be absolute, other than /, and without empty, . or .. elements", p)
+			return nil, fmt.Errorf("cgroup path %q must be absolute, without empty, . and .. components, and not the root", p)
 		}
 		i := slices.IndexFunc(g.members, func(m member) bool { return m.path == p })
 		if i < 0 {

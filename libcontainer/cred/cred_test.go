@@ -115,7 +115,7 @@ var becomeTests = map[string]struct {
 		proc: plan.Process{Field: "process", Caps: root(chown)}, granted: All, userns: true,
 		want: `
 			bounding(0x1)  # process.capabilities.bounding
-			setgroups(flags=1)  # process.user.additionalGids
+			setgroups(flags=optional)  # process.user.additionalGids
 			stdio()
 			setid(0, 0)  # process.user
 			capset(0x1, 0x1, 0x0)  # process.capabilities
@@ -125,7 +125,7 @@ var becomeTests = map[string]struct {
 		proc: plan.Process{Field: "process", Groups: []uint32{7}, Caps: root(chown)}, granted: All, userns: true,
 		want: `
 			bounding(0x1)  # process.capabilities.bounding
-			setgroups(flags=1, data[4])  # process.user.additionalGids
+			setgroups(flags=optional, data[4])  # process.user.additionalGids
 			stdio()
 			setid(0, 0)  # process.user
 			capset(0x1, 0x1, 0x0)  # process.capabilities

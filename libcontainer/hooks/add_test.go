@@ -52,15 +52,15 @@ func TestAdd(t *testing.T) {
 		// gets none.
 		"of the container": {
 			confined(false),
-			`hook(#6, "/a", "/a", "PATH=/bin", "HOME=/", 1, 2, flags=3, data[DOC])  # hooks.startContainer[0]
-			hook(#6, "/b", "b", "x", "OWN=1", 2, 1, 5000, flags=1, data[DOC])  # hooks.startContainer[1]
-			hook(#6, "/c", "/c", 1, flags=1, data[DOC])  # hooks.startContainer[2]`,
+			`hook(#6, "/a", "/a", "PATH=/bin", "HOME=/", 1, 2, flags=confined|home, data[DOC])  # hooks.startContainer[0]
+			hook(#6, "/b", "b", "x", "OWN=1", 2, 1, 5000, flags=confined, data[DOC])  # hooks.startContainer[1]
+			hook(#6, "/c", "/c", 1, flags=confined, data[DOC])  # hooks.startContainer[2]`,
 		},
 		"of the container, without CAP_SYS_PTRACE": {
 			confined(true),
-			`hook(#6, "/a", "/a", "PATH=/bin", "HOME=/", 1, 2, flags=7, data[DOC])  # hooks.startContainer[0]
-			hook(#6, "/b", "b", "x", "OWN=1", 2, 1, 5000, flags=5, data[DOC])  # hooks.startContainer[1]
-			hook(#6, "/c", "/c", 1, flags=5, data[DOC])  # hooks.startContainer[2]`,
+			`hook(#6, "/a", "/a", "PATH=/bin", "HOME=/", 1, 2, flags=confined|home|untraced, data[DOC])  # hooks.startContainer[0]
+			hook(#6, "/b", "b", "x", "OWN=1", 2, 1, 5000, flags=confined|untraced, data[DOC])  # hooks.startContainer[1]
+			hook(#6, "/c", "/c", 1, flags=confined|untraced, data[DOC])  # hooks.startContainer[2]`,
 		},
 		"none": {func(p *program.Program) error { return Add(p, nil, "createContainer", web, Output{}) }, ""},
 	} {

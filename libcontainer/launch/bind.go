@@ -288,7 +288,7 @@ func (b *binding) checkGroups() error {
 	if len(p.Groups) == 0 || b.Launch.Joined || b.Launch.UserMaps.Empty() || !idmap.OwnGroup(b.Launch.UserMaps) {
 		return nil
 	}
-	err := fmt.Errorf("%s: cannot be set: an ordinary user who maps only their own group cannot use setgroups(2)", b.field("user.additionalGids"))
+	err := fmt.Errorf("%s: cannot be set: an ordinary user who maps only their own group cannot call setgroups(2)", b.field("user.additionalGids"))
 	return fault.Hint(err, "map a range of /etc/subgid in linux.gidMappings")
 }
 

@@ -53,11 +53,11 @@ func (e Entry) String() string {
 	for last > 0 && c.n[last-1] == 0 && !c.countsFromZero(last-1) {
 		last--
 	}
-	for _, n := range c.n[:last] {
-		arg(c.number(n))
+	for i, n := range c.n[:last] {
+		arg(c.number(i, n))
 	}
 	if c.flags != 0 {
-		arg("flags=" + strconv.FormatUint(uint64(c.flags), 10))
+		arg("flags=" + c.flagText())
 	}
 	if n := len(c.data); n > 0 {
 		arg(fmt.Sprintf("data[%d]", n))
@@ -94,9 +94,16 @@ func (c *code) countsFromZero(i int) bool {
 	return false
 }
 
-// number formats a number in the base that suits the operation.
-func (c *code) number(n uint64) string {
+// number formats n[i] by name, or in the base that suits the operation.
+func (c *code) number(i int, n uint64) string {
 	switch c.kind {
+	case kindPropagate:
+		return bitNames(n, propagationNames[:])
+	case kindFSMount, kindSetAttr, kindRemount:
+		if i == 2 {
+			return bitNames(n, propagationNames[:])
+		}
+		return bitNames(n, attributeNames[:])
 	case kindSetID, kindStdio, kindExec, kindHook, kindSync, kindAwait, kindIDMap, kindFiles:
 		return strconv.FormatUint(n, 10)
 	case kindUmask, kindMknod:

@@ -275,8 +275,8 @@ func TestStep(t *testing.T) {
 
 func TestListing(t *testing.T) {
 	want := `  0  nodump()
-  1  fsmount("tmpfs", "", "size=64k", 0x2) = #6                           # mounts[0]
-  2  attach(#6, #5, "/dev", flags=16)                                     # mounts[0]
+  1  fsmount("tmpfs", "", "size=64k", nosuid) = #6                        # mounts[0]
+  2  attach(#6, #5, "/dev", flags=mode)                                   # mounts[0]
   3  setgroups(data[8])
   4  keepfds(#5, data[8])
   5  exec("sh", "", "A=1", 2, 1)
@@ -293,16 +293,43 @@ func TestListing(t *testing.T) {
 		{Umask{Mask: 0o22}, "umask(022)"},
 		{Setns{To: 5, Namespaces: unix.CLONE_NEWNET}, "setns(#5, network)"},
 		{Remount{Mount: 7, Root: 5, Path: "/x"}, `remount(#5, "/x") = #7`},
-		{Remount{Mount: 7, Path: "/x", Attributes: Attributes{Clear: 1}}, `remount(#7, "/x", 0x0, 0x1)`},
-		{OpenTree{Out: 7, From: 5, Path: "/in", Source: "/src", InRoot: true}, `opentree(#5, "/src", "/in", flags=1) = #7`},
-		{OpenTree{Out: 7, From: 7, Path: "/src", Found: true}, `opentree(#7, "/src", flags=2) = #7`},
+		{Remount{Mount: 7, Path: "/x", Attributes: Attributes{Clear: 1}}, `remount(#7, "/x", none, ro)`},
+		{OpenTree{Out: 7, From: 5, Path: "/in", Source: "/src", InRoot: true}, `opentree(#5, "/src", "/in", flags=in-root) = #7`},
+		{OpenTree{Out: 7, From: 7, Path: "/src", Found: true}, `opentree(#7, "/src", flags=found) = #7`},
 		{WorkDir{Path: "/x"}, `workdir("/x")`},
 		{WorkDir{Directory: 5, Path: "/x"}, `workdir(#5, "/x")`},
-		{FSMount{Out: 7, Type: "proc", Source: "proc", HostTree: "/proc", HostAttr: Attributes{Set: 1, Propagation: 2}}, `fsmount("proc", "proc", 0x0, 0x1, 0x2, data[6]) = #7`},
-		{FSMount{Out: 7, Type: "mqueue", Label: "a:b"}, `fsmount("mqueue", "", "a:b", flags=1) = #7`},
+		{FSMount{Out: 7, Type: "proc", Source: "proc", HostTree: "/proc", HostAttr: Attributes{Set: 1, Propagation: unix.MS_SHARED}}, `fsmount("proc", "proc", none, ro, shared, data[6]) = #7`},
+		{FSMount{Out: 7, Type: "mqueue", Label: "a:b"}, `fsmount("mqueue", "", "a:b", flags=label) = #7`},
 	} {
 		if got := (Entry{c.op, ""}).String(); got != c.want {
 			t.Errorf("%s, expected %s", got, c.want)
+		}
+	}
+}
+
+// Every flag has the name in listings that it has in the child, without the kind.
+func TestFlagNames(t *testing.T) {
+	listed := make(map[string]bool)
+	for _, k := range Kinds() {
+		for i, name := range k.flagNames() {
+			listed[fmt.Sprint(name, uint32(1)<<i)] = true
+		}
+	}
+	for _, f := range Flags() {
+		_, name, whole := strings.Cut(f.Name, "_")
+		if !whole {
+			name = f.Name
+		}
+		if name = strings.ToLower(strings.ReplaceAll(name, "_", "-")); !listed[fmt.Sprint(name, f.Value)] {
+			t.Errorf("%s (%#x) has no name in listings", f.Name, f.Value)
+		}
+	}
+	for _, c := range []struct {
+		n    uint64
+		want string
+	}{{0, "none"}, {unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NODEV, "ro|nodev"}, {1 | 1<<40, "ro|0x10000000000"}} {
+		if got := bitNames(c.n, attributeNames[:]); got != c.want {
+			t.Errorf("%#x: %s, expected %s", c.n, got, c.want)
 		}
 	}
 }

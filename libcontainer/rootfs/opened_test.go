@@ -216,7 +216,7 @@ func TestRootByChildOfUser(t *testing.T) {
 	p := new(program.Program)
 	tree := New(plan.Rootfs{Path: "/b/rootfs", Masked: []string{"/proc/kcore"}}, Setting{NewMounts: true, ByChild: true, RootByChild: true, Host: aHost}, p)
 	tree.Attach(p)
-	if got := p.String(); !strings.Contains(got, `propagate("/", 0x40000, flags=1)`) || !strings.Contains(got, `opentree("/dev/null", 0x80101) = #6`) {
+	if got := p.String(); !strings.Contains(got, `propagate("/", private, flags=tree)`) || !strings.Contains(got, `opentree("/dev/null", 0x80101) = #6`) {
 		t.Errorf("got\n%s", got)
 	}
 }
