@@ -40,7 +40,7 @@ func TestDetails(t *testing.T) {
 		{"state web --debug", fault.Details{Code: fault.Usage, Phase: fault.Arguments, Hint: "--debug is a global option: it goes before the command"}, "not defined: -debug"},
 		{"state --root=x web", fault.Details{Code: fault.Usage, Phase: fault.Arguments, Hint: "--root is a global option: it goes before the command"}, "not defined: -root"},
 		{"state a/b", fault.Details{Code: fault.InvalidID, Phase: fault.Arguments}, `"a/b": only letters`},
-		{"state ..", fault.Details{Code: fault.InvalidID, Phase: fault.Arguments}, `"..": must not be . or ..`},
+		{"state ..", fault.Details{Code: fault.InvalidID, Phase: fault.Arguments}, `"..": must not be "." or ".."`},
 		{"state " + strings.Repeat("x", 1025), fault.Details{Code: fault.InvalidID, Phase: fault.Arguments}, "must not be longer than 1024"},
 		{"kill a b c", usage, "too many arguments"},
 		{"--log " + missing + "/x state web", notFound, "--log: open"},

@@ -145,7 +145,7 @@ func CheckID(id string) error {
 	case id == "":
 		return fmt.Errorf("%w: %q: must not be empty", ErrInvalidID, id)
 	case id == "." || id == "..":
-		return fmt.Errorf("%w: %q: must not be . or ..", ErrInvalidID, id)
+		return fmt.Errorf("%w: %q: must not be \".\" or \"..\"", ErrInvalidID, id)
 	case len(id) > 1024:
 		return fmt.Errorf("%w: %q: must not be longer than 1024 characters", ErrInvalidID, id)
 	}

@@ -155,7 +155,7 @@ func badInputs() []badInput {
 
 		// Arguments.
 		{name: "id", args: []string{"run", "--bundle", "$B", "a/b"}, want: `invalid container ID format: "a/b": only letters, digits and _+.- are allowed`},
-		{name: "dots", args: []string{"run", "--bundle", "$B", ".."}, want: `invalid container ID format: "..": must not be . or ..`},
+		{name: "dots", args: []string{"run", "--bundle", "$B", ".."}, want: `invalid container ID format: "..": must not be "." or ".."`},
 		{name: "no id", args: []string{"run", "--bundle", "$B"}, want: "too few arguments: got 0; usage: skiff run [OPTION...] CONTAINER-ID"},
 		{name: "two ids", args: []string{"run", "--bundle", "$B", "a", "b"}, want: "too many arguments: [\"a\" \"b\"]; usage: skiff run [OPTION...] CONTAINER-ID"},
 		{name: "no bundle", args: []string{"run", "--bundle", "$B/nosuch", "web"}, want: "--bundle: the bundle directory is missing: stat $B/nosuch: no such file or directory"},
