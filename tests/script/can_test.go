@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -58,4 +59,23 @@ func conditionCan(what string) (bool, error) {
 		err = fmt.Errorf("unknown: %q", what)
 	}
 	return all[what], err
+}
+
+// kernelFrom reports whether the kernel has release or a newer one. What a kernel does
+// cannot always be observed.
+func kernelFrom(release string) (bool, error) {
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		return false, err
+	}
+	var wanted, own [2]int
+	for _, r := range []struct {
+		text string
+		to   *[2]int
+	}{{release, &wanted}, {unix.ByteSliceToString(name.Release[:]), &own}} {
+		if _, err := fmt.Sscanf(r.text, "%d.%d", &r.to[0], &r.to[1]); err != nil {
+			return false, fmt.Errorf("release of a kernel: %q: %w", r.text, err)
+		}
+	}
+	return slices.Compare(own[:], wanted[:]) >= 0, nil
 }

@@ -198,6 +198,8 @@ func condition(cond string) (bool, error) {
 		return containers(), nil
 	case "can":
 		return conditionCan(arg)
+	case "kernel": // its release, such as 6.2, or newer
+		return kernelFrom(arg)
 	case "root":
 		return os.Geteuid() == 0, nil
 	case "namespace":
