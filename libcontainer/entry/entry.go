@@ -4,11 +4,11 @@
 // program cheaper; without it nothing else changes.
 //
 // The symbol skiff_entry is the program's entry point if the linker is told so (-E, in
-// contrib/ldflags). It makes the timers of the first thread inexact,
-// and goes on to the entry point of the Go runtime, whose threads inherit that. The one
-// that counts is the runtime's monitor (sysmon): it looks every 20 µs for threads that are
-// blocked in a system call, in the first milliseconds of a program, and most verbs last no
-// longer. That costs them a tenth of their time, unless the monitor oversleeps.
+// contrib/ldflags). It makes the timers of the first thread inexact, and goes on to the
+// entry point of the Go runtime, whose threads inherit that. The one that counts is the
+// runtime's monitor (sysmon): in the first milliseconds of a program, it looks every 20 µs
+// for threads that are blocked in a system call, and most verbs last no longer. That costs
+// them a tenth of their time, unless the monitor oversleeps.
 //
 // The package imports nothing, so that Go initializes it before the packages that do much.
 package entry
@@ -28,8 +28,8 @@ func CallerSlack() uint64 {
 	return uint64(max(callerSlack, 0))
 }
 
-// restore gives the calling thread, which is the first one, its timer slack back: what skiff itself
-// waits for is to be in time.
+// restore gives the calling thread, which is the first one, its timer slack back: what
+// skiff itself waits for is to be in time.
 func restore(slack int64)
 
 // grow uses as much of the stack as a verb does. The stack of the main goroutine has 2 KiB
