@@ -13,7 +13,7 @@ TAGS    := urfave_cli_no_docs cparts
 COMMIT  := $(shell git rev-parse --short HEAD 2>/dev/null)
 # This file is newer than skiff if skiff has been built from another commit.
 BUILT   := build/commit
-LDFLAGS := -s -w -X main.commit=$(COMMIT)
+LDFLAGS := $(shell cat contrib/ldflags) -X main.commit=$(COMMIT)
 BUILD   := CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -tags "$(TAGS)"
 
 # The embedded files.
@@ -61,7 +61,7 @@ skiff:
 	GO="$(GO)" contrib/cross $(CROSS) build/$(CROSS)/skiff
 	@echo "build/$(CROSS)/skiff"
 else
-skiff: $(PARTS) $(SOURCES) $(BUILT)
+skiff: $(PARTS) $(SOURCES) $(BUILT) contrib/ldflags
 	$(BUILD) -ldflags "$(LDFLAGS)" -o $@ .
 endif
 

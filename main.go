@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Without these settings, the Go runtime opens the CPU limit file of our cgroup on the
-// host at startup, to set GOMAXPROCS, keeps it open, and rereads it from time to time.
-// A container runtime has no use for that, and should not keep a descriptor of a host
-// cgroup open.
+// Without these settings, the Go runtime follows the CPU limit of our own cgroup on the
+// host: it keeps a descriptor of that cgroup's file, and reads it from time to time, to set
+// GOMAXPROCS. A container runtime has no use for that. It does read /proc/self/cgroup and
+// /proc/self/mountinfo at the start in any case. contrib/ldflags repeats the settings,
+// since it adds one that this form cannot express: memprofilerate=0, without which the
+// runtime records allocations until it knows that nobody reads the records.
 //
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0

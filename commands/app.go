@@ -39,7 +39,6 @@ type call struct {
 
 // Main runs the command line and returns the exit status of the process.
 func Main(build Build, args []string) int {
-	sys.SlowMonitor()
 	c := &call{build: build, host: libcontainer.Host{Version: build.Version}, help: printer{to: os.Stdout}}
 	err := c.run(args)
 	if err == nil {

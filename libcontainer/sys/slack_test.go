@@ -3,12 +3,13 @@
 package sys
 
 import (
-	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
+	"github.com/skiff-oci/skiff/libcontainer/entry"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,26 +22,19 @@ func slackOf(t *testing.T, tid int) string {
 	return strings.TrimSpace(string(b))
 }
 
-// The monitor is slow, and processes that are started are not affected.
-func TestSlowMonitor(t *testing.T) {
-	tid := firstThread(os.Getpid())
-	if tid < 0 {
-		t.Fatal("no thread follows the first one")
-	}
-	if _, err := os.ReadFile(fmt.Sprintf("/proc/%d/timerslack_ns", tid)); errors.Is(err, unix.EPERM) {
-		t.Skip("needs CAP_SYS_NICE for the timer slack of another thread")
-	}
-	SlowMonitor()
-	t.Cleanup(func() { callerSlack = 0 })
-	if got := slackOf(t, tid); got != fmt.Sprint(monitorSlack) {
-		t.Errorf("the monitor's timer slack is %s, expected %d", got, monitorSlack)
-	}
-	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, monitorSlack, 0, 0, 0); err != nil {
+// Processes that are started have the timer slack of the caller, not that of a thread.
+func TestWithTimerSlack(t *testing.T) {
+	runtime.LockOSThread() // not unlocked: the thread ends with the test
+	caller := TimerSlack()
+	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, entry.MonitorSlack, 0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
+	if got := TimerSlack(); entry.CallerSlack() == 0 && got != entry.MonitorSlack {
+		t.Errorf("without the entry point, the slack is %d, the thread's is %d", got, entry.MonitorSlack)
+	}
 	_ = WithTimerSlack(func() error {
-		if got := slackOf(t, unix.Gettid()); got != fmt.Sprint(TimerSlack()) || got == fmt.Sprint(monitorSlack) {
-			t.Errorf("the timer slack of what is started is %s, the caller's is %d", got, TimerSlack())
+		if got := slackOf(t, unix.Gettid()); got != fmt.Sprint(TimerSlack()) {
+			t.Errorf("the timer slack of what is started is %s, expected %d (%d)", got, TimerSlack(), caller)
 		}
 		return nil
 	})

@@ -23,7 +23,7 @@ var floors = [][]string{
 	{"libcontainer/program"},
 	{"libcontainer/plan", "libcontainer/wire"},
 	{"libcontainer/sys", "libcontainer/undo"},
-	{"libcontainer/fault", "libcontainer/trace"},
+	{"libcontainer/fault", "libcontainer/trace", "libcontainer/entry"},
 }
 
 // Each facility deals with one thing that the kernel or the host provides for a
