@@ -32,7 +32,7 @@ SOURCES := $(shell find main.go commands libcontainer specconv VERSION go.mod go
 
 BUILD_DEPS := gcc libc6-dev pkg-config libseccomp-dev
 RUN_DEPS   := busybox-static
-TEST_DEPS  := $(RUN_DEPS) fish git man-db mandoc procps strace uidmap util-linux zsh
+TEST_DEPS  := $(RUN_DEPS) dbus-daemon fish git man-db mandoc procps strace uidmap util-linux zsh
 
 # For the rules that need them.
 NO_DEPS := echo "make: a C compiler and libseccomp are needed: first run 'make deps' as root, or install what Debian calls $(BUILD_DEPS)" >&2; exit 1
@@ -168,6 +168,7 @@ test-criu: deps skiff
 # minimizing the first interesting input.
 FUZZTIME ?= 1m
 FUZZ := specconv/FuzzCompile specconv/FuzzDecode \
+	$(addprefix libcontainer/systemd/dbus/,FuzzRead FuzzParse) \
 	$(addprefix libcontainer/sys/proc/,FuzzMounts FuzzStat FuzzValue FuzzIDMap FuzzCPUList)
 fuzz:
 	for f in $(FUZZ); do \

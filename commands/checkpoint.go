@@ -4,11 +4,11 @@ package commands
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer"
@@ -206,14 +206,32 @@ func criuConfig(spec *specs.Spec) (string, error) {
 
 // pageServer reads ADDR:PORT.
 func pageServer(s string) (host string, port int, err error) {
-	host, text, err := net.SplitHostPort(s)
-	if err == nil {
+	host, text, ok := hostPort(s)
+	if ok {
 		port, err = strconv.Atoi(text)
 	}
-	if err != nil || port < 1 || port > 65535 {
+	if !ok || err != nil || port < 1 || port > 65535 {
 		return "", 0, misuse("--page-server %q: must be ADDR:PORT", s)
 	}
 	return host, port, nil
+}
+
+// hostPort splits HOST:PORT or [HOST]:PORT, as net.SplitHostPort does. Package net would
+// make each start of skiff slower.
+func hostPort(s string) (host, port string, ok bool) {
+	i := strings.LastIndexByte(s, ':')
+	if i < 0 {
+		return "", "", false
+	}
+	host, port = s[:i], s[i+1:]
+	if inner, bracket := strings.CutPrefix(host, "["); bracket {
+		if host, ok = strings.CutSuffix(inner, "]"); !ok {
+			return "", "", false
+		}
+	} else if strings.Contains(host, ":") {
+		return "", "", false
+	}
+	return host, port, !strings.ContainsAny(host+port, "[]")
 }
 
 // statusFile returns the open descriptor fd as a file, or nil if fd is -1.

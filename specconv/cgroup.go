@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/godbus/dbus/v5"
+	"github.com/skiff-oci/skiff/libcontainer/systemd/dbus"
 )
 
 const systemdProperty = "org.systemd.property."
@@ -139,7 +139,7 @@ func (c *compiler) unitProperty(field, name, text string) {
 		c.fault(field, "%s must not be set: skiff itself chooses the processes and the slice of the unit", name)
 		return
 	}
-	v, err := dbus.ParseVariant(text, dbus.Signature{})
+	v, err := dbus.Parse(text)
 	if err != nil {
 		c.fault(field, "%q must be a GVariant in text format, such as true, 'string', uint64 7 or ['a', 'b']: %v", text, err)
 		return

@@ -3,8 +3,8 @@
 package seccomp
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,16 +20,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An entry of the cache is a file that is named by its key:
+// An entry of the cache is a file:
 //
-//	magic, key, SHA-256 over magic, key and filter, filter
+//	magic, length of the key, checksum of the filter, key, filter
 //
-// The key in the file reveals an entry that was copied or renamed, the checksum one
-// that is truncated or overwritten. Neither is a signature: an entry is used only if no
-// other user can have written it (see trusted).
+// The key in the file reveals the entry of another profile, the checksum one that is
+// truncated or overwritten. Neither is a signature: an entry is used only if no other
+// user can have written it (see trusted).
 const (
-	magic      = "skiff\x00\x00\x02"
-	headerSize = len(magic) + 2*sha256.Size
+	magic      = "skiff\x00\x00\x03"
+	headerSize = len(magic) + 2*8
 	suffix     = ".bpf"
 	tempPrefix = "new-"
 )
@@ -133,9 +133,7 @@ func ownDirectory(dir string) (fd int, err error) {
 	return fd, nil
 }
 
-func entryPath(dir string, k key) string {
-	return filepath.Join(dir, hex.EncodeToString(k[:])+suffix)
-}
+func entryPath(dir string, k key) string { return filepath.Join(dir, k.file()) }
 
 // load reads an entry; ok is false if there is none, or none that is trusted. It uses
 // system calls directly, because os.File would double the cost.
@@ -146,7 +144,7 @@ func load(path string, k key) (f bpf.Filter, ok bool) {
 		return f, false
 	}
 	defer unix.Close(fd)
-	size, ok := trusted(fd)
+	size, ok := trusted(fd, k)
 	if !ok {
 		return f, false
 	}
@@ -158,36 +156,33 @@ func load(path string, k key) (f bpf.Filter, ok bool) {
 }
 
 // trusted reports whether fd is a regular file of this user that no other user can
-// write, with a size that an entry can have, and returns the size.
-func trusted(fd int) (size int, ok bool) {
+// write, with a size that an entry of k can have, and returns the size.
+func trusted(fd int, k key) (size int, ok bool) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return 0, false
 	}
 	ours := st.Mode&unix.S_IFMT == unix.S_IFREG && int(st.Uid) == os.Geteuid() && st.Mode&0o022 == 0
-	fits := int64(headerSize) < st.Size && st.Size <= int64(headerSize+bpf.MaxEncoded)
+	before := int64(headerSize + len(k))
+	fits := before < st.Size && st.Size <= before+bpf.MaxEncoded
 	return int(st.Size), ours && fits
 }
 
 // unpack returns the filter of an entry; ok is false if the entry is damaged, or not
 // that of k.
 func unpack(entry []byte, k key) (f bpf.Filter, ok bool) {
-	content := entry[headerSize:]
-	if string(entry[:headerSize]) != string(header(k, content)) {
+	before, content := entry[:headerSize+len(k)], entry[headerSize+len(k):]
+	if !bytes.Equal(before[headerSize:], k) || !bytes.Equal(before[:headerSize], header(k, content)) {
 		return f, false
 	}
 	return bpf.Decode(content)
 }
 
+// header returns what precedes the key and the content of an entry.
 func header(k key, content []byte) []byte {
-	sum := sha256.New()
-	sum.Write([]byte(magic))
-	sum.Write(k[:])
-	sum.Write(content)
-	h := make([]byte, 0, headerSize)
-	h = append(h, magic...)
-	h = append(h, k[:]...)
-	return sum.Sum(h)
+	h := append(make([]byte, 0, headerSize), magic...)
+	h = binary.LittleEndian.AppendUint64(h, uint64(len(k)))
+	return binary.LittleEndian.AppendUint64(h, sum(content))
 }
 
 // store writes an entry to a temporary file and renames it, so that readers see all of
@@ -199,7 +194,7 @@ func store(dir string, k key, f bpf.Filter) error {
 		return err
 	}
 	content := f.Encode()
-	_, err = temp.Write(append(header(k, content), content...))
+	_, err = temp.Write(append(append(header(k, content), k...), content...))
 	if cerr := temp.Close(); err == nil {
 		err = cerr
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -53,7 +54,7 @@ func TestCached(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", when, err)
 		}
-		if len(got.Notes) != 2 {
+		if len(got.Notes) != 2 || !slices.Equal(got.Notes, want.Notes) {
 			t.Errorf("%s: notes %q", when, got.Notes)
 		}
 		if !bytes.Equal(got.BPF, want.BPF) || got.Flags != want.Flags {
@@ -74,7 +75,12 @@ func TestCached(t *testing.T) {
 		"cut short": func() error { return os.WriteFile(path, whole[:len(whole)/2], 0o600) },
 		"changed": func() error {
 			b := bytes.Clone(whole)
-			b[len(b)-4] ^= 1 // the constant of the last instruction
+			b[bytes.LastIndex(b, want.BPF)+len(want.BPF)-4] ^= 1 // the constant of the last instruction
+			return os.WriteFile(path, b, 0o600)
+		},
+		"another note": func() error {
+			b := bytes.Clone(whole)
+			b[len(b)-4] ^= 1
 			return os.WriteFile(path, b, 0o600)
 		},
 		"empty":                 func() error { return os.WriteFile(path, nil, 0o600) },
@@ -85,6 +91,71 @@ func TestCached(t *testing.T) {
 			t.Fatal(err)
 		}
 		check(name)
+	}
+}
+
+// An entry with the name of this profile's is not used if it is that of another profile,
+// whether or not their keys are of one length, or one of an older skiff.
+func TestCacheNames(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "cache")
+	p := func(name string) *specs.LinuxSeccomp {
+		return &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{Names: []string{name}, Action: specs.ActErrno}}}
+	}
+	mkdir, err := Cached([]string{dir}, "", p("mkdir"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := entries(t, dir)[0]
+	own, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	others := map[string][]byte{"an older one": append([]byte("skiff\x00\x00\x02"), own[len(magic):]...)}
+	for _, name := range []string{"rmdir", "unlink"} {
+		if _, err := Cached([]string{dir}, "", p(name)); err != nil {
+			t.Fatal(err)
+		}
+		for _, entry := range entries(t, dir) {
+			if entry == path {
+				continue
+			}
+			if others[name], err = os.ReadFile(entry); err != nil {
+				t.Fatal(err)
+			}
+			os.Remove(entry)
+		}
+	}
+	for name, other := range others {
+		if err := os.WriteFile(path, other, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if f, err := Cached([]string{dir}, "", p("mkdir")); err != nil || !bytes.Equal(f.BPF, mkdir.BPF) {
+			t.Errorf("%s: another filter, %v", name, err)
+		}
+		if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, own) {
+			t.Errorf("%s: the entry was not replaced: %v", name, err)
+		}
+	}
+}
+
+// Each changed byte changes the checksum, and so does the length.
+func TestSum(t *testing.T) {
+	seen := make(map[uint64]bool)
+	for n := range 40 {
+		b := make([]byte, n)
+		for i := -1; i < n; i++ {
+			if i >= 0 {
+				b[i] = 0x80
+			}
+			if h := sum(b); seen[h] {
+				t.Errorf("%x has the sum of another", b)
+			} else {
+				seen[h] = true
+			}
+			if i >= 0 {
+				b[i] = 0
+			}
+		}
 	}
 }
 
@@ -141,7 +212,7 @@ func TestKeys(t *testing.T) {
 			Syscalls: []specs.LinuxSyscall{{Names: []string{"read", "write"}, Action: specs.ActAllow, Args: []specs.LinuxSeccompArg{{Index: 1, Value: 2, Op: specs.OpEqualTo}}}},
 		}
 	}
-	seen := map[key]string{keyOf(base()): "base"}
+	seen := map[string]string{string(keyOf(base())): "base"}
 	for name, change := range map[string]func(p *specs.LinuxSeccomp){
 		"default":   func(p *specs.LinuxSeccomp) { p.DefaultAction = specs.ActKill },
 		"errno":     func(p *specs.LinuxSeccomp) { p.DefaultErrnoRet = errno(2) },
@@ -160,7 +231,7 @@ func TestKeys(t *testing.T) {
 	} {
 		p := base()
 		change(p)
-		k := keyOf(p)
+		k := string(keyOf(p))
 		if other, ok := seen[k]; ok {
 			t.Errorf("%s has the key of %s", name, other)
 		}
@@ -169,7 +240,7 @@ func TestKeys(t *testing.T) {
 	facts := helperFacts
 	defer func() { helperFacts = facts }()
 	helperFacts = "2.5.4\n0123456789\n"
-	if other, ok := seen[keyOf(base())]; ok {
+	if other, ok := seen[string(keyOf(base()))]; ok {
 		t.Errorf("another helper has the key of %s", other)
 	}
 }

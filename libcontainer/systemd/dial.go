@@ -3,20 +3,18 @@
 package systemd
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/godbus/dbus/v5"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
+	"github.com/skiff-oci/skiff/libcontainer/systemd/dbus"
 	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
@@ -24,13 +22,12 @@ import (
 const (
 	service = "org.freedesktop.systemd1"
 	manager = service + ".Manager"
-	object  = dbus.ObjectPath("/org/freedesktop/systemd1")
+	object  = "/org/freedesktop/systemd1"
 )
 
 // Manager is a connection to a systemd instance.
 type Manager struct {
-	conn    *dbus.Conn
-	signals chan *dbus.Signal
+	conn    *conn
 	jobWait time.Duration
 }
 
@@ -97,7 +94,7 @@ func busPaths(list string) (all []address) {
 		}
 		for key := range strings.SplitSeq(keys, ",") {
 			name, value, _ := strings.Cut(key, "=")
-			value, err := url.PathUnescape(value)
+			value, err := unescape(value)
 			switch {
 			case err != nil:
 			case name == "path":
@@ -108,6 +105,24 @@ func busPaths(list string) (all []address) {
 		}
 	}
 	return all
+}
+
+// unescape replaces each %XX in the value of an address by its byte.
+func unescape(value string) (string, error) {
+	var out strings.Builder
+	for {
+		before, after, found := strings.Cut(value, "%")
+		out.WriteString(before)
+		if !found {
+			return out.String(), nil
+		}
+		b, err := strconv.ParseUint(after[:min(2, len(after))], 16, 8)
+		if err != nil || len(after) < 2 {
+			return "", fmt.Errorf("%q: %% must be followed by two hexadecimal digits", value)
+		}
+		out.WriteByte(byte(b))
+		value = after[2:]
+	}
 }
 
 // hostUID returns the caller's user id outside of its user namespace, where systemd
@@ -126,69 +141,75 @@ func hostUID() string {
 }
 
 func connect(at address, wait time.Duration) (_ *Manager, err error) {
-	c, err := net.DialTimeout("unix", at.path, wait)
+	fd, err := sys.ConnectUnix(at.path, unix.SOCK_STREAM)
 	if err != nil {
 		return nil, withoutAddress(err)
 	}
+	file, err := pollable(fd, at.path)
+	if err != nil {
+		return nil, err
+	}
 	defer func() {
 		if err != nil {
-			c.Close()
+			file.Close()
 		}
 	}()
-	if err := checkPeer(c.(*net.UnixConn)); err != nil {
+	if err := file.SetDeadline(time.Now().Add(wait)); err != nil {
 		return nil, err
 	}
-	if err := c.SetDeadline(time.Now().Add(wait)); err != nil {
-		return nil, err
-	}
-	a, err := authenticate(c, hostUID())
-	if err != nil {
+	c := newConn(file)
+	if err := authenticate(file, c.r, hostUID()); err != nil {
 		return nil, fmt.Errorf("D-Bus authentication: %w", asTimeout(err, wait, "a reply"))
 	}
-	conn, err := dbus.NewConn(a)
-	if err != nil {
+	if err := file.SetDeadline(time.Time{}); err != nil {
 		return nil, err
 	}
-	if err := conn.Auth([]dbus.Auth{dbus.AuthExternal("")}); err != nil {
-		return nil, fmt.Errorf("D-Bus authentication: %w", err)
-	}
-	m := &Manager{conn: conn, signals: make(chan *dbus.Signal, 16), jobWait: jobWait}
+	go c.listen()
+	m := &Manager{conn: c, jobWait: jobWait}
 	if !at.private {
 		if err := m.subscribe(wait); err != nil {
 			return nil, err
 		}
 	}
-	if err := c.SetDeadline(time.Time{}); err != nil {
+	return m, nil
+}
+
+// pollable returns the socket fd as a file with deadlines, if its peer can be told of
+// processes. It takes fd over.
+func pollable(fd int, path string) (*os.File, error) {
+	err := checkPeer(fd)
+	if err == nil {
+		err = unix.SetNonblock(fd, true)
+	}
+	if err != nil {
+		unix.Close(fd)
 		return nil, err
 	}
-	conn.Signal(m.signals)
-	return m, nil
+	return os.NewFile(uintptr(fd), path), nil
 }
 
 // withoutAddress returns err without the address, which the caller adds.
 func withoutAddress(err error) error {
-	if op := (*net.OpError)(nil); errors.As(err, &op) {
-		return op.Err
+	if e := (*sys.Error)(nil); errors.As(err, &e) {
+		return fmt.Errorf("%s: %w", e.Call, e.Errno)
+	}
+	return err
+}
+
+// cause returns the error of a file without the file's name, which the caller adds.
+func cause(err error) error {
+	if e := (*fs.PathError)(nil); errors.As(err, &e) {
+		return fmt.Errorf("%s: %w", e.Op, e.Err)
 	}
 	return err
 }
 
 // checkPeer refuses a systemd outside of this pid namespace: a pid of this namespace is
 // that of another process there, which systemd would move.
-func checkPeer(c *net.UnixConn) error {
-	raw, err := c.SyscallConn()
+func checkPeer(fd int) error {
+	cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 	if err != nil {
-		return err
-	}
-	var cred *unix.Ucred
-	var credErr error
-	if err := raw.Control(func(fd uintptr) {
-		cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	}); err != nil {
-		return err
-	}
-	if credErr != nil {
-		return fmt.Errorf("SO_PEERCRED: %w", credErr)
+		return fmt.Errorf("SO_PEERCRED: %w", err)
 	}
 	if cred.Pid == 0 {
 		return errors.New("systemd is in another pid namespace than skiff, where the container's processes have other numbers")
@@ -199,7 +220,7 @@ func checkPeer(c *net.UnixConn) error {
 // asTimeout adds to a timeout what was waited for, and how long. Other errors are
 // returned as they are.
 func asTimeout(err error, wait time.Duration, what string) error {
-	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return fmt.Errorf("waited %v for %s: %w", wait, what, unix.ETIMEDOUT)
 	}
 	return err
@@ -208,22 +229,27 @@ func asTimeout(err error, wait time.Duration, what string) error {
 // subscribe asks a bus for systemd's signals. On systemd's own socket they need no
 // subscription.
 func (m *Manager) subscribe(wait time.Duration) error {
-	if err := m.conn.Hello(); err != nil {
-		return fmt.Errorf("D-Bus: %w", asTimeout(err, wait, "the reply to Hello"))
+	const bus = "org.freedesktop.DBus"
+	call := func(method string, body *dbus.Body) error {
+		_, err := m.conn.call(&dbus.Message{Destination: bus, Path: "/org/freedesktop/DBus", Interface: bus, Member: method}, body, wait)
+		if err != nil {
+			return fmt.Errorf("D-Bus: %w", asTimeout(err, wait, "the reply to "+method))
+		}
+		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), wait)
-	defer cancel()
-	if err := m.conn.AddMatchSignalContext(ctx, dbus.WithMatchInterface(manager), dbus.WithMatchMember("JobRemoved")); err != nil {
-		return fmt.Errorf("D-Bus: %w", asTimeout(err, wait, "the reply to AddMatch"))
+	if err := call("Hello", nil); err != nil {
+		return err
 	}
-	return m.call("Subscribe").Err
+	if err := call("AddMatch", new(dbus.Body).String("type='signal',interface='"+manager+"',member='JobRemoved'")); err != nil {
+		return err
+	}
+	_, err := m.call("Subscribe", nil)
+	return err
 }
 
-// Close stops the delivery of signals. The connection itself is left open until this
-// process exits: godbus panics if a connection is closed while its reader is in the
-// middle of a message.
+// Close closes the connection.
 func (m *Manager) Close() {
 	if m != nil {
-		m.conn.RemoveSignal(m.signals)
+		m.conn.close()
 	}
 }

@@ -27,7 +27,7 @@ type fake struct {
 
 	mu    sync.Mutex
 	units map[string]string // state by name
-	given []Property
+	given []string          // "Name=value" of each property
 	calls []string
 	state string // of the unit of the last GetUnit
 }
@@ -63,7 +63,9 @@ func (f *fake) serve(t *testing.T) *Manager {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.Close)
-	m.jobWait = 300 * time.Millisecond
+	if f.silent || f.hangs {
+		m.jobWait = 300 * time.Millisecond
+	}
 	return m
 }
 
@@ -114,7 +116,7 @@ func (f *fake) answer(c net.Conn, r *bufio.Reader) {
 			send(c, &dbus.Message{
 				Type: dbus.TypeSignal,
 				Headers: map[dbus.HeaderField]dbus.Variant{
-					dbus.FieldPath: dbus.MakeVariant(object), dbus.FieldInterface: dbus.MakeVariant(manager), dbus.FieldMember: dbus.MakeVariant("JobRemoved"),
+					dbus.FieldPath: dbus.MakeVariant(dbus.ObjectPath(object)), dbus.FieldInterface: dbus.MakeVariant(manager), dbus.FieldMember: dbus.MakeVariant("JobRemoved"),
 				},
 				Body: []any{uint32(7), dbus.ObjectPath("/job/7"), job, result},
 			})
@@ -158,7 +160,7 @@ func (f *fake) do(method string, args []any) (body []any, errName, job string) {
 		}
 		f.units[unit] = "active"
 		for _, p := range args[2].([][]any) {
-			f.given = append(f.given, Property{p[0].(string), p[1].(dbus.Variant)})
+			f.given = append(f.given, fmt.Sprintf("%s=%v", p[0], p[1].(dbus.Variant).Value()))
 		}
 		return []any{dbus.ObjectPath("/job/7")}, "", unit
 	}

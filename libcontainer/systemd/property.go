@@ -12,14 +12,22 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/godbus/dbus/v5"
 	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
+	"github.com/skiff-oci/skiff/libcontainer/systemd/dbus"
 )
 
 // Property is a property of a unit, with the D-Bus signature (sv).
 type Property struct {
 	Name  string
 	Value dbus.Variant
+}
+
+func onBus(list []Property) []dbus.Property {
+	all := make([]dbus.Property, len(list))
+	for i, p := range list {
+		all[i] = dbus.Property(p)
+	}
+	return all
 }
 
 // unlimited is systemd's "infinity".
@@ -57,7 +65,7 @@ func limit(file, value string) ([]Property, error) {
 		if value != "1" {
 			return nil, nil
 		}
-		return []Property{{"CPUWeight", dbus.MakeVariant(uint64(0))}}, nil
+		return []Property{{"CPUWeight", dbus.Uint64(0)}}, nil
 	case "cpu.weight":
 		name = "CPUWeight"
 	case "io.weight":
@@ -79,7 +87,7 @@ func limit(file, value string) ([]Property, error) {
 	case "memory.zswap.max":
 		name = "MemoryZSwapMax"
 	case "memory.oom.group":
-		return []Property{{"OOMPolicy", dbus.MakeVariant(oomPolicy(value))}}, nil
+		return []Property{{"OOMPolicy", dbus.String(oomPolicy(value))}}, nil
 	case "pids.max":
 		name = "TasksMax"
 	default:
@@ -89,7 +97,7 @@ func limit(file, value string) ([]Property, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []Property{{name, dbus.MakeVariant(n)}}, nil
+	return []Property{{name, dbus.Uint64(n)}}, nil
 }
 
 // oomPolicy converts memory.oom.group to OOMPolicy=, which says what happens to the
@@ -132,8 +140,8 @@ func quota(value string) ([]Property, error) {
 		per = (per + 9999) / 10000 * 10000
 	}
 	return []Property{
-		{"CPUQuotaPerSecUSec", dbus.MakeVariant(per)},
-		{"CPUQuotaPeriodUSec", dbus.MakeVariant(period)},
+		{"CPUQuotaPerSecUSec", dbus.Uint64(per)},
+		{"CPUQuotaPeriodUSec", dbus.Uint64(period)},
 	}, nil
 }
 
@@ -150,7 +158,7 @@ func cpus(file, list string) ([]Property, error) {
 	if file == "cpuset.mems" {
 		name = "AllowedMemoryNodes"
 	}
-	return []Property{{name, dbus.MakeVariant(bits)}}, nil
+	return []Property{{name, dbus.Bytes(bits)}}, nil
 }
 
 // Device allows access to devices. Node is the name in systemd's form, "/dev/char/1:3",
@@ -159,9 +167,13 @@ type Device struct{ Node, Access string }
 
 // Devices returns the properties that allow the listed devices and no others.
 func Devices(list []Device) []Property {
+	pairs := make([][2]string, len(list))
+	for i, d := range list {
+		pairs[i] = [2]string{d.Node, d.Access}
+	}
 	return []Property{
-		{"DevicePolicy", dbus.MakeVariant("strict")},
-		{"DeviceAllow", dbus.MakeVariant(list)},
+		{"DevicePolicy", dbus.String("strict")},
+		{"DeviceAllow", dbus.Pairs(pairs)},
 	}
 }
 
@@ -170,7 +182,7 @@ func Devices(list []Device) []Property {
 func Named(texts map[string]string) ([]Property, error) {
 	var all []Property
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
-		v, err := dbus.ParseVariant(texts[name], dbus.Signature{})
+		v, err := dbus.Parse(texts[name])
 		if err != nil {
 			return nil, fmt.Errorf("systemd: property %s: %w", name, err)
 		}
@@ -209,8 +221,7 @@ func Settable(limits []Property) []Property {
 
 // version returns the first number of systemd's version, "257.9-1~deb13u1"; 0 if there
 // is none.
-func version(v any) int {
-	s, _ := v.(string)
+func version(s string) int {
 	s = strings.TrimPrefix(s, "v")
 	end := strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' })
 	if end < 0 {
@@ -227,5 +238,5 @@ func Has(list []Property, name string) bool {
 
 // Unlimited returns the property with the value "infinity".
 func Unlimited(name string) Property {
-	return Property{name, dbus.MakeVariant(uint64(unlimited))}
+	return Property{name, dbus.Uint64(unlimited)}
 }

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/godbus/dbus/v5"
+	"github.com/skiff-oci/skiff/libcontainer/systemd/dbus"
 	"golang.org/x/sys/unix"
 )
 
@@ -97,10 +97,10 @@ func TestUnitLife(t *testing.T) {
 	if err := m.Free(web.Name); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Start(web, "web", os.Getpid(), []Property{{"TasksMax", dbus.MakeVariant(uint64(7))}}); err != nil {
+	if err := m.Start(web, "web", os.Getpid(), []Property{{Name: "TasksMax", Value: dbus.Uint64(7)}}); err != nil {
 		t.Fatal(err)
 	}
-	given := words(f.given)
+	given := strings.Join(f.given, " ")
 	for _, want := range []string{
 		"Description=skiff container web", "Slice=system.slice", "Delegate=true", fmt.Sprintf("PIDs=[%d]", os.Getpid()), "DefaultDependencies=false", "TasksMax=7",
 	} {

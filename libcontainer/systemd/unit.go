@@ -3,16 +3,14 @@
 package systemd
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"path"
 	"strings"
 	"time"
 
-	"github.com/godbus/dbus/v5"
+	"github.com/skiff-oci/skiff/libcontainer/systemd/dbus"
 	"github.com/skiff-oci/skiff/libcontainer/trace"
-	"golang.org/x/sys/unix"
 )
 
 const unitInterface = service + ".Unit"
@@ -47,13 +45,9 @@ func slicePath(name string) string {
 // ControlGroup returns the cgroup that the manager's units are below; "/" for the
 // system instance.
 func (m *Manager) ControlGroup() (string, error) {
-	v, err := m.property(object, manager, "ControlGroup", "the manager")
+	s, err := m.property(object, manager, "ControlGroup", "the manager")
 	if err != nil {
 		return "", err
-	}
-	s, ok := v.(string)
-	if !ok {
-		return "", fmt.Errorf("systemd: ControlGroup must be a path, not %v", v)
 	}
 	return path.Clean("/" + s), nil
 }
@@ -61,19 +55,18 @@ func (m *Manager) ControlGroup() (string, error) {
 // Free returns [ErrExists] if a unit of that name is in use. A failed one is reset,
 // which frees its name.
 func (m *Manager) Free(unit string) error {
-	var at dbus.ObjectPath
-	err := m.call("GetUnit", unit).Store(&at)
+	at, err := m.callPath("GetUnit", new(dbus.Body).String(unit))
 	if noSuchUnit(err) {
 		return nil
 	}
 	if err != nil {
 		return failed("look up", unit, err)
 	}
-	v, err := m.property(at, unitInterface, "ActiveState", unit)
+	state, err := m.property(at, unitInterface, "ActiveState", unit)
 	if err != nil {
 		return err
 	}
-	switch state, _ := v.(string); state {
+	switch state {
 	case "inactive":
 		return nil
 	case "failed":
@@ -87,25 +80,21 @@ func (m *Manager) Free(unit string) error {
 // process pid in it. If the name is in use the error is [ErrExists].
 func (m *Manager) Start(u Unit, id string, pid int, properties []Property) error {
 	all := []Property{
-		{"Description", dbus.MakeVariant("skiff container " + id)},
-		{"DefaultDependencies", dbus.MakeVariant(false)},
-		{"CollectMode", dbus.MakeVariant("inactive-or-failed")},
+		{"Description", dbus.String("skiff container " + id)},
+		{"DefaultDependencies", dbus.Bool(false)},
+		{"CollectMode", dbus.String("inactive-or-failed")},
 	}
 	for _, name := range [...]string{"CPUAccounting", "MemoryAccounting", "IOAccounting", "TasksAccounting"} {
-		all = append(all, Property{name, dbus.MakeVariant(true)})
+		all = append(all, Property{name, dbus.Bool(true)})
 	}
 	if !u.IsSlice() {
 		all = append(all,
-			Property{"Slice", dbus.MakeVariant(u.Slice)},
-			Property{"Delegate", dbus.MakeVariant(true)},
-			Property{"PIDs", dbus.MakeVariant([]uint32{uint32(pid)})})
+			Property{"Slice", dbus.String(u.Slice)},
+			Property{"Delegate", dbus.Bool(true)},
+			Property{"PIDs", dbus.Uint32s(uint32(pid))})
 	}
 	all = append(all, properties...)
-	type auxiliary struct {
-		Name       string
-		Properties []Property
-	}
-	err := m.job("start", u.Name, "StartTransientUnit", u.Name, "fail", all, []auxiliary{})
+	err := m.job("start", u.Name, "StartTransientUnit", new(dbus.Body).String(u.Name).String("fail").Properties(onBus(all)).NoUnits())
 	if isDBusError(err, service+".UnitExists") {
 		return fmt.Errorf("%w: %s", ErrExists, u.Name)
 	}
@@ -115,14 +104,14 @@ func (m *Manager) Start(u Unit, id string, pid int, properties []Property) error
 // Stop stops the unit, waits until it has ended, and resets it, so that systemd forgets
 // it. It is no error if the unit does not exist.
 func (m *Manager) Stop(unit string) error {
-	if err := m.job("stop", unit, "StopUnit", unit, "replace"); err != nil && !noSuchUnit(err) {
+	if err := m.job("stop", unit, "StopUnit", new(dbus.Body).String(unit).String("replace")); err != nil && !noSuchUnit(err) {
 		return err
 	}
 	return m.reset(unit)
 }
 
 func (m *Manager) reset(unit string) error {
-	err := m.call("ResetFailedUnit", unit).Err
+	_, err := m.call("ResetFailedUnit", new(dbus.Body).String(unit))
 	if err == nil || noSuchUnit(err) {
 		return nil
 	}
@@ -132,8 +121,8 @@ func (m *Manager) reset(unit string) error {
 // Attach has systemd move the process into the unit's cgroup, or into the cgroup sub
 // below it, for a caller who may not do so itself.
 func (m *Manager) Attach(unit, sub string, pid int) error {
-	err := m.call("AttachProcessesToUnit", unit, path.Join("/", sub), []uint32{uint32(pid)}).Err
-	if err != nil {
+	body := new(dbus.Body).String(unit).String(path.Join("/", sub)).Uint32s(uint32(pid))
+	if _, err := m.call("AttachProcessesToUnit", body); err != nil {
 		return failed(fmt.Sprintf("move process %d to", pid), unit, err)
 	}
 	return nil
@@ -144,46 +133,30 @@ func (m *Manager) Set(unit string, properties []Property) error {
 	if len(properties) == 0 {
 		return nil
 	}
-	if err := m.call("SetUnitProperties", unit, true, properties).Err; err != nil {
+	if _, err := m.call("SetUnitProperties", new(dbus.Body).String(unit).Bool(true).Properties(onBus(properties))); err != nil {
 		return failed("set properties of", unit, err)
 	}
 	return nil
 }
 
 // job calls a method that starts a job, and waits for the end of the job.
-func (m *Manager) job(verb, unit, method string, args ...any) (err error) {
+func (m *Manager) job(verb, unit, method string, body *dbus.Body) (err error) {
 	if t := trace.Begin(); t.On() {
 		defer func() { t.Done(err, "wait for systemd to "+verb, unit) }()
 	}
 	limit := time.NewTimer(m.jobWait)
 	defer limit.Stop()
-	var job dbus.ObjectPath
-	if err := m.call(method, args...).Store(&job); err != nil {
+	m.conn.watch(true)
+	defer m.conn.watch(false)
+	job, err := m.callPath(method, body)
+	if err != nil {
 		return failed(verb, unit, err)
 	}
-	for {
-		select {
-		case s := <-m.signals:
-			if s == nil {
-				return failed(verb, unit, errors.New("the connection was closed"))
-			}
-			if result, ok := ended(s, job); ok {
-				return jobResult(verb, unit, result)
-			}
-		case <-limit.C:
-			return failed(verb, unit, fmt.Errorf("waited %v for the end of the job (JobRemoved): %w", m.jobWait, unix.ETIMEDOUT))
-		}
+	result, err := m.conn.await(job, limit.C)
+	if err != nil {
+		return failed(verb, unit, asTimeout(err, m.jobWait, "the end of the job (JobRemoved)"))
 	}
-}
-
-// ended reports whether s is the signal that the job has ended, JobRemoved(id, job,
-// unit, result), and returns the result.
-func ended(s *dbus.Signal, job dbus.ObjectPath) (result string, ok bool) {
-	if s.Name != manager+".JobRemoved" || len(s.Body) < 4 || s.Body[1] != job {
-		return "", false
-	}
-	result, ok = s.Body[3].(string)
-	return result, ok
+	return jobResult(verb, unit, result)
 }
 
 func jobResult(verb, unit, result string) error {
@@ -193,29 +166,43 @@ func jobResult(verb, unit, result string) error {
 	return failed(verb, unit, fmt.Errorf("the result of the job is %q instead of \"done\"", result))
 }
 
-func (m *Manager) call(method string, args ...any) *dbus.Call {
+// call calls a method of the manager.
+func (m *Manager) call(method string, body *dbus.Body) (*dbus.Message, error) {
 	wait := min(callWait, m.jobWait)
-	ctx, cancel := context.WithTimeout(context.Background(), wait)
-	defer cancel()
 	t := trace.Begin()
-	c := m.conn.Object(service, object).CallWithContext(ctx, manager+"."+method, 0, args...)
-	t.Done(c.Err, "call systemd:", method)
-	c.Err = asTimeout(c.Err, wait, "the reply to "+method)
-	return c
+	reply, err := m.conn.call(&dbus.Message{Destination: service, Path: object, Interface: manager, Member: method}, body, wait)
+	t.Done(err, "call systemd:", method)
+	return reply, asTimeout(err, wait, "the reply to "+method)
 }
 
-func (m *Manager) property(at dbus.ObjectPath, of, name, whose string) (any, error) {
+// callPath calls a method that returns the path of an object.
+func (m *Manager) callPath(method string, body *dbus.Body) (string, error) {
+	reply, err := m.call(method, body)
+	if err != nil {
+		return "", err
+	}
+	all, err := reply.Strings("o")
+	if err != nil {
+		return "", err
+	}
+	return all[0], nil
+}
+
+// property reads a property that is a string.
+func (m *Manager) property(at, of, name, whose string) (string, error) {
 	wait := min(callWait, m.jobWait)
-	ctx, cancel := context.WithTimeout(context.Background(), wait)
-	defer cancel()
-	var v dbus.Variant
 	t := trace.Begin()
-	err := m.conn.Object(service, at).CallWithContext(ctx, "org.freedesktop.DBus.Properties.Get", 0, of, name).Store(&v)
+	get := &dbus.Message{Destination: service, Path: at, Interface: "org.freedesktop.DBus.Properties", Member: "Get"}
+	reply, err := m.conn.call(get, new(dbus.Body).String(of).String(name), wait)
+	text := ""
+	if err == nil {
+		text, err = reply.StringVariant()
+	}
 	t.Done(err, "read property of systemd:", name)
 	if err != nil {
-		return nil, failed("read "+name+" of", whose, asTimeout(err, wait, "the reply to Get"))
+		return "", failed("read "+name+" of", whose, asTimeout(err, wait, "the reply to Get"))
 	}
-	return v.Value(), nil
+	return text, nil
 }
 
 func failed(what, unit string, err error) error {
@@ -226,6 +213,6 @@ func noSuchUnit(err error) bool { return isDBusError(err, service+".NoSuchUnit")
 
 // isDBusError reports whether err is the D-Bus error of this name.
 func isDBusError(err error, name string) bool {
-	e := dbus.Error{}
-	return errors.As(err, &e) && e.Name == name
+	e := (*replyError)(nil)
+	return errors.As(err, &e) && e.name == name
 }

@@ -53,9 +53,10 @@ var skipping = map[string][]string{
 
 // reaching has imports that skipping forbids but that are allowed, each with its reason.
 var reaching = map[arrow]string{
-	{"commands", "libcontainer/criu"}:        "the options of checkpoint and restore are CRIU's own words, and libcontainer passes them on unread",
-	{"specconv", "libcontainer/sys/proc"}:    "the kernel's own notations, such as lists of CPUs; proc knows no host",
-	{"specconv", "libcontainer/seccomp/bpf"}: "a filter in an annotation is checked like one in the cache; bpf knows no host",
+	{"commands", "libcontainer/criu"}:         "the options of checkpoint and restore are CRIU's own words, and libcontainer passes them on unread",
+	{"specconv", "libcontainer/sys/proc"}:     "the kernel's own notations, such as lists of CPUs; proc knows no host",
+	{"specconv", "libcontainer/seccomp/bpf"}:  "a filter in an annotation is checked like one in the cache; bpf knows no host",
+	{"specconv", "libcontainer/systemd/dbus"}: "the notation of D-Bus's values, in which annotations give properties of a unit; dbus knows no host",
 }
 
 // libraries has the modules of others that the product uses, each with the packages that
@@ -65,7 +66,6 @@ var libraries = map[string]struct {
 	why string
 }{
 	"github.com/checkpoint-restore/go-criu": {[]string{"libcontainer/criu"}, "the messages of CRIU"},
-	"github.com/godbus/dbus":                {[]string{"libcontainer/systemd", "specconv"}, "D-Bus with systemd; and the notation of its values, in which annotations give properties of a unit"},
 	"github.com/urfave/cli":                 {[]string{"commands"}, "flags and help"},
 	"github.com/seccomp/libseccomp-golang":  {[]string{"libcontainer/seccomp/compiler"}, "C, which must not be linked into the runtime"},
 	"github.com/opencontainers/runtime-spec": {[]string{"commands", "specconv", "libcontainer"},
