@@ -40,52 +40,42 @@ func (c *call) list(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	all, err := c.containers()
-	if err != nil {
-		return err
-	}
 	if ctx.Bool("quiet") {
+		all, broken, err := c.host.List()
+		if err := c.listed(broken, err); err != nil {
+			return err
+		}
 		return printIDs(os.Stdout, all)
 	}
-	states := c.states(all)
+	states, broken, err := c.host.States()
+	if err := c.listed(broken, err); err != nil {
+		return err
+	}
+	if asJSON && states == nil {
+		states = []*libcontainer.State{} // [], not null
+	}
 	if asJSON {
 		return printJSON(states, "")
 	}
 	return printTable(os.Stdout, states)
 }
 
-// containers returns all containers, and warns of those that it cannot read.
-func (c *call) containers() ([]*libcontainer.Container, error) {
-	all, broken, err := c.host.List()
+// listed warns of containers that cannot be read, and returns the error of a list.
+func (c *call) listed(broken []error, err error) error {
 	for _, b := range broken {
 		c.log.warn("list: %v", b)
 	}
 	// The default root directory does not exist before the first container does.
 	if c.rootIsDefault && errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil
 	}
-	return all, c.hintRoot(err)
+	return c.hintRoot(err)
 }
 
-// states returns the states of those containers that still exist.
-func (c *call) states(all []*libcontainer.Container) []*libcontainer.State {
-	states := make([]*libcontainer.State, 0, len(all))
-	for _, container := range all {
-		s, err := container.State()
-		switch {
-		case err == nil:
-			states = append(states, s)
-		case !errors.Is(err, libcontainer.ErrNotExist):
-			c.log.warn("list: %v", err)
-		}
-	}
-	return states
-}
-
-func printIDs(w io.Writer, all []*libcontainer.Container) error {
+func printIDs(w io.Writer, all []string) error {
 	out := bufio.NewWriter(w)
-	for _, container := range all {
-		fmt.Fprintln(out, container.ID())
+	for _, id := range all {
+		fmt.Fprintln(out, id)
 	}
 	return out.Flush()
 }

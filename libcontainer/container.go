@@ -37,9 +37,12 @@ func (h *Host) Load(id string) (*Container, error) {
 
 // container returns a container that need not exist.
 func (h *Host) container(id string) *Container {
-	e := store.At(h.Root, id)
+	return h.containerOf(store.At(h.Root, id))
+}
+
+func (h *Host) containerOf(e *store.Entry) *Container {
 	e.Writer = h.Version
-	return &Container{host: h, entry: e, record: &store.Record{ID: id}}
+	return &Container{host: h, entry: e, record: &store.Record{ID: e.ID()}}
 }
 
 // read reads the record. With [ErrDamaged] the container has what is known about it,
@@ -106,25 +109,65 @@ func (h *Host) IDs() ([]string, error) {
 	return ids, nil
 }
 
-// List returns all containers. The second result has an error for each container whose
-// record cannot be read. The error is fs.ErrNotExist if the root is missing.
-func (h *Host) List() (all []*Container, broken []error, err error) {
+// List returns the ids of all containers. The second result has an error for each
+// container whose record cannot be read. The error is fs.ErrNotExist if the root is
+// missing.
+func (h *Host) List() (all []string, broken []error, err error) {
+	broken, err = h.each(func(c *Container) error {
+		found := c.entry.Sound()
+		if !found {
+			if err := c.read(); err != nil {
+				return c.named(err)
+			}
+			found = !c.noRecord()
+		}
+		if found {
+			all = append(all, c.ID())
+		}
+		return nil
+	})
+	return all, broken, err
+}
+
+// States returns the states of all containers, and errors as in [Host.List].
+func (h *Host) States() (all []*State, broken []error, err error) {
+	broken, err = h.each(func(c *Container) error {
+		if err := c.read(); err != nil {
+			return c.named(err)
+		}
+		if c.noRecord() {
+			return nil
+		}
+		s, err := c.State()
+		if err == nil {
+			all = append(all, s)
+		}
+		return err
+	})
+	return all, broken, err
+}
+
+// named adds the container's id to an error.
+func (c *Container) named(err error) error { return fmt.Errorf("container %s: %w", c.ID(), err) }
+
+// each calls look with each directory that may be a container's, and returns its errors
+// but [ErrNotExist]: then the container has just been deleted.
+func (h *Host) each(look func(*Container) error) (broken []error, err error) {
 	ids, err := h.IDs()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	var r store.Reader
+	defer r.Close()
 	for _, id := range ids {
-		c, err := h.Load(id)
-		switch {
-		case err == nil && c.noRecord():
-			// It is not a container.
-		case err == nil:
-			all = append(all, c)
-		case !errors.Is(err, ErrNotExist) && !errors.Is(err, ErrInvalidID): // otherwise it was just deleted, or is not a container
-			broken = append(broken, fmt.Errorf("container %s: %w", id, err))
+		if CheckID(id) != nil {
+			continue
+		}
+		if err := look(h.containerOf(r.At(h.Root, id))); err != nil && !errors.Is(err, ErrNotExist) {
+			broken = append(broken, err)
 		}
 	}
-	return all, broken, nil
+	return broken, nil
 }
 
 // noRecord reports whether the container is only a directory without a record, and no
@@ -147,13 +190,13 @@ func (c *Container) Config() ([]byte, error) { return c.entry.Config() }
 
 // Status returns the container's current status.
 func (c *Container) Status() (Status, error) {
-	return c.status(func() bool { return c.entry.Waiting() && c.entry.Waited() })
+	return c.status(c.alive, c.entry.Awaits)
 }
 
-// status is Status, except that waits reports whether the first process waits for
-// start.
-func (c *Container) status(waits func() bool) (Status, error) {
-	p, err := c.init()
+// status is Status, except that alive reports whether the first process is alive, and
+// waits whether it waits for start.
+func (c *Container) status(alive func() (bool, error), waits func() bool) (Status, error) {
+	p, err := alive()
 	switch {
 	case err != nil:
 		return Stopped, err

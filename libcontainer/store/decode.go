@@ -63,6 +63,18 @@ func decode(b []byte) (*Record, error) {
 	return r, nil
 }
 
+// sound reports whether a record is certainly of that container, and can be decoded. The
+// checksum answers for its lines, the form for their meaning.
+func sound(b []byte, id string) bool {
+	head, rest, _ := bytes.Cut(b, []byte("\n"))
+	form, err := formOf(b, head)
+	if err != nil || form != version {
+		return false
+	}
+	sealed, err := unseal(b)
+	return sealed && err == nil && bytes.Contains(rest, append(strconv.AppendQuote([]byte("\nid "), id), '\n'))
+}
+
 // formOf reads the version of a record's form from its first line. An unknown version
 // is taken for that of a newer skiff only if the checksum is right, since otherwise the
 // line itself may be damaged.
@@ -96,7 +108,8 @@ func (r *Record) decodeLine(line string, form int) error {
 		r.unknown = append(r.unknown, line)
 		return nil
 	}
-	key, values, err := fields(line)
+	var room [8]string
+	key, values, err := fields(line, room[:0])
 	if err != nil {
 		return err
 	}
@@ -118,23 +131,27 @@ func isKey(key string) bool {
 
 // checkText refuses bytes that cannot be in a record, because strings are quoted.
 func checkText(line string) error {
-	if i := strings.IndexFunc(line, func(r rune) bool { return r < ' ' && r != '\n' || r == 0x7f }); i >= 0 || !utf8.ValidString(line) {
+	ascii := true
+	for i := 0; i < len(line); i++ {
+		c := line[i]
+		if c < ' ' && c != '\n' || c == 0x7f {
+			return errors.New("it is not valid text")
+		}
+		ascii = ascii && c < utf8.RuneSelf
+	}
+	if !ascii && !utf8.ValidString(line) {
 		return errors.New("it is not valid text")
 	}
 	return nil
 }
 
-// fields splits a line into its key and its values.
-func fields(line string) (key string, values []string, err error) {
+// fields splits a line into its key and its values, which it appends to values.
+func fields(line string, values []string) (key string, _ []string, err error) {
 	key, rest, _ := strings.Cut(line, " ")
 	for rest != "" {
 		v, after := rest, ""
 		if rest[0] == '"' {
-			if v, err = strconv.QuotedPrefix(rest); err != nil {
-				return "", nil, err
-			}
-			after = rest[len(v):]
-			if v, err = strconv.Unquote(v); err != nil {
+			if v, after, err = unquote(rest); err != nil {
 				return "", nil, err
 			}
 		}
@@ -243,7 +260,7 @@ func about(words []string) []string {
 	if len(words) == 0 {
 		return nil
 	}
-	return words[:1:1]
+	return []string{words[0]}
 }
 
 func put(m *map[string]string, v []string) {

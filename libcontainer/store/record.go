@@ -110,7 +110,7 @@ func (r *Record) encode() []byte {
 	text := func(key string, values ...string) {
 		b = append(append(b, '\n'), key...)
 		for _, v := range values {
-			b = strconv.AppendQuote(append(b, ' '), v)
+			b = quote(append(b, ' '), v)
 		}
 	}
 	number := func(key string, v uint64) {

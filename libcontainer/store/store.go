@@ -47,12 +47,43 @@ const (
 type Entry struct {
 	Writer string // version of this skiff, which is stored in the records that it writes
 
-	path string
-	lock int // descriptor that holds the lock, -1 without
+	path   string
+	lock   int     // descriptor that holds the lock, -1 without
+	reader *Reader // what it shares with other entries; may be nil
 }
 
 // At is the directory of container id, which may not exist.
 func At(root, id string) *Entry { return &Entry{path: filepath.Join(root, id), lock: -1} }
+
+// Reader is what the entries share that one goroutine looks at in turn, so that not each
+// has to get it anew. The zero Reader is ready for use.
+type Reader struct {
+	buf   []byte // for records
+	asker sys.Asker
+}
+
+// At is like the function At, for an entry that shares what r has.
+func (r *Reader) At(root, id string) *Entry {
+	e := At(root, id)
+	e.reader = r
+	return e
+}
+
+// Close closes what r has open.
+func (r *Reader) Close() { r.asker.Close() }
+
+// readRecord reads the file of a record. What it returns is valid until the next call
+// for an entry with the same Reader.
+func (e *Entry) readRecord() ([]byte, error) {
+	if e.reader == nil {
+		return e.dir().ReadRegular(recordFile, maxFile)
+	}
+	b, err := e.dir().ReadRegularInto(e.reader.buf, recordFile, maxFile)
+	if cap(b) > cap(e.reader.buf) {
+		e.reader.buf = b
+	}
+	return b, err
+}
 
 // Path is the directory.
 func (e *Entry) Path() string { return e.path }
@@ -66,7 +97,8 @@ func (e *Entry) dir() sys.Dir {
 	return sys.Dir{FD: unix.AT_FDCWD, Path: e.path}
 }
 
-func (e *Entry) id() string { return filepath.Base(e.path) }
+// ID is the id of the container.
+func (e *Entry) ID() string { return filepath.Base(e.path) }
 
 // Exists reports whether the directory is there.
 func (e *Entry) Exists() bool {
@@ -332,11 +364,19 @@ const maxFile = 64 << 20
 // A directory without a record has just been made, or its maker was killed at once. The
 // record returned for it has only the id.
 func (e *Entry) Read() (*Record, error) {
-	b, err := e.dir().ReadRegular(recordFile, maxFile)
+	b, err := e.readRecord()
 	if errors.Is(err, fs.ErrNotExist) {
 		return e.recordless()
 	}
 	return e.judge(recordFile, b, err, decode)
+}
+
+// Sound reports whether there is a record that is certainly one of this container, and
+// can be used: one with a checksum that is right. It is quicker than [Entry.Read], which
+// has to decide if it is not certain.
+func (e *Entry) Sound() bool {
+	b, err := e.readRecord()
+	return err == nil && sound(b, e.ID())
 }
 
 // judge decodes the record b that was read from file; err is the error of the reading.
@@ -345,7 +385,7 @@ func (e *Entry) judge(file string, b []byte, err error, decode func([]byte) (*Re
 	if err == nil {
 		r, err = decode(b)
 	}
-	if err == nil && r.ID != e.id() {
+	if err == nil && r.ID != e.ID() {
 		err = fmt.Errorf("it belongs to container %q", r.ID)
 	}
 	if err != nil {
@@ -368,7 +408,7 @@ func (e *Entry) recordless() (*Record, error) {
 	case d.Has(initLink) || d.Has(configFile): // these are made after the record, and removed before it
 		return e.damaged(recordFile, errors.New("it is missing"))
 	}
-	return &Record{ID: e.id()}, nil
+	return &Record{ID: e.ID()}, nil
 }
 
 // Config returns the stored configuration.
@@ -422,14 +462,21 @@ func (e *Entry) socket() string { return filepath.Join(e.path, socketFile) }
 func (e *Entry) Waiting() bool { return e.dir().Has(socketFile) }
 
 // Waited reports whether a process has the socket open, as the first process does until
-// it runs the user's program. A socket of another type cannot connect, and the error
-// says whether anybody has the socket open.
+// it runs the user's program.
 func (e *Entry) Waited() bool {
-	fd, err := sys.ConnectUnix(e.socket(), unix.SOCK_DGRAM)
-	if err == nil {
-		unix.Close(fd)
+	if e.reader != nil {
+		return e.reader.asker.Listened(e.socket())
 	}
-	return errors.Is(err, unix.EPROTOTYPE)
+	var a sys.Asker
+	defer a.Close()
+	return a.Listened(e.socket())
+}
+
+// Awaits reports whether the first process waits for start: [Entry.Waiting] and
+// [Entry.Waited].
+func (e *Entry) Awaits() bool {
+	// Once there is a socket to ask with, the question costs no more than the look.
+	return (e.reader != nil && e.reader.asker.Asked() || e.Waiting()) && e.Waited()
 }
 
 // Connect connects to the waiting process. It removes the socket's name as soon as it is
