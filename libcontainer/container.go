@@ -37,12 +37,9 @@ func (h *Host) Load(id string) (*Container, error) {
 
 // container returns a container that need not exist.
 func (h *Host) container(id string) *Container {
-	return h.containerOf(store.At(h.Root, id))
-}
-
-func (h *Host) containerOf(e *store.Entry) *Container {
+	e := store.At(h.Root, id)
 	e.Writer = h.Version
-	return &Container{host: h, entry: e, record: &store.Record{ID: e.ID()}}
+	return &Container{host: h, entry: e, record: &store.Record{ID: id}}
 }
 
 // read reads the record. With [ErrDamaged] the container has what is known about it,
@@ -151,7 +148,8 @@ func (h *Host) States() (all []*State, broken []error, err error) {
 func (c *Container) named(err error) error { return fmt.Errorf("container %s: %w", c.ID(), err) }
 
 // each calls look with each directory that may be a container's, and returns its errors
-// but [ErrNotExist]: then the container has just been deleted.
+// but [ErrNotExist]: then the container has just been deleted. look must not keep the
+// container.
 func (h *Host) each(look func(*Container) error) (broken []error, err error) {
 	ids, err := h.IDs()
 	if err != nil {
@@ -159,11 +157,13 @@ func (h *Host) each(look func(*Container) error) (broken []error, err error) {
 	}
 	var r store.Reader
 	defer r.Close()
+	unread := new(store.Record)
 	for _, id := range ids {
 		if CheckID(id) != nil {
 			continue
 		}
-		if err := look(h.containerOf(r.At(h.Root, id))); err != nil && !errors.Is(err, ErrNotExist) {
+		unread.ID = id
+		if err := look(&Container{host: h, entry: r.At(h.Root, id), record: unread}); err != nil && !errors.Is(err, ErrNotExist) {
 			broken = append(broken, err)
 		}
 	}

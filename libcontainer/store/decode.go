@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,35 +33,47 @@ func (e *newerError) Error() string {
 
 // decode reads a record of form 1 or a later one.
 func decode(b []byte) (*Record, error) {
+	r := new(Record)
+	if err := r.decode(b); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// decode puts the record b in the place of r, and uses its memory again, except that of
+// the annotations.
+func (r *Record) decode(b []byte) error {
 	head, rest, _ := bytes.Cut(b, []byte("\n"))
 	form, err := formOf(b, head)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r, whole := new(Record), false
+	clear(r.Cgroups)
+	*r = Record{Cgroups: r.Cgroups, Tail: slices.Grow(r.Tail[:0], bytes.Count(rest, []byte("\ntail ")))}
+	whole := false
 	for line := range strings.Lines(string(rest)) {
 		text, ended := strings.CutSuffix(line, "\n")
 		if !ended {
-			return nil, errors.New("it ends within a line")
+			return errors.New("it ends within a line")
 		}
 		if text == last {
 			whole = true
 			continue
 		}
 		if err := r.decodeLine(text, form); err != nil {
-			return nil, fmt.Errorf("line %.80q: %w", text, err)
+			return fmt.Errorf("line %.80q: %w", text, err)
 		}
 	}
 	if !whole && form > 1 {
-		return nil, fmt.Errorf("its last line, %q, is missing", last)
+		return fmt.Errorf("its last line, %q, is missing", last)
 	}
 	if _, err := unseal(b); err != nil {
-		return nil, err
+		return err
 	}
 	if form == 1 {
-		return r, r.nameSteps()
+		return r.nameSteps()
 	}
-	return r, nil
+	return nil
 }
 
 // sound reports whether a record is certainly of that container, and can be decoded. The

@@ -58,11 +58,13 @@ func At(root, id string) *Entry { return &Entry{path: filepath.Join(root, id), l
 // Reader is what the entries share that one goroutine looks at in turn, so that not each
 // has to get it anew. The zero Reader is ready for use.
 type Reader struct {
-	buf   []byte // for records
-	asker sys.Asker
+	buf    []byte // for the text of records
+	record Record
+	asker  sys.Asker
 }
 
-// At is like the function At, for an entry that shares what r has.
+// At is like the function At, for an entry that shares what r has. The record that the
+// entry reads is valid, but for its strings and annotations, until another is read.
 func (r *Reader) At(root, id string) *Entry {
 	e := At(root, id)
 	e.reader = r
@@ -72,8 +74,7 @@ func (r *Reader) At(root, id string) *Entry {
 // Close closes what r has open.
 func (r *Reader) Close() { r.asker.Close() }
 
-// readRecord reads the file of a record. What it returns is valid until the next call
-// for an entry with the same Reader.
+// readRecord reads the file of a record, into the buffer that the entry shares.
 func (e *Entry) readRecord() ([]byte, error) {
 	if e.reader == nil {
 		return e.dir().ReadRegular(recordFile, maxFile)
@@ -368,7 +369,10 @@ func (e *Entry) Read() (*Record, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return e.recordless()
 	}
-	return e.judge(recordFile, b, err, decode)
+	if e.reader == nil {
+		return e.judge(recordFile, b, err, decode)
+	}
+	return e.judge(recordFile, b, err, func(b []byte) (*Record, error) { return &e.reader.record, e.reader.record.decode(b) })
 }
 
 // Sound reports whether there is a record that is certainly one of this container, and
@@ -456,7 +460,7 @@ func (e *Entry) Listen() (*os.File, error) {
 	return os.NewFile(uintptr(s), e.socket()), nil
 }
 
-func (e *Entry) socket() string { return filepath.Join(e.path, socketFile) }
+func (e *Entry) socket() string { return e.path + "/" + socketFile }
 
 // Waiting reports whether the socket exists, that is, start has not been called.
 func (e *Entry) Waiting() bool { return e.dir().Has(socketFile) }

@@ -73,7 +73,7 @@ type Dir struct {
 // at returns the arguments of a system call for a file in the directory.
 func (d Dir) at(name string) (fd int, path string) {
 	if d.FD == unix.AT_FDCWD {
-		return d.FD, filepath.Join(d.Path, name)
+		return d.FD, d.Path + "/" + name
 	}
 	return d.FD, name
 }
