@@ -21,7 +21,8 @@ type Container struct {
 	record *store.Record
 	state  byte // state of the first process at the last look (proc_pid_stat(5)): 'S', 'T' ...
 
-	net *netdev.Move // network devices that a failing create has to move back
+	looker *cgroup.Looker // what looks at the freezers of several containers, or nil
+	net    *netdev.Move   // network devices that a failing create has to move back
 }
 
 // Load finds a container by its id. Errors are [ErrNotExist], [ErrInvalidID], and
@@ -157,13 +158,15 @@ func (h *Host) each(look func(*Container) error) (broken []error, err error) {
 	}
 	var r store.Reader
 	defer r.Close()
+	var l cgroup.Looker
+	defer l.Close()
 	unread := new(store.Record)
 	for _, id := range ids {
 		if CheckID(id) != nil {
 			continue
 		}
 		unread.ID = id
-		if err := look(&Container{host: h, entry: r.At(h.Root, id), record: unread}); err != nil && !errors.Is(err, ErrNotExist) {
+		if err := look(&Container{host: h, entry: r.At(h.Root, id), record: unread, looker: &l}); err != nil && !errors.Is(err, ErrNotExist) {
 			broken = append(broken, err)
 		}
 	}
@@ -188,9 +191,13 @@ func (c *Container) ID() string { return c.record.ID }
 // later changed by Update, AddMounts and RemoveMounts.
 func (c *Container) Config() ([]byte, error) { return c.entry.Config() }
 
-// Status returns the container's current status.
+// Status returns the container's current status. A process that waits for start is alive,
+// and no other one can have the socket open, so that there is no need to look at it.
 func (c *Container) Status() (Status, error) {
-	return c.status(c.alive, c.entry.Awaits)
+	if c.record.Pid != 0 && c.entry.Awaits() {
+		return c.orPaused(Created)
+	}
+	return c.status(c.alive, func() bool { return false })
 }
 
 // status is Status, except that alive reports whether the first process is alive, and
@@ -235,11 +242,12 @@ func (c *Container) busy() (bool, error) {
 func (c *Container) group() (*cgroup.Group, error) { return cgroup.Load(c.record.Cgroups) }
 
 func (c *Container) frozen() (bool, error) {
-	g, err := c.group()
-	if err != nil {
-		return false, err
+	l := c.looker
+	if l == nil {
+		l = new(cgroup.Looker)
+		defer l.Close()
 	}
-	return g.Frozen()
+	return l.Frozen(c.record.Cgroups)
 }
 
 // State returns the document that `state` prints.
