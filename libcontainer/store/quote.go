@@ -52,24 +52,17 @@ func plainPrefix(s string) int {
 // unquote decodes the quoted string at the beginning of text, and returns what follows
 // it.
 func unquote(text string) (s, rest string, err error) {
-	end, escaped := 1, false
-	for {
-		i := strings.IndexAny(text[end:], `"\`)
-		if i < 0 {
-			return "", "", strconv.ErrSyntax
-		}
-		end += i
-		if text[end] == '"' {
-			break
-		}
-		escaped = true
-		if end += 2; end > len(text) {
-			return "", "", strconv.ErrSyntax
+	end := strings.IndexByte(text[1:], '"') + 1
+	if end > 0 && strings.IndexByte(text[:end], '\\') < 0 {
+		s, rest = text[1:end], text[end+1:]
+		if utf8.ValidString(s) && strings.IndexByte(s, '\n') < 0 {
+			return s, rest, nil
 		}
 	}
-	s, rest = text[1:end], text[end+1:]
-	if escaped || !utf8.ValidString(s) || strings.IndexByte(s, '\n') >= 0 {
-		s, err = strconv.Unquote(text[:end+1])
+	quoted, err := strconv.QuotedPrefix(text)
+	if err != nil {
+		return "", "", err
 	}
-	return s, rest, err
+	s, err = strconv.Unquote(quoted)
+	return s, text[len(quoted):], err
 }

@@ -49,6 +49,7 @@ type Entry struct {
 
 	path   string
 	lock   int     // descriptor that holds the lock, -1 without
+	text   []byte  // of the last record that was read or written
 	reader *Reader // what it shares with other entries; may be nil
 }
 
@@ -58,7 +59,7 @@ func At(root, id string) *Entry { return &Entry{path: filepath.Join(root, id), l
 // Reader is what the entries share that one goroutine looks at in turn, so that not each
 // has to get it anew. The zero Reader is ready for use.
 type Reader struct {
-	buf    []byte // for the text of records
+	text   []byte // of the last record
 	record Record
 	asker  sys.Asker
 }
@@ -74,14 +75,15 @@ func (r *Reader) At(root, id string) *Entry {
 // Close closes what r has open.
 func (r *Reader) Close() { r.asker.Close() }
 
-// readRecord reads the file of a record, into the buffer that the entry shares.
+// readRecord reads the file of a record, into the memory of the last one.
 func (e *Entry) readRecord() ([]byte, error) {
-	if e.reader == nil {
-		return e.dir().ReadRegular(recordFile, maxFile)
+	text := &e.text
+	if e.reader != nil {
+		text = &e.reader.text
 	}
-	b, err := e.dir().ReadRegularInto(e.reader.buf, recordFile, maxFile)
-	if cap(b) > cap(e.reader.buf) {
-		e.reader.buf = b
+	b, err := e.dir().ReadRegularInto(*text, recordFile, maxFile)
+	if err == nil {
+		*text = b
 	}
 	return b, err
 }
@@ -308,10 +310,11 @@ func (e *Entry) gone() (bool, error) {
 	return named.Dev != locked.Dev || named.Ino != locked.Ino, nil
 }
 
-// encode returns a record as this skiff writes it.
+// encode returns a record as this skiff writes it. The next call uses the same memory.
 func (e *Entry) encode(r *Record) []byte {
 	r.Writer = e.Writer
-	return r.encode()
+	e.text = r.encodeInto(e.text)
+	return e.text
 }
 
 // Write replaces the record.
