@@ -23,7 +23,7 @@ const (
 // slower. n must be large enough for a square to show.
 func Linear(t *testing.T, n int, prepare func(n int) (work func())) {
 	t.Helper()
-	const least, tries = 3, 40
+	const least, tries = 3, 15
 	works := [...]func(){prepare(n), prepare(factor * n)}
 	fastest := [...]time.Duration{math.MaxInt64, math.MaxInt64}
 	for try := 1; try <= tries; try++ {
