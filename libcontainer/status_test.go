@@ -28,43 +28,57 @@ func self(t *testing.T, id string) store.Record {
 	return store.Record{ID: id, Created: time.Now(), Pid: os.Getpid(), StartTime: st.Start, Inode: sys.PidfdInode(pidfd), BootID: sys.BootID()}
 }
 
-// made makes the directory of a container that runs, or that waits for start.
-func made(t *testing.T, h *Host, r store.Record, waits bool) {
+// The kinds of sockets that a container's directory can have.
+const (
+	none  = iota // it has been started
+	open         // its first process waits for start
+	stale        // its first process has ended, or its start was killed
+)
+
+// made makes the directory of a container.
+func made(t *testing.T, h *Host, r store.Record, socket int) {
 	t.Helper()
 	e := store.At(h.Root, r.ID)
 	if err := e.Make(&r); err != nil {
 		t.Fatal(err)
 	}
 	defer e.Unlock()
-	if waits {
-		s, err := e.Listen()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { s.Close() })
+	if socket == none {
+		return
 	}
+	s, err := e.Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if socket == stale {
+		s.Close()
+		return
+	}
+	t.Cleanup(func() { s.Close() })
 }
 
 func TestStates(t *testing.T) {
 	h := &Host{Root: t.TempDir()}
 	gone := func(r store.Record) store.Record { r.Pid, r.Inode, r.StartTime = 1<<22+1, r.Inode+1, 1; return r }
 	changed := func(r store.Record, change func(*store.Record)) store.Record { change(&r); return r }
-	want := map[string]string{"created": "created", "running": "running", "ended": "stopped", "reused": "stopped", "rebooted": "stopped", "proc": "running", "hidden": "running"}
-	made(t, h, self(t, "created"), true)
-	made(t, h, self(t, "running"), false)
-	made(t, h, gone(self(t, "ended")), false)
-	made(t, h, changed(self(t, "reused"), func(r *store.Record) { r.Inode++; r.StartTime++ }), false)
-	made(t, h, changed(self(t, "rebooted"), func(r *store.Record) { r.BootID = "another" }), false)
-	made(t, h, changed(self(t, "proc"), func(r *store.Record) { r.Inode = 0 }), false)
+	want := map[string]string{"created": "created", "running": "running", "ended": "stopped", "reused": "stopped", "rebooted": "stopped", "proc": "running", "hidden": "running", "left": "running", "killed": "stopped"}
+	made(t, h, self(t, "created"), open)
+	made(t, h, self(t, "running"), none)
+	made(t, h, self(t, "left"), stale)
+	made(t, h, gone(self(t, "killed")), stale)
+	made(t, h, gone(self(t, "ended")), none)
+	made(t, h, changed(self(t, "reused"), func(r *store.Record) { r.Inode++; r.StartTime++ }), none)
+	made(t, h, changed(self(t, "rebooted"), func(r *store.Record) { r.BootID = "another" }), none)
+	made(t, h, changed(self(t, "proc"), func(r *store.Record) { r.Inode = 0 }), none)
 	if self(t, "").Inode != 0 { // Linux 6.9
-		made(t, h, changed(self(t, "hidden"), func(r *store.Record) { r.StartTime = 0 }), false)
+		made(t, h, changed(self(t, "hidden"), func(r *store.Record) { r.StartTime = 0 }), none)
 	} else {
 		delete(want, "hidden")
 	}
 	if err := os.Mkdir(filepath.Join(h.Root, "empty"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	made(t, h, self(t, "damaged"), false)
+	made(t, h, self(t, "damaged"), none)
 	if err := os.WriteFile(filepath.Join(h.Root, "damaged/state"), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -99,14 +113,14 @@ func TestListCosts(t *testing.T) {
 		r := self(t, fmt.Sprint("c", i))
 		r.Cgroups = map[string]string{"": "/sys/fs/cgroup/none/c" + fmt.Sprint(i)}
 		r.Tail = []store.Step{{Op: "listen"}, {Op: "rlimit", Field: "process.rlimits[0]", Words: []string{"RLIMIT_NOFILE"}}, {Op: "exec", Field: "process.args[0]", Words: []string{"/bin/sleep"}}}
-		made(t, h, r, true)
+		made(t, h, r, open)
 	}
 	for name, c := range map[string]struct {
 		list func() error
 		most float64 // allocations for each container
 	}{
 		"states": {func() error { _, _, err := h.States(); return err }, 26},
-		"ids":    {func() error { _, _, err := h.List(); return err }, 14},
+		"ids":    {func() error { _, _, err := h.List(); return err }, 12},
 	} {
 		got := testing.AllocsPerRun(3, func() {
 			if err := c.list(); err != nil {
