@@ -56,38 +56,6 @@ type Entry struct {
 // At is the directory of container id, which may not exist.
 func At(root, id string) *Entry { return &Entry{path: filepath.Join(root, id), lock: -1} }
 
-// Reader is what the entries share that one goroutine looks at in turn, so that not each
-// has to get it anew. The zero Reader is ready for use.
-type Reader struct {
-	text   []byte // of the last record
-	record Record
-	asker  sys.Asker
-}
-
-// At is like the function At, for an entry that shares what r has. The record that the
-// entry reads is valid, but for its strings and annotations, until another is read.
-func (r *Reader) At(root, id string) *Entry {
-	e := At(root, id)
-	e.reader = r
-	return e
-}
-
-// Close closes what r has open.
-func (r *Reader) Close() { r.asker.Close() }
-
-// readRecord reads the file of a record, into the memory of the last one.
-func (e *Entry) readRecord() ([]byte, error) {
-	text := &e.text
-	if e.reader != nil {
-		text = &e.reader.text
-	}
-	b, err := e.dir().ReadRegularInto(*text, recordFile, maxFile)
-	if err == nil {
-		*text = b
-	}
-	return b, err
-}
-
 // Path is the directory.
 func (e *Entry) Path() string { return e.path }
 
@@ -378,14 +346,6 @@ func (e *Entry) Read() (*Record, error) {
 	return e.judge(recordFile, b, err, func(b []byte) (*Record, error) { return &e.reader.record, e.reader.record.decode(b) })
 }
 
-// Sound reports whether there is a record that is certainly one of this container, and
-// can be used: one with a checksum that is right. It is quicker than [Entry.Read], which
-// has to decide if it is not certain.
-func (e *Entry) Sound() bool {
-	b, err := e.readRecord()
-	return err == nil && sound(b, e.ID())
-}
-
 // judge decodes the record b that was read from file; err is the error of the reading.
 func (e *Entry) judge(file string, b []byte, err error, decode func([]byte) (*Record, error)) (*Record, error) {
 	var r *Record
@@ -441,76 +401,6 @@ func (e *Entry) Remove() (err error) {
 		return &os.PathError{Op: "rmdir", Path: e.path, Err: err}
 	}
 	return nil
-}
-
-// Listen makes the socket at which the first process waits for start.
-func (e *Entry) Listen() (*os.File, error) {
-	s, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, &os.PathError{Op: "socket", Path: e.socket(), Err: err}
-	}
-	// A socket's path has at most 107 bytes; the path through the lock's
-	// descriptor is short enough.
-	addr := fmt.Sprintf("/proc/self/fd/%d/%s", e.lock, socketFile)
-	if err := unix.Bind(s, &unix.SockaddrUnix{Name: addr}); err != nil {
-		unix.Close(s)
-		return nil, &os.PathError{Op: "bind", Path: e.socket(), Err: err}
-	}
-	if err := unix.Listen(s, 1); err != nil {
-		unix.Close(s)
-		return nil, &os.PathError{Op: "listen", Path: e.socket(), Err: err}
-	}
-	return os.NewFile(uintptr(s), e.socket()), nil
-}
-
-func (e *Entry) socket() string { return e.path + "/" + socketFile }
-
-// Waiting reports whether the socket exists, that is, start has not been called.
-func (e *Entry) Waiting() bool { return e.dir().Has(socketFile) }
-
-// Waited reports whether a process has the socket open, as the first process does until
-// it runs the user's program.
-func (e *Entry) Waited() bool {
-	if e.reader != nil {
-		return e.reader.asker.Listened(e.socket())
-	}
-	var a sys.Asker
-	defer a.Close()
-	return a.Listened(e.socket())
-}
-
-// Awaits reports whether the first process waits for start: [Entry.Waiting] and
-// [Entry.Waited].
-func (e *Entry) Awaits() bool {
-	// Once there is a socket to ask with, the question costs no more than the look.
-	return (e.reader != nil && e.reader.asker.Asked() || e.Waiting()) && e.Waited()
-}
-
-// Connect connects to the waiting process. It removes the socket's name as soon as it is
-// connected, or nobody waits: a container is started only once.
-func (e *Entry) Connect() (int, error) {
-	s, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return -1, &os.PathError{Op: "socket", Path: e.socket(), Err: err}
-	}
-	addr := fmt.Sprintf("/proc/self/fd/%d/%s", e.lock, socketFile)
-	if m := trace.Begin(); m.On() {
-		defer func() { m.Done(err, "connect to", e.socket()) }()
-	}
-	for {
-		err = unix.Connect(s, &unix.SockaddrUnix{Name: addr})
-		if err != unix.EINTR {
-			break
-		}
-	}
-	if err == nil || err == unix.ECONNREFUSED {
-		_ = e.dir().Unlink(socketFile)
-	}
-	if err != nil {
-		unix.Close(s)
-		return -1, &os.PathError{Op: "connect", Path: e.socket(), Err: err}
-	}
-	return s, nil
 }
 
 // List returns the ids of all containers below root. The names of directories that are
