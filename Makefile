@@ -167,7 +167,7 @@ test-criu: deps skiff
 # which an invariant does not hold. Without the last flag Go spends a minute on
 # minimizing the first interesting input.
 FUZZTIME ?= 1m
-FUZZ := specconv/FuzzCompile specconv/FuzzDecode \
+FUZZ := specconv/FuzzCompile specconv/FuzzDecode libcontainer/store/FuzzQuote \
 	$(addprefix libcontainer/systemd/dbus/,FuzzRead FuzzParse) \
 	$(addprefix libcontainer/sys/proc/,FuzzMounts FuzzStat FuzzValue FuzzIDMap FuzzCPUList)
 fuzz:

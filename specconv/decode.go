@@ -303,26 +303,40 @@ func (d *fastDecoder) text() (string, bool) {
 // escaped decodes a string with escapes. The string begins at from, and its first escape
 // comes next.
 func (d *fastDecoder) escaped(from int) (string, bool) {
-	s := append([]byte(nil), d.doc[from:d.at]...)
+	var s strings.Builder
+	s.Grow(d.textLength() + d.at - from) // at once: a string may have megabytes
+	s.Write(d.doc[from:d.at])
 	for d.at < len(d.doc) {
 		c := d.doc[d.at]
 		d.at++
 		switch {
 		case c == '"':
-			return string(s), utf8.Valid(s)
+			return s.String(), utf8.ValidString(s.String())
 		case c < ' ':
 			return "", false
 		case c != '\\':
-			s = append(s, c)
+			s.WriteByte(c)
 		default:
 			r, ok := d.escape()
 			if !ok {
 				return "", false
 			}
-			s = utf8.AppendRune(s, r)
+			s.WriteRune(r)
 		}
 	}
 	return "", false
+}
+
+// textLength returns the number of bytes until the end of a string, with escapes counted
+// as one character each.
+func (d *fastDecoder) textLength() (n int) {
+	for at := d.at; at < len(d.doc) && d.doc[at] != '"'; at++ {
+		if d.doc[at] == '\\' {
+			at++
+		}
+		n++
+	}
+	return n
 }
 
 // escape decodes what follows a backslash. It leaves surrogate pairs to encoding/json.

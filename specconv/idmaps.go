@@ -63,7 +63,7 @@ func (c *compiler) maps(list []specs.LinuxIDMapping, field string) {
 		case !fits(m.ContainerID, m.Size) || !fits(m.HostID, m.Size):
 			c.fault(at(field, i), "the range must not exceed the largest id, 4294967295")
 		}
-		for _, o := range list[:i] {
+		for _, o := range list[:min(i, maxMaps)] {
 			if overlap(m.ContainerID, m.Size, o.ContainerID, o.Size) {
 				c.fault(at(field, i)+".containerID", "overlaps with another entry")
 				break

@@ -131,6 +131,7 @@ var rlimitNames = [...]struct {
 }
 
 func (c *compiler) rlimits(list []specs.POSIXRlimit, field string) {
+	var seen [len(rlimitNames)]bool
 	for i, r := range list {
 		field := at(field, i)
 		j := 0
@@ -144,12 +145,10 @@ func (c *compiler) rlimits(list []specs.POSIXRlimit, field string) {
 		if r.Soft > r.Hard {
 			c.fault(field+".soft", "soft limit %d must not exceed the hard limit, %d", r.Soft, r.Hard)
 		}
-		for k := range i {
-			if list[k].Type == r.Type {
-				c.fault(field+".type", "%q is listed twice", r.Type)
-				break
-			}
+		if seen[j] {
+			c.fault(field+".type", "%q is listed twice", r.Type)
 		}
+		seen[j] = true
 		c.out.Process.Rlimits = append(c.out.Process.Rlimits, plan.Rlimit{
 			Field: field, Name: r.Type, Resource: rlimitNames[j].resource, Soft: r.Soft, Hard: r.Hard,
 		})

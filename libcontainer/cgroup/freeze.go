@@ -131,8 +131,21 @@ func (g *Group) LetDie(deadline time.Time) error {
 // Frozen reports whether the group was frozen, by either freezer: another tool may have
 // used v1's. A group that does not exist is not frozen.
 func (g *Group) Frozen() (bool, error) {
+	var unified, legacy string
 	if m := g.unified(); m != nil {
-		s, err := m.peek("cgroup.freeze")
+		unified = m.path
+	}
+	if m := g.legacy("freezer"); m != nil {
+		legacy = m.path
+	}
+	return frozen(unified, legacy, peek)
+}
+
+// frozen is [Group.Frozen] for the directories of a group, which are empty where it has
+// none.
+func frozen(unified, legacy string, peek func(dir, name string) (string, error)) (bool, error) {
+	if unified != "" {
+		s, err := peek(unified, "cgroup.freeze")
 		if s == "1" {
 			return true, nil
 		}
@@ -140,8 +153,8 @@ func (g *Group) Frozen() (bool, error) {
 			return false, err
 		}
 	}
-	if m := g.legacy("freezer"); m != nil {
-		s, err := m.peek("freezer.state")
+	if legacy != "" {
+		s, err := peek(legacy, "freezer.state")
 		if err != nil && !gone(err) {
 			return false, err
 		}

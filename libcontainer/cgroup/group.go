@@ -11,9 +11,7 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
-	"golang.org/x/sys/unix"
 )
 
 // Config describes the cgroup that a container asks for.
@@ -119,8 +117,8 @@ func (g *Group) Paths() map[string]string {
 func Load(paths map[string]string) (*Group, error) {
 	g := &Group{}
 	for name, p := range paths {
-		if !path.IsAbs(p) || path.Clean(p) != p || p == "/" {
-			return nil, fmt.Errorf("cgroup path %q must be absolute, without empty, . and .. components, and not the root", p)
+		if err := checkPath(p); err != nil {
+			return nil, err
 		}
 		i := slices.IndexFunc(g.members, func(m member) bool { return m.path == p })
 		if i < 0 {
@@ -135,6 +133,13 @@ func Load(paths map[string]string) (*Group, error) {
 	}
 	slices.SortFunc(g.members, func(a, b member) int { return strings.Compare(a.path, b.path) })
 	return g, nil
+}
+
+func checkPath(p string) error {
+	if !path.IsAbs(p) || path.Clean(p) != p || p == "/" {
+		return fmt.Errorf("cgroup path %q must be absolute, without empty, . and .. components, and not the root", p)
+	}
+	return nil
 }
 
 // Empty reports whether the group has no cgroup in any hierarchy.
@@ -246,19 +251,6 @@ func (m *member) read(name string) (string, error) {
 	}
 	defer d.close()
 	return d.read(name)
-}
-
-// peek reads a file without opening the directory and checking its file system. That
-// saves system calls in `state` and `list`, which read a few values of each container.
-func (m *member) peek(name string) (string, error) {
-	path := m.path + "/" + name
-	fd, err := openat2(unix.AT_FDCWD, path, unix.O_RDONLY, unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_MAGICLINKS)
-	if err != nil {
-		return "", &os.PathError{Op: "open", Path: path, Err: sys.Explain("openat2", err)}
-	}
-	defer unix.Close(fd)
-	s, err := readAll(fd)
-	return strings.TrimSpace(s), err
 }
 
 // Pids lists the processes of the group and of all cgroups below it.

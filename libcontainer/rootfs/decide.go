@@ -128,6 +128,7 @@ func decide(r plan.Rootfs, e env) decisions {
 	}
 	d.decideTree()
 	remounted := d.remounted()
+	d.stood = make(standing)
 	for i := range d.mounts {
 		d.decideMount(i, remounted)
 	}
@@ -266,13 +267,16 @@ func (d *decisions) decideMount(i int, remounted []string) {
 	}
 	switch m.way {
 	case change:
-		m.stands = standing(d.mounts, i) // M5
+		m.stands = d.stood.at(d.mounts, m.Destination) // M5
 	case create:
 		m.late = m.Type == "tmpfs" && (m.AttrSet|m.RecAttrSet)&unix.MOUNT_ATTR_RDONLY != 0 // M1
 		m.borrows = d.UserNS || d.Inside                                                   // M3
 	case link:
 	default:
 		m.attrs = d.attributes(m)
+	}
+	if d.has[change] && m.way != change {
+		d.stood[m.Destination] = i
 	}
 	_, again := slices.BinarySearch(remounted, m.Destination)
 	m.closes = d.tight && m.way != link && !m.late && (m.way == change && m.stands < 0 || m.way != change && !again) // M4

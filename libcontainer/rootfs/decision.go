@@ -29,6 +29,7 @@ type decisions struct {
 
 	rootAt, nullAt, nodesAt when
 	has                     [ways]bool // whether any mount is made this way
+	stood                   standing   // what remounts find at their destinations; only filled in if there is a remount
 }
 
 // env is where a tree is made.

@@ -3,6 +3,7 @@
 package rootfs
 
 import (
+	"path"
 	"slices"
 	"strings"
 
@@ -188,20 +189,21 @@ func (t *Tree) remount(p *program.Program, m *mount) {
 	}
 }
 
-// standing returns the index of the mount that is at the destination of remount i
-// when its turn comes; -1 if the list has made none there, or a later one covers it.
-func standing(mounts []mount, i int) int {
-	at, m := -1, &mounts[i]
-	for j := range mounts[:i] {
-		o := &mounts[j]
-		switch {
-		case o.way == change:
-		case o.Destination == m.Destination && o.way == link:
-			at = -1
-		case o.Destination == m.Destination:
-			at = j
-		case strings.HasPrefix(m.Destination, strings.TrimSuffix(o.Destination, "/")+"/"):
-			at = -1
+// standing has the last mount at each destination, of those that are no remounts and
+// come before the one in turn.
+type standing map[string]int
+
+// at returns the index of the mount that is at the destination of a remount; -1 if the
+// list has made none there, or a later one covers it.
+func (s standing) at(mounts []mount, destination string) int {
+	at, ok := s[destination]
+	if !ok || mounts[at].way == link {
+		return -1
+	}
+	for above := destination; len(above) > 1; {
+		above = path.Dir(above)
+		if i, ok := s[above]; ok && i > at {
+			return -1
 		}
 	}
 	return at

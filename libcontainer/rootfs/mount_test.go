@@ -38,13 +38,27 @@ func TestStanding(t *testing.T) {
 		{"a mount on the root", []mount{at("/a"), at("/"), remount("/a")}, -1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := standing(test.mounts, len(test.mounts)-1); got != test.want {
+			if got := stands(test.mounts, len(test.mounts)-1); got != test.want {
 				t.Errorf("mount %d, expected %d", got, test.want)
 			}
 		})
 	}
 	mounts := []mount{at("/a"), remount("/a"), at("/a")}
-	if got := standing(mounts, 1); got != 0 {
+	if got := stands(mounts, 1); got != 0 {
 		t.Errorf("mount %d, expected the one before it, 0", got)
 	}
+}
+
+// stands returns what stands where mount i of a list changes a mount.
+func stands(mounts []mount, i int) int {
+	d := decisions{mounts: mounts, stood: make(standing)}
+	d.has[change] = true
+	for j := range mounts[:i+1] {
+		way, at := mounts[j].way, mounts[j].Destination
+		d.decideMount(j, nil)
+		if mounts[j].way != way || mounts[j].Destination != at {
+			panic("the mount has changed")
+		}
+	}
+	return mounts[i].stands
 }

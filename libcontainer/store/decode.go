@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,35 +33,59 @@ func (e *newerError) Error() string {
 
 // decode reads a record of form 1 or a later one.
 func decode(b []byte) (*Record, error) {
+	r := new(Record)
+	if err := r.decode(b); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// decode puts the record b in the place of r, and uses its memory again, except that of
+// the annotations.
+func (r *Record) decode(b []byte) error {
 	head, rest, _ := bytes.Cut(b, []byte("\n"))
 	form, err := formOf(b, head)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r, whole := new(Record), false
+	clear(r.Cgroups)
+	*r = Record{Cgroups: r.Cgroups, Tail: slices.Grow(r.Tail[:0], bytes.Count(rest, []byte("\ntail ")))}
+	whole := false
 	for line := range strings.Lines(string(rest)) {
 		text, ended := strings.CutSuffix(line, "\n")
 		if !ended {
-			return nil, errors.New("it ends within a line")
+			return errors.New("it ends within a line")
 		}
 		if text == last {
 			whole = true
 			continue
 		}
 		if err := r.decodeLine(text, form); err != nil {
-			return nil, fmt.Errorf("line %.80q: %w", text, err)
+			return fmt.Errorf("line %.80q: %w", text, err)
 		}
 	}
 	if !whole && form > 1 {
-		return nil, fmt.Errorf("its last line, %q, is missing", last)
+		return fmt.Errorf("its last line, %q, is missing", last)
 	}
 	if _, err := unseal(b); err != nil {
-		return nil, err
+		return err
 	}
 	if form == 1 {
-		return r, r.nameSteps()
+		return r.nameSteps()
 	}
-	return r, nil
+	return nil
+}
+
+// sound reports whether a record is certainly of that container, and can be decoded. The
+// checksum answers for its lines, the form for their meaning.
+func sound(b []byte, id string) bool {
+	head, rest, _ := bytes.Cut(b, []byte("\n"))
+	form, err := formOf(b, head)
+	if err != nil || form != version {
+		return false
+	}
+	sealed, err := unseal(b)
+	return sealed && err == nil && bytes.Contains(rest, append(strconv.AppendQuote([]byte("\nid "), id), '\n'))
 }
 
 // formOf reads the version of a record's form from its first line. An unknown version
@@ -96,7 +121,8 @@ func (r *Record) decodeLine(line string, form int) error {
 		r.unknown = append(r.unknown, line)
 		return nil
 	}
-	key, values, err := fields(line)
+	var room [8]string
+	key, values, err := fields(line, room[:0])
 	if err != nil {
 		return err
 	}
@@ -118,23 +144,27 @@ func isKey(key string) bool {
 
 // checkText refuses bytes that cannot be in a record, because strings are quoted.
 func checkText(line string) error {
-	if i := strings.IndexFunc(line, func(r rune) bool { return r < ' ' && r != '\n' || r == 0x7f }); i >= 0 || !utf8.ValidString(line) {
+	ascii := true
+	for i := 0; i < len(line); i++ {
+		c := line[i]
+		if c < ' ' && c != '\n' || c == 0x7f {
+			return errors.New("it is not valid text")
+		}
+		ascii = ascii && c < utf8.RuneSelf
+	}
+	if !ascii && !utf8.ValidString(line) {
 		return errors.New("it is not valid text")
 	}
 	return nil
 }
 
-// fields splits a line into its key and its values.
-func fields(line string) (key string, values []string, err error) {
+// fields splits a line into its key and its values, which it appends to values.
+func fields(line string, values []string) (key string, _ []string, err error) {
 	key, rest, _ := strings.Cut(line, " ")
 	for rest != "" {
 		v, after := rest, ""
 		if rest[0] == '"' {
-			if v, err = strconv.QuotedPrefix(rest); err != nil {
-				return "", nil, err
-			}
-			after = rest[len(v):]
-			if v, err = strconv.Unquote(v); err != nil {
+			if v, after, err = unquote(rest); err != nil {
 				return "", nil, err
 			}
 		}
@@ -243,7 +273,7 @@ func about(words []string) []string {
 	if len(words) == 0 {
 		return nil
 	}
-	return words[:1:1]
+	return []string{words[0]}
 }
 
 func put(m *map[string]string, v []string) {

@@ -104,13 +104,20 @@ const (
 	last    = "end"
 )
 
-func (r *Record) encode() []byte {
-	b := make([]byte, 0, 2048)
+func (r *Record) encode() []byte { return r.encodeInto(nil) }
+
+// encodeInto is encode that uses the memory of b if that is large enough.
+func (r *Record) encodeInto(b []byte) []byte {
+	size := 2048
+	for k, v := range r.Annotations { // nothing else is long
+		size += len(k) + len(v) + 32
+	}
+	b = slices.Grow(b[:0], size)
 	b = strconv.AppendInt(append(b, header...), version, 10)
 	text := func(key string, values ...string) {
 		b = append(append(b, '\n'), key...)
 		for _, v := range values {
-			b = strconv.AppendQuote(append(b, ' '), v)
+			b = quote(append(b, ' '), v)
 		}
 	}
 	number := func(key string, v uint64) {

@@ -99,7 +99,7 @@ func (r *Record) linked(text string) bool {
 // is right, all lines that can be read count, but what might belong to another
 // container counts only where both records agree.
 func (e *Entry) salvage() *Record {
-	r := &Record{ID: e.id()}
+	r := &Record{ID: e.ID()}
 	var sure, doubtful []*Record
 	for _, name := range [...]string{recordFile, spareFile} {
 		b, err := e.dir().ReadRegular(name, maxFile)
@@ -134,7 +134,7 @@ func (e *Entry) salvage() *Record {
 func gather(text string) *Record {
 	found := new(Record)
 	for line := range strings.Lines(text) {
-		key, values, err := fields(strings.TrimSuffix(line, "\n"))
+		key, values, err := fields(strings.TrimSuffix(line, "\n"), nil)
 		if err != nil || !strings.HasSuffix(line, "\n") || checkText(line) != nil {
 			continue
 		}

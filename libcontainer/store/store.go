@@ -47,8 +47,10 @@ const (
 type Entry struct {
 	Writer string // version of this skiff, which is stored in the records that it writes
 
-	path string
-	lock int // descriptor that holds the lock, -1 without
+	path   string
+	lock   int     // descriptor that holds the lock, -1 without
+	text   []byte  // of the last record that was read or written
+	reader *Reader // what it shares with other entries; may be nil
 }
 
 // At is the directory of container id, which may not exist.
@@ -66,7 +68,8 @@ func (e *Entry) dir() sys.Dir {
 	return sys.Dir{FD: unix.AT_FDCWD, Path: e.path}
 }
 
-func (e *Entry) id() string { return filepath.Base(e.path) }
+// ID is the id of the container.
+func (e *Entry) ID() string { return filepath.Base(e.path) }
 
 // Exists reports whether the directory is there.
 func (e *Entry) Exists() bool {
@@ -275,10 +278,11 @@ func (e *Entry) gone() (bool, error) {
 	return named.Dev != locked.Dev || named.Ino != locked.Ino, nil
 }
 
-// encode returns a record as this skiff writes it.
+// encode returns a record as this skiff writes it. The next call uses the same memory.
 func (e *Entry) encode(r *Record) []byte {
 	r.Writer = e.Writer
-	return r.encode()
+	e.text = r.encodeInto(e.text)
+	return e.text
 }
 
 // Write replaces the record.
@@ -332,11 +336,14 @@ const maxFile = 64 << 20
 // A directory without a record has just been made, or its maker was killed at once. The
 // record returned for it has only the id.
 func (e *Entry) Read() (*Record, error) {
-	b, err := e.dir().ReadRegular(recordFile, maxFile)
+	b, err := e.readRecord()
 	if errors.Is(err, fs.ErrNotExist) {
 		return e.recordless()
 	}
-	return e.judge(recordFile, b, err, decode)
+	if e.reader == nil {
+		return e.judge(recordFile, b, err, decode)
+	}
+	return e.judge(recordFile, b, err, func(b []byte) (*Record, error) { return &e.reader.record, e.reader.record.decode(b) })
 }
 
 // judge decodes the record b that was read from file; err is the error of the reading.
@@ -345,7 +352,7 @@ func (e *Entry) judge(file string, b []byte, err error, decode func([]byte) (*Re
 	if err == nil {
 		r, err = decode(b)
 	}
-	if err == nil && r.ID != e.id() {
+	if err == nil && r.ID != e.ID() {
 		err = fmt.Errorf("it belongs to container %q", r.ID)
 	}
 	if err != nil {
@@ -368,7 +375,7 @@ func (e *Entry) recordless() (*Record, error) {
 	case d.Has(initLink) || d.Has(configFile): // these are made after the record, and removed before it
 		return e.damaged(recordFile, errors.New("it is missing"))
 	}
-	return &Record{ID: e.id()}, nil
+	return &Record{ID: e.ID()}, nil
 }
 
 // Config returns the stored configuration.
@@ -394,69 +401,6 @@ func (e *Entry) Remove() (err error) {
 		return &os.PathError{Op: "rmdir", Path: e.path, Err: err}
 	}
 	return nil
-}
-
-// Listen makes the socket at which the first process waits for start.
-func (e *Entry) Listen() (*os.File, error) {
-	s, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, &os.PathError{Op: "socket", Path: e.socket(), Err: err}
-	}
-	// A socket's path has at most 107 bytes; the path through the lock's
-	// descriptor is short enough.
-	addr := fmt.Sprintf("/proc/self/fd/%d/%s", e.lock, socketFile)
-	if err := unix.Bind(s, &unix.SockaddrUnix{Name: addr}); err != nil {
-		unix.Close(s)
-		return nil, &os.PathError{Op: "bind", Path: e.socket(), Err: err}
-	}
-	if err := unix.Listen(s, 1); err != nil {
-		unix.Close(s)
-		return nil, &os.PathError{Op: "listen", Path: e.socket(), Err: err}
-	}
-	return os.NewFile(uintptr(s), e.socket()), nil
-}
-
-func (e *Entry) socket() string { return filepath.Join(e.path, socketFile) }
-
-// Waiting reports whether the socket exists, that is, start has not been called.
-func (e *Entry) Waiting() bool { return e.dir().Has(socketFile) }
-
-// Waited reports whether a process has the socket open, as the first process does until
-// it runs the user's program. A socket of another type cannot connect, and the error
-// says whether anybody has the socket open.
-func (e *Entry) Waited() bool {
-	fd, err := sys.ConnectUnix(e.socket(), unix.SOCK_DGRAM)
-	if err == nil {
-		unix.Close(fd)
-	}
-	return errors.Is(err, unix.EPROTOTYPE)
-}
-
-// Connect connects to the waiting process. It removes the socket's name as soon as it is
-// connected, or nobody waits: a container is started only once.
-func (e *Entry) Connect() (int, error) {
-	s, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return -1, &os.PathError{Op: "socket", Path: e.socket(), Err: err}
-	}
-	addr := fmt.Sprintf("/proc/self/fd/%d/%s", e.lock, socketFile)
-	if m := trace.Begin(); m.On() {
-		defer func() { m.Done(err, "connect to", e.socket()) }()
-	}
-	for {
-		err = unix.Connect(s, &unix.SockaddrUnix{Name: addr})
-		if err != unix.EINTR {
-			break
-		}
-	}
-	if err == nil || err == unix.ECONNREFUSED {
-		_ = e.dir().Unlink(socketFile)
-	}
-	if err != nil {
-		unix.Close(s)
-		return -1, &os.PathError{Op: "connect", Path: e.socket(), Err: err}
-	}
-	return s, nil
 }
 
 // List returns the ids of all containers below root. The names of directories that are

@@ -48,8 +48,19 @@ func ReadAll(fd, size int) ([]byte, error) {
 }
 
 func read(fd int, b []byte) (n int, err error) {
-	err = retry(func() (err error) { n, err = unix.Read(fd, b); return err })
-	return n, err
+	for {
+		if n, err = unix.Read(fd, b); err != unix.EINTR {
+			return n, err
+		}
+	}
+}
+
+// ReadHead reads the beginning of a file into b by one system call, and returns what it
+// has read. For a file of procfs or of a cgroup that is all that fits: the kernel
+// produces at least the first line at once.
+func ReadHead(fd int, b []byte) ([]byte, error) {
+	n, err := read(fd, b)
+	return b[:max(n, 0)], err
 }
 
 // Dir is the directory of files that are named relative to it: an open one, or one that
@@ -62,7 +73,7 @@ type Dir struct {
 // at returns the arguments of a system call for a file in the directory.
 func (d Dir) at(name string) (fd int, path string) {
 	if d.FD == unix.AT_FDCWD {
-		return d.FD, filepath.Join(d.Path, name)
+		return d.FD, d.Path + "/" + name
 	}
 	return d.FD, name
 }
@@ -70,35 +81,44 @@ func (d Dir) at(name string) (fd int, path string) {
 // ReadRegular reads a regular file of at most limit bytes. Whatever has that name, it does
 // not block: neither on the other end of a FIFO nor on a file without an end. It follows
 // no symlink.
-func (d Dir) ReadRegular(name string, limit int64) (_ []byte, err error) {
-	path := filepath.Join(d.Path, name)
+func (d Dir) ReadRegular(name string, limit int64) ([]byte, error) {
+	return d.ReadRegularInto(nil, name, limit)
+}
+
+// ReadRegularInto is [Dir.ReadRegular] that uses the memory of buf if that is large
+// enough.
+func (d Dir) ReadRegularInto(buf []byte, name string, limit int64) (_ []byte, err error) {
 	if m := trace.Begin(); m.On() {
-		defer func() { m.Done(err, "read", path) }()
+		defer func() { m.Done(err, "read", filepath.Join(d.Path, name)) }()
 	}
 	at, rel := d.at(name)
 	fd, err := unix.Openat(at, rel, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err == unix.ELOOP {
-		return nil, NotRegular{path, "a symlink"}
+		return nil, NotRegular{filepath.Join(d.Path, name), "a symlink"}
 	}
 	if err != nil {
-		return nil, wrap("open", path, err)
+		return nil, wrap("open", filepath.Join(d.Path, name), err)
 	}
 	defer unix.Close(fd)
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		return nil, wrap("fstat", path, err)
+		return nil, wrap("fstat", filepath.Join(d.Path, name), err)
 	}
 	if kind := kindOf(st.Mode); kind != "" {
-		return nil, NotRegular{path, kind}
+		return nil, NotRegular{filepath.Join(d.Path, name), kind}
 	}
 	if st.Size > limit {
-		return nil, fmt.Errorf("%s must not be larger than %d MiB, but has %d bytes", path, limit>>20, st.Size)
+		return nil, fmt.Errorf("%s must not be larger than %d MiB, but has %d bytes", filepath.Join(d.Path, name), limit>>20, st.Size)
 	}
-	b := make([]byte, st.Size)
+	b := buf[:0]
+	if int64(cap(b)) < st.Size {
+		b = make([]byte, st.Size)
+	}
+	b = b[:st.Size]
 	for got := 0; got < len(b); {
 		n, err := read(fd, b[got:])
 		if err != nil {
-			return nil, wrap("read", path, err)
+			return nil, wrap("read", filepath.Join(d.Path, name), err)
 		}
 		if n == 0 {
 			return b[:got], nil

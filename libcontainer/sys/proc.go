@@ -20,8 +20,9 @@ import (
 // ReadStat reads the state of the process that has the number pid in /proc. It returns
 // nil without an error if there is no such process, or /proc hides it.
 func ReadStat(pid int) (*proc.Stat, error) {
-	path := fmt.Sprintf("/proc/%d/stat", pid)
-	b, err := ReadFile(path)
+	path := "/proc/" + strconv.Itoa(pid) + "/stat"
+	var line [maxStat]byte
+	b, err := readLine(path, line[:])
 	if unseen(err) {
 		return nil, nil
 	}
@@ -33,6 +34,21 @@ func ReadStat(pid int) (*proc.Stat, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return &s, nil
+}
+
+// maxStat is more than the fields that [proc.Stat] has can take, in bytes: a name of 64
+// and 21 numbers of 20.
+const maxStat = 640
+
+// readLine reads the beginning of a file of one line into b.
+func readLine(path string, b []byte) ([]byte, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, wrap("open", path, err)
+	}
+	defer unix.Close(fd)
+	b, err = ReadHead(fd, b)
+	return b, wrap("read", path, err)
 }
 
 // ReadMounts reads the mount table of a process: process is its number in /proc, or

@@ -330,21 +330,56 @@ func ConnectUnix(path string, kind int) (int, error) {
 		unix.Close(s)
 		return -1, wrap("setsockopt", path, err)
 	}
+	if err := connect(s, path); err != nil {
+		unix.Close(s)
+		return -1, err
+	}
+	return s, nil
+}
+
+func connect(s int, path string) error {
 	addr := path
 	if len(path) > 100 && path[0] != '@' {
 		f, err := OpenPath(path, 0)
 		if err != nil {
-			unix.Close(s)
-			return -1, err
+			return err
 		}
 		defer f.Close()
 		addr = fmt.Sprintf("/proc/self/fd/%d", f.Fd())
 	}
-	if err := retry(func() error { return unix.Connect(s, &unix.SockaddrUnix{Name: addr}) }); err != nil {
-		unix.Close(s)
-		return -1, wrap("connect", path, unread(err))
+	err := retry(func() error { return unix.Connect(s, &unix.SockaddrUnix{Name: addr}) })
+	return wrap("connect", path, unread(err))
+}
+
+// Asker asks whether processes have sockets open. The zero Asker is ready for use. It
+// keeps one socket for all questions, and is not for several goroutines at once.
+type Asker struct {
+	socket int // the number + 1; 0: there is none yet
+}
+
+// Asked reports whether there has been a question.
+func (a *Asker) Asked() bool { return a.socket != 0 }
+
+// Listened reports whether a process has the AF_UNIX socket at path open, which is not a
+// datagram socket: one that is cannot connect to it, and the error says whether anybody
+// has it open. Such a connection never waits.
+func (a *Asker) Listened(path string) bool {
+	if a.socket == 0 {
+		s, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return false
+		}
+		a.socket = s + 1
 	}
-	return s, nil
+	return errors.Is(connect(a.socket-1, path), unix.EPROTOTYPE)
+}
+
+// Close closes the socket.
+func (a *Asker) Close() {
+	if a.socket != 0 {
+		unix.Close(a.socket - 1)
+		a.socket = 0
+	}
 }
 
 // Subreaper makes this process the new parent of orphans among its descendants
