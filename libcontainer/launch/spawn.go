@@ -60,13 +60,13 @@ func open(r *Request) (b *binding, files []*os.File, err error) {
 }
 
 // errNoChild is the error of a build without the tag cparts, which has no child.
-var errNoChild = fault.Hint(fault.New(fault.IncompleteBuild, "this skiff was built without the program that becomes the container's process"), "build it with make")
+var errNoChild = fault.New(fault.IncompleteBuild, "this skiff was built without the program that becomes the container's process")
 
 // spawn starts the child with the program. It closes files, except those of the caller.
 func (b *binding) spawn(files []*os.File) (*spawned, error) {
 	defer b.closeAll(files)
 	if len(child.Binary) == 0 {
-		return nil, errNoChild
+		return nil, fault.Hint(errNoChild, "build it with make")
 	}
 	if err := sys.OwnFiles(); err != nil {
 		return nil, err

@@ -47,8 +47,8 @@ func (e Entry) Describe(f wire.Message) error {
 		return e.notMade(f)
 	case f.Detail == wire.FSLog && f.Text != "":
 		return at(e.Field, fault.Hint(fmt.Errorf("%s: %w", what, f.Errno), f.Text))
-	case detailWords[f.Detail] != "":
-		return at(e.Field, hinted(fmt.Errorf("%s: %s", what, detailWords[f.Detail]), detailHints[f.Detail]))
+	case detailWords(f.Detail) != "":
+		return at(e.Field, fault.Hint(fmt.Errorf("%s: %s", what, detailWords(f.Detail)), detailHint(f.Detail)))
 	}
 	return at(e.Field, hinted(fmt.Errorf("%s: %w", what, f.Errno), e.hint(f)))
 }
@@ -120,23 +120,41 @@ func at(field string, err error) error {
 	return fmt.Errorf("%s: %w", field, err)
 }
 
-// detailWords are the messages for what an errno cannot express.
-var detailWords = map[wire.Detail]string{
-	wire.Symlink:   "the path is a symlink, but must be a directory",
-	wire.OnProc:    "the destination is on a proc file system, where mounts are not allowed",
-	wire.OnRoot:    "the destination must not be the container's root directory",
-	wire.OtherNode: "a different file already exists there",
-	wire.OtherKind: "not a directory",
-	wire.NotPtmx:   "/dev/pts/ptmx is not the kernel's terminal multiplexer",
-	wire.NotNull:   "/dev/null is not the null device",
-	wire.NotProc:   "not a proc file system",
-	wire.NotHost:   "the host's file of that path, which is used in a user namespace, is not that device",
+// detailWords returns the message for what an errno cannot express; empty if there is
+// none.
+func detailWords(d wire.Detail) string {
+	switch d {
+	case wire.Symlink:
+		return "the path is a symlink, but must be a directory"
+	case wire.OnProc:
+		return "the destination is on a proc file system, where mounts are not allowed"
+	case wire.OnRoot:
+		return "the destination must not be the container's root directory"
+	case wire.OtherNode:
+		return "a different file already exists there"
+	case wire.OtherKind:
+		return "not a directory"
+	case wire.NotPtmx:
+		return "/dev/pts/ptmx is not the kernel's terminal multiplexer"
+	case wire.NotNull:
+		return "/dev/null is not the null device"
+	case wire.NotProc:
+		return "not a proc file system"
+	case wire.NotHost:
+		return "the host's file of that path, which is used in a user namespace, is not that device"
+	}
+	return ""
 }
 
-// detailHints are the hints for these messages.
-var detailHints = map[wire.Detail]string{
-	wire.OtherKind: " (a directory can only be mounted on a directory, and a file on a file)",
-	wire.NotPtmx:   " (process.terminal requires a devpts mount on /dev/pts)",
+// detailHint returns the hint for such a message.
+func detailHint(d wire.Detail) string {
+	switch d {
+	case wire.OtherKind:
+		return "a directory can only be mounted on a directory, and a file on a file"
+	case wire.NotPtmx:
+		return "process.terminal requires a devpts mount on /dev/pts"
+	}
+	return ""
 }
 
 // HookFailed is the error of a hook that failed.

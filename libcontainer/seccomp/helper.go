@@ -20,7 +20,7 @@ import (
 //go:generate sh build.sh
 
 // errNoHelper is the error of a build without the tag cparts.
-var errNoHelper = fault.Hint(fault.New(fault.IncompleteBuild, "linux.seccomp: this skiff was built without its filter compiler"), "build it with make")
+var errNoHelper = fault.New(fault.IncompleteBuild, "linux.seccomp: this skiff was built without its filter compiler")
 
 // LibraryVersion returns the version of the libseccomp that compiles filters, such as
 // "2.5.4", or "none".
@@ -39,7 +39,7 @@ func helperSum() string {
 // has ended.
 func compile(scratch string, p *specs.LinuxSeccomp) (f bpf.Filter, err error) {
 	if len(helper) == 0 {
-		return f, errNoHelper
+		return f, fault.Hint(errNoHelper, "build it with make")
 	}
 	profile, err := json.Marshal(p)
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -17,9 +16,13 @@ import (
 
 // OwnFiles marks all descriptors of the caller close-on-exec, so that a new process gets
 // only those that it is given. Descriptors that skiff opens are marked already.
-var OwnFiles = sync.OnceValue(func() error {
-	return wrap("close_range", "", unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC))
-})
+func OwnFiles() error {
+	return ownFiles.get(func() error {
+		return wrap("close_range", "", unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC))
+	})
+}
+
+var ownFiles once[error]
 
 // hookUmask is the umask of hooks, whatever the caller's is.
 const hookUmask = 0o022

@@ -8,7 +8,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
 	"golang.org/x/sys/unix"
@@ -91,10 +90,14 @@ func pidNumbers(fdinfo string) (numbers []int) {
 }
 
 // ownProc reports whether /proc belongs to this process's pid namespace.
-var ownProc = sync.OnceValue(func() bool {
-	text, err := os.Readlink("/proc/self")
-	return err == nil && text == strconv.Itoa(os.Getpid())
-})
+func ownProc() bool {
+	return procIsOwn.get(func() bool {
+		text, err := os.Readlink("/proc/self")
+		return err == nil && text == strconv.Itoa(os.Getpid())
+	})
+}
+
+var procIsOwn once[bool]
 
 // InProc returns the number that /proc has for the process pid of this pid namespace; 0
 // if it has none.

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
@@ -72,24 +71,28 @@ func MountByID(id uint64) (proc.Mount, error) {
 
 // InUserNamespace reports whether this process is in a user namespace other than the
 // host's, whose inode number is fixed (linux/nsfs.h, USER_NS_INIT_INO).
-func InUserNamespace() bool { return inUserNamespace() }
+func InUserNamespace() bool {
+	return inUserNamespace.get(func() bool {
+		var st unix.Stat_t
+		return unix.Stat("/proc/self/ns/user", &st) == nil && st.Ino != 0xEFFFFFFD
+	})
+}
 
-var inUserNamespace = sync.OnceValue(func() bool {
-	var st unix.Stat_t
-	return unix.Stat("/proc/self/ns/user", &st) == nil && st.Ino != 0xEFFFFFFD
-})
+var inUserNamespace once[bool]
 
 // BootID returns an id that differs for each boot of the machine; empty if it cannot be
 // read.
-func BootID() string { return bootID() }
+func BootID() string {
+	return bootID.get(func() string {
+		b, err := ReadFile("/proc/sys/kernel/random/boot_id")
+		if err != nil {
+			return ""
+		}
+		return strings.TrimSpace(string(b))
+	})
+}
 
-var bootID = sync.OnceValue(func() string {
-	b, err := ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(b))
-})
+var bootID once[string]
 
 // unseen reports whether err is what /proc returns for a process that has ended, or that
 // it hides (proc(5), hidepid).
