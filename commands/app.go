@@ -13,6 +13,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/skiff-oci/skiff/libcontainer"
 	"github.com/skiff-oci/skiff/libcontainer/fault"
@@ -108,6 +109,7 @@ func (c *call) app() *cli.App {
 		Usage:                     "run containers as specified by the Open Container Initiative",
 		UsageText:                 appExamples,
 		Version:                   c.build.Version,
+		Compiled:                  time.Unix(1, 0), // otherwise the library looks at os.Args[0] for this time, which is not shown
 		Writer:                    &c.help,
 		Flags:                     append(quick(globalFlags()), cli.HelpFlag),
 		Before:                    c.before,
