@@ -80,7 +80,7 @@ func (e *exitError) Unwrap() error { return e.error }
 func (c *call) run(args []string) error {
 	a := c.app()
 	v := verb(a.Flags, args)
-	global := append(args[:1:1], firstNames(append(a.Flags, cli.VersionFlag), args[1:v])...)
+	global := append(args[:1:1], firstNames(a.Flags, args[1:v])...)
 	a.OnUsageError = func(_ *cli.Context, err error, _ bool) error {
 		c.openLogOf(global[1:])
 		return misused(err)
@@ -90,13 +90,28 @@ func (c *call) run(args []string) error {
 		i = findVerb(args[v])
 	}
 	if i < 0 || verbs[i].name == "help" {
-		a.Commands = c.allCommands()
+		if v < len(args) || !slices.Contains(used(a.Flags, global[1:]), cli.VersionFlag) {
+			a.Commands = c.allCommands()
+		}
 		return a.Run(append(global, args[v:]...))
 	}
 	cmd := c.command(i)
 	a.Commands = []*cli.Command{cmd}
 	args = reorder(cmd, args, v)
-	return a.Run(slices.Concat(global, args[v:v+1], firstNames(append(cmd.Flags, cli.HelpFlag), args[v+1:])))
+	own := firstNames(append(cmd.Flags, cli.HelpFlag), args[v+1:])
+	c.leaveOut(a, cmd, global[1:], own)
+	return a.Run(slices.Concat(global, args[v:v+1], own))
+}
+
+// leaveOut takes the flags that do not matter from the program and the command: the
+// library takes its time for each. Help needs all.
+func (c *call) leaveOut(a *cli.App, cmd *cli.Command, global, own []string) {
+	theirs, its := used(a.Flags, global), used(append(cmd.Flags, cli.HelpFlag), own)
+	if slices.Contains(theirs, cli.HelpFlag) || slices.Contains(its, cli.HelpFlag) {
+		return
+	}
+	a.Flags, a.HideHelp, a.HideVersion = quick(theirs), true, !slices.Contains(theirs, cli.VersionFlag)
+	cmd.Flags, cmd.HideHelp = quick(its), true
 }
 
 func (c *call) app() *cli.App {
@@ -111,7 +126,7 @@ func (c *call) app() *cli.App {
 		Version:                   c.build.Version,
 		Compiled:                  time.Unix(1, 0), // otherwise the library looks at os.Args[0] for this time, which is not shown
 		Writer:                    &c.help,
-		Flags:                     append(quick(globalFlags()), cli.HelpFlag),
+		Flags:                     append(globalFlags(), cli.HelpFlag, cli.VersionFlag),
 		Before:                    c.before,
 		Action:                    noVerb,
 		HideHelpCommand:           true, // skiff has its own help verb
@@ -185,7 +200,6 @@ func findVerb(name string) int {
 func (c *call) command(i int) *cli.Command {
 	cmd, name := verbs[i].make(c), verbs[i].name
 	act := cmd.Action
-	cmd.Flags = quick(cmd.Flags)
 	cmd.Action = func(ctx *cli.Context) error { return fault.Prefix(name, act(ctx)) }
 	cmd.HideHelpCommand = true // else `state help` is not the state of a container named help
 	cmd.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return fault.Prefix(name, misplaced(misused(err))) }

@@ -17,9 +17,8 @@ func isFlag(arg string) bool { return len(arg) > 1 && arg[0] == '-' }
 func takesNext(known []cli.Flag, arg string) bool {
 	name := strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-")
 	for _, f := range known { // no name contains "=", so --flag=VALUE matches none
-		if slices.Contains(f.Names(), name) {
-			v, ok := f.(cli.DocGenerationFlag)
-			return ok && v.TakesValue()
+		if first, aliases, takes := describeFlag(f); name == first || slices.Contains(aliases, name) {
+			return takes
 		}
 	}
 	return false
@@ -88,6 +87,35 @@ func firstNames(known []cli.Flag, args []string) []string {
 		}
 	}
 	return args
+}
+
+// used returns those of the flags that args have before the first operand, and those that
+// have a default value. Without any other flag, args mean the same. The names must be
+// first names.
+func used(known []cli.Flag, args []string) (flags []cli.Flag) {
+	for _, f := range known {
+		if hasDefault(f) {
+			flags = append(flags, f)
+		}
+	}
+	for i := 0; i < len(args) && isFlag(args[i]) && args[i] != "--"; i++ {
+		name, _, given := strings.Cut(args[i], "=")
+		name = strings.TrimPrefix(strings.TrimPrefix(name, "-"), "-")
+		for _, f := range known {
+			first, _, takes := describeFlag(f)
+			if name != first {
+				continue
+			}
+			if !slices.Contains(flags, f) {
+				flags = append(flags, f)
+			}
+			if takes && !given {
+				i++
+			}
+			break
+		}
+	}
+	return flags
 }
 
 // checkArgs checks the number of arguments. If most is negative, there is no upper

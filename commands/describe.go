@@ -31,7 +31,7 @@ type Verb struct {
 func Describe() (global []Flag, all []Verb) {
 	c := new(call)
 	a := c.app()
-	for _, f := range append(a.Flags, cli.VersionFlag) {
+	for _, f := range a.Flags {
 		d := describe(f)
 		if d.Names[0] == "root" { // the default depends on the caller
 			d.Default = "/run/skiff, or $XDG_RUNTIME_DIR/skiff for an ordinary user"

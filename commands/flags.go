@@ -38,6 +38,10 @@ func describeFlag(f cli.Flag) (first string, aliases []string, takesValue bool) 
 		return f.Name, f.Aliases, true
 	case *boolFlag:
 		return f.Name, f.Aliases, false
+	case *cli.StringFlag:
+		return f.Name, f.Aliases, true
+	case *cli.BoolFlag:
+		return f.Name, f.Aliases, false
 	case *cli.StringSliceFlag:
 		return f.Name, f.Aliases, true
 	case *cli.IntFlag:
@@ -45,6 +49,25 @@ func describeFlag(f cli.Flag) (first string, aliases []string, takesValue bool) 
 	}
 	all, v := f.Names(), f.(cli.DocGenerationFlag)
 	return all[0], all[1:], v.TakesValue()
+}
+
+// hasDefault reports whether a flag has a value even if it is not given.
+func hasDefault(f cli.Flag) bool {
+	switch f := f.(type) {
+	case *stringFlag:
+		return f.Value != ""
+	case *cli.StringFlag:
+		return f.Value != ""
+	case *cli.IntFlag:
+		return f.Value != 0
+	case *boolFlag:
+		return f.Value
+	case *cli.BoolFlag:
+		return f.Value
+	case *cli.StringSliceFlag:
+		return f.Value != nil
+	}
+	return true
 }
 
 type stringFlag struct {
