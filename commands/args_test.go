@@ -3,6 +3,7 @@
 package commands
 
 import (
+	"bytes"
 	"errors"
 	"maps"
 	"slices"
@@ -91,6 +92,61 @@ func TestFirstNames(t *testing.T) {
 			if all := append([]string{first}, aliases...); !slices.Equal(all, f.Names()) || takes != f.(cli.DocGenerationFlag).TakesValue() {
 				t.Errorf("%s: flag %q, value %v, is described as %q, %v", cmd.Name, f.Names(), !takes, all, takes)
 			}
+		}
+	}
+}
+
+// Only the flags before the first operand, and those with a default value, go to the
+// library.
+func TestUsed(t *testing.T) {
+	c := new(call)
+	for line, want := range map[string]string{
+		"exec --env A=1 --env=B x env --tty":    "env",
+		"exec --env --tty x":                    "env",
+		"exec --tty --detach=false -- x --user": "tty detach",
+		"exec --preserve-fds 2 --nosuch --user": "preserve-fds user",
+		"exec --help=false - --user":            "help",
+		"exec x":                                "",
+		"list":                                  "format",
+		"list --format=json --quiet":            "format quiet",
+		"checkpoint --status-fd 3 x":            "manage-cgroups-mode status-fd",
+	} {
+		args := strings.Fields(line)
+		var got []string
+		for _, f := range used(append(c.command(findVerb(args[0])).Flags, cli.HelpFlag), args[1:]) {
+			first, _, _ := describeFlag(f)
+			got = append(got, first)
+		}
+		if !slices.Equal(got, strings.Fields(want)) {
+			t.Errorf("%s: got %q, want %s", line, got, want)
+		}
+	}
+}
+
+// A call that leaves flags out still knows them: their errors, help, and the version.
+func TestLeaveOut(t *testing.T) {
+	for line, want := range map[string]string{
+		"skiff --root /nonexistent state --nosuch x":      "flag provided but not defined: -nosuch",
+		"skiff --nosuch state x":                          "flag provided but not defined: -nosuch",
+		"skiff --root /nonexistent exec --env":            "flag needs an argument: -env",
+		"skiff --root /nonexistent exec --preserve-fds=x": "invalid value",
+		"skiff --root /nonexistent state --root x":        "--root is a global option",
+		"skiff --root /nonexistent list --format=xml":     "--format \"xml\"",
+	} {
+		if err := new(call).run(strings.Fields(line)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", line, err, want)
+		}
+	}
+	for _, line := range []string{"skiff --version", "skiff -v state x", "skiff --debug --version nosuch"} {
+		out := new(bytes.Buffer)
+		c := &call{build: Build{Version: "7"}, help: printer{to: out}}
+		if err := c.run(strings.Fields(line)); err != nil || !strings.HasPrefix(out.String(), "skiff version 7\n") {
+			t.Errorf("%s: got %v, %q", line, err, out)
+		}
+	}
+	for _, args := range [][]string{{"exec", "--help=true"}, {"exec", "-h=1"}} {
+		if helpOf(t, args...) != helpOf(t, "help", "exec") {
+			t.Errorf("%q: another help text", args)
 		}
 	}
 }

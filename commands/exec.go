@@ -3,6 +3,7 @@
 package commands
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -27,21 +28,7 @@ capabilities that config.json gives, unless options or --process change them.
 The exit status is that of the command, or 255 if it could not be run.`,
 		UsageText: `skiff exec web ps
 skiff exec --tty --env TERM=xterm --user 1000:1000 web sh`,
-		Flags: append(processFlags(),
-			&cli.StringFlag{Name: "cwd", Usage: "run in working directory `PATH`"},
-			&cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, Usage: "`NAME=VALUE`: set an environment variable"},
-			&cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "allocate a terminal"},
-			&cli.StringFlag{Name: "user", Aliases: []string{"u"}, Usage: "`UID[:GID]`: run as this user and group"},
-			&cli.StringSliceFlag{Name: "additional-gids", Aliases: []string{"g"}, Usage: "add the supplementary group `GID`"},
-			&cli.StringFlag{Name: "process", Aliases: []string{"p"}, Usage: "read the process from `FILE`, which has the form of process in config.json; - is standard input"},
-			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "run the command in the background"},
-			&cli.StringFlag{Name: "process-label", Usage: "`LABEL`: SELinux label of the process"},
-			&cli.StringFlag{Name: "apparmor", Usage: "`PROFILE`: AppArmor profile of the process"},
-			&cli.BoolFlag{Name: "no-new-privs", Usage: "set no_new_privs, so that set-user-ID programs and file capabilities give no privileges"},
-			&cli.StringSliceFlag{Name: "cap", Aliases: []string{"c"}, Usage: "add the capability `CAP`, such as CAP_NET_ADMIN"},
-			&cli.StringSliceFlag{Name: "cgroup", Usage: "`[CONTROLLER,...:]PATH`: run in an existing cgroup below the container's"},
-			&cli.BoolFlag{Name: "ignore-paused", Usage: "accept a paused container, in which the command waits until resume"},
-		),
+		Flags: slices.Concat(processFlags, execFlags),
 		Action: func(ctx *cli.Context) error {
 			if err := checkArgs(ctx, 1, -1); err != nil {
 				return err
@@ -52,6 +39,23 @@ skiff exec --tty --env TERM=xterm --user 1000:1000 web sh`,
 			return nil
 		},
 	}
+}
+
+// execFlags are those of exec alone.
+var execFlags = []cli.Flag{
+	&cli.StringFlag{Name: "cwd", Usage: "run in working directory `PATH`"},
+	&cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, Usage: "`NAME=VALUE`: set an environment variable"},
+	&cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "allocate a terminal"},
+	&cli.StringFlag{Name: "user", Aliases: []string{"u"}, Usage: "`UID[:GID]`: run as this user and group"},
+	&cli.StringSliceFlag{Name: "additional-gids", Aliases: []string{"g"}, Usage: "add the supplementary group `GID`"},
+	&cli.StringFlag{Name: "process", Aliases: []string{"p"}, Usage: "read the process from `FILE`, which has the form of process in config.json; - is standard input"},
+	&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "run the command in the background"},
+	&cli.StringFlag{Name: "process-label", Usage: "`LABEL`: SELinux label of the process"},
+	&cli.StringFlag{Name: "apparmor", Usage: "`PROFILE`: AppArmor profile of the process"},
+	&cli.BoolFlag{Name: "no-new-privs", Usage: "set no_new_privs, so that set-user-ID programs and file capabilities give no privileges"},
+	&cli.StringSliceFlag{Name: "cap", Aliases: []string{"c"}, Usage: "add the capability `CAP`, such as CAP_NET_ADMIN"},
+	&cli.StringSliceFlag{Name: "cgroup", Usage: "`[CONTROLLER,...:]PATH`: run in an existing cgroup below the container's"},
+	&cli.BoolFlag{Name: "ignore-paused", Usage: "accept a paused container, in which the command waits until resume"},
 }
 
 func (c *call) exec(ctx *cli.Context) error {

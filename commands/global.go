@@ -16,17 +16,19 @@ import (
 )
 
 func globalFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "root", Value: defaultRoot(), Usage: "keep the state of containers in `DIR`"},
-		&cli.StringFlag{Name: "log", Usage: "append log records to `FILE` instead of standard error"},
-		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "`text|json`: format of the log records"},
-		&cli.StringFlag{Name: "log-level", Value: "info", Usage: "`error|warning|info|debug`: log only records of this level or above"},
-		&cli.BoolFlag{Name: "debug", Usage: "log each step and its duration; same as --log-level debug"},
-		&cli.StringFlag{Name: "trace", Usage: "write each step with its time to `FILE`, for Perfetto or chrome://tracing"},
-		&cli.BoolFlag{Name: "systemd-cgroup", Usage: "create cgroups through systemd; cgroupsPath has the form slice:prefix:name"},
-		&cli.StringFlag{Name: "cgroup-manager", Usage: "`cgroupfs|systemd|disabled`: create cgroups directly, through systemd (same as --systemd-cgroup), or not at all: then containers stay in the caller's cgroup"},
-		&cli.StringFlag{Name: "rootless", Value: "auto", Usage: "`true|false|auto`: act as for a caller without privileges on the host; auto detects one"},
-	}
+	root := &cli.StringFlag{Name: "root", Value: defaultRoot(), Usage: "keep the state of containers in `DIR`"}
+	return append(append(make([]cli.Flag, 0, len(otherGlobalFlags)+3), root), otherGlobalFlags...) // and --help and --version
+}
+
+var otherGlobalFlags = []cli.Flag{
+	&cli.StringFlag{Name: "log", Usage: "append log records to `FILE` instead of standard error"},
+	&cli.StringFlag{Name: "log-format", Value: "text", Usage: "`text|json`: format of the log records"},
+	&cli.StringFlag{Name: "log-level", Value: "info", Usage: "`error|warning|info|debug`: log only records of this level or above"},
+	&cli.BoolFlag{Name: "debug", Usage: "log each step and its duration; same as --log-level debug"},
+	&cli.StringFlag{Name: "trace", Usage: "write each step with its time to `FILE`, for Perfetto or chrome://tracing"},
+	&cli.BoolFlag{Name: "systemd-cgroup", Usage: "create cgroups through systemd; cgroupsPath has the form slice:prefix:name"},
+	&cli.StringFlag{Name: "cgroup-manager", Usage: "`cgroupfs|systemd|disabled`: create cgroups directly, through systemd (same as --systemd-cgroup), or not at all: then containers stay in the caller's cgroup"},
+	&cli.StringFlag{Name: "rootless", Value: "auto", Usage: "`true|false|auto`: act as for a caller without privileges on the host; auto detects one"},
 }
 
 // defaultRoot returns the default of --root, a directory that the caller can write to,

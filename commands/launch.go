@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer"
@@ -29,21 +30,21 @@ type launch struct {
 	io   libcontainer.IO
 }
 
-// launchFlags are the flags of both create and run.
-func launchFlags() []cli.Flag {
-	return append(append(processFlags(), bundleFlags()...),
-		&cli.BoolFlag{Name: "no-pivot", Usage: "change the root without pivot_root(2), which does not work on a ramdisk"},
-		&cli.BoolFlag{Name: "no-new-keyring", Usage: "keep the caller's session keyring instead of creating one"},
-		&cli.BoolFlag{Name: "plan", Usage: "print the operations that would create the container, and do nothing"},
-	)
+// launchFlags returns the flags of both create and run.
+func launchFlags() []cli.Flag { return slices.Concat(processFlags, bundleFlags, createFlags) }
+
+// The flags of a command are variables, which the compiler makes: to make them in each call
+// takes longer than to parse them.
+var createFlags = []cli.Flag{
+	&cli.BoolFlag{Name: "no-pivot", Usage: "change the root without pivot_root(2), which does not work on a ramdisk"},
+	&cli.BoolFlag{Name: "no-new-keyring", Usage: "keep the caller's session keyring instead of creating one"},
+	&cli.BoolFlag{Name: "plan", Usage: "print the operations that would create the container, and do nothing"},
 }
 
 // bundleFlags are the flags of all verbs that make a container.
-func bundleFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "use the bundle in `DIR`", DefaultText: "the working directory"},
-		&cli.StringFlag{Name: "config", Aliases: []string{"f"}, Usage: "read the configuration from `FILE` instead of config.json in the bundle"},
-	}
+var bundleFlags = []cli.Flag{
+	&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "use the bundle in `DIR`", DefaultText: "the working directory"},
+	&cli.StringFlag{Name: "config", Aliases: []string{"f"}, Usage: "read the configuration from `FILE` instead of config.json in the bundle"},
 }
 
 // readBundle reads the bundle that the flags name.
@@ -76,13 +77,11 @@ func missingBundle(bundle string, err error) error {
 }
 
 // processFlags are the flags of create, run and exec for the new process.
-func processFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "console-socket", Usage: "send the terminal's master end to the UNIX socket `SOCKET`"},
-		&cli.StringFlag{Name: "pidfd-socket", Usage: "send a pidfd of the process to the UNIX socket `SOCKET`"},
-		&cli.StringFlag{Name: "pid-file", Usage: "write the process id to `FILE`"},
-		&cli.IntFlag{Name: "preserve-fds", Usage: "pass `N` more file descriptors to the process, from 3 on"},
-	}
+var processFlags = []cli.Flag{
+	&cli.StringFlag{Name: "console-socket", Usage: "send the terminal's master end to the UNIX socket `SOCKET`"},
+	&cli.StringFlag{Name: "pidfd-socket", Usage: "send a pidfd of the process to the UNIX socket `SOCKET`"},
+	&cli.StringFlag{Name: "pid-file", Usage: "write the process id to `FILE`"},
+	&cli.IntFlag{Name: "preserve-fds", Usage: "pass `N` more file descriptors to the process, from 3 on"},
 }
 
 // prepare reads and compiles the bundle of create or run.

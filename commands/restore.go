@@ -4,6 +4,7 @@ package commands
 
 import (
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/skiff-oci/skiff/libcontainer"
@@ -21,7 +22,7 @@ func (c *call) restoreCommand() *cli.Command {
 waits until it exits. Needs criu(8).`,
 		UsageText: `skiff restore --bundle /srv/web --image-path /var/tmp/web web
 skiff restore --detach --tcp-established web`,
-		Flags: append(append(criuFlags(), bundleFlags()...),
+		Flags: append(slices.Concat(criuFlags(), bundleFlags),
 			&cli.StringFlag{Name: "console-socket", Usage: "send the terminal's master end to the UNIX socket `SOCKET`"},
 			&cli.StringFlag{Name: "pid-file", Usage: "write the process id to `FILE`"},
 			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "run the container in the background"},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/skiff-oci/skiff/libcontainer"
@@ -23,13 +24,16 @@ and deletes the container. The exit status is that of the program. Signals
 are forwarded to it.`,
 		UsageText: `skiff run --bundle /srv/web web
 skiff run --detach --pid-file /run/web.pid web`,
-		Flags: append(launchFlags(),
-			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "run the container in the background"},
-			&cli.BoolFlag{Name: "keep", Usage: "keep the container after its program has exited"},
-			&cli.BoolFlag{Name: "no-subreaper", Usage: "do not become the parent of orphaned processes in the container"},
-		),
+		Flags:  slices.Concat(launchFlags(), runFlags),
 		Action: c.runContainer,
 	}
+}
+
+// runFlags are those of run that create does not have.
+var runFlags = []cli.Flag{
+	&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "run the container in the background"},
+	&cli.BoolFlag{Name: "keep", Usage: "keep the container after its program has exited"},
+	&cli.BoolFlag{Name: "no-subreaper", Usage: "do not become the parent of orphaned processes in the container"},
 }
 
 func (c *call) runContainer(ctx *cli.Context) error {
