@@ -33,8 +33,8 @@ type launch struct {
 // launchFlags returns the flags of both create and run.
 func launchFlags() []cli.Flag { return slices.Concat(processFlags, bundleFlags, createFlags) }
 
-// The flags of a command are variables, which the compiler makes: to make them in each call
-// takes longer than to parse them.
+// The compiler makes the flags that are variables. To make them in each call would take
+// fresh pages of the heap.
 var createFlags = []cli.Flag{
 	&cli.BoolFlag{Name: "no-pivot", Usage: "change the root without pivot_root(2), which does not work on a ramdisk"},
 	&cli.BoolFlag{Name: "no-new-keyring", Usage: "keep the caller's session keyring instead of creating one"},
