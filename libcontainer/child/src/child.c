@@ -20,7 +20,7 @@ const struct op *hook;
 uint32_t failed_detail;
 long failed_value;
 char failed_text[488];
-char scratch[PATH_MAX];
+LAST char scratch[PATH_MAX];
 int traces;
 static long refused, refused_by; // number of the last system call that the kernel or a seccomp filter refused, and its result
 
