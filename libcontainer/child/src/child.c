@@ -356,7 +356,8 @@ extern const char _end[]; // of our memory, from the linker
 
 void __attribute__((noreturn)) main_(void)
 {
-	int first[SLOT_SOCKET + 1] = { 0, 1, 2, SLOT_PROGRAM, SLOT_SOCKET };
+	// It is static: without any initialized variable, GNU ld for riscv64 makes one segment, writable and executable.
+	static int first[SLOT_SOCKET + 1] = { 0, 1, 2, SLOT_PROGRAM, SLOT_SOCKET };
 	struct stat_ st;
 	slot = first;
 	long r = stat_of(SLOT_PROGRAM, "", AT_EMPTY_PATH, &st);
