@@ -4,9 +4,11 @@ package child
 
 import (
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/skiff-oci/skiff/libcontainer/program"
@@ -18,6 +20,20 @@ import (
 // interpret runs operations on this host, the last of which executes a program, and
 // returns what the program prints, or the message of the operation that failed.
 func interpret(t *testing.T, ops ...program.Operation) (string, wire.Message) {
+	t.Helper()
+	out := new(strings.Builder)
+	cmd, conn := begin(t, out, ops...)
+	defer conn.Close()
+	_ = cmd.Wait() // what went wrong is in the message
+	m, err := conn.Receive()
+	if err != nil && !errors.Is(err, wire.ErrClosed) {
+		t.Fatal(err)
+	}
+	return out.String(), m
+}
+
+// begin starts a child that runs operations.
+func begin(t *testing.T, out io.Writer, ops ...program.Operation) (*exec.Cmd, *wire.Conn) {
 	t.Helper()
 	needBinary(t)
 	p := new(program.Program)
@@ -43,17 +59,14 @@ func interpret(t *testing.T, ops ...program.Operation) (string, wire.Message) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, socket := wire.NewConn(ours), os.NewFile(uintptr(theirs), "socket")
-	defer conn.Close()
+	socket := os.NewFile(uintptr(theirs), "socket")
+	defer socket.Close()
 	cmd := exec.Command(exe)
-	cmd.ExtraFiles = []*os.File{file, socket} // 3 and 4
-	out, _ := cmd.Output()                    // what went wrong is in the message
-	socket.Close()
-	m, err := conn.Receive()
-	if err != nil && !errors.Is(err, wire.ErrClosed) {
+	cmd.Stdout, cmd.ExtraFiles = out, []*os.File{file, socket} // 3 and 4
+	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	return string(out), m
+	return cmd, wire.NewConn(ours)
 }
 
 // The child opens an attribute file on a procfs of its own, or on /proc if it can make

@@ -10,7 +10,7 @@ LC_ALL=C
 cd "$(dirname "$0")"
 ${CHILD_CC:-cc} -Os -Wall -Wextra -Werror -std=gnu11 -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables \
 	-fno-tree-loop-distribute-patterns -fno-pic -no-pie -fno-ident -static -nostdlib -Wl,--build-id=none -Wl,-z,norelro \
-	-Wl,-z,noseparate-code -s -o "$1" src/*.c
+	-Wl,-z,noseparate-code -Wl,--sort-section=name -Wl,--fatal-warnings -s -o "$1" src/*.c
 sources=$(cat build.sh src/*.[ch] | sha256sum)
 built=$(sha256sum <"$1")
 printf '%s\n%s\n' "${sources%% *}" "${built%% *}" >"${1%.bin}.sum"

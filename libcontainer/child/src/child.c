@@ -20,6 +20,7 @@ const struct op *hook;
 uint32_t failed_detail;
 long failed_value;
 char failed_text[488];
+LAST char scratch[PATH_MAX];
 int traces;
 static long refused, refused_by; // number of the last system call that the kernel or a seccomp filter refused, and its result
 
@@ -340,15 +341,31 @@ static void trace(const struct op *o, int64_t begun)
 		failed_text[0] = 0;
 }
 
+// forget forgets what was kept from one operation to the next, unless the next one, of
+// the given kind, is like those before it. So what is kept is valid: these operations
+// close nothing and change nothing else.
+static void forget(uint32_t next)
+{
+	if (next != OP_MKNOD && next != OP_SYMLINK)
+		forget_parent();
+	if (next != OP_ATTACH && next != OP_COPYUP)
+		forget_top();
+}
+
+extern const char _end[]; // of our memory, from the linker
+
 void __attribute__((noreturn)) main_(void)
 {
+	// It is static: without any initialized variable, GNU ld for riscv64 makes one segment, writable and executable.
 	static int first[SLOT_SOCKET + 1] = { 0, 1, 2, SLOT_PROGRAM, SLOT_SOCKET };
 	struct stat_ st;
 	slot = first;
 	long r = stat_of(SLOT_PROGRAM, "", AT_EMPTY_PATH, &st);
 	if (r)
 		fail(-1, -r);
-	image = (const char *)sys(mmap, 0, st.size, 1 /* PROT_READ */, 1 /* MAP_SHARED */, SLOT_PROGRAM, 0);
+	// Beside our own memory, it takes no page tables of its own.
+	void *beside = (void *)(((uintptr_t)_end + PAGE - 1) & -PAGE);
+	image = (const char *)sys(mmap, beside, st.size, 1 /* PROT_READ */, 1 /* MAP_SHARED */, SLOT_PROGRAM, 0);
 	if ((long)image < 0 && (long)image > -PAGE)
 		fail(-1, -(long)image);
 	const struct header *h = (const struct header *)image;
@@ -366,6 +383,7 @@ void __attribute__((noreturn)) main_(void)
 	for (uint32_t i = 0; i < h->ops; i++) {
 		if (traces)
 			begun = nanoseconds();
+		forget(o[i].kind);
 		r = run(o + i);
 		if (r < 0)
 			fail(i, -r);

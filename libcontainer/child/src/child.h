@@ -17,7 +17,8 @@
 //   - stdio_owner: the owners of the streams, see op_devnull;
 //   - `files` in process.c: the caller's limit, to be restored;
 //   - traces;
-//   - `dir` and `attached` in mount.c: one detached mount serves several masks.
+//   - `dir` and `attached` in mount.c: one detached mount serves several masks;
+//   - `parent` in path.c and `top` in mount.c, see forget in child.c.
 extern const char *image;          // the program, mapped
 extern int *slot;                  // slot number to descriptor
 extern const struct op *hook;      // the hook that this process becomes instead of the program; 0: none
@@ -25,6 +26,7 @@ extern int traces;                 // each operation is reported, see trace
 extern uint32_t failed_detail;     // for the report of a failing operation
 extern long failed_value;
 extern char failed_text[488];
+extern char scratch[PATH_MAX];     // for one function at a time: on the stack it would take pages of its own
 
 static inline const char *str(const struct op *o, uint32_t i)
 {
@@ -50,6 +52,8 @@ void fail(uint32_t index, int err) __attribute__((noreturn));
 // path.c: paths inside a root, never outside it
 int open_in(int root, const char *path, uint64_t flags, uint64_t resolve);
 int make_in(int root, const char *path, uint32_t kind);
+int make_missing(int root, const char *path, uint32_t kind);
+void forget_parent(void);
 int parent_in(int root, const char *path, const char **base);
 int stat_of(int dir, const char *path, int flags, struct stat_ *st);
 int is_node(int fd, uint32_t type, uint32_t major, uint32_t minor);
@@ -65,6 +69,7 @@ int op_opentree(const struct op *);
 int open_tree_at(const struct op *);
 int open_tree_in(int root, const char *path, uint64_t flags);
 int op_attach(const struct op *);
+void forget_top(void);
 int op_remount(const struct op *);
 int op_mask(const struct op *);
 int op_readonly(const struct op *);

@@ -100,17 +100,15 @@ int op_mknod(const struct op *o)
 		r = bind_host(o, dir, base);
 	else if (!r && o->n[2])
 		r = give(dir, base, o);
-	sys(close, dir);
 	return r;
 }
 
 // leads_to checks that base is a symlink with the given target.
 static int leads_to(int dir, const char *base, const char *target)
 {
-	char is[PATH_MAX];
 	size_t n = len_(target);
-	long r = sys(readlinkat, dir, base, is, sizeof is);
-	return r == (long)n && !memcmp(is, target, n) ? 0 : detailed(D_OTHER_NODE, EEXIST);
+	long r = sys(readlinkat, dir, base, scratch, sizeof scratch);
+	return r == (long)n && !memcmp(scratch, target, n) ? 0 : detailed(D_OTHER_NODE, EEXIST);
 }
 
 // B root, S0 target, S1 path, flags SYMLINK_*: without one, an existing file stays.
@@ -125,7 +123,6 @@ int op_symlink(const struct op *o)
 	long r = sys(symlinkat, str(o, 0), dir, base);
 	if (r == -EEXIST)
 		r = o->flags & SYMLINK_SAME ? leads_to(dir, base, str(o, 0)) : 0;
-	sys(close, dir);
 	return r;
 }
 
@@ -150,11 +147,9 @@ static int bind_console(int root, int peer)
 	if (tree < 0)
 		return tree;
 	int r = parent_in(root, "/dev/console", &base);
-	if (r >= 0) {
-		int dir = r;
-		r = bind_node(dir, base, tree);
-		sys(close, dir);
-	}
+	if (r >= 0)
+		r = bind_node(r, base, tree);
+	forget_parent();
 	sys(close, tree);
 	return r == -ELOOP ? detailed(D_SYMLINK, ELOOP) : r;
 }

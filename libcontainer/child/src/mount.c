@@ -188,17 +188,37 @@ int op_setattr(const struct op *o)
 	return r == -EPERM && o->flags & SETATTR_TRY ? 0 : r;
 }
 
-// destination opens the place where a mount of the given kind goes. It makes it if
-// need be, and refuses places where a mount would weaken the container's isolation.
-static int destination(int root, const char *path, uint32_t kind, uint32_t flags, int *existed)
+// The identity of the root that mounts are attached in.
+static struct { int known, root; uint64_t ino, mnt_id; } top;
+
+void forget_top(void) { top.known = 0; }
+
+// is_top returns whether a file is root itself.
+static int is_top(int root, const struct stat_ *st)
+{
+	struct stat_ r;
+	if (!top.known || top.root != root) {
+		if (stat_of(root, "", AT_EMPTY_PATH, &r))
+			return 0;
+		top.known = 1;
+		top.root = root;
+		top.ino = r.ino;
+		top.mnt_id = r.mnt_id;
+	}
+	return st->ino == top.ino && st->mnt_id == top.mnt_id;
+}
+
+// destination opens the place where a mount of the given kind goes, and asks for its
+// status. It makes it if need be, and refuses places where a mount would weaken the
+// container's isolation.
+static int destination(int root, const char *path, uint32_t kind, uint32_t flags, int *existed, struct stat_ *st)
 {
 	uint64_t strict = flags & (ATTACH_ORDINARY | ATTACH_NO_LINK) ? RESOLVE_NO_SYMLINKS : 0;
 	uint64_t open = flags & ATTACH_ON_LINK ? O_PATH | O_NOFOLLOW : O_PATH;
-	struct stat_ a, b;
 	int fd = open_in(root, path, open, strict);
 	*existed = fd >= 0;
 	if (fd == -ENOENT && !(flags & ATTACH_NO_CREATE)) {
-		fd = make_in(root, path, kind);
+		fd = make_missing(root, path, kind);
 		if (fd >= 0 && (strict || open != O_PATH)) {
 			sys(close, fd);
 			fd = open_in(root, path, open, strict);
@@ -210,36 +230,22 @@ static int destination(int root, const char *path, uint32_t kind, uint32_t flags
 		return fd;
 	if (!(flags & ATTACH_ON_PROC) && fs_magic(fd) == PROC_SUPER_MAGIC)
 		return detailed(D_ON_PROC, EPERM); // CVE-2019-16884: writes to /proc must reach the kernel
-	if (stat_of(root, "", AT_EMPTY_PATH, &a) == 0 && stat_of(fd, "", AT_EMPTY_PATH, &b) == 0 && a.ino == b.ino && a.mnt_id == b.mnt_id)
-		return detailed(D_ON_ROOT, EINVAL);
-	return fd;
+	long r = stat_of(fd, "", AT_EMPTY_PATH, st);
+	if (r)
+		return r;
+	return is_top(root, st) ? detailed(D_ON_ROOT, EINVAL) : fd;
 }
 
-// fits refuses to mount a directory on a file, or a file on a directory, for which
-// move_mount(2) would only return EINVAL.
-static int fits(int mount, int dest)
-{
-	struct stat_ a, b;
-	long r = stat_of(mount, "", AT_EMPTY_PATH, &a);
-	if (!r)
-		r = stat_of(dest, "", AT_EMPTY_PATH, &b);
-	if (!r && ((a.mode & S_IFMT) == S_IFDIR) != ((b.mode & S_IFMT) == S_IFDIR))
-		r = detailed(D_OTHER_KIND, ENOTDIR);
-	return r;
-}
+static int is_dir(const struct stat_ *st) { return (st->mode & S_IFMT) == S_IFDIR; }
 
 // inherit_mode sets the mode of a tmpfs to that of the directory that it hides,
 // unless the file system is read-only.
-static int inherit_mode(int mount, int dest)
+static int inherit_mode(int mount, uint32_t mode)
 {
-	struct stat_ st;
-	long r = stat_of(dest, "", AT_EMPTY_PATH, &st);
-	if (r)
-		return r;
 	int dir = sys(openat, mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	if (dir < 0)
 		return dir;
-	r = sys(fchmod, dir, st.mode & 07777);
+	long r = sys(fchmod, dir, mode & 07777);
 	sys(close, dir);
 	return r == -EROFS ? 0 : r;
 }
@@ -248,27 +254,29 @@ static int inherit_mode(int mount, int dest)
 // the working directory.
 int op_attach(const struct op *o)
 {
-	struct stat_ st;
+	struct stat_ of, at; // the mount, and its place
 	int mount = slot[o->a], dest, existed = 1;
 	if (o->b < 0 && !*str(o, 0)) // this needs no permission, as no name is looked up
 		return attach(mount, AT_FDCWD);
 	if (o->b < 0) {
 		dest = sys(openat, AT_FDCWD, str(o, 0), O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
 	} else {
-		long r = stat_of(mount, "", AT_EMPTY_PATH, &st);
+		long r = stat_of(mount, "", AT_EMPTY_PATH, &of);
 		if (r)
 			return r;
 		if ((o->flags & ATTACH_FROM_PROC) && fs_magic(mount) != PROC_SUPER_MAGIC)
 			return detailed(D_NOT_PROC, EPERM);
-		dest = destination(slot[o->b], str(o, 0), (st.mode & S_IFMT) == S_IFDIR ? S_IFDIR : S_IFREG, o->flags, &existed);
+		dest = destination(slot[o->b], str(o, 0), is_dir(&of) ? S_IFDIR : S_IFREG, o->flags, &existed, &at);
 	}
 	if (dest < 0)
 		return dest;
-	int r = existed && o->b >= 0 ? fits(mount, dest) : 0;
+	int r = 0;
+	if (existed && o->b >= 0 && is_dir(&of) != is_dir(&at))
+		r = detailed(D_OTHER_KIND, ENOTDIR); // move_mount(2) would only return EINVAL
 	if (!r && existed && o->kind == OP_COPYUP)
 		r = copy_up(dest, mount);
 	if (!r && existed && (o->flags & ATTACH_MODE))
-		r = inherit_mode(mount, dest);
+		r = inherit_mode(mount, at.mode);
 	if (!r)
 		r = attach(mount, dest);
 	sys(close, dest);
@@ -344,8 +352,8 @@ static int empty_dir(const struct op *o)
 
 static int mask_dir(const struct op *o, int dest)
 {
-	static int dir = -1, attached;
-	if (dir < 0)
+	static int dir, attached; // no descriptor of ours is 0
+	if (!dir)
 		dir = empty_dir(o);
 	return dir < 0 ? dir : cover(dir, dest, &attached);
 }

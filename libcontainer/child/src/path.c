@@ -50,31 +50,63 @@ static int splice(char *path, int from, int to, const char *target, int n)
 	return 0;
 }
 
+// follow puts the target of the symlink at [from, to) into path. Its buffers are not
+// to be part of its caller's frame, which they would move to other pages.
+static int __attribute__((noinline)) follow(int dir, char *path, int from, int to)
+{
+	char target[PATH_MAX];
+	char c = path[to];
+	path[to] = 0;
+	long r = sys(readlinkat, dir, path + from, target, sizeof target);
+	path[to] = c;
+	if (r == -EINVAL)
+		return 0; // another process has made it meanwhile
+	return r < 0 ? r : r == sizeof target ? -ENAMETOOLONG : splice(path, from, to, target, r);
+}
+
 // make_one makes the component of path at [from, to) in dir. If it exists and could
 // not be resolved, it is a dangling symlink, as images have them (/etc/mtab): its
 // target is put into path, so that it is followed as in the container.
 static int make_one(int dir, char *path, int from, int to, uint32_t kind)
 {
-	char target[PATH_MAX];
 	char c = path[to];
 	path[to] = 0;
 	long r = kind == S_IFDIR ? sys(mkdirat, dir, path + from, 0755) : sys(mknodat, dir, path + from, S_IFREG | 0644, 0);
-	if (r == -EEXIST) {
-		r = sys(readlinkat, dir, path + from, target, sizeof target);
-		path[to] = c;
-		if (r == -EINVAL)
-			return 0; // another process has made it meanwhile
-		return r < 0 ? r : r == sizeof target ? -ENAMETOOLONG : splice(path, from, to, target, r);
-	}
 	path[to] = c;
-	return r;
+	return r == -EEXIST ? follow(dir, path, from, to) : r;
+}
+
+// open_before opens the directory that path names up to from.
+static int open_before(int root, char *path, int from)
+{
+	char c = path[from];
+	path[from] = 0;
+	int dir = open_in(root, from ? path : "/", O_PATH | O_DIRECTORY, 0);
+	path[from] = c;
+	return dir;
+}
+
+// last_missing opens the directory of the last component of path: as a rule, that is
+// all that is missing.
+static int last_missing(int root, char *path, int *from, int *to)
+{
+	int i = len_(path);
+	while (i && path[i - 1] == '/')
+		i--;
+	*to = i;
+	while (i && path[i - 1] != '/')
+		i--;
+	*from = i;
+	return i == *to ? -ENOENT : open_before(root, path, i);
 }
 
 // missing finds the first component of path that cannot be resolved, and opens the
 // directory that it should be in.
 static int missing(int root, char *path, int *from, int *to)
 {
-	int dir = -ENOENT;
+	int dir = last_missing(root, path, from, to);
+	if (dir >= 0)
+		return dir;
 	for (int i = 0;;) {
 		while (path[i] == '/')
 			i++;
@@ -86,13 +118,8 @@ static int missing(int root, char *path, int *from, int *to)
 		path[i] = 0;
 		int fd = open_in(root, path, O_PATH, 0);
 		path[i] = c;
-		if (fd == -ENOENT) {
-			char f = path[*from];
-			path[*from] = 0;
-			dir = open_in(root, *from ? path : "/", O_PATH | O_DIRECTORY, 0);
-			path[*from] = f;
-			return dir;
-		}
+		if (fd == -ENOENT)
+			return open_before(root, path, *from);
 		if (fd < 0)
 			return fd;
 		sys(close, fd);
@@ -101,52 +128,79 @@ static int missing(int root, char *path, int *from, int *to)
 	}
 }
 
-// make_in opens path inside root, and makes what is missing: directories, and as the
-// last component a directory or an empty file.
-int make_in(int root, const char *path, uint32_t kind)
+// make_missing makes what is missing of path, and opens it.
+int make_missing(int root, const char *path, uint32_t kind)
 {
-	char buf[PATH_MAX];
+	char *buf = scratch;
 	size_t n = len_(path);
-	if (n >= sizeof buf)
+	if (n >= sizeof scratch)
 		return -ENAMETOOLONG;
-	memcpy(buf, path, n + 1);
+	if (path != buf)
+		memcpy(buf, path, n + 1);
 	for (int turns = 0; turns < 4096; turns++) {
-		int fd = open_in(root, buf, O_PATH, 0), from, to;
+		int from, to, dir = missing(root, buf, &from, &to);
+		if (dir < 0 && dir != -EEXIST)
+			return dir;
+		if (dir >= 0) {
+			size_t end = to;
+			while (buf[end] == '/')
+				end++;
+			int is_dir = buf[end] || kind == S_IFDIR;
+			int r = make_one(dir, buf, from, to, is_dir ? S_IFDIR : kind);
+			sys(close, dir);
+			if (r) {
+				buf[to] = 0;
+				say(buf);
+				failed_value = !is_dir;
+				return detailed(D_NOT_MADE, -r);
+			}
+		}
+		int fd = open_in(root, buf, O_PATH, 0);
 		if (fd != -ENOENT)
 			return fd;
-		int dir = missing(root, buf, &from, &to);
-		if (dir == -EEXIST)
-			continue;
-		if (dir < 0)
-			return dir;
-		size_t end = to;
-		while (buf[end] == '/')
-			end++;
-		int is_dir = buf[end] || kind == S_IFDIR;
-		int r = make_one(dir, buf, from, to, is_dir ? S_IFDIR : kind);
-		sys(close, dir);
-		if (r) {
-			buf[to] = 0;
-			say(buf);
-			failed_value = !is_dir;
-			return detailed(D_NOT_MADE, -r);
-		}
 	}
 	return -ELOOP;
 }
 
+// make_in opens path inside root, and makes what is missing: directories, and as the
+// last component a directory or an empty file.
+int make_in(int root, const char *path, uint32_t kind)
+{
+	int fd = open_in(root, path, O_PATH, 0);
+	return fd == -ENOENT ? make_missing(root, path, kind) : fd;
+}
+
+// The directory that parent_in has opened last.
+static struct { int open, fd, root; size_t n; const char *path; } parent;
+
+void forget_parent(void)
+{
+	if (parent.open)
+		sys(close, parent.fd);
+	parent.open = 0;
+}
+
 // parent_in opens the parent directory of path inside root, which it makes if need
-// be, and points base at the last component.
+// be, and points base at the last component. The directory stays open until
+// forget_parent: the next operation often makes something in the same one.
 int parent_in(int root, const char *path, const char **base)
 {
-	char buf[PATH_MAX];
 	size_t n = len_(path);
-	if (n >= sizeof buf)
-		return -ENAMETOOLONG;
 	while (n && path[n - 1] != '/')
 		n--;
-	memcpy(buf, path, n);
-	buf[n ? n : 0] = 0;
 	*base = path + n;
-	return make_in(root, n ? buf : "/", S_IFDIR);
+	if (parent.open && parent.root == root && parent.n == n && !memcmp(parent.path, path, n))
+		return parent.fd;
+	forget_parent();
+	if (n >= sizeof scratch)
+		return -ENAMETOOLONG;
+	memcpy(scratch, path, n);
+	scratch[n] = 0;
+	int fd = make_in(root, n ? scratch : "/", S_IFDIR);
+	parent.open = fd >= 0;
+	parent.fd = fd;
+	parent.root = root;
+	parent.n = n;
+	parent.path = path;
+	return fd;
 }

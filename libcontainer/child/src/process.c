@@ -140,7 +140,6 @@ int op_ambient(const struct op *o)
 // entered before and after the change of user; one of the two must succeed.
 int op_chdir(const struct op *o)
 {
-	char buf[PATH_MAX];
 	long r = sys(chdir, str(o, 0));
 	if (r == -ENOENT && (o->flags & CHDIR_MAKE)) {
 		int root = sys(openat, AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
@@ -159,8 +158,8 @@ int op_chdir(const struct op *o)
 		return r;
 	// For a directory outside the root, getcwd returns "(unreachable)" and the path.
 	// /proc/self/fd/N of a leaked descriptor would be one (CVE-2024-21626).
-	r = sys(getcwd, buf, sizeof buf);
-	if (r == -ENOENT || (r > 0 && buf[0] != '/'))
+	r = sys(getcwd, scratch, sizeof scratch);
+	if (r == -ENOENT || (r > 0 && scratch[0] != '/'))
 		return detailed(D_OUTSIDE, EPERM);
 	return r < 0 ? r : 0;
 }
@@ -237,7 +236,7 @@ enum { PASSWD_MAX = 10 << 20 };
 // Takes HOME from the container's own /etc/passwd; "/" if there is no entry.
 int op_home(const struct op *o)
 {
-	char line[PAGE];
+	char *line = scratch;
 	struct stat_ st;
 	put(home, "HOME=/");
 	int fd = sys(openat, AT_FDCWD, "/etc/passwd", O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
@@ -249,7 +248,7 @@ int op_home(const struct op *o)
 	}
 	size_t have = 0;
 	for (long n, all = 0; all < PASSWD_MAX; all += n) {
-		n = sys(read, fd, line + have, sizeof line - 1 - have);
+		n = sys(read, fd, line + have, sizeof scratch - 1 - have);
 		if (n <= 0)
 			break;
 		have += n;
@@ -268,7 +267,7 @@ int op_home(const struct op *o)
 			start = nl + 1;
 		}
 		have = line + have - start;
-		if (have == sizeof line - 1)
+		if (have == sizeof scratch - 1)
 			have = 0; // an overlong line is not an entry
 		memmove(line, start, have);
 	}

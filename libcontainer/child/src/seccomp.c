@@ -53,7 +53,7 @@ static void __attribute__((noreturn)) messenger(void)
 // descriptor.
 static int load_with_listener(const struct op *o, const void *prog)
 {
-	static char stack[8192] __attribute__((aligned(16)));
+	static LAST char stack[8192] __attribute__((aligned(16)));
 	long r = thread_(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM, stack + sizeof stack, messenger);
 	if (r < 0)
 		return r;

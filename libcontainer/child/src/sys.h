@@ -118,6 +118,10 @@ struct pollfd_ { int fd; short events, revents; };
 struct iovec_ { const void *base; size_t len; };
 struct msghdr_ { void *name; int namelen; struct iovec_ *iov; size_t iovlen; void *control; size_t controllen; int flags; };
 
+// LAST puts a large variable behind the small ones, so that those share a page (build.sh
+// has the linker sort by section).
+#define LAST __attribute__((section(".bss.last")))
+
 static inline size_t len_(const char *s) { size_t n = 0; while (s[n]) n++; return n; }
 static inline int eq(const char *a, const char *b) { while (*a && *a == *b) a++, b++; return *a == *b; }
 
