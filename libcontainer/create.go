@@ -32,6 +32,8 @@ func (h *Host) Create(l *plan.Launch, raw []byte, io IO) (_ *Container, _ *Proce
 	if err := lsm.Check(l); err != nil {
 		return nil, nil, err
 	}
+	network := networkAhead(l)
+	defer network.Close()
 	agent, err := seccomp.Dial(l.Seccomp, l.SeccompAgent)
 	if err != nil {
 		return nil, nil, err
@@ -59,6 +61,7 @@ func (h *Host) Create(l *plan.Launch, raw []byte, io IO) (_ *Container, _ *Proce
 	if err != nil {
 		return nil, nil, err
 	}
+	r.Network = network
 	h.warnWithheld(r)
 	if io.Subreaper {
 		if err := sys.Subreaper(); err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 	"github.com/skiff-oci/skiff/libcontainer/cred"
+	"github.com/skiff-oci/skiff/libcontainer/netns"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
@@ -42,6 +43,8 @@ type Request struct {
 	InitPid        int
 	InitNamespaces uint64
 	Root           *os.File // its root directory; only if the container has no mount namespace of its own
+
+	Network *netns.Namespace // the process's network namespace, which is being made; nil: the child makes it, if there is to be one
 
 	byChild     bool // the runtime was refused to clone mounts
 	rootByChild bool // the runtime was refused to clone the root

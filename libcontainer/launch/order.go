@@ -128,7 +128,7 @@ func (b *binding) enterNamespaces() {
 	if b.made&unix.CLONE_NEWUSER != 0 { // first, so that it owns the others
 		b.newUserNamespace()
 	} else {
-		rest := b.made &^ b.cloned
+		rest := b.made &^ (b.cloned | b.ahead)
 		if b.makesFirst() {
 			rest &^= unix.CLONE_NEWNS
 		}
@@ -159,6 +159,9 @@ func (b *binding) join() {
 			b.dropGroups()
 		}
 		p.Add("", program.Setns{To: b.init, Namespaces: b.InitNamespaces})
+	}
+	if b.ahead != 0 {
+		p.Add("linux.namespaces", program.Setns{To: b.network, Namespaces: b.ahead})
 	}
 	for _, n := range b.joins {
 		if n.Flag == unix.CLONE_NEWUSER {
@@ -272,7 +275,7 @@ func (b *binding) names() {
 	if l.Domainname != "" {
 		p.Add("domainname", program.Domain{Name: l.Domainname})
 	}
-	if b.made&unix.CLONE_NEWNET != 0 {
+	if b.made&^b.ahead&unix.CLONE_NEWNET != 0 {
 		p.Add("", program.LinkUp{Interface: "lo"})
 	}
 }

@@ -46,6 +46,9 @@ func open(r *Request) (b *binding, files []*os.File, err error) {
 		}
 		files, err = b.open()
 		switch {
+		case errors.Is(err, errNetwork):
+			trace.Say("%v: the child makes it", err)
+			try.Network = nil
 		case errors.Is(err, rootfs.ErrRootByChild):
 			trace.Say("clone the rootfs: it is on an unbindable mount: the child opens it")
 			try.rootByChild = true
