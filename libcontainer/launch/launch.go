@@ -58,6 +58,7 @@ type Request struct {
 type Waits struct {
 	Entered bool // at [Enter]: the child cannot be cloned into the cgroup
 	Mounted bool // at [Mounted]
+	Ready   bool // at [Ready], when it has become the user; otherwise it may do that meanwhile
 }
 
 // Running is a process that was started, or that waits for start (Hold).

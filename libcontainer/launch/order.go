@@ -66,13 +66,21 @@ func (b *binding) program() error {
 	tune.Spread(p, &l.Process, b.facts.Confined)
 	tune.Add(p, &l.Process, b.tunes())
 	b.labels.Write(p) // now, so that create fails if a profile is not loaded
+	early := b.readyEarly()
+	if early {
+		p.Add("", program.Sync{Message: wire.Ready, Early: true})
+	}
 	b.userAndDirectory()
 	if len(l.Process.Args) > 0 {
 		b.lookup()
 	}
 	// The runtime sets resource limits and stores the state. With Hold the child may
 	// then wait for start for a long time.
-	p.Add("", program.Sync{Message: wire.Ready, Ends: b.Hold})
+	if early {
+		p.Add("", program.Await{Message: wire.Ready})
+	} else {
+		p.Add("", program.Sync{Message: wire.Ready, Ends: b.Hold})
+	}
 
 	// A listener is handed over while the runtime, which knows the agent, still
 	// runs. So startContainer hooks run under the filter, as in runc.

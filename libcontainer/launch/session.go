@@ -22,7 +22,7 @@ const (
 	AtWork                    // the process that becomes the user's is at work: what can be done meanwhile
 	Console                   // the caller takes over File, the terminal's master
 	Mounted                   // with Waits.Mounted: the namespaces and the mounts are made
-	Ready                     // all is done except the user's program
+	Ready                     // all is done except the user's program, and, without Waits.Ready, to become the user
 	Listener                  // the caller passes on File, the listener of the process's seccomp filter
 )
 

@@ -29,7 +29,7 @@ const (
 	Console                  // child: the terminal's master (descriptor)
 	Mounted                  // child: the mounts are made; runtime: the hooks have run
 	Listener                 // child: the seccomp listener (descriptor)
-	Ready                    // child: all is done except the user's program; runtime: the state is stored
+	Ready                    // child: all is done except the user's program, and perhaps to become the user; runtime: the state is stored
 	Failed                   // child: an operation failed; the last message
 	Started                  // child, to start: the connection is accepted
 	Kept                     // child: an operation did not clear a locked read-only flag; no answer
