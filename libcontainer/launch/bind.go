@@ -51,6 +51,7 @@ type binding struct {
 	init      program.Slot // pidfd of the container's init
 	listen    program.Slot // start's socket
 	network   program.Slot // the network namespace, if it is made ahead
+	networkAt int          // its place among the openers
 	preserved program.Slot // the first descriptor of the caller that is passed on
 	root      program.Slot // the container's root directory
 
@@ -198,7 +199,7 @@ func (b *binding) namespaces() {
 	}
 	if b.Network != nil && b.made&unix.CLONE_NEWNET != 0 && !b.userns {
 		b.ahead = unix.CLONE_NEWNET
-		b.network = b.inherit(b.openNetwork)
+		b.network, b.networkAt = b.inherit(callers(nil)), len(b.openers)-1
 	}
 	for i := range b.joins {
 		b.joins[i].slot = b.inherit(b.namespaceOpener(b.joins[i].Namespace))
@@ -289,13 +290,20 @@ func (b *binding) open() (files []*os.File, err error) {
 // errNetwork is the error of a network namespace that could not be made ahead.
 var errNetwork = errors.New("the network namespace could not be made ahead")
 
-// openNetwork waits for the network namespace that is made ahead.
-func (b *binding) openNetwork() (f *os.File, err error) {
-	err = trace.Timed("wait for the network namespace", "", func() error { f, err = b.Network.Open(); return err })
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errNetwork, err)
+// awaitNetwork waits for the network namespace that is made ahead, and puts it in its place
+// among the files. It comes as late as possible.
+func (b *binding) awaitNetwork(files []*os.File) error {
+	if b.ahead == 0 {
+		return nil
 	}
-	return f, nil
+	err := trace.Timed("wait for the network namespace", "", func() (err error) {
+		files[b.networkAt], err = b.Network.Open()
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("%w: %w", errNetwork, err)
+	}
+	return nil
 }
 
 // privileged reports whether the runtime is root, be it only in a user namespace.

@@ -135,10 +135,16 @@ func (s *Session) fail(err error) {
 		return
 	}
 	trace.Say("%v: what is to be cloned is cloned outside of the container's cgroup", err)
-	again := *s.request
+	again := s.request.anew()
 	again.late = true
-	again.Warn = func(string, ...any) {} // the warnings have been given
-	s.request, s.step, s.reported, s.err = &again, s.start, false, nil
+	s.request, s.step, s.reported, s.err = again, s.start, false, nil
+}
+
+// anew returns the request for another attempt, which does not give the warnings again.
+func (r *Request) anew() *Request {
+	again := *r
+	again.Warn = func(string, ...any) {}
+	return &again
 }
 
 // explain returns the cause of a failed step: it may be the consequence of a failure
@@ -175,6 +181,12 @@ func (s *Session) start() (Stage, error) {
 		return 0, err
 	}
 	child, err := b.spawn(files)
+	if errors.Is(err, errNetwork) {
+		trace.Say("%v: the child makes it", err)
+		s.request = s.request.anew()
+		s.request.Network = nil
+		return 0, nil
+	}
 	if err != nil {
 		return 0, err
 	}

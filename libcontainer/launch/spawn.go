@@ -46,9 +46,6 @@ func open(r *Request) (b *binding, files []*os.File, err error) {
 		}
 		files, err = b.open()
 		switch {
-		case errors.Is(err, errNetwork):
-			trace.Say("%v: the child makes it", err)
-			try.Network = nil
 		case errors.Is(err, rootfs.ErrRootByChild):
 			trace.Say("clone the rootfs: it is on an unbindable mount: the child opens it")
 			try.rootByChild = true
@@ -99,6 +96,10 @@ func (b *binding) spawn(files []*os.File) (*spawned, error) {
 		return nil, err
 	}
 	defer unix.Close(theirs)
+	if err := b.awaitNetwork(files); err != nil {
+		unix.Close(ours)
+		return nil, err
+	}
 	fds := []uintptr{b.Stdio[0].Fd(), b.Stdio[1].Fd(), b.Stdio[2].Fd(), uintptr(program), uintptr(theirs)}
 	for _, fd := range b.Preserve {
 		fds = append(fds, uintptr(fd))
