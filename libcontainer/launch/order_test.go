@@ -127,6 +127,7 @@ func TestOrder(t *testing.T) {
 	} {
 		compareOrder(t, c.name, c.caller, []string{orderConfigs[c.config]}, c.request)
 	}
+	compareOrder(t, "network-ahead-userns", "root", []string{"", usernsRange}, networkAhead)
 }
 
 func networkAhead(r *Request) { r.Network = new(netns.Namespace) }
