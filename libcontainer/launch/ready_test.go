@@ -3,10 +3,15 @@
 package launch
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
+	"github.com/skiff-oci/skiff/libcontainer/program"
+	"github.com/skiff-oci/skiff/libcontainer/sys"
+	"github.com/skiff-oci/skiff/libcontainer/wire"
 	"golang.org/x/sys/unix"
 )
 
@@ -30,6 +35,44 @@ func TestReadyEarly(t *testing.T) {
 		}
 		if unix.Kill(pid, 0) != unix.ESRCH {
 			t.Errorf("Waits.Ready %v: the child is there", late)
+		}
+	}
+}
+
+// Neither is it lost if the child has got the answer, and ends without reading it.
+func TestReadyEarlyUnread(t *testing.T) {
+	w := newWorld(t)
+	for range 20 {
+		_, err := drive(w.request(func(s *specs.Spec) { s.Process.Cwd = "/bin/sh" }, "/bin/true"), nil)
+		if err == nil || !strings.Contains(err.Error(), "chdir to cwd") {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+// A child that ended before it read the answer has not executed the program.
+func TestReadyEarlyKilled(t *testing.T) {
+	for _, read := range []bool{false, true} {
+		ours, theirs, err := sys.SocketPair()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := Begin(new(Request))
+		s.b, s.child = &binding{Request: s.request, prog: new(program.Program)}, &spawned{conn: wire.NewConn(ours)}
+		if err := s.child.conn.Answer(wire.Ready, 1); err != nil {
+			t.Fatal(err)
+		}
+		if read {
+			_, err = unix.Read(theirs, make([]byte, wire.HeadSize))
+		}
+		if err := errors.Join(err, unix.Close(theirs)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.awaitExec(); errors.Is(err, wire.ErrClosed) == read || (s.step == nil) != read {
+			t.Errorf("read %v: %v", read, err)
+		}
+		if !read {
+			s.child.conn.Close()
 		}
 	}
 }

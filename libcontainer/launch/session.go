@@ -317,7 +317,7 @@ func (s *Session) awaitExec() (Stage, error) {
 	s.wait()
 	m, err := s.child.conn.Receive()
 	switch {
-	case errors.Is(err, wire.ErrClosed):
+	case errors.Is(err, wire.ErrClosed) && !s.child.conn.Unread():
 		s.executed()
 		s.finish()
 		return 0, nil
