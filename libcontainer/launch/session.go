@@ -329,8 +329,7 @@ func (s *Session) awaitExec() (Stage, error) {
 		return 0, fmt.Errorf("handshake: unexpected %s after %s", m.Type, wire.Ready)
 	}
 	s.reported = true
-	e := s.b.prog.At(m.Index)
-	return 0, s.b.follow.failed(s.child.pid, m.Index, e, describe(e, m))
+	return 0, s.childFailed(m)
 }
 
 // wait begins the wait for the child's next message.
