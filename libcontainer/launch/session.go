@@ -290,7 +290,11 @@ func (s *Session) answer() (Stage, error) {
 	s.closeListener()
 	s.asked, s.step = wire.Message{}, s.receive
 	if m.Type != wire.Listener {
-		if err := s.child.conn.Answer(m.Type, int64(s.child.pid)); err != nil {
+		err := s.child.conn.Answer(m.Type, int64(s.child.pid))
+		if m.Type == wire.Ready && !s.b.Hold && errors.Is(err, wire.ErrClosed) {
+			err = nil // what it has said since it was ready is read next
+		}
+		if err != nil {
 			return 0, err
 		}
 	}

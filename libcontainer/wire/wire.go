@@ -275,6 +275,7 @@ func (c *Conn) Answer(t Type, value int64) error {
 	binary.NativeEndian.PutUint64(b[16:], uint64(value))
 	err := unix.Sendto(c.fd, b[:], unix.MSG_NOSIGNAL, nil)
 	if err == unix.EPIPE {
+		c.unread = true
 		return ErrClosed
 	}
 	if err != nil {

@@ -201,7 +201,7 @@ func TestClosed(t *testing.T) {
 	if m, err := c.Receive(); err != ErrClosed {
 		t.Errorf("%+v, %v", m, err)
 	}
-	if err := c.Answer(Go, 1); err != ErrClosed {
+	if err := c.Answer(Go, 1); err != ErrClosed || !c.Unread() {
 		t.Errorf("answer: %v", err)
 	}
 	c, child = pair(t)
