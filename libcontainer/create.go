@@ -32,6 +32,8 @@ func (h *Host) Create(l *plan.Launch, raw []byte, io IO) (_ *Container, _ *Proce
 	if err := lsm.Check(l); err != nil {
 		return nil, nil, err
 	}
+	network := networkAhead(l)
+	defer network.Close()
 	agent, err := seccomp.Dial(l.Seccomp, l.SeccompAgent)
 	if err != nil {
 		return nil, nil, err
@@ -59,6 +61,7 @@ func (h *Host) Create(l *plan.Launch, raw []byte, io IO) (_ *Container, _ *Proce
 	if err != nil {
 		return nil, nil, err
 	}
+	r.Network = network
 	h.warnWithheld(r)
 	if io.Subreaper {
 		if err := sys.Subreaper(); err != nil {
@@ -123,7 +126,7 @@ func (m *making) launch(r *launch.Request, agent *seccomp.Agent) error {
 func (m *making) request() (_ *launch.Request, err error) {
 	r := m.host.request(m.plan, m.io)
 	r.Cgroup, r.CgroupView, r.Limit = m.group, cgroupView(m.plan, m.group), true
-	r.Waits = launch.Waits{Entered: m.enter != nil, Mounted: waitsMounted(m.plan)}
+	r.Waits = launch.Waits{Entered: m.enter != nil, Mounted: waitsMounted(m.plan), Ready: waitsReady(m.plan, m.io)}
 	if m.io.Hold {
 		r.Listener, err = m.entry.Listen()
 	}
@@ -177,6 +180,13 @@ func waitsMounted(l *plan.Launch) bool {
 	return len(l.Hooks.Prestart)+len(l.Hooks.CreateRuntime)+len(l.NetDevices) > 0
 }
 
+// waitsReady reports whether a pidfd is sent to others, who cannot be told later that the
+// process was not started after all.
+func waitsReady(l *plan.Launch, io IO) bool {
+	_, ok := l.Annotations[plan.PidfdReceiver]
+	return ok && !l.Joined || io.PidfdSocket != ""
+}
+
 // warnWithheld warns of capabilities that the runtime itself does not have.
 func (h *Host) warnWithheld(r *launch.Request) {
 	mask := launch.Withheld(r)
@@ -205,6 +215,6 @@ func (h *Host) Plan(l *plan.Launch, io IO) (*program.Program, error) {
 	}
 	r := h.request(l, io)
 	r.Cgroup, r.CgroupView = group, cgroupView(l, group)
-	r.Waits = launch.Waits{Entered: unit.entered(), Mounted: waitsMounted(l)}
+	r.Waits = launch.Waits{Entered: unit.entered(), Mounted: waitsMounted(l), Ready: waitsReady(l, io)}
 	return launch.Plan(r)
 }

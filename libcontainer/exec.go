@@ -54,7 +54,7 @@ func (c *Container) Exec(l *plan.Launch, io IO, o ExecOptions) (_ *Process, err 
 	io.NoNewKeyring = c.record.NoKeyring
 	r := c.host.request(l, io)
 	enter := c.attach(group, l.Cgroup.Sub)
-	r.Cgroup, r.Waits.Entered = group, enter != nil
+	r.Cgroup, r.Waits = group, launch.Waits{Entered: enter != nil, Ready: waitsReady(l, io)}
 	r.Init, r.InitPid, r.InitNamespaces = init, c.record.Pid, c.record.Namespaces
 	if c.record.Under != 0 {
 		if r.Root, err = sys.OpenPath(sys.ProcPath(c.record.Pid, "root"), unix.O_DIRECTORY); err != nil {

@@ -4,6 +4,7 @@ package libcontainer
 
 import (
 	"github.com/skiff-oci/skiff/libcontainer/netdev"
+	"github.com/skiff-oci/skiff/libcontainer/netns"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/undo"
@@ -52,6 +53,28 @@ func (c *Container) recordDevices(l *plan.Launch, devices []netdev.Device) error
 		return err
 	}
 	return c.entry.Prepare(c.record)
+}
+
+// networkAhead begins to make the container's network namespace while the rest is
+// prepared, if that can be done and there is a CPU for it. The result is nil otherwise.
+func networkAhead(l *plan.Launch) *netns.Namespace {
+	if !ownsNetwork(l) || !netns.Worthwhile() {
+		return nil
+	}
+	return netns.Begin()
+}
+
+// ownsNetwork reports whether the container has a new network namespace, and it belongs to
+// the user namespace that the runtime and the container share.
+func ownsNetwork(l *plan.Launch) bool {
+	made := false
+	for _, n := range l.Namespaces {
+		if n.Flag == unix.CLONE_NEWUSER {
+			return false
+		}
+		made = made || n.Flag == unix.CLONE_NEWNET && n.Path == ""
+	}
+	return made
 }
 
 // recoverDevices moves back the devices that a killed runtime has moved.

@@ -3,6 +3,8 @@
 package launch
 
 import (
+	"slices"
+
 	"github.com/skiff-oci/skiff/libcontainer/cred"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/program"
@@ -78,6 +80,20 @@ func (b *binding) ownLimits() {
 		}
 		b.prog.Add(r.Field, program.Rlimit{Name: r.Name, Resource: r.Resource, Soft: r.Soft, Hard: r.Hard})
 	}
+}
+
+// readyEarly reports whether the child says that it is ready before it becomes the user, so
+// that the runtime does its part meanwhile, and neither waits for the other. What it then
+// fails to do is a failure like that of the execve. It is not early if the runtime sets
+// what could hinder it, such as a limit on the user's processes, or has the caller tell
+// others of a process that must be complete.
+func (b *binding) readyEarly() bool {
+	p := &b.Launch.Process
+	if b.Hold || b.Waits.Ready || b.notifies() || b.tunes() && (p.Scheduler != nil || p.IOPriority != nil) {
+		return false
+	}
+	hinders := func(r plan.Rlimit) bool { return r.Resource != unix.RLIMIT_NOFILE }
+	return !b.setsLimits() || !slices.ContainsFunc(p.Rlimits, hinders)
 }
 
 // setsLimits reports whether the runtime may set any resource limit of the child

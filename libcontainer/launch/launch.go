@@ -13,6 +13,7 @@ import (
 
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 	"github.com/skiff-oci/skiff/libcontainer/cred"
+	"github.com/skiff-oci/skiff/libcontainer/netns"
 	"github.com/skiff-oci/skiff/libcontainer/plan"
 	"github.com/skiff-oci/skiff/libcontainer/program"
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
@@ -43,6 +44,8 @@ type Request struct {
 	InitNamespaces uint64
 	Root           *os.File // its root directory; only if the container has no mount namespace of its own
 
+	Network *netns.Namespace // the process's network namespace, which is being made; nil: the child makes it, if there is to be one
+
 	byChild     bool // the runtime was refused to clone mounts
 	rootByChild bool // the runtime was refused to clone the root
 	late        bool // the cgroup is full: the process is moved into it when nothing is left to clone
@@ -55,6 +58,7 @@ type Request struct {
 type Waits struct {
 	Entered bool // at [Enter]: the child cannot be cloned into the cgroup
 	Mounted bool // at [Mounted]
+	Ready   bool // at [Ready], when it has become the user; otherwise it may do that meanwhile
 }
 
 // Running is a process that was started, or that waits for start (Hold).

@@ -66,13 +66,21 @@ func (b *binding) program() error {
 	tune.Spread(p, &l.Process, b.facts.Confined)
 	tune.Add(p, &l.Process, b.tunes())
 	b.labels.Write(p) // now, so that create fails if a profile is not loaded
+	early := b.readyEarly()
+	if early {
+		p.Add("", program.Sync{Message: wire.Ready, Early: true})
+	}
 	b.userAndDirectory()
 	if len(l.Process.Args) > 0 {
 		b.lookup()
 	}
 	// The runtime sets resource limits and stores the state. With Hold the child may
 	// then wait for start for a long time.
-	p.Add("", program.Sync{Message: wire.Ready, Ends: b.Hold})
+	if early {
+		p.Add("", program.Await{Message: wire.Ready})
+	} else {
+		p.Add("", program.Sync{Message: wire.Ready, Ends: b.Hold})
+	}
 
 	// A listener is handed over while the runtime, which knows the agent, still
 	// runs. So startContainer hooks run under the filter, as in runc.
@@ -128,7 +136,7 @@ func (b *binding) enterNamespaces() {
 	if b.made&unix.CLONE_NEWUSER != 0 { // first, so that it owns the others
 		b.newUserNamespace()
 	} else {
-		rest := b.made &^ b.cloned
+		rest := b.made &^ (b.cloned | b.ahead)
 		if b.makesFirst() {
 			rest &^= unix.CLONE_NEWNS
 		}
@@ -159,6 +167,9 @@ func (b *binding) join() {
 			b.dropGroups()
 		}
 		p.Add("", program.Setns{To: b.init, Namespaces: b.InitNamespaces})
+	}
+	if b.ahead != 0 {
+		p.Add("linux.namespaces", program.Setns{To: b.network, Namespaces: b.ahead})
 	}
 	for _, n := range b.joins {
 		if n.Flag == unix.CLONE_NEWUSER {
@@ -272,7 +283,7 @@ func (b *binding) names() {
 	if l.Domainname != "" {
 		p.Add("domainname", program.Domain{Name: l.Domainname})
 	}
-	if b.made&unix.CLONE_NEWNET != 0 {
+	if b.made&^b.ahead&unix.CLONE_NEWNET != 0 {
 		p.Add("", program.LinkUp{Interface: "lo"})
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/cgroup"
 	"github.com/skiff-oci/skiff/libcontainer/cred"
+	"github.com/skiff-oci/skiff/libcontainer/netns"
 	"github.com/skiff-oci/skiff/libcontainer/rootfs"
 	"github.com/skiff-oci/skiff/libcontainer/seccomp"
 	"github.com/skiff-oci/skiff/specconv"
@@ -101,6 +102,9 @@ func TestOrder(t *testing.T) {
 	}{
 		{"no-pivot", "default", "root", func(r *Request) { r.Launch.Rootfs.NoPivot = true }},
 		{"run", "default", "root", func(r *Request) { r.Hold = false }},
+		{"network-ahead", "default", "root", networkAhead},
+		{"network-ahead-paths", "paths", "root", networkAhead},
+		{"network-ahead-hooks", "hooks", "root", networkAhead},
 		{"no-keyring", "default", "root", func(r *Request) { r.Keyring = false }},
 		{"preserve", "default", "root", func(r *Request) { r.Preserve = []int{3, 5} }},
 		{"few-caps", "tuning", "few", nil},
@@ -123,7 +127,10 @@ func TestOrder(t *testing.T) {
 	} {
 		compareOrder(t, c.name, c.caller, []string{orderConfigs[c.config]}, c.request)
 	}
+	compareOrder(t, "network-ahead-userns", "root", []string{"", usernsRange}, networkAhead)
 }
+
+func networkAhead(r *Request) { r.Network = new(netns.Namespace) }
 
 func legacy(r *Request) {
 	var err error

@@ -22,7 +22,7 @@ const (
 	AtWork                    // the process that becomes the user's is at work: what can be done meanwhile
 	Console                   // the caller takes over File, the terminal's master
 	Mounted                   // with Waits.Mounted: the namespaces and the mounts are made
-	Ready                     // all is done except the user's program
+	Ready                     // all is done except the user's program, and, without Waits.Ready, to become the user
 	Listener                  // the caller passes on File, the listener of the process's seccomp filter
 )
 
@@ -135,10 +135,16 @@ func (s *Session) fail(err error) {
 		return
 	}
 	trace.Say("%v: what is to be cloned is cloned outside of the container's cgroup", err)
-	again := *s.request
+	again := s.request.anew()
 	again.late = true
-	again.Warn = func(string, ...any) {} // the warnings have been given
-	s.request, s.step, s.reported, s.err = &again, s.start, false, nil
+	s.request, s.step, s.reported, s.err = again, s.start, false, nil
+}
+
+// anew returns the request for another attempt, which does not give the warnings again.
+func (r *Request) anew() *Request {
+	again := *r
+	again.Warn = func(string, ...any) {}
+	return &again
 }
 
 // explain returns the cause of a failed step: it may be the consequence of a failure
@@ -175,6 +181,12 @@ func (s *Session) start() (Stage, error) {
 		return 0, err
 	}
 	child, err := b.spawn(files)
+	if errors.Is(err, errNetwork) {
+		trace.Say("%v: the child makes it", err)
+		s.request = s.request.anew()
+		s.request.Network = nil
+		return 0, nil
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -278,7 +290,11 @@ func (s *Session) answer() (Stage, error) {
 	s.closeListener()
 	s.asked, s.step = wire.Message{}, s.receive
 	if m.Type != wire.Listener {
-		if err := s.child.conn.Answer(m.Type, int64(s.child.pid)); err != nil {
+		err := s.child.conn.Answer(m.Type, int64(s.child.pid))
+		if m.Type == wire.Ready && !s.b.Hold && errors.Is(err, wire.ErrClosed) {
+			err = nil // what it has said since it was ready is read next
+		}
+		if err != nil {
 			return 0, err
 		}
 	}
@@ -305,7 +321,7 @@ func (s *Session) awaitExec() (Stage, error) {
 	s.wait()
 	m, err := s.child.conn.Receive()
 	switch {
-	case errors.Is(err, wire.ErrClosed):
+	case errors.Is(err, wire.ErrClosed) && !s.child.conn.Unread():
 		s.executed()
 		s.finish()
 		return 0, nil
@@ -317,8 +333,7 @@ func (s *Session) awaitExec() (Stage, error) {
 		return 0, fmt.Errorf("handshake: unexpected %s after %s", m.Type, wire.Ready)
 	}
 	s.reported = true
-	e := s.b.prog.At(m.Index)
-	return 0, s.b.follow.failed(s.child.pid, m.Index, e, describe(e, m))
+	return 0, s.childFailed(m)
 }
 
 // wait begins the wait for the child's next message.

@@ -11,7 +11,8 @@ import (
 
 // Flags of operations. [Flags] has the name of each in the child.
 const (
-	syncEnds = 1 << 0
+	syncEnds  = 1 << 0
+	syncEarly = 1 << 1
 
 	keyringNew = 1 << 0
 
@@ -69,7 +70,7 @@ type Constant struct {
 // Flags lists the flags of all operations.
 func Flags() []Constant {
 	return []Constant{
-		{"SYNC_ENDS", syncEnds},
+		{"SYNC_ENDS", syncEnds}, {"SYNC_EARLY", syncEarly},
 		{"KEYRING_NEW", keyringNew},
 		{"OPTIONAL", optional},
 		{"PROPAGATE_TREE", propagateTree},
@@ -94,7 +95,7 @@ func Flags() []Constant {
 func (k Kind) flagNames() []string {
 	switch k {
 	case kindSync:
-		return []string{"ends"}
+		return []string{"ends", "early"}
 	case kindKeyring:
 		return []string{"new"}
 	case kindOOMScore, kindGroups, kindUnmount, kindAffinity:

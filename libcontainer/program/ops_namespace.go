@@ -35,6 +35,7 @@ type Sync struct {
 	Message wire.Type
 	File    Slot // descriptor to send along; NoSlot: none
 	Ends    bool // from then on, a signal whose default action is to terminate ends the child
+	Early   bool // the child does not wait: a later Await does
 }
 
 // Await waits for a message from the runtime.
@@ -95,7 +96,7 @@ func (o Setns) code() code  { return code{kind: kindSetns, a: o.To, n: [3]uint64
 func (o TimeNS) code() code { return code{kind: kindTimeNS, s: []string{o.Offsets}} }
 func (Fork) code() code     { return code{kind: kindFork} }
 func (o Sync) code() code {
-	return code{kind: kindSync, a: o.File, n: [3]uint64{uint64(o.Message)}, flags: when(o.Ends, syncEnds)}
+	return code{kind: kindSync, a: o.File, n: [3]uint64{uint64(o.Message)}, flags: when(o.Ends, syncEnds) | when(o.Early, syncEarly)}
 }
 func (o Await) code() code { return code{kind: kindAwait, n: [3]uint64{uint64(o.Message)}} }
 func (Setsid) code() code  { return code{kind: kindSetsid} }

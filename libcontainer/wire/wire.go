@@ -29,7 +29,7 @@ const (
 	Console                  // child: the terminal's master (descriptor)
 	Mounted                  // child: the mounts are made; runtime: the hooks have run
 	Listener                 // child: the seccomp listener (descriptor)
-	Ready                    // child: all is done except the user's program; runtime: the state is stored
+	Ready                    // child: all is done except the user's program, and perhaps to become the user; runtime: the state is stored
 	Failed                   // child: an operation failed; the last message
 	Started                  // child, to start: the connection is accepted
 	Kept                     // child: an operation did not clear a locked read-only flag; no answer
@@ -151,10 +151,13 @@ const (
 var ErrClosed = fault.New(fault.Killed, "the launch process ended without a message")
 
 // Conn is the runtime's end of the socket.
-type Conn struct{ fd int }
+type Conn struct {
+	fd     int
+	unread bool
+}
 
 // NewConn takes ownership of the socket fd.
-func NewConn(fd int) *Conn { return &Conn{fd} }
+func NewConn(fd int) *Conn { return &Conn{fd: fd} }
 
 // FD returns the socket's descriptor.
 func (c *Conn) FD() int { return c.fd }
@@ -165,6 +168,9 @@ func (c *Conn) Close() error { return unix.Close(c.fd) }
 // Receive waits for the child's next message. It returns ErrClosed if there is none
 // because the child has executed the user's program or has ended.
 func (c *Conn) Receive() (Message, error) { return c.receive(0) }
+
+// Unread reports whether the child has ended without reading the last answer.
+func (c *Conn) Unread() bool { return c.unread }
 
 // Left returns the next message of a child that has ended. It returns ErrClosed if
 // there is none, even if another process holds the child's end of the socket.
@@ -198,8 +204,9 @@ func (c *Conn) receive(flags int) (Message, error) {
 		switch {
 		case err == unix.EINTR:
 			continue
-		case err == unix.ECONNRESET:
-			return Message{}, ErrClosed
+		case err == unix.ECONNRESET: // it comes once, before messages that are left
+			c.unread = true
+			continue
 		case err != nil:
 			return Message{}, fmt.Errorf("handshake: %w", err)
 		case n == 0:
@@ -268,6 +275,7 @@ func (c *Conn) Answer(t Type, value int64) error {
 	binary.NativeEndian.PutUint64(b[16:], uint64(value))
 	err := unix.Sendto(c.fd, b[:], unix.MSG_NOSIGNAL, nil)
 	if err == unix.EPIPE {
+		c.unread = true
 		return ErrClosed
 	}
 	if err != nil {

@@ -201,7 +201,7 @@ func TestClosed(t *testing.T) {
 	if m, err := c.Receive(); err != ErrClosed {
 		t.Errorf("%+v, %v", m, err)
 	}
-	if err := c.Answer(Go, 1); err != ErrClosed {
+	if err := c.Answer(Go, 1); err != ErrClosed || !c.Unread() {
 		t.Errorf("answer: %v", err)
 	}
 	c, child = pair(t)
@@ -209,8 +209,27 @@ func TestClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 	unix.Close(child) // it has not read the answer: the kernel says ECONNRESET
-	if m, err := c.Receive(); err != ErrClosed {
+	if m, err := c.Receive(); err != ErrClosed || !c.Unread() {
 		t.Errorf("with an answer that nobody has read: %+v, %v", m, err)
+	}
+}
+
+// What a child has sent is not lost if it ends without reading the last answer.
+func TestUnread(t *testing.T) {
+	c, child := pair(t)
+	if c.Unread() {
+		t.Error("before the end")
+	}
+	var b [HeadSize]byte
+	b[0] = byte(Failed)
+	if err := errors.Join(unix.Sendto(child, b[:], 0, nil), c.Answer(Ready, 1), unix.Close(child)); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := c.Receive(); err != nil || m.Type != Failed || !c.Unread() {
+		t.Errorf("%+v, %v", m, err)
+	}
+	if m, err := c.Receive(); err != ErrClosed {
+		t.Errorf("then: %+v, %v", m, err)
 	}
 }
 

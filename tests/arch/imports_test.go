@@ -30,7 +30,7 @@ var floors = [][]string{
 // container.
 var facilities = []string{
 	"libcontainer/cgroup", "libcontainer/cred", "libcontainer/criu", "libcontainer/hooks", "libcontainer/idmap",
-	"libcontainer/lsm", "libcontainer/netdev", "libcontainer/notify", "libcontainer/rdt", "libcontainer/rootfs",
+	"libcontainer/lsm", "libcontainer/netdev", "libcontainer/netns", "libcontainer/notify", "libcontainer/rdt", "libcontainer/rootfs",
 	"libcontainer/seccomp", "libcontainer/systemd", "libcontainer/tune",
 }
 

@@ -51,6 +51,7 @@ var direct = []struct {
 	{"libcontainer/seccomp/compiler", "MemfdCreate", "it is linked into the helper, not into the runtime, and has no use for the rest of sys"},
 	{"libcontainer/notify", "Socket Bind Connect Chmod Open Openat Unlinkat", "the socket and its directory are made, and checked, here only"},
 	{"libcontainer/netdev", "Socket", "rtnetlink, spoken here only"},
+	{"libcontainer/netns", "Syscall6", "futex(2), for which x/sys has no function: a wait for the one thread that is not Go's"},
 	{"libcontainer/hooks", "Faccessat Kill Open", "a hook that does not exist, cannot be executed, or takes too long has an error of its own"},
 	{"libcontainer/criu", "Mount MoveMount Chmod Mknod Unshare", "the mount namespace that CRIU is started in: nothing else in the runtime mounts"},
 	{"libcontainer/lsm", "Statfs", "whether SELinux is there is the type of one file system"},

@@ -147,7 +147,9 @@ static int sync_(const struct op *o)
 		end_by_signals();
 		mask(0);
 	}
-	return r < 0 ? r : answer(o->n[0]);
+	if (r < 0)
+		return r;
+	return o->flags & SYNC_EARLY ? 0 : answer(o->n[0]);
 }
 
 // ask sends a message, as report does, and waits for the answer.

@@ -107,6 +107,7 @@ enum {
 // Their flags.
 enum {
 	SYNC_ENDS = 1,
+	SYNC_EARLY = 2,
 	KEYRING_NEW = 1,
 	OPTIONAL = 1,
 	PROPAGATE_TREE = 1,

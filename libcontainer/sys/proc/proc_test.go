@@ -262,3 +262,19 @@ func TestMembers(t *testing.T) {
 		break
 	}
 }
+
+func TestSchedStat(t *testing.T) {
+	for text, want := range map[string]struct {
+		ran, waited uint64
+		ok          bool
+	}{
+		"906122 33698 2\n": {906122, 33698, true},
+		"5 0 1\n":          {5, 0, true},
+		"0 0 0\n":          {}, // the kernel counts nothing
+		"":                 {}, "x 1 2": {}, "-1 2 3": {}, "1": {ran: 1}, "1 x 3": {ran: 1},
+	} {
+		if ran, waited, ok := SchedStat(text); ran != want.ran || waited != want.waited || ok != want.ok {
+			t.Errorf("%q: %d, %d, %v", text, ran, waited, ok)
+		}
+	}
+}
