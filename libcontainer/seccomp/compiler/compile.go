@@ -80,6 +80,7 @@ func (c *compiler) prepare() (err error) {
 			return fmt.Errorf("linux.seccomp.syscalls[%d]%w", i, err)
 		}
 	}
+	markPlain(c.question.Names, c.question.Rules)
 	return nil
 }
 
@@ -214,6 +215,7 @@ func conditions(args []specs.LinuxSeccompArg) ([][]library.Cond, error) {
 func (c *compiler) join() ([]byte, error) {
 	list := c.newerThan()
 	c.addMissing(list)
+	c.addPlain(list)
 	var body []byte
 	for i := range list {
 		part := c.answer.Archs[i].Filter

@@ -20,6 +20,7 @@ type abi struct {
 	stub      bool
 	last, end uint32
 	calls     []missingCall // in the order of their numbers
+	plain     []plainCall
 	start     uint32        // of libseccomp's program, in instructions after the head
 }
 
@@ -51,24 +52,26 @@ const exitBase = 1 << 31
 
 func (a *abi) exit() unix.SockFilter { return unix.SockFilter{Code: opJump, K: exitBase + a.start} }
 
-// plain reports whether libseccomp's program is all that the ABI needs.
-func (a *abi) plain() bool { return !a.stub && len(a.calls) == 0 }
+// simple reports whether libseccomp's program is all that the ABI needs.
+func (a *abi) simple() bool { return !a.stub && len(a.calls) == 0 && len(a.plain) == 0 }
 
 // head generates the head:
 //
 //	A = arch
 //	if A == x86_64                       for each AUDIT_ARCH
 //	  A = nr
-//	  if A >= the first number that libseccomp does not know      for each of its ABIs
-//	    if A == number { rules, goto program of the ABI }
-//	  if A > last && A < end return ENOSYS
-//	  if A >= first goto program of the ABI                       for each of its ABIs
+//	  if A >= first                      for each of its ABIs, unless there is only one
+//	    if A >= the first number that libseccomp does not know
+//	      if A == number { rules, goto program of the ABI }
+//	    if A > last && A < end return ENOSYS
+//	    if A is in the range of a plain rule, return its action
+//	    goto program of the ABI
 //
 // Any other arch falls through to the first program, which refuses it. There is no head if
 // that would be all. It uses only instructions that the kernel's seccomp_is_const_allow
 // understands, for the cache of always-allowed calls.
 func head(abis []abi) []unix.SockFilter {
-	if len(abis) == 1 && abis[0].plain() {
+	if len(abis) == 1 && abis[0].simple() {
 		return nil
 	}
 	prog := []unix.SockFilter{{Code: opLoad, K: offsetArch}}
@@ -89,24 +92,21 @@ func head(abis []abi) []unix.SockFilter {
 // archBlock generates the part for one AUDIT_ARCH. The ABIs that share it differ in their
 // first numbers.
 func archBlock(abis []abi, audit uint32) []unix.SockFilter {
-	var block []unix.SockFilter
 	abis = slices.DeleteFunc(slices.Clone(abis), func(a abi) bool { return a.audit != audit })
-	for i := range abis {
-		block = append(block, abis[i].block()...)
-	}
 	slices.SortFunc(abis, func(x, y abi) int { return cmp.Compare(y.first, x.first) })
 	lowest := len(abis) - 1
+	if lowest == 0 && abis[0].simple() {
+		return []unix.SockFilter{abis[0].exit()}
+	}
+	block := []unix.SockFilter{{Code: opLoad, K: offsetNumber}}
 	for _, a := range abis[:lowest] {
-		block = append(block, when(opNotBelow, a.first, []unix.SockFilter{a.exit()})...)
+		block = append(block, when(opNotBelow, a.first, a.block())...)
 	}
-	if len(block) > 0 {
-		block = append([]unix.SockFilter{{Code: opLoad, K: offsetNumber}}, block...)
-	}
-	return append(block, abis[lowest].exit())
+	return append(block, abis[lowest].block()...)
 }
 
-// block generates the part for one ABI. The accumulator has the number before it and
-// after it.
+// block generates the part for one ABI, which always returns or jumps to the ABI's program.
+// The accumulator has the number.
 func (a *abi) block() []unix.SockFilter {
 	var calls []unix.SockFilter
 	for _, c := range a.calls {
@@ -115,14 +115,15 @@ func (a *abi) block() []unix.SockFilter {
 	if len(calls) > 0 {
 		calls = when(opNotBelow, a.calls[0].number, calls)
 	}
+	search := tree(segments(a.plain, a.exit()))
 	if !a.stub {
-		return calls
+		return append(calls, search...)
 	}
 	refuse := []unix.SockFilter{{Code: opReturn, K: unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)}}
 	if a.end != 0 {
 		refuse = unless(opNotBelow, a.end, refuse)
 	}
-	return append(calls, when(opGreater, a.last, refuse)...)
+	return slices.Concat(calls, when(opGreater, a.last, refuse), search)
 }
 
 // when generates a comparison of the accumulator with k that skips body unless it

@@ -133,7 +133,7 @@ func numbers(q *library.Question, arch libseccomp.ScmpArch, first uint32) *libra
 func addRules(filter *libseccomp.ScmpFilter, q *library.Question, native, numbers []int32) (has int, err error) {
 	for i, r := range q.Rules {
 		nr, own := native[r.Name], numbers[r.Name]
-		if nr == library.NoNumber {
+		if nr == library.NoNumber || r.Plain && own >= 0 {
 			continue
 		}
 		act, err := action(r.Action)

@@ -175,7 +175,7 @@ static int add_rules(scmp_filter_ctx filter, const int32_t *native, const int32_
 	int has = 0;
 	for (uint32_t i = 0; i < rule_count; i++) {
 		struct scmp_arg_cmp args[6];
-		uint32_t name = number(), action = number(), arg_count = number();
+		uint32_t name = number(), action = number(), plain = number(), arg_count = number();
 		if (name >= name_count || arg_count > 6)
 			malformed();
 		for (uint32_t j = 0; j < arg_count; j++) {
@@ -184,7 +184,7 @@ static int add_rules(scmp_filter_ctx filter, const int32_t *native, const int32_
 			args[j].datum_a = large();
 			args[j].datum_b = large();
 		}
-		if (native[name] == __NR_SCMP_ERROR)
+		if (native[name] == __NR_SCMP_ERROR || (plain && numbers[name] >= 0))
 			continue;
 		check(seccomp_rule_add_array(filter, action, native[name], arg_count, args), ADD_RULE, i);
 		has += numbers[name] >= 0 || is_multiplexed(numbers[name]);

@@ -32,6 +32,7 @@ type Rule struct {
 	Name   uint32 // index in Question.Names
 	Action uint32 // SECCOMP_RET_*
 	Conds  []Cond
+	Plain  bool // it is left out where the call has a number: the compiler sees to it
 }
 
 // Cond is a condition about an argument.
@@ -136,7 +137,11 @@ func (q *Question) Encode() []byte {
 	}
 	b = number(b, uint32(len(q.Rules)))
 	for _, r := range q.Rules {
-		b = number(b, r.Name, r.Action, uint32(len(r.Conds)))
+		plain := uint32(0)
+		if r.Plain {
+			plain = 1
+		}
+		b = number(b, r.Name, r.Action, plain, uint32(len(r.Conds)))
 		for _, c := range r.Conds {
 			b = number(b, c.Arg, c.Op)
 			b = binary.NativeEndian.AppendUint64(b, c.Value)
