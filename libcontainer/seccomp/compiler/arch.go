@@ -19,6 +19,8 @@ type arch struct {
 	audit uint32 // AUDIT_ARCH_*, as in seccomp_data.arch
 	first uint32 // the lowest number
 	end   uint32 // the first number beyond the ABI's table; 0 if there is no limit
+	// direct says that no calls are made through socketcall(2) or ipc(2).
+	direct bool
 }
 
 // wide reports whether arguments have 64 bits. An ABI with __AUDIT_ARCH_64BIT and
@@ -43,10 +45,10 @@ const armPrivate = 0x0f0000
 // archTable has the architectures of the specification.
 var archTable = map[specs.Arch]arch{
 	specs.ArchX86:         {audit: unix.AUDIT_ARCH_I386},
-	specs.ArchX86_64:      {audit: unix.AUDIT_ARCH_X86_64, end: x32Bit},
-	specs.ArchX32:         {audit: unix.AUDIT_ARCH_X86_64, first: x32Bit},
+	specs.ArchX86_64:      {audit: unix.AUDIT_ARCH_X86_64, end: x32Bit, direct: true},
+	specs.ArchX32:         {audit: unix.AUDIT_ARCH_X86_64, first: x32Bit, direct: true},
 	specs.ArchARM:         {audit: unix.AUDIT_ARCH_ARM, end: armPrivate},
-	specs.ArchAARCH64:     {audit: unix.AUDIT_ARCH_AARCH64},
+	specs.ArchAARCH64:     {audit: unix.AUDIT_ARCH_AARCH64, direct: true},
 	specs.ArchMIPS:        {audit: unix.AUDIT_ARCH_MIPS, first: 4000},
 	specs.ArchMIPS64:      {audit: unix.AUDIT_ARCH_MIPS64, first: 5000},
 	specs.ArchMIPS64N32:   {audit: unix.AUDIT_ARCH_MIPS64N32, first: 6000},
@@ -60,8 +62,8 @@ var archTable = map[specs.Arch]arch{
 	specs.ArchS390X:       {audit: unix.AUDIT_ARCH_S390X},
 	specs.ArchPARISC:      {audit: unix.AUDIT_ARCH_PARISC},
 	specs.ArchPARISC64:    {audit: unix.AUDIT_ARCH_PARISC64},
-	specs.ArchRISCV64:     {audit: unix.AUDIT_ARCH_RISCV64},
-	specs.ArchLOONGARCH64: {audit: unix.AUDIT_ARCH_LOONGARCH64},
+	specs.ArchRISCV64:     {audit: unix.AUDIT_ARCH_RISCV64, direct: true},
+	specs.ArchLOONGARCH64: {audit: unix.AUDIT_ARCH_LOONGARCH64, direct: true},
 	specs.ArchM68K:        {audit: unix.AUDIT_ARCH_M68K},
 	specs.ArchSH:          {audit: unix.AUDIT_ARCH_SHEL},
 	specs.ArchSHEB:        {audit: unix.AUDIT_ARCH_SH},

@@ -215,7 +215,6 @@ func conditions(args []specs.LinuxSeccompArg) ([][]library.Cond, error) {
 func (c *compiler) join() ([]byte, error) {
 	list := c.newerThan()
 	c.addMissing(list)
-	c.addPlain(list)
 	var body []byte
 	for i := range list {
 		part := c.answer.Archs[i].Filter
@@ -224,6 +223,7 @@ func (c *compiler) join() ([]byte, error) {
 		}
 		list[i].start = uint32(len(body) / bpf.InsnSize)
 		body = append(body, part...)
+		c.decide(&list[i], c.archs[i], &c.answer.Archs[i])
 	}
 	prog := append(encode(head(list)), body...)
 	if n := len(prog) / bpf.InsnSize; n > bpf.MaxInsns {

@@ -20,8 +20,9 @@ type abi struct {
 	stub      bool
 	last, end uint32
 	calls     []missingCall // in the order of their numbers
-	plain     []plainCall
-	start     uint32        // of libseccomp's program, in instructions after the head
+	decided   []decided
+	gap       unix.SockFilter // the verdict for numbers between those in decided
+	start     uint32          // of libseccomp's program, in instructions after the head
 }
 
 // missingCall is a call that libseccomp does not know, with its rules.
@@ -53,7 +54,7 @@ const exitBase = 1 << 31
 func (a *abi) exit() unix.SockFilter { return unix.SockFilter{Code: opJump, K: exitBase + a.start} }
 
 // simple reports whether libseccomp's program is all that the ABI needs.
-func (a *abi) simple() bool { return !a.stub && len(a.calls) == 0 && len(a.plain) == 0 }
+func (a *abi) simple() bool { return !a.stub && len(a.calls) == 0 && len(a.decided) == 0 }
 
 // head generates the head:
 //
@@ -64,7 +65,7 @@ func (a *abi) simple() bool { return !a.stub && len(a.calls) == 0 && len(a.plain
 //	    if A >= the first number that libseccomp does not know
 //	      if A == number { rules, goto program of the ABI }
 //	    if A > last && A < end return ENOSYS
-//	    if A is in the range of a plain rule, return its action
+//	    if A is in the range of a plain rule, return its action (tree.go)
 //	    goto program of the ABI
 //
 // Any other arch falls through to the first program, which refuses it. There is no head if
@@ -115,7 +116,7 @@ func (a *abi) block() []unix.SockFilter {
 	if len(calls) > 0 {
 		calls = when(opNotBelow, a.calls[0].number, calls)
 	}
-	search := tree(segments(a.plain, a.exit()))
+	search := tree(a.segments())
 	if !a.stub {
 		return append(calls, search...)
 	}
@@ -143,12 +144,12 @@ func unless(code uint16, k uint32, body []unix.SockFilter) []unix.SockFilter {
 }
 
 // addMissing adds to each ABI the rules of calls that it has and libseccomp does not
-// know there.
+// know there, unless they are plain.
 func (c *compiler) addMissing(abis []abi) {
 	for i, a := range c.archs {
 		byNumber := make(map[uint32][]library.Rule)
 		for _, r := range c.question.Rules {
-			if n, ok := a.missingNumber(c.question.Names[r.Name], c.answer.Archs[i].Numbers[r.Name]); ok {
+			if n, ok := a.missingNumber(c.question.Names[r.Name], c.answer.Archs[i].Numbers[r.Name]); ok && !r.Plain {
 				byNumber[n] = append(byNumber[n], r)
 			}
 		}
