@@ -10,8 +10,10 @@
 package compiler
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -210,6 +212,31 @@ func conditions(args []specs.LinuxSeccompArg) ([][]library.Cond, error) {
 	return split, nil
 }
 
+// loadNumber repairs a program of libseccomp that compares the number of a call without
+// having loaded it: libseccomp 2.5.4 makes such a program if its first comparison is
+// for a call that is made through socketcall(2) or ipc(2). The accumulator then still has
+// the architecture. The missing load goes between the comparison of the architecture and
+// the next one; only the former's jump passes it.
+func loadNumber(prog []byte) ([]byte, error) {
+	const at = 2 * bpf.InsnSize
+	if len(prog) < 3*bpf.InsnSize {
+		return prog, nil
+	}
+	code := func(i int) uint16 { return binary.NativeEndian.Uint16(prog[i*bpf.InsnSize:]) }
+	past := prog[bpf.InsnSize+3] // the jump if the architecture differs
+	switch {
+	case code(0) != opLoad || code(1) != opEqual:
+		return nil, errors.New("seccomp: libseccomp returned a program that does not begin with a comparison of the architecture")
+	case code(2)&7 != unix.BPF_JMP || code(2) == opJump:
+		return prog, nil
+	case past == 255:
+		return nil, errors.New("seccomp: libseccomp returned a program that does not load the number of the system call")
+	}
+	prog = slices.Insert(slices.Clone(prog), at, encode([]unix.SockFilter{{Code: opLoad, K: offsetNumber}})...)
+	prog[bpf.InsnSize+3] = past + 1
+	return prog, nil
+}
+
 // join puts the head before libseccomp's programs, and checks what the kernel would refuse
 // with EINVAL.
 func (c *compiler) join() ([]byte, error) {
@@ -222,6 +249,10 @@ func (c *compiler) join() ([]byte, error) {
 			return nil, fmt.Errorf("seccomp: libseccomp returned an incomplete program of %d bytes", len(part))
 		}
 		list[i].start = uint32(len(body) / bpf.InsnSize)
+		part, err := loadNumber(part)
+		if err != nil {
+			return nil, err
+		}
 		body = append(body, part...)
 		c.decide(&list[i], c.archs[i], &c.answer.Archs[i])
 	}

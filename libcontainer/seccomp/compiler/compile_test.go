@@ -205,6 +205,28 @@ func TestSameArgument(t *testing.T) {
 	}
 }
 
+// TestMultiplexed: a rule for a call that is made through socketcall(2) on 32-bit x86 does
+// not disturb the rules after it. libseccomp's own program would compare the architecture
+// in place of the number.
+func TestMultiplexed(t *testing.T) {
+	onX86(t)
+	for _, first := range []string{"accept", "accept4", "semop", "socket", "mkdir"} {
+		f, err := compile(&specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Architectures: []specs.Arch{specs.ArchX86}, Syscalls: []specs.LinuxSyscall{
+			{Names: []string{first}, Action: specs.ActTrap},
+			{Names: []string{"unlink"}, Action: specs.ActErrno, Args: []specs.LinuxSeccompArg{{Index: 0, Value: 7, Op: specs.OpEqualTo}}},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for arg, want := range map[uint64]uint32{7: 0x00050001, 8: 0x7fff0000} {
+			got, err := verdict(decode(t, f.Program), call{nr: 10, arch: 0x40000003, args: [6]uint64{arg}})
+			if err != nil || got != want {
+				t.Errorf("%s, then unlink(%d): %#x, %v, want %#x", first, arg, got, err, want)
+			}
+		}
+	}
+}
+
 // TestUnknownNames: names that no architecture has are left out with a note, unless
 // that would let through what the profile denies.
 func TestUnknownNames(t *testing.T) {
