@@ -213,10 +213,10 @@ func conditions(args []specs.LinuxSeccompArg) ([][]library.Cond, error) {
 }
 
 // loadNumber repairs a program of libseccomp that compares the number of a call without
-// having loaded it: libseccomp 2.5.4 makes such a program if its first comparison is
-// for a call that is made through socketcall(2) or ipc(2). The accumulator then still has
-// the architecture. The missing load goes between the comparison of the architecture and
-// the next one; only the former's jump passes it.
+// having loaded it: libseccomp 2.5.4 makes such programs of some rules for 32-bit x86 of
+// which one is for a call that is made through socketcall(2) or ipc(2). The accumulator
+// still has the architecture there, so that no rule applies. The missing load goes between
+// the comparison of the architecture and the next one; only the former's jump passes it.
 func loadNumber(prog []byte) ([]byte, error) {
 	const at = 2 * bpf.InsnSize
 	if len(prog) < 3*bpf.InsnSize {
