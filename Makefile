@@ -78,9 +78,9 @@ $(CHILD) $(CSUM) &: $(wildcard libcontainer/child/src/*) libcontainer/child/buil
 
 # The seccomp compiler, which links libseccomp, is embedded, too. Filters that
 # were cached by another build of it are compiled again.
-$(HELPER) $(HSUM) &: $(filter-out %_test.go,$(wildcard $(addprefix $(SECCOMP)/,bpf/*.go compiler/*.go helper/*.go))) $(SECCOMP)/build.sh go.mod go.sum
+$(HELPER) $(HSUM) &: $(filter-out %_test.go,$(wildcard $(addprefix $(SECCOMP)/,bpf/*.go compiler/*.go library/*.go helper/*.c))) $(SECCOMP)/build.sh
 	@"$${PKG_CONFIG:-pkg-config}" --exists libseccomp 2>/dev/null || { $(NO_DEPS); }
-	GO="$(GO)" $(SECCOMP)/build.sh
+	$(SECCOMP)/build.sh
 	@for f in $(HELPER); do test -s $$f || { echo "$$f is empty" >&2; exit 1; }; done
 
 # The manual pages and the completions of shells are made by programs that read

@@ -485,7 +485,7 @@ var compatibility = [...]compat{
 	{
 		does:  "calls that libseccomp does not know are passed over",
 		spec:  "nothing",
-		code:  "libcontainer/seccomp/compiler/compile.go:addName",
+		code:  "libcontainer/seccomp/compiler/compile.go:addEntry",
 		tests: "libcontainer/seccomp/compiler/compile_test.go:TestUnknownNames",
 	},
 	{

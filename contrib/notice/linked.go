@@ -27,21 +27,19 @@ type component struct {
 // Dir is the directory of the licence, below the module's root.
 func (c component) Dir() string { return path.Join("licenses", c.Name) }
 
-// program is one that is built for a release, with its build's settings.
+// program is one in Go that is built for a release, with its build's settings. The embedded
+// programs are in C.
 type program struct {
 	where, dir, tags, cgo string
 }
 
 var (
-	programs = []program{
-		{"skiff", ".", "urfave_cli_no_docs cparts", "0"},
-		{"helper", "./libcontainer/seccomp/helper", "netgo osusergo cparts", "1"},
-	}
-	archs = []string{"amd64", "arm64", "riscv64"}
+	programs = []program{{"skiff", ".", "urfave_cli_no_docs cparts", "0"}}
+	archs    = []string{"amd64", "arm64", "riscv64"}
 
 	// libraries are the ones in C that the helper is linked with, and Go itself.
 	libraries = []component{
-		{Name: "go", Where: "skiff, helper", Licence: "BSD-3-Clause"},
+		{Name: "go", Where: "skiff", Licence: "BSD-3-Clause"},
 		{Name: "libseccomp", Where: "helper", Licence: "LGPL-2.1-only"},
 		{Name: "musl", Where: "helper", Licence: "MIT"},
 	}

@@ -3,16 +3,16 @@
 package seccomp
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"syscall"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/seccomp/bpf"
+	"github.com/skiff-oci/skiff/libcontainer/seccomp/compiler"
+	"github.com/skiff-oci/skiff/libcontainer/seccomp/library"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"golang.org/x/sys/unix"
 )
@@ -29,38 +29,52 @@ func LibraryVersion() string {
 	return version
 }
 
+// helperSum returns the SHA-256 of all that makes programs: the helper and the Go code of
+// the compiler.
 func helperSum() string {
 	_, sum, _ := strings.Cut(helperFacts, "\n")
 	return strings.TrimSpace(sum)
 }
 
-// compile runs the helper to make the program of p. Its input and output are memory
-// files, so that neither side can block the other; the output is read after the helper
-// has ended.
-func compile(scratch string, p *specs.LinuxSeccomp) (f bpf.Filter, err error) {
+// compile makes the program of p. An error that names a field of the profile is about the
+// configuration.
+func compile(scratch string, p *specs.LinuxSeccomp) (bpf.Filter, error) {
+	f, err := compiler.Compile(p, func(q *library.Question) (*library.Answer, error) {
+		text, err := ask(scratch, q.Encode())
+		if err != nil {
+			return nil, err
+		}
+		a, err := q.Decode(text)
+		if err != nil {
+			return nil, fmt.Errorf("seccomp: ask the filter compiler: %w", err)
+		}
+		return a, nil
+	})
+	if err != nil && !errors.Is(err, errNoHelper) && strings.HasPrefix(err.Error(), "linux.seccomp") {
+		err = fault.New(fault.InvalidConfig, err.Error())
+	}
+	return f, err
+}
+
+// ask runs the helper to answer a question. Its input and output are memory files, so that
+// neither side can block the other; the output is read after the helper has ended.
+func ask(scratch string, question []byte) ([]byte, error) {
 	if len(helper) == 0 {
-		return f, fault.Hint(errNoHelper, "build it with make")
+		return nil, fault.Hint(errNoHelper, "build it with make")
 	}
-	profile, err := json.Marshal(p)
+	in, err := sys.SealedMemfd("seccomp-profile", question, false, 0)
 	if err != nil {
-		return f, fmt.Errorf("linux.seccomp: %w", err)
-	}
-	in, err := sys.SealedMemfd("seccomp-profile", profile, false, 0)
-	if err != nil {
-		return f, err
+		return nil, err
 	}
 	defer unix.Close(in)
-	if _, err := unix.Seek(in, 0, io.SeekStart); err != nil {
-		return f, fmt.Errorf("seccomp: pass the profile to the filter compiler: %w", err)
-	}
 	out, err := sys.Memfd("seccomp-program")
 	if err != nil {
-		return f, err
+		return nil, err
 	}
 	defer unix.Close(out)
 	status, err := runHelper(scratch, in, out)
 	if err != nil {
-		return f, fmt.Errorf("seccomp: run the filter compiler: %w", err)
+		return nil, fmt.Errorf("seccomp: run the filter compiler: %w", err)
 	}
 	return answer(status, out)
 }
@@ -92,36 +106,32 @@ func runHelper(scratch string, in, out int) (int, error) {
 	return sys.Wait(pid)
 }
 
-// answer reads the helper's output: the filter, or if it failed, the reason.
-func answer(status, out int) (f bpf.Filter, err error) {
-	text := make([]byte, bpf.MaxEncoded+1)
+// maxAnswer is the maximum size of the helper's output in bytes: profiles name hundreds of
+// calls, and programs are limited (bpf.MaxSize).
+const maxAnswer = 16 << 20
+
+// answer reads the helper's output.
+func answer(status, out int) ([]byte, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(out, &st); err != nil {
+		return nil, fmt.Errorf("seccomp: read the compiled filter: %w", err)
+	}
+	text := make([]byte, min(st.Size, maxAnswer))
 	n, err := unix.Pread(out, text, 0)
 	if err != nil {
-		return f, fmt.Errorf("seccomp: read the compiled filter: %w", err)
+		return nil, fmt.Errorf("seccomp: read the compiled filter: %w", err)
 	}
 	if status != 0 {
-		return f, failure(status, string(text[:n]))
+		return nil, failure(status, string(text[:n]))
 	}
-	f, ok := bpf.Decode(text[:n])
-	if !ok {
-		return f, fmt.Errorf("seccomp: the filter compiler returned an incomplete program of %d bytes", n)
-	}
-	return f, nil
+	return text[:n], nil
 }
 
-// failure returns the helper's message unchanged, because it names the field of the
-// profile. A helper that crashed writes several lines, of which the first has the
-// reason.
+// failure returns an error of the first line of what the helper said.
 func failure(status int, said string) error {
-	line, _, _ := strings.Cut(said, "\n")
-	switch {
-	case status > 128:
+	if status > 128 {
 		return fmt.Errorf("seccomp: the filter compiler was killed by signal %d (%s)", status-128, unix.SignalName(unix.Signal(status-128)))
-	case status != 1 || line == "":
-		return fmt.Errorf("seccomp: the filter compiler failed with status %d: %s", status, line)
 	}
-	if strings.HasPrefix(line, "linux.seccomp") {
-		return fault.New(fault.InvalidConfig, line)
-	}
-	return errors.New(line)
+	line, _, _ := strings.Cut(strings.TrimLeft(said, "\x00"), "\n")
+	return fmt.Errorf("seccomp: the filter compiler failed with status %d: %.200q", status, line)
 }

@@ -6,17 +6,17 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"github.com/skiff-oci/skiff/libcontainer/seccomp/bpf"
+	"github.com/skiff-oci/skiff/libcontainer/seccomp/library"
 	"github.com/skiff-oci/skiff/tests/parts"
 	"golang.org/x/sys/unix"
 )
@@ -37,13 +37,14 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// misbehave does what the profile's default action says.
+// misbehave does what the question says.
 func misbehave() {
-	p := new(specs.LinuxSeccomp)
-	if err := json.NewDecoder(os.Stdin).Decode(p); err != nil {
+	text := make([]byte, 100)
+	n, err := unix.Pread(0, text, 0)
+	if err != nil {
 		panic(err)
 	}
-	switch p.DefaultAction {
+	switch string(text[:n]) {
 	case "be killed":
 		_ = unix.Kill(os.Getpid(), unix.SIGKILL)
 	case "panic":
@@ -51,9 +52,7 @@ func misbehave() {
 	case "fail":
 		os.Exit(1)
 	case "write too much":
-		os.Stdout.Write(make([]byte, 10*bpf.MaxSize))
-	case "write a part":
-		os.Stdout.Write(make([]byte, 8000))
+		os.Stdout.Write(make([]byte, maxAnswer+1))
 	case "show the environment":
 		fmt.Fprintln(os.Stderr, os.Environ())
 		os.Exit(1)
@@ -112,28 +111,54 @@ func TestHelperFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	whole := helper
 	withHelper(t, self)
-	for act, want := range map[specs.LinuxSeccompAction]string{
+	for act, want := range map[string]string{
 		"be killed":            "the filter compiler was killed by signal 9 (SIGKILL)",
-		"panic":                "status 2: panic: why",
-		"fail":                 "status 1: ",
-		"write too much":       "incomplete program",
-		"write a part":         "incomplete program of 8000 bytes",
-		"write nothing":        "incomplete program of 0 bytes",
-		"show the environment": "[]",
+		"panic":                `status 2: "panic: why"`,
+		"fail":                 `status 1: ""`,
+		"show the environment": `"[]"`,
 	} {
-		_, err := Cached([]string{t.TempDir()}, "", &specs.LinuxSeccomp{DefaultAction: act})
-		if err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := ask("", []byte(act)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", act, err, want)
+		}
+	}
+	if text, err := ask("", []byte("write too much")); err != nil || len(text) != maxAnswer {
+		t.Errorf("write too much: %d bytes, %v", len(text), err)
+	}
+	if _, err := compile("", defaultProfile(t)); err == nil || !strings.Contains(err.Error(), "the answer is incomplete") {
+		t.Errorf("write nothing: got %v", err)
+	}
+	helper = whole
+	q := (&library.Question{Default: unix.SECCOMP_RET_ALLOW, Archs: []library.Arch{{Name: "x"}}, Names: []string{"read"}}).Encode()
+	for n := range q {
+		if _, err := ask("", q[:n]); err == nil || !strings.Contains(err.Error(), `status 2: "the question is malformed"`) {
+			t.Errorf("%d bytes of a question: got %v", n, err)
 		}
 	}
 }
 
-// helper.txt belongs to helper.bin.
+// helper.txt belongs to helper.bin and to the compiler's sources.
 func TestHelperFacts(t *testing.T) {
-	sum := sha256.Sum256(helper)
+	all := slices.Clone(helper)
+	for _, pattern := range []string{"bpf/*.go", "compiler/*.go", "library/*.go"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.HasSuffix(file, "_test.go") {
+				all = append(all, text...)
+			}
+		}
+	}
+	sum := sha256.Sum256(all)
 	if got := helperSum(); got != hex.EncodeToString(sum[:]) {
-		t.Errorf("helper.txt says %s, helper.bin has %x", got, sum)
+		t.Errorf("helper.txt says %s, helper.bin and the compiler have %x", got, sum)
 	}
 	out, err := exec.Command("./helper.bin", "version").Output()
 	if err != nil || string(out) != LibraryVersion()+"\n" {

@@ -67,7 +67,7 @@ var libraries = map[string]struct {
 }{
 	"github.com/checkpoint-restore/go-criu": {[]string{"libcontainer/criu"}, "the messages of CRIU"},
 	"github.com/urfave/cli":                 {[]string{"commands"}, "flags and help"},
-	"github.com/seccomp/libseccomp-golang":  {[]string{"libcontainer/seccomp/compiler"}, "C, which must not be linked into the runtime"},
+	"github.com/seccomp/libseccomp-golang":  {[]string{"libcontainer/seccomp/golang"}, "C, which must not be linked into the runtime: an oracle for tests"},
 	"github.com/opencontainers/runtime-spec": {[]string{"commands", "specconv", "libcontainer"},
 		"the types of config.json, state and features"},
 	"golang.org/x/sys": {[]string{"."}, "constants, types and, where syscalls_test.go has it, system calls"},

@@ -48,7 +48,7 @@ var direct = []struct {
 	{"libcontainer/rdt", "Mkdir Rmdir Open", "resctrl, too, has meanings of its own: ENOSPC is that there are no more classes"},
 	{"libcontainer/seccomp", "Open Syscall syscall.StartProcess",
 		"the cache is looked into on each start, by one open; seccomp(2), to ask for flags, has no function in x/sys; the helper is started from a memfd"},
-	{"libcontainer/seccomp/compiler", "MemfdCreate", "it is linked into the helper, not into the runtime, and has no use for the rest of sys"},
+	{"libcontainer/seccomp/golang", "MemfdCreate", "it is linked into tests, not into the runtime, and has no use for the rest of sys"},
 	{"libcontainer/notify", "Socket Bind Connect Chmod Open Openat Unlinkat", "the socket and its directory are made, and checked, here only"},
 	{"libcontainer/netdev", "Socket", "rtnetlink, spoken here only"},
 	{"libcontainer/netns", "Syscall6", "futex(2), for which x/sys has no function: a wait for the one thread that is not Go's"},

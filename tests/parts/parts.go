@@ -28,7 +28,7 @@ type Part struct {
 // The embedded programs.
 var (
 	Child  = Part{"libcontainer/child", "child.bin", []string{"build.sh", "src/*.[ch]"}}
-	Helper = Part{"libcontainer/seccomp", "helper.bin", []string{"build.sh", "bpf/*.go", "compiler/*.go", "helper/*.go"}}
+	Helper = Part{"libcontainer/seccomp", "helper.bin", []string{"build.sh", "bpf/*.go", "compiler/*.go", "library/*.go", "helper/*.c"}}
 )
 
 // Check returns an error unless the part was built from the sources that are there now.

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Sbom writes the bill of materials of a release's skiff in CycloneDX's format: the modules
-// that its binary and the embedded seccomp compiler say that they are built from (read by
-// cyclonedx-gomod), and what no Go binary knows of: the embedded programs and the C
-// libraries. contrib/release calls it. Usage:
+// that its binary says that it is built from (read by cyclonedx-gomod), and what no Go
+// binary knows of: the embedded programs and the C libraries. contrib/release calls it. Usage:
 //
 //	sbom -gomod FILE -version V -time SECONDS -notice NOTICE -lib NAME,VERSION,SHA256,URL ... SKIFF CHILD HELPER
 package main
@@ -65,17 +64,13 @@ func run(s settings) error {
 	return cdx.NewBOMEncoder(os.Stdout, cdx.BOMFileFormatJSON).SetPretty(true).EncodeVersion(bom, cdx.SpecVersion1_6)
 }
 
-// bom puts together what is read of the two Go programs, and the rest.
+// bom puts together what is read of the Go program, and the rest.
 func (s settings) bom() (*cdx.BOM, error) {
 	licences, err := readLicences(s.notice)
 	if err != nil {
 		return nil, err
 	}
 	bom, err := s.read(s.skiff)
-	if err != nil {
-		return nil, err
-	}
-	inHelper, err := s.read(s.helper)
 	if err != nil {
 		return nil, err
 	}
@@ -89,12 +84,7 @@ func (s settings) bom() (*cdx.BOM, error) {
 		}
 	}
 	components := append(*bom.Components, *child, *helper)
-	ofHelper := refs(*inHelper.Components)
-	for _, c := range *inHelper.Components {
-		if !slices.ContainsFunc(components, func(other cdx.Component) bool { return other.BOMRef == c.BOMRef }) {
-			components = append(components, c)
-		}
-	}
+	var ofHelper []string
 	for _, lib := range s.libs {
 		c := library(strings.Split(lib, ","))
 		components = append(components, c)

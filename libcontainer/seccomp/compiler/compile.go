@@ -1,47 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build cgo && cparts
-
+// Package compiler converts config.json's linux.seccomp to a classic BPF program.
+//
+// libseccomp generates the program of each architecture from the rules that this package
+// gives it, and knows the numbers of system calls. It is asked once (package library), by
+// the helper, because it is C. This package puts before its programs what it cannot
+// generate: rules for calls that it does not know (numbers.go), ENOSYS for system calls
+// that are newer than the profile (enosys.go), and the choice among the programs (head.go).
 package compiler
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"sync"
+	"slices"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-	libseccomp "github.com/seccomp/libseccomp-golang"
 	"github.com/skiff-oci/skiff/libcontainer/seccomp/bpf"
+	"github.com/skiff-oci/skiff/libcontainer/seccomp/library"
 	"golang.org/x/sys/unix"
 )
 
-// binaryTreeFrom is the number of rules from which libseccomp arranges the program as a
-// binary tree. When a program is loaded, the kernel runs it once per system call number
-// (for its cache of always-allowed calls, 8e01b51a31a1), so a chain of some hundred
-// comparisons costs time at every start, not only at every call. libseccomp up to 2.5.4
-// makes a wrong tree of no rules.
-const binaryTreeFrom = 32
-
-// apiLevel is the API level that libseccomp is told the kernel has: every action (level
-// 6, libseccomp 2.5). Otherwise libseccomp would probe the kernel. The program would
-// then depend on the kernel, or on an outer filter that hides seccomp(2) from the
-// probe, and could not be cached.
-const apiLevel = 6
-
-// library is locked while libseccomp is used: the API level is a variable of the
-// process, and libseccomp reads it in each call.
-var library sync.Mutex
-
-// compiler builds one libseccomp filter.
+// compiler makes one filter.
 type compiler struct {
-	filter *libseccomp.ScmpFilter
-	def    libseccomp.ScmpAction // action if no rule matches
-	archs  []arch                // the native one first
-	rules  int                   // number of rules that libseccomp has got
-	all    []rule                // rules of all calls: libseccomp does not know some calls on some architectures
-	notes  []string              // warnings
+	profile  *specs.LinuxSeccomp
+	archs    []arch // the native one first
+	question library.Question
+	indices  map[string]uint32 // of names in the question
+	places   []place           // where the question's rules come from
+	answer   *library.Answer
+	notes    []string // warnings
+}
+
+// place is a name in the profile.
+type place struct{ entry, name int }
+
+func (p place) String() string {
+	return fmt.Sprintf("linux.seccomp.syscalls[%d].names[%d]", p.entry, p.name)
 }
 
 // Compile returns the program of p: an array of struct sock_filter in the host's byte
@@ -55,119 +51,107 @@ type compiler struct {
 // path. Package specconv has already refused those, and whatever breaks rules that are
 // not libseccomp's (which calls an agent may be asked about), but what it overlooks
 // must not become a filter.
-func Compile(p *specs.LinuxSeccomp) (bpf.Filter, error) {
-	library.Lock()
-	defer library.Unlock()
-	list, err := archs(p.Architectures)
-	if err != nil {
-		return bpf.Filter{}, err
+func Compile(p *specs.LinuxSeccomp, ask func(*library.Question) (*library.Answer, error)) (f bpf.Filter, err error) {
+	c := compiler{profile: p, indices: make(map[string]uint32, 512)}
+	if c.archs, err = archs(p.Architectures); err != nil {
+		return f, err
 	}
-	c, err := newCompiler(p)
-	if err != nil {
-		return bpf.Filter{}, err
+	if err = c.prepare(); err != nil {
+		return f, err
 	}
-	defer c.filter.Release()
-	c.archs = list
-	if err := c.addArchs(list, p.Architectures); err != nil {
-		return bpf.Filter{}, err
+	if c.answer, err = ask(&c.question); err != nil {
+		return f, c.explain(err)
 	}
-	for i := range p.Syscalls {
-		if err := c.addEntry(&p.Syscalls[i], fmt.Sprintf("linux.seccomp.syscalls[%d]", i)); err != nil {
-			return bpf.Filter{}, err
-		}
+	if err = c.checkNames(); err != nil {
+		return f, err
 	}
-	body, err := c.export()
-	if err != nil {
-		return bpf.Filter{}, err
-	}
-	head, err := c.head(p)
-	if err != nil {
-		return bpf.Filter{}, err
-	}
-	prog, err := join(head, body)
+	prog, err := c.join()
 	return bpf.Filter{Program: prog, Notes: c.notes}, err
 }
 
-// head returns the instructions that libseccomp cannot generate.
-func (c *compiler) head(p *specs.LinuxSeccomp) ([]unix.SockFilter, error) {
-	abis, err := newerThan(p, c.archs)
-	if err != nil {
-		return nil, err
+// prepare fills in the question.
+func (c *compiler) prepare() (err error) {
+	for _, a := range c.archs {
+		c.question.Archs = append(c.question.Archs, library.Arch{Name: a.name, First: a.first})
 	}
-	addMissing(abis, c.archs, c.all)
-	return head(abis), nil
-}
-
-func newCompiler(p *specs.LinuxSeccomp) (*compiler, error) {
-	if err := libseccomp.SetAPI(apiLevel); err != nil {
-		return nil, fmt.Errorf("seccomp: libseccomp 2.5 or newer is required: %w", err)
+	if c.question.Default, err = withErrno(c.profile.DefaultAction, c.profile.DefaultErrnoRet); err != nil {
+		return fmt.Errorf("linux.seccomp.defaultAction: %w", err)
 	}
-	def, err := withErrno(p.DefaultAction, p.DefaultErrnoRet)
-	if err != nil {
-		return nil, fmt.Errorf("linux.seccomp.defaultAction: %w", err)
-	}
-	filter, err := libseccomp.NewFilter(def)
-	if err != nil {
-		return nil, fmt.Errorf("seccomp: create a filter with the default action %s: %w", p.DefaultAction, err)
-	}
-	return &compiler{filter: filter, def: def}, nil
-}
-
-// addArchs adds the foreign architectures. The native one, list[0], is already in the
-// filter.
-func (c *compiler) addArchs(list []arch, words []specs.Arch) error {
-	for _, a := range list[1:] {
-		err := c.filter.AddArch(a.lib)
-		if errors.Is(err, unix.EDOM) {
-			err = errors.New("its byte order differs from this machine's")
-		}
-		if err != nil {
-			return fmt.Errorf("linux.seccomp.architectures %v: add %v: %w", words, a.lib, err)
+	for i := range c.profile.Syscalls {
+		if err := c.addEntry(i, &c.profile.Syscalls[i]); err != nil {
+			return fmt.Errorf("linux.seccomp.syscalls[%d]%w", i, err)
 		}
 	}
+	markPlain(c.question.Names, c.question.Rules)
 	return nil
 }
 
-// addEntry adds an object of linux.seccomp.syscalls. path is its JSON path.
-func (c *compiler) addEntry(s *specs.LinuxSyscall, path string) error {
+// addEntry adds the names and rules of an object of linux.seccomp.syscalls.
+func (c *compiler) addEntry(entry int, s *specs.LinuxSyscall) error {
 	act, err := withErrno(s.Action, s.ErrnoRet)
 	if err != nil {
-		return fmt.Errorf("%s.action: %w", path, err)
+		return fmt.Errorf(".action: %w", err)
 	}
-	rules, err := conditions(s.Args)
+	alternatives, err := conditions(s.Args)
 	if err != nil {
-		return fmt.Errorf("%s%w", path, err)
+		return err
 	}
 	for i, name := range s.Names {
-		at := fmt.Sprintf("%s.names[%d]", path, i)
-		if known(name) {
-			err = c.addName(at, name, act, rules)
-		} else {
-			err = c.unknown(at, name, act)
+		index, ok := c.indices[name]
+		if !ok {
+			index = uint32(len(c.question.Names))
+			c.indices[name] = index
+			if strings.Contains(name, "\x00") {
+				name = "" // which is the name of no call either, and can be sent
+			}
+			c.question.Names = append(c.question.Names, name)
 		}
-		if err != nil {
-			return err
+		if act == c.question.Default {
+			continue // libseccomp refuses rules that change nothing
+		}
+		for _, conds := range alternatives {
+			c.question.Rules = append(c.question.Rules, library.Rule{Name: index, Action: act, Conds: conds})
+			c.places = append(c.places, place{entry, i})
 		}
 	}
 	return nil
 }
 
-func (c *compiler) addName(at, name string, act libseccomp.ScmpAction, rules [][]libseccomp.ScmpCondition) error {
-	if act == c.def {
-		return nil // libseccomp refuses rules that change nothing
+// explain returns the error of a refusal with the JSON path of its cause.
+func (c *compiler) explain(err error) error {
+	var r *library.Refusal
+	if !errors.As(err, &r) {
+		return err
 	}
-	for _, conds := range rules {
-		c.all = append(c.all, rule{name: name, action: kernelAction(act), conds: conds})
-	}
-	nr, err := libseccomp.GetSyscallFromName(name)
-	if err != nil {
-		return nil // libseccomp does not know it: addMissing handles it
-	}
-	for _, conds := range rules {
-		if err := c.filter.AddRuleConditional(nr, act, conds); err != nil {
-			return fmt.Errorf("%s: %s: %w", at, name, err)
+	switch {
+	case r.Step == library.AddArch && 0 <= r.Index && r.Index < len(c.archs):
+		err = r.Err
+		switch r.Err {
+		case unix.EDOM:
+			err = errors.New("its byte order differs from this machine's")
+		case unix.ENOSYS:
+			err = errors.New("it is not supported on this version of libseccomp")
 		}
-		c.rules++
+		return fmt.Errorf("linux.seccomp.architectures %v: add %s: %w", c.profile.Architectures, c.archs[r.Index].name, err)
+	case r.Step == library.AddRule && 0 <= r.Index && r.Index < len(c.places):
+		p := c.places[r.Index]
+		return fmt.Errorf("%v: %s: %w", p, c.profile.Syscalls[p.entry].Names[p.name], r.Err)
+	}
+	return err
+}
+
+// checkNames looks for names that no architecture has.
+func (c *compiler) checkNames() error {
+	for i := range c.profile.Syscalls {
+		s := &c.profile.Syscalls[i]
+		for j, name := range s.Names {
+			if known(name, c.answer.Numbers[c.indices[name]]) {
+				continue
+			}
+			if err := c.unknown(place{i, j}, name, s); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -175,11 +159,15 @@ func (c *compiler) addName(at, name string, act libseccomp.ScmpAction, rules [][
 // unknown handles a name that no architecture has. If its rule is stricter than the
 // default action, ignoring it would let through what the profile wants denied: a
 // misspelled call, or one of a newer kernel. That is an error.
-func (c *compiler) unknown(at, name string, act libseccomp.ScmpAction) error {
-	if leniency(act) < leniency(c.def) {
-		return fmt.Errorf("%s: unknown system call %.80q, which the filter could not deny: must be the name of a system call", at, name)
+func (c *compiler) unknown(at place, name string, s *specs.LinuxSyscall) error {
+	act, err := action(s.Action)
+	if err != nil {
+		return err
 	}
-	c.note("%s: unknown system call %.80q, whose rule has no effect", at, name)
+	if leniency(act) < leniency(c.question.Default) {
+		return fmt.Errorf("%v: unknown system call %.80q, which the filter could not deny: must be the name of a system call", at, name)
+	}
+	c.note("%v: unknown system call %.80q, whose rule has no effect", at, name)
 	return nil
 }
 
@@ -198,8 +186,8 @@ func (c *compiler) note(format string, args ...any) {
 // with all conditions, or, if two conditions are about the same argument, one for each
 // condition. libseccomp cannot combine two conditions on one argument with "and", and
 // profiles rely on runc's interpretation ("personality is 0, or 8, or ...").
-func conditions(args []specs.LinuxSeccompArg) ([][]libseccomp.ScmpCondition, error) {
-	var all []libseccomp.ScmpCondition
+func conditions(args []specs.LinuxSeccompArg) ([][]library.Cond, error) {
+	var all []library.Cond
 	var seen [6]bool
 	repeated := false
 	for i, arg := range args {
@@ -212,67 +200,63 @@ func conditions(args []specs.LinuxSeccompArg) ([][]libseccomp.ScmpCondition, err
 		}
 		repeated = repeated || seen[arg.Index]
 		seen[arg.Index] = true
-		all = append(all, libseccomp.ScmpCondition{
-			Argument: arg.Index, Op: op, Operand1: arg.Value, Operand2: arg.ValueTwo,
-		})
+		all = append(all, library.Cond{Arg: uint32(arg.Index), Op: op, Value: arg.Value, Two: arg.ValueTwo})
 	}
 	if !repeated {
-		return [][]libseccomp.ScmpCondition{all}, nil
+		return [][]library.Cond{all}, nil
 	}
-	split := make([][]libseccomp.ScmpCondition, len(all))
+	split := make([][]library.Cond, len(all))
 	for i := range all {
 		split[i] = all[i : i+1]
 	}
 	return split, nil
 }
 
-// export has libseccomp generate the program. The output goes to a memory file instead
-// of a pipe: libseccomp does not check for short writes, which a signal can cause on a
-// pipe.
-func (c *compiler) export() ([]byte, error) {
-	if c.rules >= binaryTreeFrom {
-		if err := c.filter.SetOptimize(2); err != nil {
-			return nil, fmt.Errorf("seccomp: optimise the filter: %w", err)
-		}
+// loadNumber repairs a program of libseccomp that compares the number of a call without
+// having loaded it: libseccomp 2.5.4 makes such programs of some rules for 32-bit x86 of
+// which one is for a call that is made through socketcall(2) or ipc(2). The accumulator
+// still has the architecture there, so that no rule applies. The missing load goes between
+// the comparison of the architecture and the next one; only the former's jump passes it.
+func loadNumber(prog []byte) ([]byte, error) {
+	const at = 2 * bpf.InsnSize
+	if len(prog) < 3*bpf.InsnSize {
+		return prog, nil
 	}
-	file, err := memfile("seccomp-bpf")
-	if err != nil {
-		return nil, err
+	code := func(i int) uint16 { return binary.NativeEndian.Uint16(prog[i*bpf.InsnSize:]) }
+	past := prog[bpf.InsnSize+3] // the jump if the architecture differs
+	switch {
+	case code(0) != opLoad || code(1) != opEqual:
+		return nil, errors.New("seccomp: libseccomp returned a program that does not begin with a comparison of the architecture")
+	case code(2)&7 != unix.BPF_JMP || code(2) == opJump:
+		return prog, nil
+	case past == 255:
+		return nil, errors.New("seccomp: libseccomp returned a program that does not load the number of the system call")
 	}
-	defer file.Close()
-	if err := c.filter.ExportBPF(file); err != nil {
-		return nil, fmt.Errorf("seccomp: compile the filter: %w", err)
-	}
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return nil, fmt.Errorf("seccomp: read the compiled filter: %w", err)
-	}
-	prog, err := io.ReadAll(file)
-	if err != nil {
-		return nil, fmt.Errorf("seccomp: read the compiled filter: %w", err)
-	}
+	prog = slices.Insert(slices.Clone(prog), at, encode([]unix.SockFilter{{Code: opLoad, K: offsetNumber}})...)
+	prog[bpf.InsnSize+3] = past + 1
 	return prog, nil
 }
 
-// memfile makes an anonymous file. It is not executable if the kernel has that flag
-// (Linux 6.3), since vm.memfd_noexec=2 refuses others.
-func memfile(name string) (*os.File, error) {
-	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_NOEXEC_SEAL)
-	if errors.Is(err, unix.EINVAL) {
-		fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("seccomp: memfd_create: %w", err)
-	}
-	return os.NewFile(uintptr(fd), name), nil
-}
-
-// join puts head before libseccomp's program, and checks what the kernel would refuse
+// join puts the head before libseccomp's programs, and checks what the kernel would refuse
 // with EINVAL.
-func join(head []unix.SockFilter, body []byte) ([]byte, error) {
-	if !bpf.Plausible(body) {
-		return nil, fmt.Errorf("seccomp: libseccomp returned an incomplete program of %d bytes", len(body))
+func (c *compiler) join() ([]byte, error) {
+	list := c.newerThan()
+	c.addMissing(list)
+	var body []byte
+	for i := range list {
+		part := c.answer.Archs[i].Filter
+		if !bpf.Plausible(part) {
+			return nil, fmt.Errorf("seccomp: libseccomp returned an incomplete program of %d bytes", len(part))
+		}
+		list[i].start = uint32(len(body) / bpf.InsnSize)
+		part, err := loadNumber(part)
+		if err != nil {
+			return nil, err
+		}
+		body = append(body, part...)
+		c.decide(&list[i], c.archs[i], &c.answer.Archs[i])
 	}
-	prog := append(encode(head), body...)
+	prog := append(encode(head(list)), body...)
 	if n := len(prog) / bpf.InsnSize; n > bpf.MaxInsns {
 		return nil, fmt.Errorf("linux.seccomp: the filter must have at most %d instructions, not %d", bpf.MaxInsns, n)
 	}

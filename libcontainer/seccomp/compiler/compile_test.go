@@ -18,6 +18,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	libseccomp "github.com/seccomp/libseccomp-golang"
 	"github.com/skiff-oci/skiff/libcontainer/seccomp/bpf"
+	"github.com/skiff-oci/skiff/libcontainer/seccomp/golang"
+	"github.com/skiff-oci/skiff/libcontainer/seccomp/library"
 	"golang.org/x/sys/unix"
 )
 
@@ -33,6 +35,25 @@ func defaultProfile(t testing.TB) *specs.LinuxSeccomp {
 		t.Fatal(err)
 	}
 	return &p
+}
+
+// compile compiles p with what libseccomp says in this process.
+func compile(p *specs.LinuxSeccomp) (bpf.Filter, error) { return Compile(p, golang.Ask) }
+
+// libOf returns libseccomp's value of an architecture.
+func libOf(t testing.TB, a arch) libseccomp.ScmpArch {
+	t.Helper()
+	lib, err := libseccomp.GetArchFromString(a.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lib
+}
+
+// archWords returns the architectures of the specification that libseccomp supports.
+func archWords() []string {
+	major, minor, _ := libseccomp.GetLibraryVersion()
+	return bpf.ArchsOf(major, minor)
 }
 
 func errno(n uint) *uint { return &n }
@@ -118,7 +139,7 @@ func randomProfile(r *rand.Rand) *specs.LinuxSeccomp {
 
 func multiplexedOnX86(name string) bool {
 	n, err := libseccomp.GetSyscallFromNameByArch(name, libseccomp.ArchX86)
-	return err == nil && isMultiplexed(n)
+	return err == nil && library.IsMultiplexed(int32(n))
 }
 
 func randomArgs(r *rand.Rand) []specs.LinuxSeccompArg {
@@ -171,7 +192,7 @@ func TestSameArgument(t *testing.T) {
 		},
 	}}}
 	agree(t, p)
-	filter, err := Compile(p)
+	filter, err := compile(p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,6 +201,28 @@ func TestSameArgument(t *testing.T) {
 		got, err := verdict(prog, call{nr: 135, arch: 0xc000003e, args: [6]uint64{first}})
 		if err != nil || got != want {
 			t.Errorf("personality(%d): %#x, %v, want %#x", first, got, err, want)
+		}
+	}
+}
+
+// TestMultiplexed: a rule for a call that is made through socketcall(2) on 32-bit x86 does
+// not disturb the rules after it. libseccomp's own program would compare the architecture
+// in place of the number.
+func TestMultiplexed(t *testing.T) {
+	onX86(t)
+	for _, first := range []string{"accept", "accept4", "semop", "socket", "mkdir"} {
+		f, err := compile(&specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Architectures: []specs.Arch{specs.ArchX86}, Syscalls: []specs.LinuxSyscall{
+			{Names: []string{first}, Action: specs.ActTrap},
+			{Names: []string{"unlink"}, Action: specs.ActErrno, Args: []specs.LinuxSeccompArg{{Index: 0, Value: 7, Op: specs.OpEqualTo}}},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for arg, want := range map[uint64]uint32{7: 0x00050001, 8: 0x7fff0000} {
+			got, err := verdict(decode(t, f.Program), call{nr: 10, arch: 0x40000003, args: [6]uint64{arg}})
+			if err != nil || got != want {
+				t.Errorf("%s, then unlink(%d): %#x, %v, want %#x", first, arg, got, err, want)
+			}
 		}
 	}
 }
@@ -197,7 +240,7 @@ func TestUnknownNames(t *testing.T) {
 			p := &specs.LinuxSeccomp{DefaultAction: def, Syscalls: []specs.LinuxSyscall{{
 				Names: []string{"mkdir", "no_such_call"}, Action: act,
 			}}}
-			f, err := Compile(p)
+			f, err := compile(p)
 			if level[act] < level[def] {
 				if err == nil || !strings.Contains(err.Error(), where+`: unknown system call "no_such_call"`) {
 					t.Errorf("%s by default, %s: %v", def, act, err)
@@ -208,7 +251,7 @@ func TestUnknownNames(t *testing.T) {
 				t.Errorf("%s by default, %s: notes %q, %v", def, act, f.Notes, err)
 			}
 			p.Syscalls[0].Names = []string{"mkdir"}
-			if without, err := Compile(p); err != nil || !bytes.Equal(f.Program, without.Program) {
+			if without, err := compile(p); err != nil || !bytes.Equal(f.Program, without.Program) {
 				t.Errorf("%s by default, %s: another program without the unknown name, %v", def, act, err)
 			}
 		}
@@ -220,10 +263,10 @@ func TestForeignNames(t *testing.T) {
 	p := &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{
 		Names: []string{"s390_runtime_instr", "riscv_hwprobe", "swapcontext", "cacheflush", "uretprobe", "utimensat_time64"}, Action: specs.ActErrno,
 	}}}
-	if f, err := Compile(p); err != nil || len(f.Notes) > 0 {
+	if f, err := compile(p); err != nil || len(f.Notes) > 0 {
 		t.Errorf("notes %q, %v", f.Notes, err)
 	}
-	if f, err := Compile(defaultProfile(t)); err != nil || len(f.Notes) > 0 {
+	if f, err := compile(defaultProfile(t)); err != nil || len(f.Notes) > 0 {
 		t.Errorf("the default profile has notes %q, %v", f.Notes, err)
 	}
 }
@@ -235,7 +278,7 @@ func TestManyUnknownNames(t *testing.T) {
 	for i := range 1000 {
 		s.Names = append(s.Names, fmt.Sprint("call", i, strings.Repeat("\n", 500)))
 	}
-	f, err := Compile(&specs.LinuxSeccomp{DefaultAction: specs.ActErrno, Syscalls: []specs.LinuxSyscall{s}})
+	f, err := compile(&specs.LinuxSeccomp{DefaultAction: specs.ActErrno, Syscalls: []specs.LinuxSyscall{s}})
 	if err != nil || len(f.Notes) != bpf.MaxNotes || !strings.Contains(f.Notes[bpf.MaxNotes-1], "more unknown system calls") {
 		t.Errorf("%d notes, %v", len(f.Notes), err)
 	}
@@ -252,7 +295,7 @@ func TestArchitectures(t *testing.T) {
 	for _, word := range specArchs() {
 		p := defaultProfile(t)
 		p.Architectures = []specs.Arch{word}
-		filter, err := Compile(p)
+		filter, err := compile(p)
 		switch {
 		case !slices.Contains(archWords(), string(word)):
 			if err == nil || !strings.Contains(err.Error(), "not supported on this version") {
@@ -282,7 +325,7 @@ func checkForeign(t *testing.T, word specs.Arch, filter []byte) {
 	for name, want := range map[string]uint32{"read": 0x7fff0000, "mount": 0x00050001, "": 0x00050026} {
 		nr := libseccomp.ScmpSyscall(a.first + 900)
 		if name != "" {
-			if nr, err = libseccomp.GetSyscallFromNameByArch(name, a.lib); err != nil {
+			if nr, err = libseccomp.GetSyscallFromNameByArch(name, libOf(t, a)); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build cgo && cparts
-
 package compiler
 
 import (
@@ -10,23 +8,28 @@ import (
 	"slices"
 
 	"github.com/skiff-oci/skiff/libcontainer/seccomp/bpf"
+	"github.com/skiff-oci/skiff/libcontainer/seccomp/library"
 	"golang.org/x/sys/unix"
 )
 
 // abi is the part of the head for one ABI.
 type abi struct {
-	audit uint32
+	audit, first uint32
 	// stub says that numbers above last and below end (0: no end) are newer than the
 	// profile, and get ENOSYS.
 	stub      bool
 	last, end uint32
 	calls     []missingCall // in the order of their numbers
+	decided   []decided
+	gap       unix.SockFilter // the verdict for numbers between those in decided
+	start     uint32          // of libseccomp's program, in instructions after the head
 }
 
 // missingCall is a call that libseccomp does not know, with its rules.
 type missingCall struct {
 	number uint32
-	body   []unix.SockFilter // always ends with a return or with exit
+	wide   bool // its arguments have 64 bits
+	rules  []library.Rule
 }
 
 // Opcodes of classic BPF and offsets in struct seccomp_data.
@@ -44,25 +47,32 @@ const (
 	offsetArgs   = 16
 )
 
-// exit is a placeholder of a jump to libseccomp's program. head sets its distance when
-// the head is complete.
-var exit = unix.SockFilter{Code: opJump, K: ^uint32(0)}
+// exitBase marks the distance of a jump to libseccomp's program for an ABI, until head
+// knows its own length. No program is so long that another jump has such a distance.
+const exitBase = 1 << 31
+
+func (a *abi) exit() unix.SockFilter { return unix.SockFilter{Code: opJump, K: exitBase + a.start} }
+
+// simple reports whether libseccomp's program is all that the ABI needs.
+func (a *abi) simple() bool { return !a.stub && len(a.calls) == 0 && len(a.decided) == 0 }
 
 // head generates the head:
 //
 //	A = arch
 //	if A == x86_64                       for each AUDIT_ARCH
 //	  A = nr
-//	  if A >= the first number that libseccomp does not know      for each of its ABIs
-//	    if A == number { rules, goto program }
-//	  if A > last && A < end return ENOSYS
-//	  goto program
+//	  if A >= first                      for each of its ABIs, unless there is only one
+//	    if A >= the first number that libseccomp does not know
+//	      if A == number { rules, goto program of the ABI }
+//	    if A > last && A < end return ENOSYS
+//	    if A is in the range of a plain rule, return its action (tree.go)
+//	    goto program of the ABI
 //
-// It uses only instructions that the kernel's seccomp_is_const_allow understands, for
-// the cache of always-allowed calls.
+// Any other arch falls through to the first program, which refuses it. There is no head if
+// that would be all. It uses only instructions that the kernel's seccomp_is_const_allow
+// understands, for the cache of always-allowed calls.
 func head(abis []abi) []unix.SockFilter {
-	abis = slices.DeleteFunc(slices.Clone(abis), func(a abi) bool { return !a.stub && len(a.calls) == 0 })
-	if len(abis) == 0 {
+	if len(abis) == 1 && abis[0].simple() {
 		return nil
 	}
 	prog := []unix.SockFilter{{Code: opLoad, K: offsetArch}}
@@ -73,42 +83,48 @@ func head(abis []abi) []unix.SockFilter {
 		prog = append(prog, when(opEqual, a.audit, archBlock(abis[i:], a.audit))...)
 	}
 	for i := range prog {
-		if prog[i] == exit {
-			prog[i].K = uint32(len(prog) - i - 1)
+		if in := &prog[i]; in.Code == opJump && in.K >= exitBase {
+			in.K = uint32(len(prog)-i-1) + in.K - exitBase
 		}
 	}
 	return prog
 }
 
-// archBlock generates the part for one AUDIT_ARCH.
+// archBlock generates the part for one AUDIT_ARCH. The ABIs that share it differ in their
+// first numbers.
 func archBlock(abis []abi, audit uint32) []unix.SockFilter {
-	block := []unix.SockFilter{{Code: opLoad, K: offsetNumber}}
-	for _, a := range abis {
-		if a.audit == audit {
-			block = append(block, a.block()...)
-		}
+	abis = slices.DeleteFunc(slices.Clone(abis), func(a abi) bool { return a.audit != audit })
+	slices.SortFunc(abis, func(x, y abi) int { return cmp.Compare(y.first, x.first) })
+	lowest := len(abis) - 1
+	if lowest == 0 && abis[0].simple() {
+		return []unix.SockFilter{abis[0].exit()}
 	}
-	return append(block, exit)
+	block := []unix.SockFilter{{Code: opLoad, K: offsetNumber}}
+	for _, a := range abis[:lowest] {
+		block = append(block, when(opNotBelow, a.first, a.block())...)
+	}
+	return append(block, abis[lowest].block()...)
 }
 
-// block generates the part for one ABI. The accumulator has the number before it and
-// after it.
+// block generates the part for one ABI, which always returns or jumps to the ABI's program.
+// The accumulator has the number.
 func (a *abi) block() []unix.SockFilter {
 	var calls []unix.SockFilter
 	for _, c := range a.calls {
-		calls = append(calls, when(opEqual, c.number, c.body)...)
+		calls = append(calls, when(opEqual, c.number, ruleBody(&c, a.exit()))...)
 	}
 	if len(calls) > 0 {
 		calls = when(opNotBelow, a.calls[0].number, calls)
 	}
+	search := tree(a.segments())
 	if !a.stub {
-		return calls
+		return append(calls, search...)
 	}
 	refuse := []unix.SockFilter{{Code: opReturn, K: unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)}}
 	if a.end != 0 {
 		refuse = unless(opNotBelow, a.end, refuse)
 	}
-	return append(calls, when(opGreater, a.last, refuse)...)
+	return slices.Concat(calls, when(opGreater, a.last, refuse), search)
 }
 
 // when generates a comparison of the accumulator with k that skips body unless it
@@ -128,17 +144,17 @@ func unless(code uint16, k uint32, body []unix.SockFilter) []unix.SockFilter {
 }
 
 // addMissing adds to each ABI the rules of calls that it has and libseccomp does not
-// know there.
-func addMissing(abis []abi, list []arch, rules []rule) {
-	for i, a := range list {
-		byNumber := make(map[uint32][]rule)
-		for _, r := range rules {
-			if n, ok := a.missingNumber(r.name); ok {
+// know there, unless they are plain.
+func (c *compiler) addMissing(abis []abi) {
+	for i, a := range c.archs {
+		byNumber := make(map[uint32][]library.Rule)
+		for _, r := range c.question.Rules {
+			if n, ok := a.missingNumber(c.question.Names[r.Name], c.answer.Archs[i].Numbers[r.Name]); ok && !r.Plain {
 				byNumber[n] = append(byNumber[n], r)
 			}
 		}
 		for n, of := range byNumber {
-			abis[i].calls = append(abis[i].calls, missingCall{n, ruleBody(of, a.wide())})
+			abis[i].calls = append(abis[i].calls, missingCall{n, a.wide(), of})
 		}
 		slices.SortFunc(abis[i].calls, func(x, y missingCall) int { return cmp.Compare(x.number, y.number) })
 	}

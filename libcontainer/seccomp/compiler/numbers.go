@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build cgo && cparts
-
 package compiler
 
-import (
-	libseccomp "github.com/seccomp/libseccomp-golang"
-)
+import "github.com/skiff-oci/skiff/libcontainer/seccomp/library"
 
 // A libseccomp that is older than the kernel does not know the kernel's newest calls by
 // name. Leaving out a rule for such a call would be a hole if the rule denies it, and a
@@ -35,10 +31,10 @@ var common = [...]string{
 
 // private lists calls below firstCommon that exist on some architectures only and are
 // newer than the oldest supported libseccomp.
-var private = map[libseccomp.ScmpArch]map[string]uint32{
-	libseccomp.ArchAMD64:   {"uretprobe": 335, "uprobe": 336},
-	libseccomp.ArchX32:     {"uretprobe": x32Bit + 335, "uprobe": x32Bit + 336},
-	libseccomp.ArchRISCV64: {"riscv_hwprobe": 258, "riscv_flush_icache": 259},
+var private = map[string]map[string]uint32{
+	"x86_64":  {"uretprobe": 335, "uprobe": 336},
+	"x32":     {"uretprobe": x32Bit + 335, "uprobe": x32Bit + 336},
+	"riscv64": {"riscv_hwprobe": 258, "riscv_flush_icache": 259},
 }
 
 // commonNumbers maps the names in common to their numbers, relative to the
@@ -56,24 +52,24 @@ func (a arch) tableNumber(name string) (uint32, bool) {
 	if n, ok := commonNumbers[name]; ok {
 		return a.first + n, true
 	}
-	n, ok := private[a.lib][name]
+	n, ok := private[a.name][name]
 	return n, ok
 }
 
-// missingNumber returns the number of a call that the architecture has and libseccomp
-// does not know there; ok is false for any other call.
-func (a arch) missingNumber(name string) (_ uint32, ok bool) {
-	n, err := libseccomp.GetSyscallFromNameByArch(name, a.lib)
-	if err == nil && (n >= 0 || isMultiplexed(n)) {
+// missingNumber returns the number of a call that the architecture has and libseccomp,
+// which says own, does not know there; ok is false for any other call.
+func (a arch) missingNumber(name string, own int32) (_ uint32, ok bool) {
+	if own >= 0 || library.IsMultiplexed(own) {
 		return 0, false
 	}
 	return a.tableNumber(name)
 }
 
-// known reports whether any architecture has a call of this name.
-func known(name string) bool {
-	if _, err := libseccomp.GetSyscallFromName(name); err == nil {
-		return true // libseccomp also resolves names that only other architectures have
+// known reports whether any architecture has a call of this name, whose number here is
+// own for libseccomp: that resolves names that only other architectures have, too.
+func known(name string, own int32) bool {
+	if own != library.NoNumber {
+		return true
 	}
 	if _, ok := commonNumbers[name]; ok {
 		return true

@@ -18,6 +18,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	libseccomp "github.com/seccomp/libseccomp-golang"
+	"github.com/skiff-oci/skiff/libcontainer/seccomp/golang"
+	"github.com/skiff-oci/skiff/libcontainer/seccomp/library"
 	"golang.org/x/sys/unix"
 )
 
@@ -69,7 +71,7 @@ func TestNumbersOfSys(t *testing.T) {
 	for goarch, word := range goArchs {
 		t.Run(goarch, func(t *testing.T) {
 			if !slices.Contains(archWords(), string(word)) {
-				t.Skipf("this libseccomp (%s) does not have the architecture", Version())
+				t.Skipf("this libseccomp (%s) does not have the architecture", golang.Version())
 			}
 			a, err := archOf(word)
 			if err != nil {
@@ -89,14 +91,14 @@ func TestNumbersOfSys(t *testing.T) {
 func checkNumber(t *testing.T, a arch, name string, want uint32) {
 	t.Helper()
 	own, inTable := a.tableNumber(name)
-	if want >= a.first+firstCommon && want < a.first+tableSize && !inTable {
+	if want >= a.first+firstCommon && want < a.first+library.TableSize && !inTable {
 		t.Errorf("%s (%d) is missing", name, want-a.first)
 	}
 	if inTable && own != want {
 		t.Errorf("%s is %d, %d here", name, want, own)
 	}
-	n, err := libseccomp.GetSyscallFromNameByArch(name, a.lib)
-	if err == nil && isMultiplexed(n) || inTable {
+	n, err := libseccomp.GetSyscallFromNameByArch(name, libOf(t, a))
+	if err == nil && library.IsMultiplexed(int32(n)) || inTable {
 		return
 	}
 	if err != nil || uint32(n) != want {
@@ -190,10 +192,10 @@ func TestNumbersOfNewerLibrary(t *testing.T) {
 		}
 		own, ok := asked[i].tableNumber(name)
 		if n >= 0 && (!ok || own != uint32(n)) {
-			t.Errorf("%v: %s is %d, %d, %v here", asked[i].lib, name, n, own, ok)
+			t.Errorf("%v: %s is %d, %d, %v here", asked[i].name, name, n, own, ok)
 		}
-		if n < 0 && ok && private[asked[i].lib][name] != 0 {
-			t.Errorf("%v has no %s", asked[i].lib, name)
+		if n < 0 && ok && private[asked[i].name][name] != 0 {
+			t.Errorf("%v has no %s", asked[i].name, name)
 		}
 	}
 }
@@ -212,7 +214,7 @@ func tableNames() []string {
 // AUDIT_ARCH_*, except for x32: that has x86-64's without the bit for 64 bits.
 func token(t *testing.T, a arch) uint32 {
 	t.Helper()
-	if a.lib == libseccomp.ArchX32 {
+	if a.name == "x32" {
 		return a.audit &^ 0x80000000
 	}
 	return a.audit

@@ -24,6 +24,7 @@ type oracle struct {
 // testABI is an ABI of x86, on which the differential tests run.
 type testABI struct {
 	word        specs.Arch
+	name        string
 	lib         libseccomp.ScmpArch
 	audit       uint32
 	first, last uint32 // of its numbers
@@ -32,9 +33,9 @@ type testABI struct {
 
 func x86ABIs() []testABI {
 	return []testABI{
-		{specs.ArchX86_64, libseccomp.ArchAMD64, 0xc000003e, 0, 0x3fffffff, true},
-		{specs.ArchX86, libseccomp.ArchX86, 0x40000003, 0, 0xffffffff, false},
-		{specs.ArchX32, libseccomp.ArchX32, 0xc000003e, 0x40000000, 0xffffffff, false},
+		{specs.ArchX86_64, "x86_64", libseccomp.ArchAMD64, 0xc000003e, 0, 0x3fffffff, true},
+		{specs.ArchX86, "x86", libseccomp.ArchX86, 0x40000003, 0, 0xffffffff, false},
+		{specs.ArchX32, "x32", libseccomp.ArchX32, 0xc000003e, 0x40000000, 0xffffffff, false},
 	}
 }
 
@@ -79,7 +80,7 @@ func nameOf(abi testABI, nr uint32) string {
 	if i := int(nr-abi.first) - firstCommon; 0 <= i && i < len(common) {
 		return common[i]
 	}
-	for name, n := range private[abi.lib] {
+	for name, n := range private[abi.name] {
 		if n == nr {
 			return name
 		}
@@ -231,7 +232,7 @@ func sampleArgs(p *specs.LinuxSeccomp) [][6]uint64 {
 // arguments, and returns the number of compared calls.
 func agree(t testing.TB, p *specs.LinuxSeccomp) (compared int) {
 	t.Helper()
-	filter, err := Compile(p)
+	filter, err := compile(p)
 	if err != nil {
 		t.Fatal(err)
 	}

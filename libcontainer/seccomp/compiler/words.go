@@ -1,43 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build cgo && cparts
-
 package compiler
 
 import (
 	"fmt"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-	libseccomp "github.com/seccomp/libseccomp-golang"
+	"github.com/skiff-oci/skiff/libcontainer/seccomp/library"
 	"golang.org/x/sys/unix"
 )
 
-func action(word specs.LinuxSeccompAction) (libseccomp.ScmpAction, error) {
+// action returns an action in the kernel's form, SECCOMP_RET_*, without an errno.
+func action(word specs.LinuxSeccompAction) (uint32, error) {
 	switch word {
 	case specs.ActKill, specs.ActKillThread:
-		return libseccomp.ActKillThread, nil
+		return unix.SECCOMP_RET_KILL_THREAD, nil
 	case specs.ActKillProcess:
-		return libseccomp.ActKillProcess, nil
+		return unix.SECCOMP_RET_KILL_PROCESS, nil
 	case specs.ActTrap:
-		return libseccomp.ActTrap, nil
+		return unix.SECCOMP_RET_TRAP, nil
 	case specs.ActErrno:
-		return libseccomp.ActErrno, nil
+		return unix.SECCOMP_RET_ERRNO, nil
 	case specs.ActTrace:
-		return libseccomp.ActTrace, nil
+		return unix.SECCOMP_RET_TRACE, nil
 	case specs.ActAllow:
-		return libseccomp.ActAllow, nil
+		return unix.SECCOMP_RET_ALLOW, nil
 	case specs.ActLog:
-		return libseccomp.ActLog, nil
+		return unix.SECCOMP_RET_LOG, nil
 	case specs.ActNotify:
-		return libseccomp.ActNotify, nil
+		return unix.SECCOMP_RET_USER_NOTIF, nil
 	}
-	return libseccomp.ActInvalid, fmt.Errorf("unknown seccomp action %q", word)
+	return 0, fmt.Errorf("unknown seccomp action %q", word)
 }
 
 // withErrno returns an action with its errno, or for ActTrace any 16-bit value; the
 // default is EPERM. An errno for any other action is an error, as the specification
 // demands.
-func withErrno(word specs.LinuxSeccompAction, ret *uint) (libseccomp.ScmpAction, error) {
+func withErrno(word specs.LinuxSeccompAction, ret *uint) (uint32, error) {
 	act, err := action(word)
 	if err != nil {
 		return act, err
@@ -47,11 +46,11 @@ func withErrno(word specs.LinuxSeccompAction, ret *uint) (libseccomp.ScmpAction,
 		code = *ret
 	}
 	switch act {
-	case libseccomp.ActErrno:
+	case unix.SECCOMP_RET_ERRNO:
 		if code > maxErrno {
 			return act, fmt.Errorf("errno must be at most %d, not %d", maxErrno, code)
 		}
-	case libseccomp.ActTrace:
+	case unix.SECCOMP_RET_TRACE:
 		if code > unix.SECCOMP_RET_DATA {
 			return act, fmt.Errorf("value for the tracer must be at most %d, not %d", unix.SECCOMP_RET_DATA, code)
 		}
@@ -59,36 +58,15 @@ func withErrno(word specs.LinuxSeccompAction, ret *uint) (libseccomp.ScmpAction,
 		if ret != nil {
 			return act, fmt.Errorf("an errno cannot be set for action %s", word)
 		}
+		return act, nil
 	}
-	return act.SetReturnCode(int16(uint16(code))), nil
-}
-
-// kernelAction returns an action with its errno in the kernel's form, SECCOMP_RET_*.
-func kernelAction(act libseccomp.ScmpAction) uint32 {
-	code := uint32(uint16(act.GetReturnCode()))
-	switch act.SetReturnCode(0) {
-	case libseccomp.ActKillProcess:
-		return unix.SECCOMP_RET_KILL_PROCESS
-	case libseccomp.ActTrap:
-		return unix.SECCOMP_RET_TRAP
-	case libseccomp.ActErrno:
-		return unix.SECCOMP_RET_ERRNO | code
-	case libseccomp.ActNotify:
-		return unix.SECCOMP_RET_USER_NOTIF
-	case libseccomp.ActTrace:
-		return unix.SECCOMP_RET_TRACE | code
-	case libseccomp.ActLog:
-		return unix.SECCOMP_RET_LOG
-	case libseccomp.ActAllow:
-		return unix.SECCOMP_RET_ALLOW
-	}
-	return unix.SECCOMP_RET_KILL_THREAD
+	return act | uint32(code), nil
 }
 
 // leniency returns 0 for an action that denies a call, 1 for one that lets another
 // process decide, and 2 for one that permits it.
-func leniency(act libseccomp.ScmpAction) int {
-	switch kernelAction(act) & unix.SECCOMP_RET_ACTION_FULL {
+func leniency(act uint32) int {
+	switch act & unix.SECCOMP_RET_ACTION_FULL {
 	case unix.SECCOMP_RET_ALLOW, unix.SECCOMP_RET_LOG:
 		return 2
 	case unix.SECCOMP_RET_TRACE, unix.SECCOMP_RET_USER_NOTIF:
@@ -101,22 +79,22 @@ func leniency(act libseccomp.ScmpAction) int {
 // (580c57f10768).
 const maxErrno = 4095
 
-func operator(word specs.LinuxSeccompOperator) (libseccomp.ScmpCompareOp, error) {
+func operator(word specs.LinuxSeccompOperator) (uint32, error) {
 	switch word {
 	case specs.OpNotEqual:
-		return libseccomp.CompareNotEqual, nil
+		return library.NotEqual, nil
 	case specs.OpLessThan:
-		return libseccomp.CompareLess, nil
+		return library.Less, nil
 	case specs.OpLessEqual:
-		return libseccomp.CompareLessOrEqual, nil
+		return library.LessOrEqual, nil
 	case specs.OpEqualTo:
-		return libseccomp.CompareEqual, nil
+		return library.Equal, nil
 	case specs.OpGreaterEqual:
-		return libseccomp.CompareGreaterEqual, nil
+		return library.GreaterOrEqual, nil
 	case specs.OpGreaterThan:
-		return libseccomp.CompareGreater, nil
+		return library.Greater, nil
 	case specs.OpMaskedEqual:
-		return libseccomp.CompareMaskedEqual, nil
+		return library.MaskedEqual, nil
 	}
-	return libseccomp.CompareInvalid, fmt.Errorf("unknown seccomp operator %q", word)
+	return 0, fmt.Errorf("unknown seccomp operator %q", word)
 }

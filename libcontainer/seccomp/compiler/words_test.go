@@ -36,7 +36,7 @@ func TestWords(t *testing.T) {
 	}
 	for _, word := range bpf.Archs {
 		v, err := archOf(specs.Arch(word))
-		differs(archs, v.lib, word, err)
+		differs(archs, v.name, word, err)
 	}
 	for _, word := range []string{"", "SCMP_ACT_NOSUCH", "SCMP_CMP_NOSUCH", "SCMP_ARCH_NOSUCH", "errno"} {
 		if v, err := action(specs.LinuxSeccompAction(word)); err == nil {
