@@ -238,7 +238,6 @@ func check(t *testing.T, used budget, file string, percent int) {
 	var over []string
 	for name := range commands {
 		over = append(over, b.over(name, used[name], percent)...)
-		t.Logf("%s: %v", name, used[name])
 	}
 	if len(over) > 0 {
 		t.Errorf("more than tests/guard/%s allows:\n%s\nIf the change is intended, write the budget anew and review it:\n    make budget",
