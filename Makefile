@@ -211,6 +211,17 @@ test-packages: deps
 bench: deps skiff
 	tests/bench/run
 
+# What users of engines wait for, with skiff, crun and runc.
+.PHONY: bench-engines
+bench-engines: deps skiff
+	tests/engines/times/run
+
+# SOAK containers, and as many processes in one: nothing may be left of them.
+.PHONY: soak
+SOAK ?= 10000
+soak: deps skiff
+	SKIFF=$(CURDIR)/skiff $(GO) test -count=1 -timeout 60m -tags "$(TAGS)" ./tests/guard/ -run '^TestSoak$$' -v -soak $(SOAK)
+
 lint: deps $(PARTS)
 	.ci/lint
 

@@ -76,7 +76,7 @@ func TestTable(t *testing.T) {
 	want := []string{
 		strings.Repeat(" ", 46) + "     skiff      crun     floor    of crun   of floor  CPU of crun  goal",
 		"run (ms)" + strings.Repeat(" ", 38) + "      4.00      5.00      2.00       0.80       2.00         0.50  <= 0.50 of crun  MISSED",
-		"idle (KiB)" + strings.Repeat(" ", 36) + "     60.00         -         -          -          -            -  ",
+		"idle (KiB)" + strings.Repeat(" ", 36) + "     60.00         -         -          -          -            -",
 		"idle: crun: why",
 	}
 	if got != "\n"+strings.Join(want, "\n")+"\n" {

@@ -27,8 +27,8 @@ var quantities = []quantity{
 	{"seccomp rules, cached", 600, manyRules},
 }
 
-// growth shows whether the time of run grows in a line: it adds two rows for each
-// quantity. If the time does grow in a line, four times as many cost four times as much.
+// growth shows whether the time of run grows in a line: it adds three rows for
+// each quantity. If the time does grow in a line, four times as many cost four times as much.
 func (b *bench) growth() error {
 	if err := manyFiles(); err != nil {
 		return err
@@ -40,24 +40,20 @@ func (b *bench) growth() error {
 			b.all[i].why = "left out"
 		}
 	}
-	if err := b.runOf("run with nothing of these", goal{}, rounds, plain); err != nil {
-		return err
-	}
-	base := b.rows[len(b.rows)-1]
 	var lines []string
 	for _, q := range quantities {
-		for _, n := range []int{q.most / 4, q.most} {
+		for _, n := range []int{1, q.most / 4, q.most} {
 			if err := makeBundle("many", func(s *specs.Spec) { q.add(s, n) }); err != nil {
 				return err
 			}
-			if err := b.runOf(fmt.Sprintf("run with %d %s", n, q.name), ofCrun(1), rounds, "many"); err != nil {
+			if err := b.runOf(fmt.Sprintf("%d %s", n, q.name), ofCrun(1), rounds, "many"); err != nil {
 				return err
 			}
 		}
-		less, more := b.rows[len(b.rows)-2], b.rows[len(b.rows)-1]
+		last := b.rows[len(b.rows)-3:]
 		line := fmt.Sprintf("%-24s", q.name)
 		for _, name := range []string{"skiff", "crun"} {
-			line += fmt.Sprintf("  %s: %s", name, slope(base.LowCPU[name], less.LowCPU[name], more.LowCPU[name], q.most))
+			line += fmt.Sprintf("  %s: %s", name, slope(last[0].LowCPU[name], last[1].LowCPU[name], last[2].LowCPU[name], q.most))
 		}
 		lines = append(lines, line)
 	}
@@ -69,7 +65,7 @@ func (b *bench) growth() error {
 }
 
 // slope says what one of most items costs, in µs, and by how much the cost of all exceeds
-// that of a quarter of them. The arguments are times, in ms.
+// that of a quarter of them. The arguments are times, in ms; none is that with one item.
 func slope(none, quarter, all float64, most int) string {
 	each := (all - none) * 1000 / float64(most)
 	if quarter-none < 0.05 { // less than what two measurements differ by

@@ -40,7 +40,7 @@ func table(rows []row) string {
 		if r.Missed {
 			mark = "  MISSED"
 		}
-		fmt.Fprintf(&s, " %12s  %s%s\n", ratio(r.CPU, "crun"), r.Goal, mark)
+		fmt.Fprintf(&s, " %12s%s\n", ratio(r.CPU, "crun"), strings.TrimRight("  "+r.Goal+mark, " "))
 	}
 	for _, r := range rows {
 		for _, name := range slices.Sorted(maps.Keys(r.Notes)) {
