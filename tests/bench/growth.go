@@ -121,7 +121,10 @@ func manyMasked(s *specs.Spec, n int) {
 func manyMappings(s *specs.Spec, n int) {
 	s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
 	for i := range n {
-		m := specs.LinuxIDMapping{ContainerID: uint32(i), HostID: uint32(100000 + 2*i), Size: 1}
+		m := specs.LinuxIDMapping{ContainerID: uint32(i + 9), HostID: uint32(100000 + 20*i), Size: 1}
+		if i == 0 { // with the group of /dev/pts
+			m.ContainerID, m.Size = 0, 10
+		}
 		s.Linux.UIDMappings = append(s.Linux.UIDMappings, m)
 		s.Linux.GIDMappings = append(s.Linux.GIDMappings, m)
 	}

@@ -27,7 +27,7 @@ var measurements = []measurement{
 	{"exec", (*bench).exec}, {"state", (*bench).state},
 	{"docker", (*bench).docker}, {"cold", (*bench).cold}, {"kubernetes", (*bench).kubernetes}, {"env", (*bench).env},
 	{"parallel", (*bench).parallel}, {"list", (*bench).list},
-	{"peak", (*bench).peak}, 	{"memory", (*bench).memory}, {"idle", (*bench).idle},
+	{"peak", (*bench).peak}, {"memory", (*bench).memory}, {"idle", (*bench).idle},
 }
 
 func (b *bench) version() error {
