@@ -65,7 +65,7 @@ type options struct {
 	rounds            int
 	before, only, out string
 	chart             string
-	growth            bool
+	growth, timeline  bool
 }
 
 func main() {
@@ -76,6 +76,7 @@ func main() {
 	flag.StringVar(&o.out, "json", "", "file to write the result to")
 	flag.StringVar(&o.chart, "chart", "", "file to write a picture of the result to, as SVG")
 	flag.BoolVar(&o.growth, "growth", false, "measure how the time of run grows with the size of the configuration, and nothing else")
+	flag.BoolVar(&o.timeline, "timeline", false, "print where the time of skiff's fastest run goes, and nothing else")
 	flag.Parse()
 	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -103,6 +104,9 @@ func run(o options) error {
 		return err
 	}
 	r := result{Time: time.Now().Format(time.RFC3339), Machine: machine(), Versions: b.versions(), Rounds: o.rounds, Before: load()}
+	if o.timeline {
+		return b.timeline()
+	}
 	if o.growth {
 		wanted = []measurement{{"growth", (*bench).growth}}
 	}
