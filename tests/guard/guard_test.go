@@ -19,6 +19,8 @@ import (
 )
 
 const (
+	container = "skiff-guard" // the container that run makes
+
 	program = "/bin/true" // what the containers run; one sleeps for exec and state
 
 	callsFile  = "testdata/calls.txt"
@@ -164,7 +166,7 @@ func (p *place) do(t *testing.T, cmd *exec.Cmd) {
 
 // commands are what is counted, with their arguments.
 var commands = map[string][]string{
-	"run":   {"run", "c"},
+	"run":   {"run", container},
 	"exec":  {"exec", "sleeper", program},
 	"state": {"state", "sleeper"},
 }
