@@ -18,7 +18,7 @@ import (
 // TestTimes measures how long engines take with several runtimes, and how much of it is
 // the runtime's. tests/engines/times/run prepares what it needs, and names it in variables:
 // TIMES_ROUNDS, TIMES_CLIENT (containerd's Go client), and for each runtime
-// TIMES_RUNTIME_name and TIMES_TIMED_name, the same behind timed.c.
+// TIMES_RUNTIME_name and TIMES_TIMED_name, the same behind timed/timed.c.
 //
 // The engines are told one path, at which each runtime is put in turn. Each operation is
 // done twice in a round: with the runtime itself, for the whole time; and with the one that
