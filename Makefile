@@ -137,8 +137,14 @@ mutants: $(PARTS)
 # The last line runs the tests of cgroup v1, with more v1 hierarchies than the
 # host has.
 script: skiff
-	@PATH="$(CURDIR)/build/criu:$$PATH" GO_TEST_LOG=$(LOG)/script.log SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/script/...
+	@PATH="$(CURDIR)/build/criu:$$PATH" GO_TEST_LOG=$(LOG)/script.log SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/script/... ./tests/guard/...
 	@SKIFF_TEST_V1=net_cls,net_prio GO_TEST_LOG=$(LOG)/script-v1.log SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -tags "$(TAGS)" ./tests/isolate/ ./tests/script/ -run '^(TestScripts|TestNamespaces|TestCgroupIsWritable)$$/^(legacy|namespaces)-'
+
+# Writes the budgets of tests/guard anew: what a start may cost.
+.PHONY: budget
+budget: skiff
+	SKIFF=$(CURDIR)/skiff $(GO) test -count=1 -tags "$(TAGS)" ./tests/guard/ -update
+	@git diff --stat -- tests/guard
 
 # Runs the scripts again as an ordinary user: if root runs make, a new user
 # within the isolation, and otherwise the user who runs make.
@@ -205,6 +211,17 @@ test-packages: deps
 
 bench: deps skiff
 	tests/bench/run
+
+# What users of engines wait for, with skiff, crun and runc.
+.PHONY: bench-engines
+bench-engines: deps skiff
+	tests/engines/times/run
+
+# SOAK containers, and as many processes in one: nothing may be left of them.
+.PHONY: soak
+SOAK ?= 10000
+soak: deps skiff
+	SKIFF=$(CURDIR)/skiff $(GO) test -count=1 -timeout 60m -tags "$(TAGS)" ./tests/guard/ -run '^TestSoak$$' -v -soak $(SOAK)
 
 lint: deps $(PARTS)
 	.ci/lint

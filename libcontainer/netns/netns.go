@@ -58,14 +58,12 @@ var names = [stepEnd]string{"unshare", "open " + ownPath, "setns", "socket", "br
 
 const (
 	ownPath = "/proc/thread-self/ns/net"
+	asC     = ownPath + "\x00"
 	notRun  = ^uintptr(0)
 )
 
-// These are not moved, unlike what is on a goroutine's stack.
-var (
-	path = append([]byte(ownPath), 0)
-	up   = ifreq{name: [unix.IFNAMSIZ]byte{'l', 'o'}, flags: unix.IFF_UP | unix.IFF_LOOPBACK}
-)
+// up is not moved, unlike what is on a goroutine's stack.
+var up = ifreq{name: [unix.IFNAMSIZ]byte{'l', 'o'}, flags: unix.IFF_UP | unix.IFF_LOOPBACK}
 
 // ifreq is the kernel's struct ifreq, with flags.
 type ifreq struct {
@@ -110,7 +108,7 @@ func prepare() *Namespace {
 	w := &work{all: ^uint64(0)}
 	w.steps = [...]step{
 		stepUnshare: {call: unix.SYS_UNSHARE, args: [3]uintptr{unix.CLONE_NEWNET}},
-		stepOpen:    {call: unix.SYS_OPENAT, args: [3]uintptr{^uintptr(0) - 99, uintptr(unsafe.Pointer(&path[0])), unix.O_RDONLY | unix.O_CLOEXEC}},
+		stepOpen:    {call: unix.SYS_OPENAT, args: [3]uintptr{^uintptr(0) - 99, uintptr(unsafe.Pointer(unsafe.StringData(asC))), unix.O_RDONLY | unix.O_CLOEXEC}},
 		stepSetns:   {call: unix.SYS_SETNS, of: 1, args: [3]uintptr{0, unix.CLONE_NEWNET}},
 		stepSocket:  {call: unix.SYS_SOCKET, args: [3]uintptr{unix.AF_INET, unix.SOCK_DGRAM | unix.SOCK_CLOEXEC}},
 		stepUp:      {call: unix.SYS_IOCTL, of: 1, args: [3]uintptr{0, unix.SIOCSIFFLAGS, uintptr(unsafe.Pointer(&up))}},

@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // The chart has a group of bars for each row with a value of crun, whose bar is 1 in each
@@ -81,15 +80,25 @@ func digits(v float64) string {
 }
 
 // caption says what was measured, when, and on what.
-func (b *bench) caption() string {
+func caption(r result) string {
 	var names []string
-	for i := range b.all {
-		names = append(names, b.all[i].version)
+	for _, b := range bars {
+		if v := r.Versions[b.name]; v != "" {
+			names = append(names, v)
+		}
 	}
+	day, _, _ := strings.Cut(r.Time, "T")
+	return fmt.Sprintf("medians; %s; %s; %s, load %s before and %s after", strings.Join(names, ", "), day, r.Machine, first(r.Before), first(r.After))
+}
+
+func first(text string) string {
+	word, _, _ := strings.Cut(text, " ")
+	return word
+}
+
+// machine returns the kernel's version and the number of CPUs.
+func machine() string {
 	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
-	load, _ := os.ReadFile("/proc/loadavg")
-	one, _, _ := strings.Cut(string(load), " ")
 	number, _, _ := strings.Cut(strings.TrimSpace(string(kernel)), "-")
-	return fmt.Sprintf("medians; %s; %s; Linux %s, %d CPUs, load %s", strings.Join(names, ", "),
-		time.Now().Format(time.DateOnly), number, runtime.NumCPU(), one)
+	return fmt.Sprintf("Linux %s, %d CPUs", number, runtime.NumCPU())
 }

@@ -43,40 +43,44 @@ const x32Bit = 0x40000000
 const armPrivate = 0x0f0000
 
 // archTable has the architectures of the specification.
-var archTable = map[specs.Arch]arch{
-	specs.ArchX86:         {audit: unix.AUDIT_ARCH_I386},
-	specs.ArchX86_64:      {audit: unix.AUDIT_ARCH_X86_64, end: x32Bit, direct: true},
-	specs.ArchX32:         {audit: unix.AUDIT_ARCH_X86_64, first: x32Bit, direct: true},
-	specs.ArchARM:         {audit: unix.AUDIT_ARCH_ARM, end: armPrivate},
-	specs.ArchAARCH64:     {audit: unix.AUDIT_ARCH_AARCH64, direct: true},
-	specs.ArchMIPS:        {audit: unix.AUDIT_ARCH_MIPS, first: 4000},
-	specs.ArchMIPS64:      {audit: unix.AUDIT_ARCH_MIPS64, first: 5000},
-	specs.ArchMIPS64N32:   {audit: unix.AUDIT_ARCH_MIPS64N32, first: 6000},
-	specs.ArchMIPSEL:      {audit: unix.AUDIT_ARCH_MIPSEL, first: 4000},
-	specs.ArchMIPSEL64:    {audit: unix.AUDIT_ARCH_MIPSEL64, first: 5000},
-	specs.ArchMIPSEL64N32: {audit: unix.AUDIT_ARCH_MIPSEL64N32, first: 6000},
-	specs.ArchPPC:         {audit: unix.AUDIT_ARCH_PPC},
-	specs.ArchPPC64:       {audit: unix.AUDIT_ARCH_PPC64},
-	specs.ArchPPC64LE:     {audit: unix.AUDIT_ARCH_PPC64LE},
-	specs.ArchS390:        {audit: unix.AUDIT_ARCH_S390},
-	specs.ArchS390X:       {audit: unix.AUDIT_ARCH_S390X},
-	specs.ArchPARISC:      {audit: unix.AUDIT_ARCH_PARISC},
-	specs.ArchPARISC64:    {audit: unix.AUDIT_ARCH_PARISC64},
-	specs.ArchRISCV64:     {audit: unix.AUDIT_ARCH_RISCV64, direct: true},
-	specs.ArchLOONGARCH64: {audit: unix.AUDIT_ARCH_LOONGARCH64, direct: true},
-	specs.ArchM68K:        {audit: unix.AUDIT_ARCH_M68K},
-	specs.ArchSH:          {audit: unix.AUDIT_ARCH_SHEL},
-	specs.ArchSHEB:        {audit: unix.AUDIT_ARCH_SH},
+var archTable = [...]struct {
+	word specs.Arch
+	arch arch
+}{
+	{specs.ArchX86, arch{audit: unix.AUDIT_ARCH_I386}},
+	{specs.ArchX86_64, arch{audit: unix.AUDIT_ARCH_X86_64, end: x32Bit, direct: true}},
+	{specs.ArchX32, arch{audit: unix.AUDIT_ARCH_X86_64, first: x32Bit, direct: true}},
+	{specs.ArchARM, arch{audit: unix.AUDIT_ARCH_ARM, end: armPrivate}},
+	{specs.ArchAARCH64, arch{audit: unix.AUDIT_ARCH_AARCH64, direct: true}},
+	{specs.ArchMIPS, arch{audit: unix.AUDIT_ARCH_MIPS, first: 4000}},
+	{specs.ArchMIPS64, arch{audit: unix.AUDIT_ARCH_MIPS64, first: 5000}},
+	{specs.ArchMIPS64N32, arch{audit: unix.AUDIT_ARCH_MIPS64N32, first: 6000}},
+	{specs.ArchMIPSEL, arch{audit: unix.AUDIT_ARCH_MIPSEL, first: 4000}},
+	{specs.ArchMIPSEL64, arch{audit: unix.AUDIT_ARCH_MIPSEL64, first: 5000}},
+	{specs.ArchMIPSEL64N32, arch{audit: unix.AUDIT_ARCH_MIPSEL64N32, first: 6000}},
+	{specs.ArchPPC, arch{audit: unix.AUDIT_ARCH_PPC}},
+	{specs.ArchPPC64, arch{audit: unix.AUDIT_ARCH_PPC64}},
+	{specs.ArchPPC64LE, arch{audit: unix.AUDIT_ARCH_PPC64LE}},
+	{specs.ArchS390, arch{audit: unix.AUDIT_ARCH_S390}},
+	{specs.ArchS390X, arch{audit: unix.AUDIT_ARCH_S390X}},
+	{specs.ArchPARISC, arch{audit: unix.AUDIT_ARCH_PARISC}},
+	{specs.ArchPARISC64, arch{audit: unix.AUDIT_ARCH_PARISC64}},
+	{specs.ArchRISCV64, arch{audit: unix.AUDIT_ARCH_RISCV64, direct: true}},
+	{specs.ArchLOONGARCH64, arch{audit: unix.AUDIT_ARCH_LOONGARCH64, direct: true}},
+	{specs.ArchM68K, arch{audit: unix.AUDIT_ARCH_M68K}},
+	{specs.ArchSH, arch{audit: unix.AUDIT_ARCH_SHEL}},
+	{specs.ArchSHEB, arch{audit: unix.AUDIT_ARCH_SH}},
 }
 
 // archOf returns the architecture of a word. libseccomp's name of it is the word's end.
 func archOf(word specs.Arch) (arch, error) {
-	a, ok := archTable[word]
-	if !ok {
-		return a, fmt.Errorf("unknown seccomp architecture %q", word)
+	for _, known := range archTable {
+		if known.word == word {
+			known.arch.name = strings.ToLower(strings.TrimPrefix(string(word), "SCMP_ARCH_"))
+			return known.arch, nil
+		}
 	}
-	a.name = strings.ToLower(strings.TrimPrefix(string(word), "SCMP_ARCH_"))
-	return a, nil
+	return arch{}, fmt.Errorf("unknown seccomp architecture %q", word)
 }
 
 // archs returns the native architecture first, to which a program for any other falls

@@ -2,7 +2,11 @@
 
 package compiler
 
-import "github.com/skiff-oci/skiff/libcontainer/seccomp/library"
+import (
+	"slices"
+
+	"github.com/skiff-oci/skiff/libcontainer/seccomp/library"
+)
 
 // A libseccomp that is older than the kernel does not know the kernel's newest calls by
 // name. Leaving out a rule for such a call would be a hole if the rule denies it, and a
@@ -31,29 +35,40 @@ var common = [...]string{
 
 // private lists calls below firstCommon that exist on some architectures only and are
 // newer than the oldest supported libseccomp.
-var private = map[string]map[string]uint32{
-	"x86_64":  {"uretprobe": 335, "uprobe": 336},
-	"x32":     {"uretprobe": x32Bit + 335, "uprobe": x32Bit + 336},
-	"riscv64": {"riscv_hwprobe": 258, "riscv_flush_icache": 259},
+var private = [...]struct {
+	arch, name string
+	number     uint32
+}{
+	{"x86_64", "uretprobe", 335},
+	{"x86_64", "uprobe", 336},
+	{"x32", "uretprobe", x32Bit + 335},
+	{"x32", "uprobe", x32Bit + 336},
+	{"riscv64", "riscv_hwprobe", 258},
+	{"riscv64", "riscv_flush_icache", 259},
 }
 
-// commonNumbers maps the names in common to their numbers, relative to the
-// architecture's first.
-var commonNumbers = func() map[string]uint32 {
-	m := make(map[string]uint32, len(common))
-	for i, name := range common {
-		m[name] = firstCommon + uint32(i)
+// privateNumber returns the number of a private call of an architecture.
+func privateNumber(arch, name string) (uint32, bool) {
+	for _, p := range private {
+		if p.arch == arch && p.name == name {
+			return p.number, true
+		}
 	}
-	return m
-}()
+	return 0, false
+}
+
+// commonNumber returns the number of a common call, relative to the architecture's first.
+func commonNumber(name string) (uint32, bool) {
+	i := slices.Index(common[:], name)
+	return firstCommon + uint32(i), i >= 0
+}
 
 // tableNumber returns the number that the tables in this file have for a call.
 func (a arch) tableNumber(name string) (uint32, bool) {
-	if n, ok := commonNumbers[name]; ok {
+	if n, ok := commonNumber(name); ok {
 		return a.first + n, true
 	}
-	n, ok := private[a.name][name]
-	return n, ok
+	return privateNumber(a.name, name)
 }
 
 // missingNumber returns the number of a call that the architecture has and libseccomp,
@@ -71,11 +86,11 @@ func known(name string, own int32) bool {
 	if own != library.NoNumber {
 		return true
 	}
-	if _, ok := commonNumbers[name]; ok {
+	if _, ok := commonNumber(name); ok {
 		return true
 	}
-	for _, calls := range private {
-		if _, ok := calls[name]; ok {
+	for _, p := range private {
+		if p.name == name {
 			return true
 		}
 	}

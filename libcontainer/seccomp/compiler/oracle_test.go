@@ -80,9 +80,9 @@ func nameOf(abi testABI, nr uint32) string {
 	if i := int(nr-abi.first) - firstCommon; 0 <= i && i < len(common) {
 		return common[i]
 	}
-	for name, n := range private[abi.name] {
-		if n == nr {
-			return name
+	for _, p := range private {
+		if p.arch == abi.name && p.number == nr {
+			return p.name
 		}
 	}
 	return "(none)"

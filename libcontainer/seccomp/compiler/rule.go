@@ -82,12 +82,12 @@ func lowWord(c library.Cond, then []unix.SockFilter) []unix.SockFilter {
 // load generates the load of a word of the argument that c is about.
 func load(c library.Cond, highWord bool) []unix.SockFilter {
 	offset := offsetArgs + 8*c.Arg
-	if highWord != bigEndian {
+	if highWord != bigEndian() {
 		offset += 4
 	}
 	return []unix.SockFilter{{Code: opLoad, K: offset}}
 }
 
-var bigEndian = binary.NativeEndian.Uint16([]byte{0, 1}) == 1
+func bigEndian() bool { return binary.NativeEndian.Uint16([]byte{0, 1}) == 1 }
 
 func high(v uint64) uint32 { return uint32(v >> 32) }
