@@ -108,7 +108,7 @@ func encode(raw []byte) error {
 			Readlink: func(string) (string, error) { return "", os.ErrInvalid },
 			Exists:   func(string) bool { return true },
 		},
-		Limit:  func(resource int) (uint64, uint64, error) { return 1024, unix.RLIM_INFINITY, nil },
+		Limit:  func(int) (uint64, uint64, error) { return 1024, unix.RLIM_INFINITY, nil },
 		Filter: func(*Request) (*seccomp.Filter, error) { return &seccomp.Filter{BPF: make([]byte, 16)}, nil },
 	})
 	if err != nil {

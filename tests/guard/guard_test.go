@@ -148,9 +148,11 @@ func (p *place) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// do runs a command with its output in a file: a container keeps it open.
+// do runs a command with its output in a file: a container keeps it open. The command has
+// one CPU: with another one that is idle, skiff makes the network namespace ahead.
 func (p *place) do(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
+	defer onOneCPU(t)()
 	name := filepath.Join(p.dir, "output")
 	f, err := os.Create(name)
 	if err != nil {
@@ -161,6 +163,31 @@ func (p *place) do(t *testing.T, cmd *exec.Cmd) {
 	if err := cmd.Run(); err != nil {
 		text, _ := os.ReadFile(name)
 		t.Fatalf("%v: %v: %s", cmd.Args, err, text)
+	}
+}
+
+// onOneCPU lets this thread, and what it starts, use one CPU only, until the function that
+// it returns is called.
+func onOneCPU(t *testing.T) (restore func()) {
+	t.Helper()
+	runtime.LockOSThread()
+	var all, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		t.Fatal(err)
+	}
+	for cpu := 0; one.Count() == 0; cpu++ {
+		if all.IsSet(cpu) {
+			one.Set(cpu)
+		}
+	}
+	if err := unix.SchedSetaffinity(0, &one); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := unix.SchedSetaffinity(0, &all); err != nil {
+			t.Error(err)
+		}
+		runtime.UnlockOSThread()
 	}
 }
 
