@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // busybox returns the host's busybox, which must be static, and those of its applets that
@@ -66,7 +67,12 @@ func fillRootfs(dir string) error {
 		}
 	}
 	binary, applets := busybox()
-	if err := os.WriteFile(filepath.Join(dir, "bin/busybox"), binary, 0o755); err != nil {
+	// A process that is forked meanwhile would have the file open for writing, and until
+	// it executes its own program nobody could execute this one (ETXTBSY).
+	syscall.ForkLock.RLock()
+	err := os.WriteFile(filepath.Join(dir, "bin/busybox"), binary, 0o755)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		return err
 	}
 	for _, a := range applets {
