@@ -62,7 +62,7 @@ func TestLooker(t *testing.T) {
 	}
 	for _, path := range []string{"relative", "/", "/a/../b", "/a/"} {
 		if _, err := l.Frozen(map[string]string{"": path}); err == nil {
-			t.Errorf("%q is no path of a cgroup, but was looked at", path)
+			t.Errorf("%q is not a path of a cgroup, but was read", path)
 		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 // is up.
 func TestNetworkAhead(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("a network namespace without a user namespace requires root")
+		t.Skipf("a network namespace without a user namespace requires root: the effective uid is %d", os.Geteuid())
 	}
 	w := newWorld(t)
 	own, err := os.Readlink("/proc/self/ns/net")

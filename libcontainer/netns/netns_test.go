@@ -30,7 +30,7 @@ func TestBegin(t *testing.T) {
 	n := Begin()
 	f, err := n.Open()
 	if errors.Is(err, unix.EPERM) {
-		t.Skip("to make a network namespace requires CAP_SYS_ADMIN")
+		t.Skipf("a network namespace requires CAP_SYS_ADMIN here: %v", err)
 	}
 	if err != nil {
 		t.Fatal(err)

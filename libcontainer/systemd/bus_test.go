@@ -46,7 +46,7 @@ func startBus(t *testing.T, listen string) string {
 	t.Helper()
 	daemon, err := exec.LookPath("dbus-daemon")
 	if err != nil {
-		t.Skip("no dbus-daemon on this host")
+		t.Skipf("needs a bus: %v", err)
 	}
 	config := filepath.Join(t.TempDir(), "bus.conf")
 	if err := os.WriteFile(config, fmt.Appendf(nil, `<busconfig><type>session</type><listen>%s</listen><auth>EXTERNAL</auth>
