@@ -76,7 +76,7 @@ func main() {
 	flag.StringVar(&o.out, "json", "", "file to write the result to")
 	flag.StringVar(&o.chart, "chart", "", "file to write a picture of the result to, as SVG")
 	flag.BoolVar(&o.growth, "growth", false, "measure how the time of run grows with the size of the configuration, and nothing else")
-	flag.BoolVar(&o.timeline, "timeline", false, "print where the time of skiff's fastest run goes, and nothing else")
+	flag.BoolVar(&o.timeline, "timeline", false, "print where the time of skiff's fastest run goes, and nothing else; with -only docker or kubernetes, of one with that configuration")
 	flag.Parse()
 	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -105,7 +105,7 @@ func run(o options) error {
 	}
 	r := result{Time: time.Now().Format(time.RFC3339), Machine: machine(), Versions: b.versions(), Rounds: o.rounds, Before: load()}
 	if o.timeline {
-		return b.timeline()
+		return b.timeline(o.only)
 	}
 	if o.growth {
 		wanted = []measurement{{"growth", (*bench).growth}}

@@ -124,6 +124,13 @@ func (b *bench) runOf(name string, g goal, rounds int, of bundle, notes ...strin
 }
 
 func (b *bench) docker() error {
+	return dockers(func(controllers []string) error {
+		return b.runOf("run with docker's configuration", ofCrun(0.60), b.rounds, "docker", inWords(controllers))
+	})
+}
+
+// dockers makes the bundle "docker" and calls f with the controllers that its limits need.
+func dockers(f func(controllers []string) error) error {
 	profile, err := dockerSeccomp()
 	if err != nil {
 		return err
@@ -136,7 +143,7 @@ func (b *bench) docker() error {
 	if err := makeBundle("docker", func(s *specs.Spec) { likeDocker(s, profile, controllers) }); err != nil {
 		return err
 	}
-	return b.runOf("run with docker's configuration", ofCrun(0.60), b.rounds, "docker", inWords(controllers))
+	return f(controllers)
 }
 
 // cold measures the same with a seccomp filter that no cache has: one argument of one rule
@@ -159,6 +166,14 @@ func (b *bench) cold() error {
 }
 
 func (b *bench) kubernetes() error {
+	return kubernetes(func(controllers []string) error {
+		return b.runOf("run in a pod, with 12 binds", ofCrun(0.60), b.rounds, "kubernetes", inWords(controllers))
+	})
+}
+
+// kubernetes makes the bundle "kubernetes" and calls f with the controllers that its limits
+// need. The process whose namespaces it joins lives until then.
+func kubernetes(f func(controllers []string) error) error {
 	profile, err := dockerSeccomp()
 	if err != nil {
 		return err
@@ -176,7 +191,7 @@ func (b *bench) kubernetes() error {
 	if err := makeBundle("kubernetes", func(s *specs.Spec) { likeKubernetes(s, profile, controllers, pause.cmd.Process.Pid) }); err != nil {
 		return err
 	}
-	return b.runOf("run in a pod, with 12 binds", ofCrun(0.60), b.rounds, "kubernetes", inWords(controllers))
+	return f(controllers)
 }
 
 func (b *bench) env() error {

@@ -111,12 +111,24 @@ func timeline(all []span) string {
 	return s.String()
 }
 
-// timeline prints the fastest of several runs.
-func (b *bench) timeline() error {
+// timeline prints the fastest of several runs of the bundle that rows with this name use.
+func (b *bench) timeline(of string) error {
+	switch of {
+	case "", "run":
+		return b.timelineOf(plain)
+	case "docker":
+		return dockers(func([]string) error { return b.timelineOf("docker") })
+	case "kubernetes":
+		return kubernetes(func([]string) error { return b.timelineOf("kubernetes") })
+	}
+	return fmt.Errorf("-timeline -only %s: must be run, docker or kubernetes", of)
+}
+
+func (b *bench) timelineOf(config bundle) error {
 	var best []span
 	for range b.rounds {
 		const file = "/tmp/trace"
-		if _, err := b.all[0].call("--trace", file, "run", "--bundle", plain.dir(), "timeline"); err != nil {
+		if _, err := b.all[0].call("--trace", file, "run", "--bundle", config.dir(), "timeline"); err != nil {
 			return err
 		}
 		text, err := os.ReadFile(file)
