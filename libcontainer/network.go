@@ -64,12 +64,13 @@ func networkAhead(l *plan.Launch) *netns.Namespace {
 	return netns.Begin()
 }
 
-// ownsNetwork reports whether the container has a new network namespace, and it belongs to
-// the user namespace that the runtime and the container share.
+// ownsNetwork reports whether the container has a new network namespace that belongs to
+// the user namespace which the runtime and the container share, and the child can be given
+// it: one that has to fork, to be in a pid namespace that it joins, makes its own.
 func ownsNetwork(l *plan.Launch) bool {
 	made := false
 	for _, n := range l.Namespaces {
-		if n.Flag == unix.CLONE_NEWUSER {
+		if n.Flag == unix.CLONE_NEWUSER || n.Flag == unix.CLONE_NEWPID && n.Path != "" {
 			return false
 		}
 		made = made || n.Flag == unix.CLONE_NEWNET && n.Path == ""

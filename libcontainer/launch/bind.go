@@ -21,7 +21,6 @@ import (
 	"github.com/skiff-oci/skiff/libcontainer/seccomp"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/skiff-oci/skiff/libcontainer/sys/proc"
-	"github.com/skiff-oci/skiff/libcontainer/trace"
 	"golang.org/x/sys/unix"
 )
 
@@ -42,7 +41,7 @@ type binding struct {
 
 	made    uint64 // CLONE_NEW* flags of the namespaces to make
 	cloned  uint64 // those of them that clone(2) makes
-	ahead   uint64 // those that the runtime itself makes, and the child joins
+	ahead   uint64 // those that the runtime itself makes, and the child joins when it has to
 	awaited bool   // the program so far waits for the cgroups
 	forks   bool   // the child has to fork: only its own child is in the container's pid namespace
 	joins   []join // namespaces to join by path
@@ -50,8 +49,6 @@ type binding struct {
 	// Slots.
 	init      program.Slot // pidfd of the container's init
 	listen    program.Slot // start's socket
-	network   program.Slot // the network namespace, if it is made ahead
-	networkAt int          // its place among the openers
 	preserved program.Slot // the first descriptor of the caller that is passed on
 	root      program.Slot // the container's root directory
 
@@ -197,9 +194,8 @@ func (b *binding) namespaces() {
 	if n := len(b.joins); n > 0 && b.joins[0].Flag == unix.CLONE_NEWUSER && b.privileged() {
 		b.joins = append(b.joins[1:n:n], b.joins[0])
 	}
-	if b.Network != nil && b.made&unix.CLONE_NEWNET != 0 && !b.userns {
+	if b.Network != nil && b.made&unix.CLONE_NEWNET != 0 && !b.userns && !b.forks {
 		b.ahead = unix.CLONE_NEWNET
-		b.network, b.networkAt = b.inherit(callers(nil)), len(b.openers)-1
 	}
 	for i := range b.joins {
 		b.joins[i].slot = b.inherit(b.namespaceOpener(b.joins[i].Namespace))
@@ -285,25 +281,6 @@ func (b *binding) open() (files []*os.File, err error) {
 	defer b.closeMaps()
 	more, err := b.tree.Open(b.mappedNamespace, b.Warn)
 	return append(files, more...), err
-}
-
-// errNetwork is the error of a network namespace that could not be made ahead.
-var errNetwork = errors.New("the network namespace could not be made ahead")
-
-// awaitNetwork waits for the network namespace that is made ahead, and puts it in its place
-// among the files. It comes as late as possible.
-func (b *binding) awaitNetwork(files []*os.File) error {
-	if b.ahead == 0 {
-		return nil
-	}
-	err := trace.Timed("wait for the network namespace", "", func() (err error) {
-		files[b.networkAt], err = b.Network.Open()
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("%w: %w", errNetwork, err)
-	}
-	return nil
 }
 
 // privileged reports whether the runtime is root, be it only in a user namespace.

@@ -168,9 +168,6 @@ func (b *binding) join() {
 		}
 		p.Add("", program.Setns{To: b.init, Namespaces: b.InitNamespaces})
 	}
-	if b.ahead != 0 {
-		p.Add("linux.namespaces", program.Setns{To: b.network, Namespaces: b.ahead})
-	}
 	for _, n := range b.joins {
 		if n.Flag == unix.CLONE_NEWUSER {
 			b.dropGroups()
@@ -283,7 +280,20 @@ func (b *binding) names() {
 	if l.Domainname != "" {
 		p.Add("domainname", program.Domain{Name: l.Domainname})
 	}
-	if b.made&^b.ahead&unix.CLONE_NEWNET != 0 {
+	b.network()
+}
+
+// network joins the network namespace that was made ahead, as late as possible: from here
+// on, the child may mount a sysfs, which shows it. Or it brings up lo in a new one.
+func (b *binding) network() {
+	p := b.prog
+	switch {
+	case b.ahead != 0:
+		made := p.NewSlot()
+		p.Add("linux.namespaces", program.Await{Message: wire.Network, File: made})
+		p.Add("linux.namespaces", program.Setns{To: made, Namespaces: b.ahead})
+		p.Add("", program.Close{File: made})
+	case b.made&unix.CLONE_NEWNET != 0:
 		p.Add("", program.LinkUp{Interface: "lo"})
 	}
 }

@@ -17,6 +17,11 @@ import (
 // written one by one, and the child must not make a node in between. For a child
 // that has yet to fork they come after the fork, as the limit may be one process.
 func (b *binding) place(s *spawned) error {
+	if !b.awaitsGo() {
+		if err := b.handNetwork(s); err != nil {
+			return err
+		}
+	}
 	g := b.Cgroup
 	if g == nil || b.placesFork() {
 		return nil
@@ -30,9 +35,30 @@ func (b *binding) place(s *spawned) error {
 		if err := b.moveInto(g, s); err != nil {
 			return fmt.Errorf("linux.cgroupsPath: %w", err)
 		}
-		return s.conn.Answer(wire.Go, int64(s.pid))
+		if err := s.conn.Answer(wire.Go, int64(s.pid)); err != nil {
+			return err
+		}
+		return b.handNetwork(s)
 	}
 	return nil
+}
+
+// errNetwork is the error of a network namespace that could not be made ahead.
+var errNetwork = errors.New("the network namespace could not be made ahead")
+
+// handNetwork gives the child the network namespace that is made ahead.
+func (b *binding) handNetwork(s *spawned) error {
+	if b.ahead == 0 {
+		return nil
+	}
+	return trace.Timed("wait for the network namespace", "", func() error {
+		f, err := b.Network.Open()
+		if err != nil {
+			return fmt.Errorf("%w: %w", errNetwork, err)
+		}
+		defer f.Close()
+		return s.conn.Hand(wire.Network, int(f.Fd()))
+	})
 }
 
 // placesFork reports whether the process that the child forks is moved into the

@@ -96,10 +96,6 @@ func (b *binding) spawn(files []*os.File) (*spawned, error) {
 		return nil, err
 	}
 	defer unix.Close(theirs)
-	if err := b.awaitNetwork(files); err != nil {
-		unix.Close(ours)
-		return nil, err
-	}
 	fds := []uintptr{b.Stdio[0].Fd(), b.Stdio[1].Fd(), b.Stdio[2].Fd(), uintptr(program), uintptr(theirs)}
 	for _, fd := range b.Preserve {
 		fds = append(fds, uintptr(fd))

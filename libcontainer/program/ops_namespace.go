@@ -39,7 +39,10 @@ type Sync struct {
 }
 
 // Await waits for a message from the runtime.
-type Await struct{ Message wire.Type }
+type Await struct {
+	Message wire.Type
+	File    Slot // takes the descriptor that comes with it; NoSlot: none comes
+}
 
 // Setsid makes a new session (setsid(2)).
 type Setsid struct{}
@@ -98,8 +101,10 @@ func (Fork) code() code     { return code{kind: kindFork} }
 func (o Sync) code() code {
 	return code{kind: kindSync, a: o.File, n: [3]uint64{uint64(o.Message)}, flags: when(o.Ends, syncEnds) | when(o.Early, syncEarly)}
 }
-func (o Await) code() code { return code{kind: kindAwait, n: [3]uint64{uint64(o.Message)}} }
-func (Setsid) code() code  { return code{kind: kindSetsid} }
+func (o Await) code() code {
+	return code{kind: kindAwait, a: o.File, n: [3]uint64{uint64(o.Message)}}
+}
+func (Setsid) code() code { return code{kind: kindSetsid} }
 func (o Keyring) code() code {
 	return code{kind: kindKeyring, s: []string{o.Name}, flags: when(o.New, keyringNew)}
 }

@@ -352,7 +352,7 @@ func TestBrief(t *testing.T) {
 		{Unshare{unix.CLONE_NEWNS | unix.CLONE_NEWUTS}, "unshare(mount|uts)"},
 		{Setns{Namespaces: unix.CLONE_NEWNET}, "setns(network)"},
 		{Sync{Message: wire.Ready}, "sync(ready)"},
-		{Await{wire.Go}, "await(go)"},
+		{Await{Message: wire.Go}, "await(go)"},
 	} {
 		if got := (Entry{c.op, ""}).Brief(); got != c.want {
 			t.Errorf("%s, expected %s", got, c.want)

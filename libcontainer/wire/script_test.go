@@ -53,8 +53,8 @@ func errText(err error) string {
 // The words of errors and of --debug.
 func TestTypeNames(t *testing.T) {
 	want := []string{
-		"message 0", "go", "maps", "forked", "console", "mounted", "listener", "ready", "failed", "started", "kept", "mount", "idmap", "trace",
-		"message 14",
+		"message 0", "go", "maps", "forked", "console", "mounted", "listener", "ready", "failed", "started", "kept", "mount", "idmap", "trace", "network",
+		"message 15",
 	}
 	for i, name := range want {
 		if got := Type(i).String(); got != name {

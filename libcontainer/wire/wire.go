@@ -4,8 +4,9 @@
 // types of messages on a SEQPACKET socket, and the order in which they may come.
 //
 // The child asks or reports something, and the runtime answers with a message of the
-// same type, whose value is the child's pid as the runtime sees it. The runtime
-// checks everything that the child sends: a message out of order ends the launch.
+// same type, whose value is the child's pid as the runtime sees it. Unasked, the runtime
+// sends Go and Network, in this order. The runtime checks everything that the child
+// sends: a message out of order ends the launch.
 package wire
 
 import (
@@ -36,6 +37,7 @@ const (
 	Mount                    // child: a mount that is about to be attached (descriptor)
 	IDMap                    // child: a mount to be idmapped (descriptor)
 	Trace                    // child: an operation is done and took Value nanoseconds, see [Message.Traced]; no answer
+	Network                  // runtime: the network namespace (descriptor)
 
 	types
 )
@@ -54,6 +56,7 @@ var typeNames = [types]string{
 	Mount:    "mount",
 	IDMap:    "idmap",
 	Trace:    "trace",
+	Network:  "network",
 }
 
 // String returns the name of the type.
@@ -269,19 +272,27 @@ func descriptors(oob []byte) ([]int, error) {
 
 // Answer sends the runtime's answer to a message of type t. It returns [ErrClosed]
 // if the child has ended meanwhile.
-func (c *Conn) Answer(t Type, value int64) error {
+func (c *Conn) Answer(t Type, value int64) error { return c.send(t, value, nil) }
+
+func (c *Conn) send(t Type, value int64, oob []byte) error {
 	var b [HeadSize]byte
 	binary.NativeEndian.PutUint32(b[:], uint32(t))
 	binary.NativeEndian.PutUint64(b[16:], uint64(value))
-	err := unix.Sendto(c.fd, b[:], unix.MSG_NOSIGNAL, nil)
+	err := unix.Sendmsg(c.fd, b[:], oob, nil, unix.MSG_NOSIGNAL)
 	if err == unix.EPIPE {
 		c.unread = true
 		return ErrClosed
 	}
 	if err != nil {
-		return fmt.Errorf("handshake: answer %s: %w", t, err)
+		return fmt.Errorf("handshake: send %s: %w", t, err)
 	}
 	return nil
+}
+
+// Hand sends the child a message of type t with a descriptor. It returns [ErrClosed] if the
+// child has ended meanwhile.
+func (c *Conn) Hand(t Type, fd int) error {
+	return c.send(t, 0, unix.UnixRights(fd))
 }
 
 // Accept checks m against the next message that the script expects, and returns the

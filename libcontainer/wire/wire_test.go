@@ -239,7 +239,7 @@ func TestBroken(t *testing.T) {
 	if _, err := c.Receive(); !errors.Is(err, unix.EBADF) || errors.Is(err, ErrClosed) {
 		t.Errorf("receive: %v", err)
 	}
-	if err := c.Answer(Maps, 1); err == nil || err.Error() != "handshake: answer maps: bad file descriptor" {
+	if err := c.Answer(Maps, 1); err == nil || err.Error() != "handshake: send maps: bad file descriptor" {
 		t.Errorf("answer: %v", err)
 	}
 }
@@ -254,6 +254,34 @@ func TestAnswer(t *testing.T) {
 	n, err := unix.Read(child, b)
 	if want := (sent{Type: 3, Value: 1<<40 + 7}).bytes(""); err != nil || !bytes.Equal(b[:n], want) {
 		t.Errorf("%v, %v, expected %v", b[:n], err, want)
+	}
+}
+
+// The child gets a descriptor of its own.
+func TestHand(t *testing.T) {
+	c, child := pair(t)
+	defer unix.Close(child)
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pipe[0])
+	err := c.Hand(Network, pipe[1])
+	unix.Close(pipe[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := NewConn(child).Receive()
+	if err != nil || m.Type != Network || m.Value != 0 || m.File == nil {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	if _, err := m.File.WriteString("x"); err != nil {
+		t.Error(err)
+	}
+	m.File.Close()
+	b := make([]byte, 2)
+	if n, err := unix.Read(pipe[0], b); n != 1 || b[0] != 'x' {
+		t.Errorf("%d %q, %v", n, b, err)
 	}
 }
 

@@ -54,19 +54,43 @@ int tell_kept(const struct op *o)
 	return r < 0 ? r : 0;
 }
 
-// answer waits for the runtime's answer to a message. If the runtime is gone, it
-// exits: the container is half-made.
+// checked returns the result of reading a message of the given type, which gave n. If
+// the runtime is gone, it exits: the container is half-made.
+static long checked(long n, const struct message_ *m, uint32_t type)
+{
+	if (n == 0)
+		sys(exit_group, 1);
+	if (n < 0)
+		return n;
+	return (size_t)n < offsetof(struct message_, text) || m->type != type ? -EPROTO : 0;
+}
+
+// answer waits for the runtime's answer to a message.
 long answer(uint32_t type)
 {
 	struct message_ m;
 	long n;
 	while ((n = sys(read, slot[SLOT_SOCKET], &m, sizeof m)) == -EINTR)
 		;
-	if (n == 0)
-		sys(exit_group, 1);
-	if (n < 0)
-		return n;
-	return (size_t)n < offsetof(struct message_, text) || m.type != type ? -EPROTO : 0;
+	return checked(n, &m, type);
+}
+
+// await_ waits for a message of the runtime, and takes the descriptor that comes with it.
+static long await_(const struct op *o)
+{
+	struct message_ m;
+	struct { size_t len; int level, type, fd, pad; } c = { 0 };
+	struct iovec_ v = { &m, sizeof m };
+	struct msghdr_ h = { .iov = &v, .iovlen = 1, .control = &c, .controllen = sizeof c };
+	long n;
+	if (o->a < 0)
+		return answer(o->n[0]);
+	while ((n = sys(recvmsg, slot[SLOT_SOCKET], &h, MSG_CMSG_CLOEXEC)) == -EINTR)
+		;
+	n = checked(n, &m, o->n[0]);
+	if (!n)
+		slot[o->a] = c.fd;
+	return n ? n : c.len != 20 ? -EPROTO : 0;
 }
 
 // keep_on exits if the runtime is gone. It is for work that may take long without
@@ -228,7 +252,7 @@ static int run(const struct op *o)
 	case OP_SETNS: return sys(setns, fd_of(o->a), o->n[0]);
 	case OP_FORK: return op_fork(o);
 	case OP_SYNC: return sync_(o);
-	case OP_AWAIT: return answer(o->n[0]);
+	case OP_AWAIT: return await_(o);
 	case OP_SETSID: { long r = sys(setsid); return r < 0 ? r : 0; }
 	case OP_KEYRING: return join_keyring(o);
 	case OP_SETHOSTNAME: return sys(sethostname, str(o, 0), len_(str(o, 0)));

@@ -156,6 +156,7 @@ enum {
 	M_MOUNT = 11,
 	M_IDMAP = 12,
 	M_TRACE = 13,
+	M_NETWORK = 14,
 };
 
 // What goes wrong beyond an errno.
