@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/skiff-oci/skiff/libcontainer"
+	"github.com/skiff-oci/skiff/libcontainer/entry"
 	"github.com/skiff-oci/skiff/libcontainer/fault"
 	"github.com/skiff-oci/skiff/libcontainer/sys"
 	"github.com/urfave/cli/v2"
@@ -40,6 +41,7 @@ type call struct {
 
 // Main runs the command line and returns the exit status of the process.
 func Main(build Build, args []string) int {
+	forgetOneProc()
 	c := &call{build: build, host: libcontainer.Host{Version: build.Version}, help: printer{to: os.Stdout}}
 	err := c.run(args)
 	if err == nil {
@@ -55,6 +57,15 @@ func Main(build Build, args []string) int {
 		return exit.code
 	}
 	return 1
+}
+
+// forgetOneProc removes the variable that the entry point has added to the environment,
+// which hooks may inherit. Of two variables of the same name, the first counts, and is kept
+// alone: that of the caller.
+func forgetOneProc() {
+	if os.Getenv(entry.OneProc) == entry.OneProcValue {
+		_ = os.Unsetenv(entry.OneProc) // fails for an invalid name only
+	}
 }
 
 // withProc adds to an error what is wrong with /proc, which most commands read for
@@ -92,6 +103,8 @@ func (c *call) run(args []string) error {
 	if i < 0 || verbs[i].name == "help" {
 		if v < len(args) || !slices.Contains(used(a.Flags, global[1:]), cli.VersionFlag) {
 			a.Commands = c.allCommands()
+		} else {
+			c.leaveOut(a, new(cli.Command), global[1:], nil)
 		}
 		return a.Run(append(global, args[v:]...))
 	}

@@ -4,11 +4,16 @@
 // program cheaper; without it nothing else changes.
 //
 // The symbol skiff_entry is the program's entry point if the linker is told so (-E, in
-// contrib/ldflags). It makes the timers of the first thread inexact, and goes on to the
-// entry point of the Go runtime, whose threads inherit that. The one that counts is the
-// runtime's monitor (sysmon): in the first milliseconds of a program, it looks every 20 µs
-// for threads that are blocked in a system call, and most verbs last no longer. That costs
-// them a tenth of their time, unless the monitor oversleeps.
+// contrib/ldflags). It does two things, and goes on to the entry point of the Go runtime.
+//
+// It makes the timers of the first thread inexact. The threads of the runtime inherit that.
+// The one that counts is the runtime's monitor (sysmon): in the first milliseconds of a
+// program, it looks every 20 µs for threads that are blocked in a system call, and most
+// verbs last no longer. That costs them a tenth of their time, unless the monitor oversleeps.
+//
+// And it adds GOMAXPROCS to the environment, unless the caller has set it: the runtime has
+// no other way to be told early enough. The verbs do one thing at a time; for the second
+// CPU, the runtime would start threads that find nothing to do.
 //
 // The package imports nothing, so that Go initializes it before the packages that do much.
 package entry
@@ -21,6 +26,9 @@ const MonitorSlack = 5000000
 // callerSlack is what PR_GET_TIMERSLACK said before it was changed: the slack in
 // nanoseconds, a negative error number, or 0 if this was not the entry point.
 var callerSlack int64
+
+// OneProc is the variable that the entry point adds. Nobody else writes the value like that.
+const OneProc, OneProcValue = "GOMAXPROCS", "01"
 
 // CallerSlack returns the timer slack, in nanoseconds, with which the program was started;
 // 0 if the entry point has not changed it.

@@ -8,6 +8,9 @@
 
 // The kernel jumps here, with the arguments on the stack, where the runtime's entry point
 // expects them. The first thread has no g yet.
+//
+// Before the end of the environment, two variables are inserted: argc, argv and the
+// environment move down by two words, which keeps the stack aligned.
 TEXT skiff_entry(SB),NOSPLIT|NOFRAME,$0-0
 	MOVL	$PR_GET_TIMERSLACK, DI
 	MOVL	$SYS_prctl, AX
@@ -17,7 +20,31 @@ TEXT skiff_entry(SB),NOSPLIT|NOFRAME,$0-0
 	MOVL	$5000000, SI // MonitorSlack
 	MOVL	$SYS_prctl, AX
 	SYSCALL
+
+	MOVQ	0(SP), CX // argc
+	LEAQ	16(SP)(CX*8), DX // the environment
+scan:
+	CMPQ	0(DX), $0
+	JEQ	move
+	ADDQ	$8, DX
+	JMP	scan
+move:
+	MOVQ	SP, SI
+	SUBQ	$16, SP
+	MOVQ	SP, DI
+	MOVQ	DX, CX
+	SUBQ	SI, CX
+	SHRQ	$3, CX
+	CLD
+	REP; MOVSQ
+	LEAQ	·oneProc(SB), AX
+	MOVQ	AX, 0(DI)
+	MOVQ	AX, 8(DI)
 	JMP	_rt0_amd64_linux(SB)
+
+DATA ·oneProc+0(SB)/8, $"GOMAXPRO"
+DATA ·oneProc+8(SB)/8, $"CS=01\x00\x00\x00" // OneProc
+GLOBL ·oneProc(SB), RODATA|NOPTR, $16
 
 // func restore(slack int64)
 TEXT ·restore(SB),NOSPLIT,$0-8

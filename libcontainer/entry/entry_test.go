@@ -24,7 +24,7 @@ func TestCallerSlack(t *testing.T) {
 	}
 }
 
-// Each architecture sets MonitorSlack.
+// Each architecture sets MonitorSlack and adds OneProc.
 func TestEntryPoints(t *testing.T) {
 	all, err := build.ImportDir(".", 0)
 	if err != nil || len(all.Imports) != 0 || len(all.SFiles) != 1 {
@@ -34,6 +34,9 @@ func TestEntryPoints(t *testing.T) {
 		text, err := os.ReadFile("entry_" + arch + ".s")
 		if err != nil || !strings.Contains(string(text), "$5000000") || MonitorSlack != 5000000 {
 			t.Errorf("%s: %v, or MonitorSlack differs", arch, err)
+		}
+		if v := OneProc + "=" + OneProcValue; !strings.Contains(string(text), `8, $"`+v[:8]+`"`) || !strings.Contains(string(text), `8, $"`+v[8:]+`\x00\x00\x00"`) {
+			t.Errorf("%s: no variable %s", arch, v)
 		}
 	}
 }
