@@ -140,11 +140,10 @@ func (p *place) configure(t *testing.T, args ...string) {
 	}
 }
 
-// command returns a command of skiff, with an environment and a number of threads that do
-// not depend on the host.
+// command returns a command of skiff, with an environment that does not depend on the host.
 func (p *place) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(p.dir, "skiff"), append([]string{"--root", filepath.Join(p.dir, "root")}, args...)...)
-	cmd.Dir, cmd.Env = filepath.Join(p.dir, "b"), []string{"PATH=/usr/bin:/bin", "GOMAXPROCS=2"}
+	cmd.Dir, cmd.Env = filepath.Join(p.dir, "b"), []string{"PATH=/usr/bin:/bin"}
 	return cmd
 }
 
