@@ -286,15 +286,11 @@ func (b *binding) names() {
 // network joins the network namespace that was made ahead, as late as possible: from here
 // on, the child may mount a sysfs, which shows it. Or it brings up lo in a new one.
 func (b *binding) network() {
-	p := b.prog
 	switch {
 	case b.ahead != 0:
-		made := p.NewSlot()
-		p.Add("linux.namespaces", program.Await{Message: wire.Network, File: made})
-		p.Add("linux.namespaces", program.Setns{To: made, Namespaces: b.ahead})
-		p.Add("", program.Close{File: made})
+		b.prog.Add("linux.namespaces", program.Network{Interface: "lo"})
 	case b.made&unix.CLONE_NEWNET != 0:
-		p.Add("", program.LinkUp{Interface: "lo"})
+		b.prog.Add("", program.LinkUp{Interface: "lo"})
 	}
 }
 

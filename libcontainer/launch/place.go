@@ -43,10 +43,8 @@ func (b *binding) place(s *spawned) error {
 	return nil
 }
 
-// errNetwork is the error of a network namespace that could not be made ahead.
-var errNetwork = errors.New("the network namespace could not be made ahead")
-
-// handNetwork gives the child the network namespace that is made ahead.
+// handNetwork gives the child the network namespace that is made ahead, or tells it to make
+// one.
 func (b *binding) handNetwork(s *spawned) error {
 	if b.ahead == 0 {
 		return nil
@@ -54,10 +52,11 @@ func (b *binding) handNetwork(s *spawned) error {
 	return trace.Timed("wait for the network namespace", "", func() error {
 		f, err := b.Network.Open()
 		if err != nil {
-			return fmt.Errorf("%w: %w", errNetwork, err)
+			trace.Say("make the network namespace ahead: %v: the child makes it", err)
+			return s.conn.Answer(wire.Network, int64(s.pid))
 		}
 		defer f.Close()
-		return s.conn.Hand(wire.Network, int(f.Fd()))
+		return s.conn.Hand(wire.Network, int64(s.pid), int(f.Fd()))
 	})
 }
 

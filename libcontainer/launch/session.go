@@ -12,8 +12,8 @@ import (
 )
 
 // Stage is a point of a launch at which the caller has something to do. The stages
-// come in this order, each at most once, except Enter: it comes again if the launch begins
-// anew, since the cgroup is full or the network namespace could not be made ahead.
+// come in this order, each at most once, except Enter: it comes again if the cgroup
+// is full and the launch begins anew.
 type Stage int
 
 // The stages.
@@ -116,8 +116,8 @@ func (s *Session) Close() {
 	s.step = nil
 }
 
-// fail ends the session with an error, or begins anew: without a network namespace that
-// could not be made ahead, or outside of a cgroup that is full.
+// fail ends the session with an error, or begins anew outside of a cgroup that is
+// full.
 func (s *Session) fail(err error) {
 	if s.child != nil {
 		err = s.explain(err)
@@ -126,11 +126,6 @@ func (s *Session) fail(err error) {
 		}
 	}
 	s.step, s.err, s.waits = nil, err, trace.Mark{}
-	if errors.Is(err, errNetwork) {
-		trace.Say("%v: the child makes it", err)
-		s.again(func(r *Request) { r.Network = nil })
-		return
-	}
 	full := (*fullError)(nil)
 	if !errors.As(err, &full) || s.request.Cgroup == nil {
 		return
@@ -140,14 +135,9 @@ func (s *Session) fail(err error) {
 		return
 	}
 	trace.Say("%v: what is to be cloned is cloned outside of the container's cgroup", err)
-	s.again(func(r *Request) { r.late = true })
-}
-
-// again begins anew with the request as change leaves it.
-func (s *Session) again(change func(*Request)) {
-	r := s.request.anew()
-	change(r)
-	s.request, s.step, s.reported, s.err = r, s.start, false, nil
+	again := s.request.anew()
+	again.late = true
+	s.request, s.step, s.reported, s.err = again, s.start, false, nil
 }
 
 // anew returns the request for another attempt, which does not give the warnings again.

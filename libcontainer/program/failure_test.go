@@ -23,6 +23,7 @@ func TestDescribe(t *testing.T) {
 		{Entry{Fork{}, ""}, unix.ENOMEM, "start the container's first process in its pid namespace: cannot allocate memory (the first process of the pid namespace to join has ended, or memory is exhausted)"},
 		{Entry{Hostname{Name: "web"}, "hostname"}, unix.EPERM, `hostname: set the hostname "web": operation not permitted (this requires CAP_SYS_ADMIN in the user namespace that owns the uts namespace)`},
 		{Entry{Domain{Name: "web"}, "domainname"}, unix.EPERM, `domainname: set the domain name "web": operation not permitted (this requires CAP_SYS_ADMIN in the user namespace that owns the uts namespace)`},
+		{Entry{Network{Interface: "lo"}, "linux.namespaces"}, unix.ENOSPC, "linux.namespaces: create namespaces (network): no space left on device (a limit in /proc/sys/user is reached: max_net_namespaces)"},
 		{Entry{LinkUp{Interface: "lo"}, ""}, unix.EPERM, "bring up the interface lo: operation not permitted (this requires CAP_NET_ADMIN in the user namespace that owns the network namespace)"},
 		{Entry{Setns{Namespaces: unix.CLONE_NEWNS | unix.CLONE_NEWPID}, ""}, unix.ESRCH, "join namespaces (mount|pid): no such process (the container's first process has ended)"},
 		{Entry{Setns{Namespaces: unix.CLONE_NEWUSER}, "linux.namespaces[6].path"}, unix.EINVAL, "linux.namespaces[6].path: join namespaces (user): invalid argument (skiff is already in that user namespace: omit it from linux.namespaces)"},

@@ -23,6 +23,7 @@ const (
 	kindHostname
 	kindDomain
 	kindLinkUp
+	kindNetwork
 	kindWrite
 	kindOOMScore
 	kindClose
@@ -87,7 +88,7 @@ const (
 var kindNames = [kinds]string{
 	"invalid",
 	"nodump", "unshare", "setns", "timens", "fork", "sync", "await", "setsid", "keyring", "sethostname", "setdomainname",
-	"linkup", "write", "oomscore", "close", "becomeroot", "files",
+	"linkup", "network", "write", "oomscore", "close", "becomeroot", "files",
 	"propagate", "fsmount", "opentree", "again", "setattr", "idmap", "attach", "copyup", "mount", "remount", "unmount", "workdir",
 	"pivot", "moveroot", "chroot", "mask", "readonly",
 	"mknod", "symlink", "console", "devnull",

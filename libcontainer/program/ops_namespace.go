@@ -39,10 +39,7 @@ type Sync struct {
 }
 
 // Await waits for a message from the runtime.
-type Await struct {
-	Message wire.Type
-	File    Slot // takes the descriptor that comes with it; NoSlot: none comes
-}
+type Await struct{ Message wire.Type }
 
 // Setsid makes a new session (setsid(2)).
 type Setsid struct{}
@@ -65,6 +62,10 @@ type Domain struct{ Name string }
 
 // LinkUp brings up a network interface.
 type LinkUp struct{ Interface string }
+
+// Network waits for the network namespace that the runtime makes ahead, and joins it. If the
+// runtime could not make it, Network makes one and brings up an interface.
+type Network struct{ Interface string }
 
 // Write writes to a file of a procfs.
 type Write struct {
@@ -101,10 +102,8 @@ func (Fork) code() code     { return code{kind: kindFork} }
 func (o Sync) code() code {
 	return code{kind: kindSync, a: o.File, n: [3]uint64{uint64(o.Message)}, flags: when(o.Ends, syncEnds) | when(o.Early, syncEarly)}
 }
-func (o Await) code() code {
-	return code{kind: kindAwait, a: o.File, n: [3]uint64{uint64(o.Message)}}
-}
-func (Setsid) code() code { return code{kind: kindSetsid} }
+func (o Await) code() code { return code{kind: kindAwait, n: [3]uint64{uint64(o.Message)}} }
+func (Setsid) code() code  { return code{kind: kindSetsid} }
 func (o Keyring) code() code {
 	return code{kind: kindKeyring, s: []string{o.Name}, flags: when(o.New, keyringNew)}
 }
@@ -113,7 +112,10 @@ func (o Hostname) code() code {
 }
 func (o Domain) code() code { return code{kind: kindDomain, s: []string{o.Name}} }
 func (o LinkUp) code() code { return code{kind: kindLinkUp, s: []string{o.Interface}} }
-func (o Write) code() code  { return code{kind: kindWrite, a: o.Proc, s: []string{o.Path, o.Value}} }
+func (o Network) code() code {
+	return code{kind: kindNetwork, n: [3]uint64{uint64(wire.Network)}, s: []string{o.Interface}}
+}
+func (o Write) code() code { return code{kind: kindWrite, a: o.Proc, s: []string{o.Path, o.Value}} }
 func (o OOMScore) code() code {
 	return code{kind: kindOOMScore, s: []string{o.Value}, flags: when(o.Try, optional)}
 }
@@ -144,6 +146,7 @@ func (o Hostname) what() string {
 }
 func (o Domain) what() string   { return fmt.Sprintf("set the domain name %q", o.Name) }
 func (o LinkUp) what() string   { return "bring up the interface " + o.Interface }
+func (Network) what() string    { return Unshare{unix.CLONE_NEWNET}.what() }
 func (o Write) what() string    { return fmt.Sprintf("write %q to /proc/%s", o.Value, o.Path) }
 func (o OOMScore) what() string { return "set oom_score_adj to " + o.Value }
 func (Close) what() string      { return "close a descriptor" }
@@ -226,6 +229,8 @@ func (Domain) hint(f wire.Message) string   { return ifErrno(f, unix.EPERM, need
 func (LinkUp) hint(f wire.Message) string {
 	return ifErrno(f, unix.EPERM, " (this requires CAP_NET_ADMIN in the user namespace that owns the network namespace)")
 }
+
+func (Network) hint(f wire.Message) string { return Unshare{unix.CLONE_NEWNET}.hint(f) }
 
 func (Write) hint(f wire.Message) string {
 	switch f.Errno {

@@ -17,7 +17,7 @@ import (
 
 // every has one operation of each type.
 var every = []Operation{
-	NoDump{}, Unshare{}, Setns{}, TimeNS{}, Fork{}, Sync{}, Await{}, Setsid{}, Keyring{}, Hostname{}, Domain{}, LinkUp{}, Write{}, OOMScore{}, Close{},
+	NoDump{}, Unshare{}, Setns{}, TimeNS{}, Fork{}, Sync{}, Await{}, Setsid{}, Keyring{}, Hostname{}, Domain{}, LinkUp{}, Network{}, Write{}, OOMScore{}, Close{},
 	BecomeRoot{}, Files{},
 	Propagate{}, FSMount{}, OpenTree{}, Again{}, SetAttr{}, IDMap{}, Attach{}, Attach{CopyUp: true}, Mount2{}, Remount{}, Unmount{}, WorkDir{},
 	Pivot{}, MoveRoot{}, Chroot{}, Mask{}, Readonly{},
@@ -352,7 +352,7 @@ func TestBrief(t *testing.T) {
 		{Unshare{unix.CLONE_NEWNS | unix.CLONE_NEWUTS}, "unshare(mount|uts)"},
 		{Setns{Namespaces: unix.CLONE_NEWNET}, "setns(network)"},
 		{Sync{Message: wire.Ready}, "sync(ready)"},
-		{Await{Message: wire.Go}, "await(go)"},
+		{Await{wire.Go}, "await(go)"},
 	} {
 		if got := (Entry{c.op, ""}).Brief(); got != c.want {
 			t.Errorf("%s, expected %s", got, c.want)

@@ -37,7 +37,7 @@ const (
 	Mount                    // child: a mount that is about to be attached (descriptor)
 	IDMap                    // child: a mount to be idmapped (descriptor)
 	Trace                    // child: an operation is done and took Value nanoseconds, see [Message.Traced]; no answer
-	Network                  // runtime: the network namespace (descriptor)
+	Network                  // runtime: the network namespace (descriptor), or without one: the child is to make it
 
 	types
 )
@@ -289,10 +289,9 @@ func (c *Conn) send(t Type, value int64, oob []byte) error {
 	return nil
 }
 
-// Hand sends the child a message of type t with a descriptor. It returns [ErrClosed] if the
-// child has ended meanwhile.
-func (c *Conn) Hand(t Type, fd int) error {
-	return c.send(t, 0, unix.UnixRights(fd))
+// Hand sends what Answer sends, with a descriptor.
+func (c *Conn) Hand(t Type, value int64, fd int) error {
+	return c.send(t, value, unix.UnixRights(fd))
 }
 
 // Accept checks m against the next message that the script expects, and returns the

@@ -266,13 +266,13 @@ func TestHand(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(pipe[0])
-	err := c.Hand(Network, pipe[1])
+	err := c.Hand(Network, 7, pipe[1])
 	unix.Close(pipe[1])
 	if err != nil {
 		t.Fatal(err)
 	}
 	m, err := NewConn(child).Receive()
-	if err != nil || m.Type != Network || m.Value != 0 || m.File == nil {
+	if err != nil || m.Type != Network || m.Value != 7 || m.File == nil {
 		t.Fatalf("%+v, %v", m, err)
 	}
 	if _, err := m.File.WriteString("x"); err != nil {

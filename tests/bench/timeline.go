@@ -20,7 +20,7 @@ type span struct {
 // steps says to which step operations of the child belong, by the word before the
 // parenthesis.
 var steps = map[string]string{
-	"nodump": namespaces, "unshare": namespaces, "propagate": namespaces, "again": namespaces,
+	"nodump": namespaces, "unshare": namespaces, "propagate": namespaces, "again": namespaces, "network": namespaces,
 	"setsid": "session, keyring, host name", "keyring": "session, keyring, host name", "sethostname": "session, keyring, host name",
 	"linkup":  "bring lo up",
 	"fsmount": mounts, "opentree": mounts, "setattr": mounts, "attach": mounts,

@@ -54,43 +54,28 @@ int tell_kept(const struct op *o)
 	return r < 0 ? r : 0;
 }
 
-// checked returns the result of reading a message of the given type, which gave n. If
-// the runtime is gone, it exits: the container is half-made.
-static long checked(long n, const struct message_ *m, uint32_t type)
-{
-	if (n == 0)
-		sys(exit_group, 1);
-	if (n < 0)
-		return n;
-	return (size_t)n < offsetof(struct message_, text) || m->type != type ? -EPROTO : 0;
-}
+// answer waits for the runtime's answer to a message. If the runtime is gone, it
+// exits: the container is half-made.
+long answer(uint32_t type) { return take(type, 0); }
 
-// answer waits for the runtime's answer to a message.
-long answer(uint32_t type)
-{
-	struct message_ m;
-	long n;
-	while ((n = sys(read, slot[SLOT_SOCKET], &m, sizeof m)) == -EINTR)
-		;
-	return checked(n, &m, type);
-}
-
-// await_ waits for a message of the runtime, and takes the descriptor that comes with it.
-static long await_(const struct op *o)
+// take does the same, and stores the descriptor that comes with the message, or -1, in fd.
+long take(uint32_t type, int *fd)
 {
 	struct message_ m;
 	struct { size_t len; int level, type, fd, pad; } c = { 0 };
 	struct iovec_ v = { &m, sizeof m };
 	struct msghdr_ h = { .iov = &v, .iovlen = 1, .control = &c, .controllen = sizeof c };
 	long n;
-	if (o->a < 0)
-		return answer(o->n[0]);
-	while ((n = sys(recvmsg, slot[SLOT_SOCKET], &h, MSG_CMSG_CLOEXEC)) == -EINTR)
-		;
-	n = checked(n, &m, o->n[0]);
-	if (!n)
-		slot[o->a] = c.fd;
-	return n ? n : c.len != 20 ? -EPROTO : 0;
+	do {
+		n = fd ? sys(recvmsg, slot[SLOT_SOCKET], &h, MSG_CMSG_CLOEXEC) : sys(read, slot[SLOT_SOCKET], &m, sizeof m);
+	} while (n == -EINTR);
+	if (n == 0)
+		sys(exit_group, 1);
+	if (n < 0)
+		return n;
+	if (fd)
+		*fd = c.len ? c.fd : -1;
+	return (size_t)n < offsetof(struct message_, text) || m.type != type ? -EPROTO : 0;
 }
 
 // keep_on exits if the runtime is gone. It is for work that may take long without
@@ -252,12 +237,13 @@ static int run(const struct op *o)
 	case OP_SETNS: return sys(setns, fd_of(o->a), o->n[0]);
 	case OP_FORK: return op_fork(o);
 	case OP_SYNC: return sync_(o);
-	case OP_AWAIT: return await_(o);
+	case OP_AWAIT: return answer(o->n[0]);
 	case OP_SETSID: { long r = sys(setsid); return r < 0 ? r : 0; }
 	case OP_KEYRING: return join_keyring(o);
 	case OP_SETHOSTNAME: return sys(sethostname, str(o, 0), len_(str(o, 0)));
 	case OP_SETDOMAINNAME: return sys(setdomainname, str(o, 0), len_(str(o, 0)));
 	case OP_LINKUP: return op_linkup(o);
+	case OP_NETWORK: return op_network(o);
 	case OP_WRITE: return op_write(o);
 	case OP_OOMSCORE: return op_oomscore(o);
 	case OP_CLOSE: return sys(close, slot[o->a]);

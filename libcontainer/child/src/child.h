@@ -44,6 +44,7 @@ static inline int detailed(enum detail d, int err) { failed_detail = d; return -
 int report(uint32_t type, int fd);
 int tell_kept(const struct op *o);
 long answer(uint32_t type);
+long take(uint32_t type, int *fd);
 long ask(uint32_t type, int fd);
 void keep_on(void);
 long say(const char *text);
@@ -98,6 +99,7 @@ int copy_up(int dir, int mount);
 extern char home[300]; // "HOME=..." if the environment has none; else empty
 int op_fork(const struct op *);
 int op_linkup(const struct op *);
+int op_network(const struct op *);
 int op_write(const struct op *);
 int op_oomscore(const struct op *);
 int op_timens(const struct op *);

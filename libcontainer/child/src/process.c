@@ -44,6 +44,23 @@ int op_linkup(const struct op *o)
 	return r;
 }
 
+// op_network joins the network namespace that the runtime has made, or makes one if the
+// runtime could not.
+int op_network(const struct op *o)
+{
+	int fd;
+	long r = take(o->n[0], &fd);
+	if (r)
+		return r;
+	if (fd < 0) {
+		r = sys(unshare, CLONE_NEWNET);
+		return r ? r : op_linkup(o);
+	}
+	r = sys(setns, fd, CLONE_NEWNET);
+	sys(close, fd);
+	return r;
+}
+
 int write_file(int dir, const char *path, const char *value, uint64_t resolve)
 {
 	struct open_how_ how = { .flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW, .resolve = resolve };
