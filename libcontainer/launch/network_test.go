@@ -61,3 +61,24 @@ func TestNetworkAheadUnused(t *testing.T) {
 	w.expectStatus(run, err, 0)
 	r.Network.Close()
 }
+
+// A child that forks makes the namespace itself.
+func TestNetworkAheadForks(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skipf("a pid namespace without a user namespace requires root: the effective uid is %d", os.Geteuid())
+	}
+	w := newWorld(t)
+	r := w.request(func(s *specs.Spec) {
+		s.Hostname = ""
+		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/dev", Type: "tmpfs", Source: "tmpfs"})
+		s.Linux.Namespaces = []specs.LinuxNamespace{{Type: "mount"}, {Type: "network"}, {Type: "pid", Path: "/proc/self/ns/pid"}}
+		s.Linux.UIDMappings, s.Linux.GIDMappings = nil, nil
+	}, "/bin/true")
+	r.Network = netns.Begin()
+	run, err := drive(r, nil)
+	if errors.Is(err, unix.EPERM) {
+		t.Skipf("a network namespace without a user namespace requires root's capabilities: %v", err)
+	}
+	w.expectStatus(run, err, 0)
+	r.Network.Close()
+}

@@ -105,6 +105,7 @@ func TestOrder(t *testing.T) {
 		{"network-ahead", "default", "root", networkAhead},
 		{"network-ahead-paths", "paths", "root", networkAhead},
 		{"network-ahead-hooks", "hooks", "root", networkAhead},
+		{"network-ahead-legacy", "default", "root", func(r *Request) { networkAhead(r); legacy(r) }},
 		{"no-keyring", "default", "root", func(r *Request) { r.Keyring = false }},
 		{"preserve", "default", "root", func(r *Request) { r.Preserve = []int{3, 5} }},
 		{"few-caps", "tuning", "few", nil},
@@ -128,6 +129,7 @@ func TestOrder(t *testing.T) {
 		compareOrder(t, c.name, c.caller, []string{orderConfigs[c.config]}, c.request)
 	}
 	compareOrder(t, "network-ahead-userns", "root", []string{"", usernsRange}, networkAhead)
+	compareOrder(t, "network-ahead-forks", "root", []string{`{"linux": {"namespaces": [{"type": "mount"}, {"type": "network"}, {"type": "uts"}, {"type": "pid", "path": "/run/ns/pid"}]}}`}, networkAhead)
 }
 
 func networkAhead(r *Request) { r.Network = new(netns.Namespace) }

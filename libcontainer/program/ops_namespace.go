@@ -110,12 +110,10 @@ func (o Keyring) code() code {
 func (o Hostname) code() code {
 	return code{kind: kindHostname, s: []string{o.Name}}
 }
-func (o Domain) code() code { return code{kind: kindDomain, s: []string{o.Name}} }
-func (o LinkUp) code() code { return code{kind: kindLinkUp, s: []string{o.Interface}} }
-func (o Network) code() code {
-	return code{kind: kindNetwork, n: [3]uint64{uint64(wire.Network)}, s: []string{o.Interface}}
-}
-func (o Write) code() code { return code{kind: kindWrite, a: o.Proc, s: []string{o.Path, o.Value}} }
+func (o Domain) code() code  { return code{kind: kindDomain, s: []string{o.Name}} }
+func (o LinkUp) code() code  { return code{kind: kindLinkUp, s: []string{o.Interface}} }
+func (o Network) code() code { return code{kind: kindNetwork, s: []string{o.Interface}} }
+func (o Write) code() code   { return code{kind: kindWrite, a: o.Proc, s: []string{o.Path, o.Value}} }
 func (o OOMScore) code() code {
 	return code{kind: kindOOMScore, s: []string{o.Value}, flags: when(o.Try, optional)}
 }

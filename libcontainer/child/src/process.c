@@ -49,7 +49,7 @@ int op_linkup(const struct op *o)
 int op_network(const struct op *o)
 {
 	int fd;
-	long r = take(o->n[0], &fd);
+	long r = take(M_NETWORK, &fd);
 	if (r)
 		return r;
 	if (fd < 0) {
