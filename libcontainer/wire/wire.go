@@ -279,7 +279,7 @@ func (c *Conn) send(t Type, value int64, oob []byte) error {
 	binary.NativeEndian.PutUint32(b[:], uint32(t))
 	binary.NativeEndian.PutUint64(b[16:], uint64(value))
 	err := unix.Sendmsg(c.fd, b[:], oob, nil, unix.MSG_NOSIGNAL)
-	if err == unix.EPIPE {
+	if err == unix.EPIPE || err == unix.ECONNRESET { // ECONNRESET: with a message before unread
 		c.unread = true
 		return ErrClosed
 	}

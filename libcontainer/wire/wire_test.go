@@ -285,6 +285,18 @@ func TestHand(t *testing.T) {
 	}
 }
 
+// A child that has ended is gone for the second message, too, if it did not read the first.
+func TestUnreadTwice(t *testing.T) {
+	c, child := pair(t)
+	if err := c.Answer(Go, 1); err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(child)
+	if err := c.Answer(Network, 0); !errors.Is(err, ErrClosed) || !c.Unread() {
+		t.Errorf("%v, unread %v", err, c.Unread())
+	}
+}
+
 // The messages that a child sent before it ended can be received, and then its end,
 // even if another process has a copy of its socket.
 func TestLeft(t *testing.T) {
