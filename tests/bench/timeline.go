@@ -20,14 +20,14 @@ type span struct {
 // steps says to which step operations of the child belong, by the word before the
 // parenthesis.
 var steps = map[string]string{
-	"nodump": namespaces, "unshare": namespaces, "propagate": namespaces, "again": namespaces, "network": namespaces,
+	"nodump": namespaces, "unshare": namespaces, "propagate": namespaces, "again": namespaces, "setns": namespaces, "network": namespaces,
 	"setsid": "session, keyring, host name", "keyring": "session, keyring, host name", "sethostname": "session, keyring, host name",
 	"linkup":  "bring lo up",
 	"fsmount": mounts, "opentree": mounts, "setattr": mounts, "attach": mounts,
 	"mknod": devices, "symlink": devices,
 	"pivot": "change the root", "devnull": "change the root",
 	"readonly": paths, "mask": paths,
-	"sync": "say ready, and wait for the answer", "exec": "execute the program",
+	"sync": ready, "await": ready, "exec": "execute the program",
 }
 
 // Steps of several operations.
@@ -36,6 +36,7 @@ const (
 	mounts     = "make and attach the mounts"
 	devices    = "make the files of /dev"
 	paths      = "make paths read-only, and mask paths"
+	ready      = "say ready, and wait for the answer"
 	others     = "working directory, limits, capabilities, user"
 )
 
@@ -45,6 +46,8 @@ func stepOf(operation string) string {
 	switch {
 	case word == "setattr" && argument == ")": // of the root
 		return paths
+	case operation == "await(go)":
+		return "wait for the cgroups"
 	case word == "opentree" && strings.HasPrefix(argument, "/dev/null"): // for masked files
 		return devices
 	case steps[word] != "":

@@ -41,7 +41,8 @@ func TestStepOf(t *testing.T) {
 	for operation, want := range map[string]string{
 		"unshare(mount|network)": namespaces, "setattr()": paths, "setattr(/sys/fs/cgroup)": mounts,
 		"opentree(/dev/null)": devices, "opentree(/sys/fs/cgroup)": mounts, "umask()": others,
-		"sync(ready)": "say ready, and wait for the answer",
+		"sync(ready)": "say ready, and wait for the answer", "await(ready)": "say ready, and wait for the answer",
+		"setns(network|ipc|uts)": namespaces, "network(lo)": namespaces, "await(go)": "wait for the cgroups",
 	} {
 		if got := stepOf(operation); got != want {
 			t.Errorf("stepOf(%s) = %q, want %q", operation, got, want)
