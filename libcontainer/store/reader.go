@@ -12,8 +12,8 @@ type Reader struct {
 	asker  sys.Asker
 }
 
-// At is like the function At, for an entry that shares what r has. The record that the
-// entry reads is valid, but for its strings and annotations, until another is read.
+// At is like the function At, for an entry that shares what r has. When another record is
+// read, of the one before only the strings and annotations stay valid.
 func (r *Reader) At(root, id string) *Entry {
 	e := At(root, id)
 	e.reader = r

@@ -27,8 +27,8 @@ var quantities = []quantity{
 	{"seccomp rules, cached", 600, manyRules},
 }
 
-// growth shows whether the time of run grows in a line: it adds three rows for
-// each quantity. If the time does grow in a line, four times as many cost four times as much.
+// growth shows whether the time of run grows linearly: it adds three rows for each
+// quantity. If it does, four times as many cost four times as much.
 func (b *bench) growth() error {
 	if err := manyFiles(); err != nil {
 		return err
@@ -57,7 +57,7 @@ func (b *bench) growth() error {
 		}
 		lines = append(lines, line)
 	}
-	fmt.Println("\nWhat one more of each costs, and how the cost grows from a quarter to all (4 is a line), by CPU time:")
+	fmt.Println("\nWhat one more of each costs, and how the cost grows from a quarter to all (4 is linear), by CPU time:")
 	for _, line := range lines {
 		fmt.Println(line)
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // factor is how much larger the larger input is, and most how much longer it may take:
-// what grows in a line takes 4 times as long, and what grows with the square 16 times.
+// what grows linearly takes 4 times as long, and what grows with the square 16 times.
 const (
 	factor = 4
 	most   = 8

@@ -43,8 +43,8 @@ func (b budget) String() string {
 	return s.String()
 }
 
-// over says, in a line each, what of a command is more than the budget allows. percent is
-// added to the budget.
+// over returns a line for each kind of which a command has used more than the budget, plus
+// percent of it, allows.
 func (b budget) over(command string, used map[string]int, percent int) (lines []string) {
 	for _, kind := range slices.Sorted(maps.Keys(used)) {
 		if allowed := b[command][kind]; used[kind] > allowed+allowed*percent/100 {

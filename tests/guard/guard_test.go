@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 // updating reports whether the flag of package golden is set.
 func updating() bool { return flag.Lookup("update").Value.String() == "true" }
 
-// needCounts skips a test whose counts would be others on this host.
+// needCounts skips a test whose counts would differ on this host.
 func needCounts(t *testing.T) {
 	t.Helper()
 	isolate.Require(t)

@@ -156,9 +156,6 @@ func (m *Message) readBody(r *bufio.Reader, length int, order binary.ByteOrder) 
 	}
 	m.body.b = make([]byte, length)
 	_, err := io.ReadFull(r, m.body.b)
-	if length == 0 {
-		err = nil
-	}
 	return ended(err)
 }
 
