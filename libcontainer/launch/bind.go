@@ -41,7 +41,7 @@ type binding struct {
 
 	made    uint64 // CLONE_NEW* flags of the namespaces to make
 	cloned  uint64 // those of them that clone(2) makes
-	ahead   uint64 // those that the runtime itself makes, and the child joins when it has to
+	ahead   uint64 // those that the runtime makes, for the child to join
 	awaited bool   // the program so far waits for the cgroups
 	forks   bool   // the child has to fork: only its own child is in the container's pid namespace
 	joins   []join // namespaces to join by path

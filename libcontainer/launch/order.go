@@ -51,6 +51,7 @@ func (b *binding) program() error {
 		})
 	}
 	b.names()
+	b.network()
 	if !l.Joined {
 		if err := b.build(); err != nil {
 			return err
@@ -280,7 +281,6 @@ func (b *binding) names() {
 	if l.Domainname != "" {
 		p.Add("domainname", program.Domain{Name: l.Domainname})
 	}
-	b.network()
 }
 
 // network joins the network namespace that was made ahead, as late as possible: from here

@@ -86,10 +86,10 @@ func Worthwhile() bool {
 	return err == nil && idle(text)
 }
 
-// idle reports whether this process, which has the given /proc/PID/schedstat, has hardly
-// had to wait for a CPU so far: no more than a sixteenth of the time that it has run. With
-// a CPU to spare it waits about a hundredth or less; as one of fifty that are started at
-// once on two CPUs, longer than it runs.
+// idle reports whether the thread with the given /proc/PID/schedstat, which is the first
+// one of its process, has hardly had to wait for a CPU so far: no more than a sixteenth of
+// the time that it has run. With a CPU to spare it waits about a hundredth or less; as one
+// of fifty that are started at once on two CPUs, longer than it runs.
 func idle(schedstat string) bool {
 	ran, waited, ok := proc.SchedStat(schedstat)
 	return ok && waited <= ran/16
