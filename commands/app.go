@@ -101,10 +101,10 @@ func (c *call) run(args []string) error {
 		i = findVerb(args[v])
 	}
 	if i < 0 || verbs[i].name == "help" {
-		if v < len(args) || !slices.Contains(used(a.Flags, global[1:]), cli.VersionFlag) {
-			a.Commands = c.allCommands()
-		} else {
+		if v == len(args) && wantsVersion(a.Flags, global[1:]) {
 			c.leaveOut(a, new(cli.Command), global[1:], nil)
+		} else {
+			a.Commands = c.allCommands()
 		}
 		return a.Run(append(global, args[v:]...))
 	}
@@ -114,6 +114,11 @@ func (c *call) run(args []string) error {
 	own := firstNames(append(cmd.Flags, cli.HelpFlag), args[v+1:])
 	c.leaveOut(a, cmd, global[1:], own)
 	return a.Run(slices.Concat(global, args[v:v+1], own))
+}
+
+// wantsVersion reports whether the global flags have --version, and not --version=false.
+func wantsVersion(known []cli.Flag, global []string) bool {
+	return slices.Contains(used(known, global), cli.VersionFlag) && slices.Contains(global, "--version")
 }
 
 // leaveOut takes the flags that do not matter from the program and the command: the
