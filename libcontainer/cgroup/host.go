@@ -88,18 +88,21 @@ func cgroupLine(line string) (names []string, path string, ok bool) {
 func mounted(self, mountinfo string) []hierarchy {
 	var all []hierarchy
 	for line := range strings.Lines(self) {
-		names, path, ok := cgroupLine(line)
-		if !ok {
+		if names, path, ok := cgroupLine(line); ok {
+			all = append(all, hierarchy{names: names, own: path})
+		}
+	}
+	for m := range proc.Mounts(mountinfo) { // once: a host may have thousands
+		if m.Type != "cgroup" && m.Type != "cgroup2" {
 			continue
 		}
-		for m := range proc.Mounts(mountinfo) {
-			if isHierarchy(&m, names[0]) {
-				all = append(all, hierarchy{names: names, mount: m.Point, own: pathBelow(m.Root, path)})
-				break
+		for i := range all {
+			if h := &all[i]; h.mount == "" && isHierarchy(&m, h.names[0]) {
+				h.mount, h.own = m.Point, pathBelow(m.Root, h.own)
 			}
 		}
 	}
-	return all
+	return slices.DeleteFunc(all, func(h hierarchy) bool { return h.mount == "" })
 }
 
 // isHierarchy reports whether m is a mount of the controller's hierarchy; "" is v2.
