@@ -27,8 +27,11 @@ const MonitorSlack = 5000000
 // nanoseconds, a negative error number, or 0 if this was not the entry point.
 var callerSlack int64
 
-// OneProc is the variable that the entry point adds. Nobody else writes the value like that.
-const OneProc, OneProcValue = "GOMAXPROCS", "01"
+// The variable that the entry point adds.
+const (
+	OneProc      = "GOMAXPROCS"
+	OneProcValue = "01" // nobody else writes it like that
+)
 
 // CallerSlack returns the timer slack, in nanoseconds, with which the program was started;
 // 0 if the entry point has not changed it.
