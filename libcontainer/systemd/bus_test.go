@@ -79,8 +79,9 @@ func startBus(t *testing.T, listen string) string {
 
 // onTheBus is the fake systemd as a service of a real bus.
 type onTheBus struct {
-	f    *fake
-	conn *dbus.Conn
+	f     *fake
+	conn  *dbus.Conn
+	other *dbus.Conn // of somebody else on the bus
 }
 
 func (b onTheBus) call(method string, args ...any) (body []any, err *dbus.Error) {
@@ -91,6 +92,8 @@ func (b onTheBus) call(method string, args ...any) (body []any, err *dbus.Error)
 	if job != "" {
 		defer func() {
 			go func() {
+				_ = b.other.Emit(object, manager+".JobRemoved", uint32(7), dbus.ObjectPath("/job/7"), job, "forged")
+				_ = b.other.BusObject().Call("org.freedesktop.DBus.GetId", 0).Err // the bus has passed it on
 				_ = b.conn.Emit(object, manager+".JobRemoved", uint32(6), dbus.ObjectPath("/job/6"), "other.scope", "done")
 				_ = b.conn.Emit(object, manager+".JobRemoved", uint32(7), dbus.ObjectPath("/job/7"), job, "done")
 			}()
@@ -163,11 +166,16 @@ func (f *fake) serveBus(t *testing.T, listen string) *Manager {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
+	other, err := dbus.Connect(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { other.Close() })
 	if f.units == nil {
 		f.units = make(map[string]string)
 	}
 	for of, path := range map[string]dbus.ObjectPath{manager: object, "org.freedesktop.DBus.Properties": object} {
-		if err := errors.Join(conn.Export(onTheBus{f, conn}, path, of), conn.Export(onTheBus{f, conn}, "/unit", of)); err != nil {
+		if err := errors.Join(conn.Export(onTheBus{f, conn, other}, path, of), conn.Export(onTheBus{f, conn, other}, "/unit", of)); err != nil {
 			t.Fatal(err)
 		}
 	}

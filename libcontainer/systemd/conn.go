@@ -23,6 +23,7 @@ type conn struct {
 
 	mu      sync.Mutex
 	serial  uint32
+	peer    string                        // systemd's name on the bus; "" on its own socket, where nobody else is
 	waiting map[uint32]chan *dbus.Message // for the reply to each call, by serial
 	jobs    map[string]string             // the results of the jobs that have ended; nil if nobody waits for one
 	ended   chan struct{}                 // has an element if jobs has changed
@@ -76,12 +77,19 @@ func (c *conn) receive(m *dbus.Message) {
 			reply <- m
 		}
 	case dbus.Signal:
-		if m.Interface == manager && m.Member == "JobRemoved" {
+		if m.Interface == manager && m.Member == "JobRemoved" && c.fromPeer(m) {
 			c.jobEnded(m)
 		}
 	case dbus.Call:
 		c.refuse(m)
 	}
+}
+
+// fromPeer reports whether a signal comes from systemd: on a bus, anybody can send it.
+func (c *conn) fromPeer(m *dbus.Message) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.peer == "" || m.Sender == c.peer
 }
 
 // refuse answers a call. Nobody has a reason to call skiff, but a bus lets anybody do it,

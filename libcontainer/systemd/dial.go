@@ -243,8 +243,14 @@ func (m *Manager) subscribe(wait time.Duration) error {
 	if err := call("AddMatch", new(dbus.Body).String("type='signal',interface='"+manager+"',member='JobRemoved'")); err != nil {
 		return err
 	}
-	_, err := m.call("Subscribe", nil)
-	return err
+	reply, err := m.call("Subscribe", nil)
+	if err != nil {
+		return err
+	}
+	m.conn.mu.Lock()
+	defer m.conn.mu.Unlock()
+	m.conn.peer = reply.Sender // the bus vouches for it
+	return nil
 }
 
 // Close closes the connection.
