@@ -21,7 +21,7 @@ func TestEntryPoint(t *testing.T) {
 		t.Skipf("the program cannot be built: %v", err)
 	}
 	program := filepath.Join(t.TempDir(), "show")
-	if out, err := exec.Command("go", "build", "-ldflags", "-E skiff_entry", "-o", program, "./testdata/show").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-ldflags", "-E skiff_entry", "-o", program, "./testdata/show").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	const ours = "GOMAXPROCS=01"
