@@ -158,7 +158,7 @@ script-user: skiff
 PROGRAMS := $(CURDIR)/build/programs
 test-user: skiff
 	@rm -rf $(PROGRAMS) && mkdir -p $(PROGRAMS)
-	@cd tests/script && PROGRAMS=$(PROGRAMS) SKIFF=$(CURDIR)/skiff $(GO) test -tags "$(TAGS)" -run '^$$' . >/dev/null
+	@cd tests/script && PROGRAMS=$(PROGRAMS) SKIFF=$(CURDIR)/skiff $(GO) test -count=1 -tags "$(TAGS)" -run '^$$' . >/dev/null
 	@GO_TEST_LOG=$(LOG)/unit-user.log tests/go-test -race -count=1 -exec $(CURDIR)/tests/as-user -tags "$(TAGS)" $(filter-out ./tests/arch/... ./contrib/...,$(UNITS))
 	@PROGRAMS=$(PROGRAMS) GO_TEST_LOG=$(LOG)/script-plain.log SKIFF=$(CURDIR)/skiff tests/go-test -count=1 -exec $(CURDIR)/tests/as-user -tags "$(TAGS)" ./tests/script/
 
