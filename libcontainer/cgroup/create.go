@@ -119,9 +119,6 @@ func mkdirAll(p string) (made []string, err error) {
 // prepare makes a cgroup ready for processes. One that existed before (not fresh) must
 // not have any.
 func (g *Group) prepare(m *member, fresh bool) error {
-	if fresh && !m.unified() && !slices.Contains(m.names, "freezer") && !slices.Contains(m.names, "cpuset") {
-		return nil
-	}
 	d, err := openDir(m.path)
 	if err != nil {
 		return err

@@ -15,7 +15,8 @@ import (
 // place sets the cgroup's limits while the child is at work, and moves the child
 // into its v1 cgroups. The limits of v1 come before the move: device rules are
 // written one by one, and the child must not make a node in between. For a child
-// that has yet to fork they come after the fork, as the limit may be one process.
+// that has yet to fork they come after the fork, as the limit may be one process. The
+// network namespace comes at once, or after the word for which the child waits first.
 func (b *binding) place(s *spawned) error {
 	if !b.awaitsGo() {
 		if err := b.handNetwork(s); err != nil {

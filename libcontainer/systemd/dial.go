@@ -247,9 +247,7 @@ func (m *Manager) subscribe(wait time.Duration) error {
 	if err != nil {
 		return err
 	}
-	m.conn.mu.Lock()
-	defer m.conn.mu.Unlock()
-	m.conn.peer = reply.Sender // the bus vouches for it
+	m.conn.trust(reply.Sender)
 	return nil
 }
 
