@@ -75,9 +75,11 @@ func memberOf(text, controller string) (string, bool) {
 	return "", false
 }
 
+// cgroupLine splits such a line. A v1 hierarchy that the kernel is removing has a line
+// without controllers as well, "12::/": only that of hierarchy 0 is the one of v2.
 func cgroupLine(line string) (names []string, path string, ok bool) {
 	f := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
-	if len(f) < 3 {
+	if len(f) < 3 || f[1] == "" && f[0] != "0" {
 		return nil, "", false
 	}
 	return strings.Split(f[1], ","), f[2], true

@@ -74,7 +74,7 @@ func TestWithin(t *testing.T) {
 }
 
 func TestMounted(t *testing.T) {
-	const self = "5:cpu,cpuacct:/docker/x\n4:memory:/docker/x/y\n3:hugetlb:/\n2:name=systemd:/s\n0::/u/v\n"
+	const self = "12::/\n5:cpu,cpuacct:/docker/x\n4:memory:/docker/x/y\n3:hugetlb:/\n2:name=systemd:/s\n0::/u/v\n"
 	const table = `30 20 0:25 / /proc rw shared:1 - proc proc rw
 31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw
 32 31 0:29 /docker/x /sys/fs/cgroup/cpu,cpuacct rw,relatime shared:9 - cgroup cgroup rw,cpu,cpuacct
@@ -92,6 +92,9 @@ garbage
 	}
 	if got := mounted(self, table); !reflect.DeepEqual(got, want) {
 		t.Errorf("mounted:\n%q, want\n%q", got, want)
+	}
+	if own, ok := memberOf(self, ""); own != "/u/v" || !ok {
+		t.Errorf("the cgroup of v2: %q, %v, want /u/v, not that of the hierarchy that is being removed", own, ok)
 	}
 }
 
