@@ -105,21 +105,6 @@ func makePauseImage(dir string) error {
 	return errors.Join(err, os.WriteFile(pauseTar(dir), archive, 0o644))
 }
 
-// criFault returns the first line of containerd's log that contains a text.
-func criFault(t *testing.T, text string) string {
-	t.Helper()
-	log, err := os.ReadFile(filepath.Join(base, "containerd-cri.log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(log)) {
-		if strings.Contains(line, text) {
-			return strings.TrimSpace(line)
-		}
-	}
-	return ""
-}
-
 // cri returns the engine, and has watch check what the test leaves behind.
 func cri(t *testing.T) *criEngine {
 	t.Helper()

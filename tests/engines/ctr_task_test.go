@@ -222,6 +222,7 @@ func TestCtrTaskPauseAndResume(t *testing.T) {
 }
 
 func TestCtrTaskMetrics(t *testing.T) {
+	needMountedHierarchies(t)
 	needController(t, "memory")
 	needController(t, "pids")
 	c := ctr(t)

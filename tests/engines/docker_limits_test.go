@@ -42,6 +42,7 @@ func TestDockerPidsLimitHolds(t *testing.T) {
 }
 
 func TestDockerOutOfMemory(t *testing.T) {
+	needMountedHierarchies(t)
 	needController(t, "memory")
 	d := docker(t)
 	name := d.reserve(t)
@@ -66,6 +67,7 @@ func TestDockerUpdate(t *testing.T) {
 }
 
 func TestDockerStats(t *testing.T) {
+	needMountedHierarchies(t)
 	needController(t, "memory")
 	needController(t, "pids")
 	d := docker(t)

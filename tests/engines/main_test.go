@@ -22,6 +22,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/skiff-oci/skiff/tests/isolate"
 	"golang.org/x/sys/unix"
 )
 
@@ -52,6 +53,9 @@ func TestMain(m *testing.M) {
 func outside() (code int, err error) {
 	if os.Geteuid() != 0 {
 		return 1, errors.New("needs root")
+	}
+	if _, err := isolate.DissolveUnmounted(); err != nil {
+		return 1, err
 	}
 	box, err := newSandbox()
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -45,12 +46,13 @@ func (h *hierarchy) mount() string {
 	return cgroupRoot + "/" + strings.TrimPrefix(h.names, "name=")
 }
 
-// hierarchies returns the hierarchies of this process (cgroups(7), /proc/PID/cgroup).
+// hierarchies returns the hierarchies of this process (cgroups(7), /proc/PID/cgroup),
+// without those that the kernel is removing: "12::/".
 func hierarchies() ([]hierarchy, error) {
 	text, err := os.ReadFile("/proc/self/cgroup")
 	var all []hierarchy
 	for line := range strings.Lines(string(text)) {
-		if f := strings.SplitN(strings.TrimSpace(line), ":", 3); len(f) == 3 {
+		if f := strings.SplitN(strings.TrimSpace(line), ":", 3); len(f) == 3 && (f[1] != "" || f[0] == "0") {
 			all = append(all, hierarchy{f[1], f[2]})
 		}
 	}
@@ -100,6 +102,9 @@ func linkEach(h *hierarchy) error {
 
 // outerLegacy does what runOuter does, with cgroup v1.
 func outerLegacy() (code int, err error) {
+	if _, err := DissolveUnmounted(); err != nil {
+		return 1, err
+	}
 	all, err := hierarchies()
 	if err != nil {
 		return 1, err
@@ -175,13 +180,13 @@ func MountLegacy(dir, names, unified string) (dissolve func() error, err error) 
 	if err := unix.Mount("none", dir, "cgroup", 0, names); err != nil {
 		return nil, &os.PathError{Op: "mount", Path: dir, Err: err}
 	}
-	return func() error { return unmountLegacy(dir, names) }, nil
+	return func() error { return unmountLegacy(dir, names, 10*time.Second) }, nil
 }
 
 // unmountLegacy mounts and unmounts the hierarchy again if it has to: an unmounted
 // hierarchy persists if a cgroup that was removed just before is still being destroyed.
-func unmountLegacy(dir, names string) error {
-	for deadline := time.Now().Add(10 * time.Second); ; {
+func unmountLegacy(dir, names string, patience time.Duration) error {
+	for deadline := time.Now().Add(patience); ; {
 		if err := unix.Unmount(dir, 0); err != nil {
 			return &os.PathError{Op: "unmount", Path: dir, Err: err}
 		}
@@ -199,4 +204,86 @@ func unmountLegacy(dir, names string) error {
 			return &os.PathError{Op: "mount", Path: dir, Err: err}
 		}
 	}
+}
+
+// DissolveUnmounted removes the v1 hierarchies that exist and have no cgroups but are
+// mounted nowhere in the caller's mount namespace: a run of tests that was killed, or did
+// not wait as [MountLegacy] does, left them. As long as there is one, containerd finds no
+// cgroup of its containers, and its controllers cannot be mounted in another combination.
+// It returns those that persist; the mount of another mount namespace holds them.
+func DissolveUnmounted() (persisting []string, err error) {
+	unmounted, err := Unmounted()
+	if err != nil || len(unmounted) == 0 {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "skiff-v1-")
+	if err != nil {
+		return nil, err
+	}
+	done := make(chan error)
+	go func() { done <- dissolveOn(dir, unmounted) }()
+	err = <-done
+	persisting, listErr := Unmounted()
+	return persisting, errors.Join(err, listErr, os.Remove(dir))
+}
+
+// dissolveOn mounts and unmounts each hierarchy on dir until it is gone, for a second. The
+// thread gets a mount namespace of its own for that, and ends with the goroutine.
+func dissolveOn(dir string, all []string) error {
+	runtime.LockOSThread()
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return os.NewSyscallError("unshare", err)
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return &os.PathError{Op: "make private", Path: "/", Err: err}
+	}
+	for _, names := range all {
+		if err := unix.Mount("none", dir, "cgroup", 0, names); err == nil {
+			_ = unmountLegacy(dir, names, time.Second) // the caller looks what persists
+		}
+	}
+	return nil
+}
+
+// Unmounted returns the v1 hierarchies that have no cgroup but the root and that the
+// caller's mount namespace does not show, as lists of controllers: "net_cls,net_prio".
+func Unmounted() ([]string, error) {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	table, err := os.ReadFile("/proc/cgroups")
+	if err != nil {
+		return nil, err
+	}
+	all, err := hierarchies()
+	if err != nil {
+		return nil, err
+	}
+	return unmounted(all, string(mounts), string(table)), nil
+}
+
+// unmounted is the part of [Unmounted] that decides. mounts has the lines of
+// proc_pid_mountinfo(5), whose last field is a hierarchy's controllers; table those of
+// /proc/cgroups: controller, hierarchy, number of cgroups, enabled.
+func unmounted(all []hierarchy, mounts, table string) (names []string) {
+	shown, empty := map[string]bool{}, map[string]bool{}
+	for line := range strings.Lines(mounts) {
+		if _, right, ok := strings.Cut(line, " - cgroup "); ok {
+			for option := range strings.SplitSeq(right[strings.LastIndexByte(right, ' ')+1:], ",") {
+				shown[strings.TrimSpace(option)] = true
+			}
+		}
+	}
+	for line := range strings.Lines(table) {
+		if f := strings.Fields(line); len(f) == 4 && f[2] == "1" {
+			empty[f[0]] = true
+		}
+	}
+	for _, h := range all {
+		if first, _, _ := strings.Cut(h.names, ","); empty[first] && !shown[first] {
+			names = append(names, h.names)
+		}
+	}
+	return names
 }
