@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -64,8 +65,7 @@ func observe(view string) (*host, error) {
 		err = fmt.Errorf("cgroup view %s: the host mounts no such hierarchy", h.view)
 	}
 	if err != nil {
-		h.release()
-		return nil, err
+		return nil, errors.Join(err, h.release())
 	}
 	return h, nil
 }
@@ -94,13 +94,39 @@ func (h *host) mountUnused() error {
 	return nil
 }
 
-func (h *host) release() {
+// release unmounts what mountUnused has mounted. Where a hierarchy remains, containerd
+// would find no cgroups.
+func (h *host) release() error {
+	var faults []error
 	for _, dir := range h.mounted {
-		unix.Unmount(dir, unix.MNT_DETACH)
-		os.Remove(dir)
+		faults = append(faults, dissolve(dir, filepath.Base(dir)), os.Remove(dir))
 	}
 	if h.mountDir != "" {
-		os.RemoveAll(h.mountDir)
+		faults = append(faults, os.RemoveAll(h.mountDir))
+	}
+	return errors.Join(faults...)
+}
+
+// dissolve unmounts the v1 hierarchy of a controller. A hierarchy persists without a mount
+// if a cgroup that was removed just before is still being destroyed, so that it has to be
+// mounted and unmounted again.
+func dissolve(dir, controller string) error {
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		if err := unix.Unmount(dir, 0); err != nil {
+			return &os.PathError{Op: "unmount", Path: dir, Err: err}
+		}
+		for range 20 {
+			if unused, err := unusedControllers(); err != nil || slices.Contains(unused, controller) {
+				return err
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("the cgroup hierarchy of %s is still there", controller)
+		}
+		if err := unix.Mount("cgroup", dir, "cgroup", 0, controller); err != nil {
+			return &os.PathError{Op: "mount", Path: dir, Err: err}
+		}
 	}
 }
 

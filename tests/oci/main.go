@@ -138,12 +138,12 @@ func absolute(path *string) (err error) {
 }
 
 // conform runs the suite, which it first builds unless -suite names one, and reports.
-func conform(o options) error {
+func conform(o options) (err error) {
 	h, err := observe(o.view)
 	if err != nil {
 		return err
 	}
-	defer h.release()
+	defer func() { err = errors.Join(err, h.release()) }()
 	list, err := readList(o.expected)
 	if err != nil {
 		return err
