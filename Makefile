@@ -14,7 +14,7 @@ COMMIT  := $(shell git rev-parse --short HEAD 2>/dev/null)
 # This file is newer than skiff if skiff has been built from another commit.
 BUILT   := build/commit
 LDFLAGS := $(shell cat contrib/ldflags) -X main.commit=$(COMMIT)
-BUILD   := CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -tags "$(TAGS)"
+BUILD   := CGO_ENABLED=0 GOEXPERIMENT=$(shell GO="$(GO)" contrib/goexperiment) $(GO) build -buildvcs=false -trimpath -tags "$(TAGS)"
 
 # The embedded files.
 SECCOMP := libcontainer/seccomp
@@ -61,7 +61,7 @@ skiff:
 	GO="$(GO)" contrib/cross $(CROSS) build/$(CROSS)/skiff
 	@echo "build/$(CROSS)/skiff"
 else
-skiff: $(PARTS) $(SOURCES) $(BUILT) contrib/ldflags
+skiff: $(PARTS) $(SOURCES) $(BUILT) contrib/ldflags contrib/goexperiment
 	$(BUILD) -ldflags "$(LDFLAGS)" -o $@ .
 endif
 

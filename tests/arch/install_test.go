@@ -25,7 +25,7 @@ func installer(t *testing.T) func(args ...string) (out string, err error) {
 	for _, name := range []string{"Makefile", "VERSION", "LICENSE"} {
 		copyFile(t, filepath.Join(top(t), name), filepath.Join(dir, name))
 	}
-	for _, name := range []string{"main.go", "go.mod", "go.sum", "contrib/ldflags", "commands/a.go", "specconv/a.go", "libcontainer/child/src/a.c"} {
+	for _, name := range []string{"main.go", "go.mod", "go.sum", "contrib/ldflags", "contrib/goexperiment", "commands/a.go", "specconv/a.go", "libcontainer/child/src/a.c"} {
 		write(t, filepath.Join(dir, name), "")
 	}
 	write(t, filepath.Join(dir, "libcontainer/child/build.sh"), "#!/bin/sh\necho >"+filepath.Join(dir, parts[0])+"\n")

@@ -20,7 +20,7 @@ func TestMakeFollowsTheCommit(t *testing.T) {
 	}
 	dir := t.TempDir()
 	copyFile(t, filepath.Join(top(t), "Makefile"), filepath.Join(dir, "Makefile"))
-	for _, name := range []string{"main.go", "VERSION", "go.mod", "go.sum", "contrib/ldflags", "commands/a.go", "specconv/a.go", "libcontainer/child/src/a.c"} {
+	for _, name := range []string{"main.go", "VERSION", "go.mod", "go.sum", "contrib/ldflags", "contrib/goexperiment", "commands/a.go", "specconv/a.go", "libcontainer/child/src/a.c"} {
 		write(t, filepath.Join(dir, name), "")
 	}
 	for _, part := range parts {
