@@ -51,6 +51,7 @@ type result struct {
 	Rounds   int               `json:"rounds"`
 	Before   string            `json:"loadBefore"` // /proc/loadavg
 	After    string            `json:"loadAfter"`
+	Cgroups  int               `json:"cgroups"` // that the host had before
 	Rows     []row             `json:"rows"`
 }
 
@@ -103,7 +104,7 @@ func run(o options) error {
 	if err := b.introduce(); err != nil {
 		return err
 	}
-	r := result{Time: time.Now().Format(time.RFC3339), Machine: machine(), Versions: b.versions(), Rounds: o.rounds, Before: load()}
+	r := result{Time: time.Now().Format(time.RFC3339), Machine: machine(), Versions: b.versions(), Rounds: o.rounds, Before: load(), Cgroups: cgroups()}
 	if o.timeline {
 		return b.timeline(o.only)
 	}
@@ -120,7 +121,7 @@ func run(o options) error {
 		r.Goal, r.Missed = r.goal.String(), r.goal.missed(r.Values)
 	}
 	r.After, r.Rows = load(), b.rows
-	fmt.Printf("load average before: %s; after: %s\n", r.Before, r.After)
+	fmt.Printf("load average before: %s; after: %s; other cgroups: %d\n", r.Before, r.After, r.Cgroups)
 	fmt.Print(table(b.rows))
 	return o.write(r)
 }
@@ -189,4 +190,12 @@ func load() string {
 	text, _ := os.ReadFile("/proc/loadavg")
 	f := strings.Fields(string(text))
 	return strings.Join(f[:min(3, len(f))], " ")
+}
+
+// cgroups returns how many cgroups of v2 there are, besides the root. The more there are,
+// the longer it takes crun to make one.
+func cgroups() (n int) {
+	text, _ := os.ReadFile("/sys/fs/cgroup/cgroup.stat")
+	_, _ = fmt.Sscanf(string(text), "nr_descendants %d", &n)
+	return n
 }
