@@ -69,7 +69,7 @@ func runPrivate(m *testing.M) (code int, err error) {
 	if err := besideUnified(); err != nil {
 		return 0, err
 	}
-	if _, err := isolate.DissolveUnmounted(); err != nil {
+	if err := isolate.DissolveUnmounted(); err != nil {
 		return 0, err
 	}
 	all, err := hierarchies()

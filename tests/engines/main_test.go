@@ -54,7 +54,7 @@ func outside() (code int, err error) {
 	if os.Geteuid() != 0 {
 		return 1, errors.New("needs root")
 	}
-	if _, err := isolate.DissolveUnmounted(); err != nil {
+	if err := isolate.DissolveUnmounted(); err != nil {
 		return 1, err
 	}
 	box, err := newSandbox()

@@ -102,7 +102,7 @@ func linkEach(h *hierarchy) error {
 
 // outerLegacy does what runOuter does, with cgroup v1.
 func outerLegacy() (code int, err error) {
-	if _, err := DissolveUnmounted(); err != nil {
+	if err := DissolveUnmounted(); err != nil {
 		return 1, err
 	}
 	all, err := hierarchies()
@@ -210,21 +210,19 @@ func unmountLegacy(dir, names string, patience time.Duration) error {
 // mounted nowhere in the caller's mount namespace: a run of tests that was killed, or did
 // not wait as [MountLegacy] does, left them. As long as there is one, containerd finds no
 // cgroup of its containers, and its controllers cannot be mounted in another combination.
-// It returns those that persist; the mount of another mount namespace holds them.
-func DissolveUnmounted() (persisting []string, err error) {
-	unmounted, err := Unmounted()
-	if err != nil || len(unmounted) == 0 {
-		return nil, err
+// It is no error if one persists, since another mount namespace has mounted it.
+func DissolveUnmounted() error {
+	found, err := unmountedHere()
+	if err != nil || len(found) == 0 {
+		return err
 	}
 	dir, err := os.MkdirTemp("", "skiff-v1-")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	done := make(chan error)
-	go func() { done <- dissolveOn(dir, unmounted) }()
-	err = <-done
-	persisting, listErr := Unmounted()
-	return persisting, errors.Join(err, listErr, os.Remove(dir))
+	go func() { done <- dissolveOn(dir, found) }()
+	return errors.Join(<-done, os.Remove(dir))
 }
 
 // dissolveOn mounts and unmounts each hierarchy on dir until it is gone, for a second. The
@@ -239,15 +237,15 @@ func dissolveOn(dir string, all []string) error {
 	}
 	for _, names := range all {
 		if err := unix.Mount("none", dir, "cgroup", 0, names); err == nil {
-			_ = unmountLegacy(dir, names, time.Second) // the caller looks what persists
+			_ = unmountLegacy(dir, names, time.Second) // or somebody else has mounted it
 		}
 	}
 	return nil
 }
 
-// Unmounted returns the v1 hierarchies that have no cgroup but the root and that the
+// unmountedHere returns the v1 hierarchies that have no cgroup but the root and that the
 // caller's mount namespace does not show, as lists of controllers: "net_cls,net_prio".
-func Unmounted() ([]string, error) {
+func unmountedHere() ([]string, error) {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return nil, err
@@ -263,7 +261,7 @@ func Unmounted() ([]string, error) {
 	return unmounted(all, string(mounts), string(table)), nil
 }
 
-// unmounted is the part of [Unmounted] that decides. mounts has the lines of
+// unmounted is the part of unmountedHere that decides. mounts has the lines of
 // proc_pid_mountinfo(5), whose last field is a hierarchy's controllers; table those of
 // /proc/cgroups: controller, hierarchy, number of cgroups, enabled.
 func unmounted(all []hierarchy, mounts, table string) (names []string) {

@@ -86,10 +86,12 @@ func (h *host) mountUnused() error {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return err
 		}
-		if err := unix.Mount("cgroup", dir, "cgroup", 0, name); err == nil {
-			h.mounted = append(h.mounted, dir)
-			h.hierarchies = append(h.hierarchies, hierarchy{Mount: dir, Name: name, Options: name})
+		if unix.Mount("cgroup", dir, "cgroup", 0, name) != nil {
+			_ = os.Remove(dir)
+			continue
 		}
+		h.mounted = append(h.mounted, dir)
+		h.hierarchies = append(h.hierarchies, hierarchy{Mount: dir, Name: name, Options: name})
 	}
 	return nil
 }
@@ -102,7 +104,7 @@ func (h *host) release() error {
 		faults = append(faults, dissolve(dir, filepath.Base(dir)), os.Remove(dir))
 	}
 	if h.mountDir != "" {
-		faults = append(faults, os.RemoveAll(h.mountDir))
+		faults = append(faults, os.Remove(h.mountDir))
 	}
 	return errors.Join(faults...)
 }
