@@ -14,7 +14,7 @@ COMMIT  := $(shell git rev-parse --short HEAD 2>/dev/null)
 # This file is newer than skiff if skiff has been built from another commit.
 BUILT   := build/commit
 LDFLAGS := $(shell cat contrib/ldflags) -X main.commit=$(COMMIT)
-BUILD   := CGO_ENABLED=0 GOEXPERIMENT=$(shell GO="$(GO)" contrib/goexperiment) $(GO) build -buildvcs=false -trimpath -tags "$(TAGS)"
+BUILD   := CGO_ENABLED=0 GOEXPERIMENT=$$(GO="$(GO)" contrib/goexperiment) $(GO) build -buildvcs=false -trimpath -tags "$(TAGS)"
 
 # The embedded files.
 SECCOMP := libcontainer/seccomp
